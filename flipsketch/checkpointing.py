@@ -1,0 +1,30 @@
+"""Gradient checkpointing for a UNet class that has none: less memory for about a third more time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from diffusers import UNet3DConditionModel
+from diffusers.models.resnet import ResnetBlock2D, TemporalConvLayer
+from diffusers.models.transformers.transformer_2d import Transformer2DModel
+from diffusers.models.transformers.transformer_temporal import TransformerTemporalModel
+from torch.utils.checkpoint import checkpoint
+
+CHECKPOINTED = (ResnetBlock2D, TemporalConvLayer, Transformer2DModel, TransformerTemporalModel)
+
+
+@contextmanager
+def checkpoint_gradients(unet: UNet3DConditionModel, enabled: bool = True) -> Iterator[None]:
+    """Keep only the inputs of each UNet block for the backward pass and compute the rest again.
+
+    Results are the same to the last bit. Passes without gradients are not touched.
+    """
+    blocks = [module for module in unet.modules() if isinstance(module, CHECKPOINTED)]
+    if enabled:
+        for block in blocks:
+            block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+    try:
+        yield
+    finally:
+        for block in blocks if enabled else []:
+            del block.forward  # uncovers the class's own

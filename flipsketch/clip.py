@@ -1,0 +1,84 @@
+"""A clip and its codecs: filmstrip and frame PNGs, GIF."""
+
+import io
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+# Below this range of luma a frame shows nothing, and Otsu's method would make noise of it.
+MIN_CONTRAST = 32
+
+
+@dataclass(frozen=True)
+class Clip:
+    key: str
+    """Name of the clip's sample in a tar: [A-Za-z0-9_-]{1,64}."""
+    prompt: str
+    frames: np.ndarray
+    """uint8 (F, H, W, 3), the sketch first."""
+
+
+def binarize_frames(frames: np.ndarray) -> np.ndarray:
+    """Threshold each frame's luma by Otsu's method: black strokes on white, same shape."""
+    binary = np.full_like(frames, 255)
+    for frame, out in zip(frames, binary, strict=True):
+        luma = np.asarray(Image.fromarray(frame).convert("L"))
+        if int(luma.max()) - int(luma.min()) >= MIN_CONTRAST:
+            out[luma <= otsu_threshold(luma)] = 0
+    return binary
+
+
+def otsu_threshold(luma: np.ndarray) -> int:
+    """Return the level t that best parts levels <= t from those above (Otsu, 1979)."""
+    counts = np.bincount(luma.ravel(), minlength=256).astype(np.float64)
+    weight = np.cumsum(counts)
+    total, mass = weight[-1], np.cumsum(counts * np.arange(256))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = (mass[-1] * weight - mass * total) ** 2 / (weight * (total - weight))
+    return int(np.nanargmax(np.where(np.isfinite(between), between, np.nan)))
+
+
+def encode_filmstrip(frames: np.ndarray) -> bytes:
+    """Return one PNG of the frames stacked top to bottom, 8-bit grey unless there is colour.
+
+    Options are pinned: the same frames give the same bytes. PNG's RLE strategy is twice as fast
+    as the default on line drawings, and smaller.
+    """
+    strip = frames.reshape(-1, *frames.shape[2:])
+    if (strip == strip[..., :1]).all():
+        strip = strip[..., 0]
+    out = io.BytesIO()
+    image = Image.fromarray(np.ascontiguousarray(strip))
+    image.save(out, "PNG", compress_level=6, compress_type=zlib.Z_RLE)
+    return out.getvalue()
+
+
+def decode_filmstrip(png: bytes, num_frames: int) -> np.ndarray:
+    """Return the frames of a filmstrip, uint8 (F, H, W, 3)."""
+    strip = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+    if len(strip) % num_frames:
+        raise ValueError(f"filmstrip of height {len(strip)} does not hold {num_frames} frames")
+    return strip.reshape(num_frames, -1, *strip.shape[1:])
+
+
+def encode_gif(frames: np.ndarray, frames_per_second: float = 10.0) -> bytes:
+    """Return an endless GIF."""
+    images = [Image.fromarray(frame) for frame in frames]
+    out = io.BytesIO()
+    images[0].save(
+        out,
+        "GIF",
+        save_all=True,
+        append_images=images[1:],
+        duration=round(1000 / frames_per_second),
+        loop=0,
+        disposal=1,
+    )
+    return out.getvalue()
+
+
+def encode_frames(frames: np.ndarray) -> list[bytes]:
+    """Return one PNG for each frame."""
+    return [encode_filmstrip(frame[None]) for frame in frames]

@@ -1,0 +1,137 @@
+"""Dual attention composition: the moving frames look at the sketch through its own stream.
+
+While the reference stream is denoised, every self-attention (`attn1`) records what the clip borrows
+in the same step: spatial layers lend the queries of the stream's frames, temporal layers the key of
+its first frame, on which later frames hold the harder the larger `reference_scale` is (FlipSketch,
+section 4.3). The published PyTorch 2 code indexes (B, heads, L, S) as (B, L, S) and composes nothing
+that the paper describes; the PyTorch 1 code, followed here, is right.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from diffusers import UNet3DConditionModel
+from diffusers.models.attention_processor import Attention
+from torch import Tensor
+
+# The published constant; it does not follow num_frames.
+FRAMES_TO_FULL_SCALE = 50
+
+
+def is_temporal(layer_name: str) -> bool:
+    """Tell temporal layers by name: by shape, 16 or 64 frames collide with spatial maps."""
+    return layer_name.startswith("transformer_in.") or ".temp_attentions." in layer_name
+
+
+class AttentionComposer:
+    """What the composed layers of one UNet share: the rows' scales and what is going on now."""
+
+    def __init__(self, reference_scales: Tensor) -> None:
+        self.reference_scales = reference_scales
+        self.mode: Literal["plain", "record", "compose"] = "plain"
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """UNet passes in here are the reference stream's: layers note what the clip will borrow."""
+        self.mode = "record"
+        try:
+            yield
+        finally:
+            self.mode = "plain"
+
+    @contextmanager
+    def composing(self) -> Iterator[None]:
+        """UNet passes in here are the clip's: layers borrow what the last recording noted."""
+        self.mode = "compose"
+        try:
+            yield
+        finally:
+            self.mode = "plain"
+
+
+class ComposedAttnProcessor:
+    """One `attn1` layer of the UNet while `compose_attention` is on.
+
+    A spatial layer folds rows x frames into its batch N and attends over pixels, a temporal one
+    folds rows x pixels and attends over frames.
+    """
+
+    def __init__(self, composer: AttentionComposer, temporal: bool, plain: Any) -> None:
+        self.composer = composer
+        self.temporal = temporal
+        self.plain = plain
+        self.recorded: Tensor | None = None
+
+    def __call__(self, attn: Attention, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if self.composer.mode == "plain":
+            return self.plain(attn, hidden_states, *args, **kwargs)
+        # (N, S, heads * D) -> (N, heads, S, D)
+        query, key, value = (
+            project(hidden_states).unflatten(-1, (attn.heads, -1)).transpose(1, 2)
+            for project in (attn.to_q, attn.to_k, attn.to_v)
+        )
+        if self.composer.mode == "record":
+            self.recorded = key[:, :, :1] if self.temporal else query
+            hidden_states = F.scaled_dot_product_attention(query, key, value, scale=attn.scale)
+        else:
+            assert self.recorded is not None, "composing() needs a recording() of the same step"
+            attend = attend_to_reference_key if self.temporal else attend_with_reference_queries
+            scales = self.composer.reference_scales
+            hidden_states = attend(query, key, value, self.recorded, scales, attn.scale)
+            self.recorded = None
+        hidden_states = attn.to_out[0](hidden_states.transpose(1, 2).flatten(2))
+        return attn.to_out[1](hidden_states)
+
+
+def attend_with_reference_queries(
+    query: Tensor, key: Tensor, value: Tensor, recorded: Tensor, scales: Tensor, scale: float
+) -> Tensor:
+    """Spatial: the clip's first frames ask with the queries of the stream's frames."""
+    reference_query = recorded.unflatten(0, (len(scales), -1))
+    query = query.unflatten(0, (len(scales), -1))
+    query = torch.cat([reference_query, query[:, reference_query.shape[1] :]], dim=1)
+    return F.scaled_dot_product_attention(query.flatten(0, 1), key, value, scale=scale)
+
+
+def attend_to_reference_key(
+    query: Tensor, key: Tensor, value: Tensor, recorded: Tensor, scales: Tensor, scale: float
+) -> Tensor:
+    """Temporal: frame j scores the stream's first key, times `1 + reference_scale * j / 50`."""
+    num_pixels, num_frames = len(query) // len(scales), query.shape[2]
+    frame = torch.arange(num_frames, device=query.device)
+    gain = 1 + scales[:, None] * frame / FRAMES_TO_FULL_SCALE  # (B, F)
+    gain = gain.repeat_interleave(num_pixels, dim=0)[:, None, :, None]
+    key = torch.cat([recorded, key[:, :, 1:]], dim=2)
+    scores = torch.matmul(query, key.transpose(-1, -2)) * scale
+    scores = torch.cat([scores[..., :1] * gain, scores[..., 1:]], dim=-1)
+    return torch.matmul(scores.softmax(dim=-1).to(value.dtype), value)
+
+
+@contextmanager
+def compose_attention(
+    unet: UNet3DConditionModel,
+    reference_scales: Tensor,
+    *,
+    spatial: bool = True,
+    temporal: bool = True,
+) -> Iterator[AttentionComposer]:
+    """Make the UNet's self-attentions able to record and compose; restore them on the way out.
+
+    Args:
+        reference_scales: the paper's lambda of each row (B,), on the UNet's device.
+    """
+    composer = AttentionComposer(reference_scales)
+    before = unet.attn_processors
+    composed = dict(before)
+    for name, plain in before.items():
+        if ".attn1." in name and (temporal if is_temporal(name) else spatial):
+            composed[name] = ComposedAttnProcessor(composer, is_temporal(name), plain)
+    unet.set_attn_processor(composed)
+    try:
+        yield composer
+    finally:
+        # set_attn_processor empties the dict that it is given.
+        unet.set_attn_processor(dict(before))

@@ -1,0 +1,37 @@
+"""DDIM inversion: the noise that the model would denoise into a given sketch."""
+
+import torch
+from diffusers import DDIMInverseScheduler, DDIMScheduler, UNet3DConditionModel
+from torch import Tensor
+
+from flipsketch.model import predict_noise
+
+# The published number of copies of the sketch that are inverted together.
+INVERSION_FRAMES = 5
+
+
+@torch.no_grad()
+def invert(
+    unet: UNet3DConditionModel,
+    scheduler: DDIMScheduler,
+    latents: Tensor,
+    null_embeds: Tensor,
+    num_inference_steps: int,
+) -> Tensor:
+    """Run the DDIM ODE backwards, from a still clip to its noise.
+
+    Args:
+        latents: the sketch's latents, repeated along frames (B, C, F, h, w).
+        null_embeds: embeddings of the empty prompt (B, L, D).
+
+    Returns:
+        Reference latents at the first timestep (B, C, 1, h, w), averaged over frames.
+
+    Source: Song et al. (2021), eq. 13; unguided, as FlipSketch runs it.
+    """
+    inverse = DDIMInverseScheduler.from_config(scheduler.config)
+    inverse.set_timesteps(num_inference_steps, device=latents.device)
+    for t in inverse.timesteps:
+        noise_pred = predict_noise(unet, latents, t, null_embeds)
+        latents = inverse.step(noise_pred, t, latents).prev_sample
+    return latents.mean(dim=2, keepdim=True)

@@ -1,0 +1,181 @@
+"""VideoModel: a text-to-video diffusion model in diffusers' layout, opened for the method."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from torch import Tensor
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from flipsketch.lora import load_lora
+
+PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+DTYPES = {
+    "float64": torch.float64,
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+# Frames per VAE call: decoding one 256 x 256 frame takes about 0.5 GB in float32.
+VAE_CHUNK = 8
+
+
+@dataclass(frozen=True)
+class VideoModel:
+    """The parts of a text-to-video model, on one device, frozen and in evaluation mode."""
+
+    unet: UNet3DConditionModel
+    vae: AutoencoderKL
+    text_encoder: CLIPTextModel
+    tokenizer: CLIPTokenizer
+    scheduler: DDIMScheduler
+
+    @property
+    def device(self) -> torch.device:
+        return self.unet.device
+
+    @property
+    def latents_dtype(self) -> torch.dtype:
+        """Latents, losses and scheduler steps stay in full precision whatever the networks' dtype."""
+        return torch.float64 if self.unet.dtype == torch.float64 else torch.float32
+
+    @property
+    def size(self) -> int:
+        """Height and width of a frame in pixels."""
+        return self.unet.config.sample_size * self.vae_factor
+
+    @property
+    def vae_factor(self) -> int:
+        return 2 ** (len(self.vae.config.block_out_channels) - 1)
+
+    @torch.no_grad()
+    def encode_prompts(self, prompts: list[str]) -> Tensor:
+        """Return the text encoder's last hidden states (B, L, D); longer prompts are cut."""
+        tokens = self.tokenizer(
+            prompts,
+            padding="max_length",
+            max_length=self.tokenizer.model_max_length,
+            truncation=True,
+            return_tensors="pt",
+        )
+        return self.text_encoder(tokens.input_ids.to(self.device)).last_hidden_state
+
+    @torch.no_grad()
+    def encode(self, pixels: Tensor) -> Tensor:
+        """Return latents (B, C, F, h, w): the mode of the posterior, so that a seed fixes a clip."""
+        images = pixels.transpose(1, 2).flatten(0, 1).to(self.vae.dtype)
+        latents = torch.cat(
+            [self.vae.encode(chunk).latent_dist.mode() for chunk in images.split(VAE_CHUNK)]
+        )
+        latents = latents.to(self.latents_dtype) * self.vae.config.scaling_factor
+        return latents.unflatten(0, (len(pixels), -1)).transpose(1, 2)
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Tensor:
+        """Return pixels (B, 3, F, H, W), not clamped."""
+        images = latents.transpose(1, 2).flatten(0, 1) / self.vae.config.scaling_factor
+        pixels = torch.cat(
+            [self.vae.decode(chunk).sample for chunk in images.to(self.vae.dtype).split(VAE_CHUNK)]
+        )
+        return pixels.to(self.latents_dtype).unflatten(0, (len(latents), -1)).transpose(1, 2)
+
+
+def predict_noise(unet: UNet3DConditionModel, latents: Tensor, t: Tensor, embeds: Tensor) -> Tensor:
+    """One UNet pass in the UNet's dtype, given and returned in that of the latents."""
+    return unet(latents.to(unet.dtype), t, embeds.to(unet.dtype)).sample.to(latents.dtype)
+
+
+def load_model(
+    path_or_hub_name: str | Path,
+    *,
+    lora: str | Path | None = None,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> VideoModel:
+    """Load a model from a folder in diffusers' layout or from the Hub, with an adapter if given.
+
+    Raises:
+        ValueError: no such folder or Hub name, a part is missing, or weights are not safetensors.
+    """
+    folder = find_model(path_or_hub_name)
+    try:
+        unet = UNet3DConditionModel.from_pretrained(
+            folder, subfolder="unet", torch_dtype=dtype, use_safetensors=True
+        )
+        vae = AutoencoderKL.from_pretrained(
+            folder, subfolder="vae", torch_dtype=dtype, use_safetensors=True
+        )
+        text_encoder = CLIPTextModel.from_pretrained(
+            folder, subfolder="text_encoder", dtype=dtype, use_safetensors=True
+        )
+        tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer")
+        # What FlipSketch needs of DDIM; betas and prediction type are the model's.
+        scheduler = DDIMScheduler.from_pretrained(
+            folder,
+            subfolder="scheduler",
+            clip_sample=False,
+            set_alpha_to_one=False,
+            steps_offset=1,
+            timestep_spacing="leading",
+        )
+    except OSError as error:
+        raise ValueError(f"{folder}: cannot load the model: {error}") from error
+    if lora is not None:
+        load_lora(unet, text_encoder, lora)
+    if dtype == torch.float16 and vae.config.force_upcast:
+        vae = vae.float()
+    for network in (unet, vae, text_encoder):
+        network.requires_grad_(False).eval().to(device)
+    return VideoModel(unet, vae, text_encoder, tokenizer, scheduler)
+
+
+def find_model(path_or_hub_name: str | Path) -> Path:
+    """Return the local folder of a model, fetched from the Hub if it is no folder."""
+    folder = Path(path_or_hub_name)
+    if not folder.is_dir():
+        folder = fetch_model(str(path_or_hub_name))
+    missing = [part for part in PARTS if not (folder / part).is_dir()]
+    if missing:
+        raise ValueError(
+            f"{folder}: not a model folder, it has no {', '.join(missing)}/; expected diffusers' "
+            f"layout of a text-to-video pipeline ({', '.join(f'{part}/' for part in PARTS)})"
+        )
+    return folder
+
+
+def fetch_model(hub_name: str) -> Path:
+    """Download the parts that are needed, without pickles or half-precision copies."""
+    try:
+        return Path(
+            snapshot_download(
+                hub_name,
+                allow_patterns=["*.json", "*/*.json", "*/*.txt", "*/*.safetensors"],
+                ignore_patterns=["*.fp16.*"],
+            )
+        )
+    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise ValueError(
+            f"model {hub_name!r} is neither a folder here nor a model that the Hugging Face Hub "
+            f"gives ({type(error).__name__}); give the path of a folder in diffusers' layout, or "
+            f"check the name and the connection"
+        ) from error
+
+
+def model_licence(folder: Path) -> str:
+    """Return the licence that the model's card states, or 'unknown'."""
+    card = folder / "README.md"
+    if card.is_file():
+        for line in card.read_text(encoding="utf-8").splitlines()[1:]:
+            if line.startswith("license:"):
+                return line.removeprefix("license:").strip()
+            if line == "---":
+                break
+    return "unknown"
+
+
+def read_index(folder: Path) -> dict:
+    return json.loads((folder / "model_index.json").read_text())

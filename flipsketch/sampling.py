@@ -1,0 +1,252 @@
+"""FlipSketch (Bandyopadhyay and Song, CVPR 2025): sketches and prompts to clips.
+
+Shapes, here and in every file: B batch, C latent channels (4), F frames, H W pixels, h w latents,
+L tokens, D width, N folded batch inside attention.
+"""
+
+import hashlib
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from diffusers import DDIMScheduler
+from torch import Tensor
+
+from flipsketch.alignment import align_frames
+from flipsketch.clip import Clip, binarize_frames
+from flipsketch.composition import compose_attention
+from flipsketch.inversion import INVERSION_FRAMES, invert
+from flipsketch.model import VideoModel, predict_noise
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingConfig:
+    num_frames: int = 10
+    """Frames per clip, the sketch included."""
+    num_inference_steps: int = 25
+    """DDIM steps, of the inversion too."""
+    guidance_scale: float = 9.0
+    """Classifier-free guidance weight; 1.0 turns guidance off."""
+    negative_prompt: str = ""
+    """What the clip should not show."""
+    reference_scale: float = 0.5
+    """The paper's lambda: how hard later frames hold to the sketch; 0 gives the freest motion."""
+    align_steps: int | None = None
+    """Denoising steps with iterative frame alignment (the paper's tau_1); None means 2/5 of all
+    steps, 0 turns it off. Alignment costs about three times as much as everything else."""
+    compose_steps: int | None = None
+    """Denoising steps with dual attention composition (the paper's tau_2); None means 3/5 of all
+    steps and one more, 0 turns it off."""
+    compose_spatial: bool = True
+    """Compose in the spatial layers (the sketch's queries in the first frames)."""
+    compose_temporal: bool = True
+    """Compose in the temporal layers (all frames on the sketch's key)."""
+    sketch_range: Literal["signed", "unit"] = "signed"
+    """Pixel range in which the VAE is given the sketch: [-1, 1], or [0, 1] to reproduce the
+    published checkpoint."""
+    binarize: bool = True
+    """Threshold each frame to black strokes on white; off keeps greys and colours."""
+
+    def __post_init__(self) -> None:
+        if self.num_frames < 2:
+            raise ValueError(
+                f"num_frames must be at least 2 (the sketch and one moving frame), "
+                f"got {self.num_frames}"
+            )
+        if self.num_inference_steps < 1:
+            raise ValueError(f"num_inference_steps must be at least 1, got {self.num_inference_steps}")
+        for name in ("guidance_scale", "reference_scale"):
+            if not np.isfinite(getattr(self, name)):
+                raise ValueError(f"{name} must be a finite number, got {getattr(self, name)}")
+        for name in ("align_steps", "compose_steps"):
+            steps = getattr(self, name)
+            if steps is not None and not 0 <= steps <= self.num_inference_steps:
+                raise ValueError(
+                    f"{name} must lie between 0 and num_inference_steps "
+                    f"({self.num_inference_steps}), got {steps}"
+                )
+
+    @property
+    def num_align_steps(self) -> int:
+        steps = self.align_steps
+        return 2 * self.num_inference_steps // 5 if steps is None else steps
+
+    @property
+    def num_compose_steps(self) -> int:
+        if not (self.compose_spatial or self.compose_temporal):
+            return 0
+        steps = self.compose_steps
+        return 3 * self.num_inference_steps // 5 + 1 if steps is None else steps
+
+
+@torch.no_grad()
+def sample_latents(
+    model: VideoModel,
+    reference_latents: Tensor,
+    noise: Tensor,
+    prompts: list[str],
+    config: SamplingConfig,
+    reference_scales: list[float] | None = None,
+    negative_prompts: list[str] | None = None,
+) -> Tensor:
+    """Denoise B clips, each holding to its own sketch.
+
+    Args:
+        reference_latents: from `invert` (B, C, 1, h, w).
+        noise: initial Gaussian latents (B, C, F, h, w); frame 0 gives way to the reference.
+        reference_scales, negative_prompts: one for each row; the config's where not given.
+
+    Returns:
+        Latents (B, C, F, h, w).
+    """
+    unet, num_frames = model.unet, noise.shape[2]
+    prompt_embeds = model.encode_prompts(prompts)
+    null_embeds = model.encode_prompts([""]).expand_as(prompt_embeds)
+    negative_embeds = model.encode_prompts(
+        negative_prompts or [config.negative_prompt] * len(prompts)
+    )
+    scales = noise.new_tensor(reference_scales or [config.reference_scale] * len(prompts))
+    scheduler = DDIMScheduler.from_config(model.scheduler.config)
+    scheduler.set_timesteps(config.num_inference_steps, device=noise.device)
+
+    latents = torch.cat([reference_latents, noise[:, :, 1:]], dim=2)
+    reference_latents = reference_latents.expand_as(latents)
+    with compose_attention(
+        unet, scales, spatial=config.compose_spatial, temporal=config.compose_temporal
+    ) as attention:
+        for i, t in enumerate(scheduler.timesteps):
+            aligning, composing = i < config.num_align_steps, i < config.num_compose_steps
+            # The reference loses a frame each step, so later steps are freer to move; alignment
+            # alone needs just one.
+            num_reference_frames = max(1, num_frames - i) if composing else 1
+            reference_latents = reference_latents[:, :, :num_reference_frames]
+            reference_frame = reference_latents[:, :, :1]
+            if composing:
+                with attention.recording():
+                    reference_pred = predict_noise(unet, reference_latents, t, null_embeds)
+            if aligning:
+                # A stream of one frame has been predicted already.
+                if composing and num_reference_frames == 1:
+                    target = reference_pred
+                else:
+                    target = predict_noise(unet, reference_frame, t, null_embeds)
+                latents = align_frames(unet, latents, reference_frame, target, t, prompt_embeds)
+            if composing:
+                reference_latents = scheduler.step(reference_pred, t, reference_latents).prev_sample
+            elif aligning:
+                reference_latents = scheduler.step(target, t, reference_frame).prev_sample
+
+            with attention.composing() if composing else nullcontext():
+                noise_pred = predict_noise(unet, latents, t, prompt_embeds)
+            if config.guidance_scale != 1.0:
+                noise_pred_uncond = predict_noise(unet, latents, t, negative_embeds)
+                noise_pred = noise_pred_uncond + config.guidance_scale * (
+                    noise_pred - noise_pred_uncond
+                )
+            latents = scheduler.step(noise_pred, t, latents).prev_sample
+    return latents
+
+
+@torch.no_grad()
+def animate_pixels(
+    model: VideoModel,
+    sketches: list[np.ndarray],
+    prompts: list[list[str]],
+    seeds: list[int],
+    config: SamplingConfig,
+    reference_scales: list[float] | None = None,
+    negative_prompts: list[str] | None = None,
+) -> Tensor:
+    """Animate B sketches in one batch, each along its own prompts, one segment for each prompt.
+
+    A segment starts from the last decoded frame of the one before (frame extrapolation), whose
+    copy is dropped: S segments of F frames give S * (F - 1) + 1.
+
+    Args:
+        sketches: uint8 (H, W, 3) each, of the model's size.
+        prompts: for each row the same number S of prompts.
+
+    Returns:
+        Pixels (B, 3, S * (F - 1) + 1, H, W) in [-1, 1]; a row that went wrong holds NaN.
+    """
+    num_segments = len(prompts[0])
+    assert all(len(row) == num_segments for row in prompts), "rows of a batch share their segments"
+    null_embeds = model.encode_prompts([""] * len(sketches))
+    pixels = torch.from_numpy(np.stack(sketches)).to(model.device, model.latents_dtype)
+    pixels = pixels.permute(0, 3, 1, 2)[:, :, None] / 127.5 - 1
+    segments = []
+    for segment in range(num_segments):
+        sketch_latents = model.encode(pixels if config.sketch_range == "signed" else (pixels + 1) / 2)
+        reference_latents = invert(
+            model.unet,
+            model.scheduler,
+            sketch_latents.repeat(1, 1, INVERSION_FRAMES, 1, 1),
+            null_embeds,
+            config.num_inference_steps,
+        )
+        noise = torch.stack(
+            [draw_noise(sketch_latents.shape, config.num_frames, seed, segment) for seed in seeds]
+        )
+        latents = sample_latents(
+            model,
+            reference_latents,
+            noise.to(reference_latents),
+            [row[segment] for row in prompts],
+            config,
+            reference_scales,
+            negative_prompts,
+        )
+        decoded = model.decode(latents).clamp(-1, 1)
+        segments.append(decoded if segment == 0 else decoded[:, :, 1:])
+        pixels = decoded[:, :, -1:]
+    return torch.cat(segments, dim=2)
+
+
+def draw_noise(latents_shape: torch.Size, num_frames: int, seed: int, segment: int) -> Tensor:
+    """Return one row's noise (C, F, h, w), the same on every device and in every batch."""
+    if segment > 0:
+        digest = hashlib.sha256(f"{seed}/{segment}".encode()).digest()
+        seed = int.from_bytes(digest[:8], "big") >> 1
+    generator = torch.Generator().manual_seed(seed)
+    channels, height, width = latents_shape[1], *latents_shape[-2:]
+    return torch.randn(channels, num_frames, height, width, generator=generator)
+
+
+def finish_frames(pixels: Tensor, config: SamplingConfig) -> np.ndarray:
+    """Turn one row's pixels (3, F, H, W) into frames, uint8 (F, H, W, 3).
+
+    Raises:
+        ValueError: the pixels are not finite.
+    """
+    if not torch.isfinite(pixels).all():
+        raise ValueError(
+            "the model's result is not finite (NaN or infinite); try another dtype "
+            "(--dtype float32), or a smaller guidance_scale or reference_scale"
+        )
+    frames = ((pixels + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 3, 0).cpu().numpy()
+    return binarize_frames(frames) if config.binarize else frames
+
+
+def animate(
+    model: VideoModel,
+    sketches: list[np.ndarray],
+    prompts: list[str],
+    seeds: list[int],
+    config: SamplingConfig | None = None,
+) -> list[Clip]:
+    """Animate sketches by prompts: a clip for each, the drawing as its first frame.
+
+    Args:
+        sketches: uint8 (H, W, 3) each, from `load_sketch(..., model.size)`.
+
+    Raises:
+        ValueError: a clip is not finite.
+    """
+    config = config or SamplingConfig()
+    pixels = animate_pixels(model, sketches, [[prompt] for prompt in prompts], seeds, config)
+    return [
+        Clip(key=f"{row:05d}", prompt=prompt, frames=finish_frames(pixels[row], config))
+        for row, prompt in enumerate(prompts)
+    ]

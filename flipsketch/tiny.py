@@ -1,0 +1,94 @@
+"""A real model folder at toy size with random weights: every class is ModelScope's own, so what
+runs on it runs on the real one. It draws noise, for tests and for looking at the machinery."""
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
+from tokenizers.pre_tokenizers import ByteLevel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+CONTEXT_LENGTH = 24
+TEXT_WIDTH = 32
+
+
+def write_tiny_model(folder: str | Path, *, seed: int = 0, size: int = 32) -> Path:
+    """Write a model folder (2 MB) for frames of `size` pixels; the same seed, the same weights."""
+    folder = Path(folder)
+    if size % 8:
+        raise ValueError(f"size must be a multiple of 8 (VAE and UNet halve it), got {size}")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        unet = UNet3DConditionModel(
+            sample_size=size // 2,
+            block_out_channels=(16, 32),
+            down_block_types=("CrossAttnDownBlock3D", "DownBlock3D"),
+            up_block_types=("UpBlock3D", "CrossAttnUpBlock3D"),
+            layers_per_block=1,
+            norm_num_groups=4,
+            attention_head_dim=8,
+            cross_attention_dim=TEXT_WIDTH,
+        )
+        vae = AutoencoderKL(
+            sample_size=size,
+            block_out_channels=(8, 16),
+            down_block_types=("DownEncoderBlock2D",) * 2,
+            up_block_types=("UpDecoderBlock2D",) * 2,
+            norm_num_groups=4,
+            latent_channels=4,
+        )
+        tokenizer = byte_tokenizer()
+        text_encoder = CLIPTextModel(
+            CLIPTextConfig(
+                vocab_size=len(tokenizer),
+                hidden_size=TEXT_WIDTH,
+                intermediate_size=2 * TEXT_WIDTH,
+                num_hidden_layers=2,
+                num_attention_heads=4,
+                max_position_embeddings=CONTEXT_LENGTH,
+                bos_token_id=tokenizer.bos_token_id,
+                eos_token_id=tokenizer.eos_token_id,
+                pad_token_id=tokenizer.pad_token_id,
+            )
+        )
+    scheduler = DDIMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
+    )
+    parts = {
+        "unet": unet,
+        "vae": vae,
+        "text_encoder": text_encoder,
+        "tokenizer": tokenizer,
+        "scheduler": scheduler,
+    }
+    index: dict = {"_class_name": "TextToVideoSDPipeline"}
+    for name, part in parts.items():
+        part.save_pretrained(folder / name)
+        library = "transformers" if name in ("text_encoder", "tokenizer") else "diffusers"
+        index[name] = [library, type(part).__name__]
+    (folder / "README.md").write_text(
+        "---\nlicense: cc0-1.0\n---\nToy text-to-video model with random weights.\n"
+    )
+    # Last and in one move, so that a folder with an index is whole.
+    (folder / "model_index.json.new").write_text(json.dumps(index, indent=1) + "\n")
+    os.replace(folder / "model_index.json.new", folder / "model_index.json")
+    return folder
+
+
+def byte_tokenizer() -> CLIPTokenizer:
+    """CLIP's byte-pair tokenizer without a merge: a token for each letter."""
+    letters = sorted(ByteLevel.alphabet())
+    tokens = [*letters, *(f"{letter}</w>" for letter in letters)]
+    tokens += ["<|startoftext|>", "<|endoftext|>"]
+    return CLIPTokenizer(
+        vocab={token: number for number, token in enumerate(tokens)},
+        merges=[],
+        model_max_length=CONTEXT_LENGTH,
+    )
