@@ -1,6 +1,6 @@
 """VideoModel: a text-to-video diffusion model in diffusers' layout, opened for the method."""
 
-import json
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -177,5 +177,21 @@ def model_licence(folder: Path) -> str:
     return "unknown"
 
 
-def read_index(folder: Path) -> dict:
-    return json.loads((folder / "model_index.json").read_text())
+def fingerprint_folder(folder: str | Path) -> str:
+    """Return a hash over the names and contents of a model's or adapter's files.
+
+    Files beside its parts (a card, pictures, `.git`) do not count.
+    """
+    digest = hashlib.sha256()
+    for part in PARTS:
+        for path in sorted((Path(folder) / part).glob("*")):
+            if path.is_file():
+                with path.open("rb") as file:
+                    content = hashlib.file_digest(file, "sha256").hexdigest()
+                digest.update(f"{part}/{path.name} {content}\n".encode())
+    return digest.hexdigest()
+
+
+def weights_bytes(folder: Path) -> int:
+    """Return the size of a model's weights on disk."""
+    return sum(path.stat().st_size for path in folder.glob("*/*.safetensors"))

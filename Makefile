@@ -1,0 +1,50 @@
+MANIFEST ?= data/manifests/demo.jsonl
+MODEL ?= out/models/tiny
+OUT ?= out/clips
+ARGS ?=
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help install demo animate preview test test-slow lint clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+install: .venv/installed ## Install everything into .venv (pip, pinned by constraints.txt)
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --constraint constraints.txt torch
+	$(BIN)/pip install --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: install $(MODEL) ## Animate the sketches in data/ and show the result
+	$(BIN)/python jobs/animate_manifest.py --manifest data/manifests/demo.jsonl --model $(MODEL) \
+		--output out/demo --num-inference-steps 10 $(ARGS)
+	$(BIN)/python jobs/preview.py --corpus out/demo --output out/demo-preview.png --gifs out/demo-gifs
+	@echo "The weights of $(MODEL) are random: the clips show that everything runs, not what a"
+	@echo "trained model draws. Look at out/demo-preview.png and out/demo-gifs/."
+
+animate: install $(MODEL) ## Animate MANIFEST with MODEL into OUT (more settings in ARGS)
+	$(BIN)/python jobs/animate_manifest.py --manifest $(MANIFEST) --model $(MODEL) --output $(OUT) $(ARGS)
+
+preview: install ## Write OUT-preview.png: sketches and their frames
+	$(BIN)/python jobs/preview.py --corpus $(OUT) --output $(OUT)-preview.png $(ARGS)
+
+out/models/tiny: | install
+	$(BIN)/python -m flipsketch.tiny $@
+
+test: install ## Run the tests, but for the slow ones
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-slow: install ## Run the slow tests
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+lint: install ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean: ## Delete what was generated, the installed packages too
+	rm -rf out .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache

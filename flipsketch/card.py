@@ -1,0 +1,70 @@
+"""The dataset card of a corpus: its YAML tells Hugging Face `datasets` which tars count."""
+
+import json
+
+from flipsketch.plan import Plan
+from flipsketch.shard import ShardFacts, tar_name
+from flipsketch.storage import Folder
+
+TEMPLATE = """---
+license: {licence}
+pretty_name: Sketch animations
+task_categories:
+- text-to-video
+- image-to-video
+tags:
+- sketch
+- animation
+- webdataset
+configs:
+- config_name: default
+  data_files:
+  - split: train
+    path:{tars}
+---
+
+# Sketch animations
+
+{num_ok:,} clips of {num_rows:,} sketches with prompts ({num_failed:,} failed), in {num_shards:,}
+shards, made by FlipSketch (Bandyopadhyay and Song, CVPR 2025).
+
+| file | holds |
+|---|---|
+| `clips/*.tar` | WebDataset samples: `<key>.png` the clip as a filmstrip, frames stacked top to \
+bottom; `<key>.txt` the prompt; `<key>.json` how it was made |
+| `metadata/*.parquet` | a row for each input row, good or failed; a tar without one is a leftover |
+| `run.json` | the plan: every setting that determines the clips |
+
+```python
+from datasets import load_dataset
+
+clips = load_dataset(FOLDER, split="train", streaming=True)
+for clip in clips:
+    strip = clip["png"]  # (num_frames * height) x width
+    frames = [
+        strip.crop((0, top, strip.width, top + clip["json"]["height"]))
+        for top in range(0, strip.height, clip["json"]["height"])
+    ]
+```
+
+Settings:
+
+```json
+{settings}
+```
+"""
+
+
+def write_card(folder: Folder, plan: Plan, shards: list[ShardFacts]) -> None:
+    """Write README.md for the shards that are committed."""
+    tars = "".join(f"\n    - {tar_name(shard.index)}" for shard in shards if shard.ok)
+    card = TEMPLATE.format(
+        licence=plan.settings["model_licence"],
+        tars=tars or " []",
+        num_ok=sum(shard.ok for shard in shards),
+        num_failed=sum(shard.failed for shard in shards),
+        num_rows=plan.settings["num_rows"],
+        num_shards=len(shards),
+        settings=json.dumps(plan.settings, indent=1, sort_keys=True),
+    )
+    folder.publish("README.md", card.encode())

@@ -1,0 +1,379 @@
+"""Manifests: tables of sketches and prompts, in Parquet, JSONL or CSV.
+
+A manifest is read as a stream, twice: once to plan (count, fingerprint, find repeated ids, fix the
+types of extra columns), once to feed the shards. A bad row is read as a row with an `error`; only
+what spoils the whole manifest (no such file, no `id` column, a reserved name) is raised.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from flipsketch.storage import open_location
+
+ROW_COLUMNS = ("id", "sketch", "sketch_bytes", "prompt", "prompts")
+SETTING_COLUMNS = ("seed", "reference_scale", "num_frames", "negative_prompt", "align")
+KNOWN_COLUMNS = {*ROW_COLUMNS, *SETTING_COLUMNS}
+MAX_SEED = 2**63 - 1
+MAX_FRAMES = 256
+MAX_SEGMENTS = 64
+CSV_FIELD_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line of a manifest. With `error` set the other fields hold what could be read."""
+
+    index: int
+    """Position in the manifest, from 0."""
+    id: str = ""
+    sketch: str | bytes = b""
+    """Where the sketch lies (relative to the manifest), or the file's bytes."""
+    prompts: tuple[str, ...] = ()
+    seed: int = 0
+    reference_scale: float | None = None
+    num_frames: int | None = None
+    negative_prompt: str | None = None
+    align: bool | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Name of the row's sample: 20 hex digits of SHA-256(id), wherever the row stands."""
+        return hashlib.sha256(self.id.encode()).hexdigest()[:20]
+
+
+@dataclass(frozen=True)
+class ManifestSummary:
+    """What one pass over a manifest finds out."""
+
+    num_rows: int
+    fingerprint: str
+    """SHA-256 over the rows' contents in order, whatever the file format."""
+    extra_schema: pa.Schema
+    """The extra columns: Parquet's own types, or those that hold every value seen."""
+    repeated: frozenset[int]
+    """Hashes of the ids that stand in more than one row (8 bytes each)."""
+
+
+def summarize_manifest(location: str, reserved: Iterable[str] = ()) -> ManifestSummary:
+    """Read a manifest once, in memory that does not grow with it but for 8 bytes a row.
+
+    Args:
+        reserved: column names that the output needs for itself.
+
+    Raises:
+        ValueError, OSError: the manifest as a whole cannot be used.
+    """
+    digest = hashlib.sha256()
+    id_hashes: list[np.ndarray] = []
+    pending: list[int] = []
+    kinds: dict[str, set[str]] = {}
+    num_rows = 0
+    for row in parse_rows(location):
+        num_rows += 1
+        digest.update(row_digest(row))
+        for name, value in row.extra.items():
+            kinds.setdefault(name, set()).add(extra_kind(value))
+        if row.id:
+            pending.append(id_hash(row.id))
+        if len(pending) == 100_000:
+            id_hashes.append(np.array(pending, np.uint64))
+            pending = []
+    if num_rows == 0:
+        raise ValueError(f"{location}: has no rows; give a manifest with at least one sketch")
+    if is_parquet(location):
+        extra_schema = parquet_extra_schema(location)
+    else:
+        extra_schema = pa.schema([(name, extra_type(kinds[name])) for name in sorted(kinds)])
+    clash = sorted(set(extra_schema.names) & set(reserved))
+    if clash:
+        raise ValueError(
+            f"{location}: column {clash[0]!r} is a reserved name: the output has a column of its "
+            f"own by that name; rename the manifest's"
+        )
+    ids, counts = np.unique(
+        np.concatenate([*id_hashes, np.array(pending, np.uint64)]), return_counts=True
+    )
+    return ManifestSummary(
+        num_rows=num_rows,
+        fingerprint=digest.hexdigest(),
+        extra_schema=extra_schema,
+        repeated=frozenset(ids[counts > 1].tolist()),
+    )
+
+
+def read_rows(location: str, summary: ManifestSummary) -> Iterator[Row]:
+    """Yield every row in order, later rows of a repeated id as failed ones, extras in their types."""
+    first_seen: dict[str, int] = {}
+    for row in parse_rows(location):
+        if not is_parquet(location):
+            row = replace(row, extra=cast_extra(row.extra, summary.extra_schema))
+        if row.id and id_hash(row.id) in summary.repeated:
+            first = first_seen.setdefault(row.id, row.index)
+            if first != row.index:
+                row = replace(
+                    row,
+                    error=f"id {row.id!r} is already used by row {first + 1}; ids must be unique",
+                )
+        yield row
+
+
+def parse_rows(location: str) -> Iterator[Row]:
+    """Yield the rows of a manifest as they stand in the file."""
+    found = False
+    for index, fields in enumerate(read_table(location)):
+        if isinstance(fields, str):
+            yield Row(index=index, error=fields)
+            continue
+        if not found:
+            check_columns(location, fields)
+            found = True
+        yield parse_row(index, fields)
+
+
+def check_columns(location: str, fields: dict[str, Any]) -> None:
+    for names in (("id",), ("sketch", "sketch_bytes"), ("prompt", "prompts")):
+        if not any(name in fields for name in names):
+            raise ValueError(
+                f"{location}: has no column {' or '.join(names)} (found: {', '.join(fields)}); a "
+                f"manifest needs id, sketch or sketch_bytes, and prompt or prompts"
+            )
+
+
+def read_table(location: str) -> Iterator[dict[str, Any] | str]:
+    """Yield each row's fields, or a sentence on why a line has none."""
+    if is_parquet(location):
+        with open_parquet(location) as file:
+            for batch in file.iter_batches(batch_size=1024):
+                yield from batch.to_pylist()
+        return
+    filesystem, path = open_location(location)
+    name = path.removesuffix(".gz")
+    if not name.endswith((".jsonl", ".ndjson", ".csv")):
+        raise ValueError(f"{location}: expected a manifest named *.parquet, *.jsonl or *.csv")
+    # pyarrow's stream undoes .gz by the file's name.
+    with io.BufferedReader(filesystem.open_input_stream(path)) as stream:
+        yield from (read_csv if name.endswith(".csv") else read_jsonl)(stream)
+
+
+def is_parquet(location: str) -> bool:
+    return location.endswith((".parquet", ".pq"))
+
+
+def open_parquet(location: str) -> pq.ParquetFile:
+    filesystem, path = open_location(location)
+    try:
+        return pq.ParquetFile(filesystem.open_input_file(path))
+    except pa.ArrowInvalid as error:
+        raise ValueError(f"{location}: not a readable Parquet file: {error}") from error
+
+
+def parquet_extra_schema(location: str) -> pa.Schema:
+    with open_parquet(location) as file:
+        fields = [field for field in file.schema_arrow if field.name not in KNOWN_COLUMNS]
+    # Dictionaries are read as their values.
+    types = {
+        field.name: field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        for field in fields
+    }
+    return pa.schema(list(types.items()))
+
+
+def read_jsonl(stream: io.BufferedReader) -> Iterator[dict[str, Any] | str]:
+    for number, line in enumerate(stream, start=1):
+        line = line.removeprefix(b"\xef\xbb\xbf").strip()
+        if not line:
+            continue
+        try:
+            fields = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            yield f"line {number}: not a line of JSON: {error}"
+            continue
+        if isinstance(fields, dict):
+            yield fields
+        else:
+            yield f"line {number}: expected a JSON object, found {type(fields).__name__}"
+
+
+def read_csv(stream: io.BufferedReader) -> Iterator[dict[str, Any] | str]:
+    csv.field_size_limit(CSV_FIELD_BYTES)
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    reader = csv.DictReader(text)
+    for fields in reader:
+        if None in fields:
+            yield f"line {reader.line_num}: has more fields than the header names"
+        else:
+            # CSV has no null: an empty field says nothing.
+            yield {name: value or None for name, value in fields.items()}
+
+
+def parse_row(index: int, fields: dict[str, Any]) -> Row:
+    """Check one row's fields, whose values may be of any type."""
+    row_id = fields.get("id")
+    if isinstance(row_id, int) and not isinstance(row_id, bool):
+        row_id = str(row_id)
+    row = Row(
+        index=index,
+        id=row_id if isinstance(row_id, str) and is_text(row_id) else "",
+        extra={name: value for name, value in fields.items() if name not in KNOWN_COLUMNS},
+    )
+    if not row.id:
+        return replace(row, error=f"id must be a string that is not empty, found {row_id!r:.80}")
+    row = replace(row, seed=default_seed(row.id))
+    try:
+        prompts = parse_prompts(fields)
+        settings = parse_settings(fields)
+        sketch = parse_sketch(fields)
+    except ValueError as error:
+        return replace(row, error=str(error))
+    return replace(row, prompts=prompts, sketch=sketch, **settings)
+
+
+def parse_prompts(fields: dict[str, Any]) -> tuple[str, ...]:
+    prompt, prompts = fields.get("prompt"), fields.get("prompts")
+    if (prompt is None) == (prompts is None):
+        raise ValueError("a row needs either prompt or prompts (a list: a segment for each)")
+    found = prompts if prompt is None else [prompt]
+    if not isinstance(found, list) or not 1 <= len(found) <= MAX_SEGMENTS:
+        raise ValueError(f"prompts must be a list of 1 to {MAX_SEGMENTS} strings, found {found!r:.80}")
+    for text in found:
+        if not isinstance(text, str) or not text.strip() or not is_text(text):
+            raise ValueError(f"a prompt must be a string that is not empty, found {text!r:.80}")
+    return tuple(found)
+
+
+def parse_sketch(fields: dict[str, Any]) -> str | bytes:
+    sketch, sketch_bytes = fields.get("sketch"), fields.get("sketch_bytes")
+    if isinstance(sketch_bytes, bytes) and sketch_bytes and sketch is None:
+        return sketch_bytes
+    if isinstance(sketch, str) and sketch and is_text(sketch) and sketch_bytes is None:
+        return sketch
+    raise ValueError(
+        "a row needs either sketch (a path or URL) or, in Parquet, sketch_bytes (the file itself)"
+    )
+
+
+def parse_settings(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the row's own settings, numbers in CSV and those that pandas made floats included."""
+    settings: dict[str, Any] = {}
+    for name in SETTING_COLUMNS:
+        value = fields.get(name)
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            continue
+        if name == "negative_prompt":
+            valid = isinstance(value, str) and is_text(value)
+        elif name == "align":
+            value = {"true": True, "false": False, "1": True, "0": False}.get(str(value).lower())
+            valid = value is not None
+        else:
+            value = parse_number(value)
+            whole = isinstance(value, int)
+            valid = {
+                "seed": whole and 0 <= value <= MAX_SEED,
+                "num_frames": whole and 2 <= value <= MAX_FRAMES,
+                "reference_scale": math.isfinite(value) and abs(value) <= 1000,
+            }[name]
+            value = float(value) if name == "reference_scale" else value
+        if not valid:
+            must = {
+                "seed": f"a whole number from 0 to {MAX_SEED}",
+                "num_frames": f"a whole number from 2 to {MAX_FRAMES}",
+                "reference_scale": "a number from -1000 to 1000",
+                "negative_prompt": "a string",
+                "align": "true or false",
+            }[name]
+            raise ValueError(f"{name} must be {must}, found {fields[name]!r:.80}")
+        settings[name] = value
+    return settings
+
+
+def parse_number(value: Any) -> int | float:
+    """Return an int where the value is whole; NaN, which no setting accepts, if it is no number."""
+    if isinstance(value, str):
+        try:
+            value = int(value)
+        except ValueError:
+            try:
+                value = float(value)
+            except ValueError:
+                return math.nan
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def default_seed(row_id: str) -> int:
+    """Return 63 bits of SHA-256(id), so that a row's clip does not depend on its neighbours."""
+    return int.from_bytes(hashlib.sha256(row_id.encode()).digest()[:8], "big") >> 1
+
+
+def id_hash(row_id: str) -> int:
+    return int.from_bytes(hashlib.sha256(row_id.encode()).digest()[8:16], "big")
+
+
+def is_text(value: str) -> bool:
+    """Lone surrogates (bytes that were not UTF-8) cannot be written to Parquet or a tar."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def row_digest(row: Row) -> bytes:
+    sketch = row.sketch if isinstance(row.sketch, str) else hashlib.sha256(row.sketch).hexdigest()
+    fields = [row.id, sketch, row.prompts, row.seed, row.reference_scale, row.num_frames]
+    fields += [row.negative_prompt, row.align, sorted(row.extra.items()), row.error]
+    return hashlib.sha256(json.dumps(fields, default=repr).encode()).digest()
+
+
+def extra_kind(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "null"
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int):
+        return "int" if -(2**63) <= value < 2**63 else "string"
+    if isinstance(value, float):
+        return "float"
+    return "string"
+
+
+def extra_type(kinds: set[str]) -> pa.DataType:
+    """Return the type that holds every value seen: exactly, or as text."""
+    kinds = kinds - {"null"}
+    if kinds == {"bool"}:
+        return pa.bool_()
+    if kinds == {"int"}:
+        return pa.int64()
+    if kinds and kinds <= {"int", "float"}:
+        return pa.float64()
+    return pa.string()
+
+
+def cast_extra(extra: dict[str, Any], schema: pa.Schema) -> dict[str, Any]:
+    """Return every extra column of the manifest, null where the row has none."""
+    return {field.name: cast_value(extra.get(field.name), field.type) for field in schema}
+
+
+def cast_value(value: Any, kind: pa.DataType) -> Any:
+    if extra_kind(value) == "null":
+        return None
+    if kind == pa.float64():
+        return float(value)
+    if kind == pa.string() and not isinstance(value, str):
+        return json.dumps(value, sort_keys=True)
+    if kind == pa.string():
+        return value if is_text(value) else repr(value)
+    return value

@@ -1,0 +1,179 @@
+"""A shard: one tar of samples and one Parquet of rows, whose appearance is the commit.
+
+Readers go by the Parquet files: a tar without one is a leftover, and a shard of failed rows alone
+has no tar. The same rows give the same tar to the byte.
+"""
+
+import hashlib
+import io
+import json
+import re
+import tarfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from flipsketch.clip import Clip, encode_filmstrip
+from flipsketch.storage import Folder
+
+ROWS_PER_GROUP = 10_000
+
+ROW_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("key", pa.string()),
+        ("prompt", pa.string()),
+        ("prompts", pa.list_(pa.string())),
+        ("sketch", pa.string()),
+        ("sketch_sha256", pa.string()),
+        ("seed", pa.int64()),
+        ("status", pa.string()),
+        ("error", pa.string()),
+        ("attempts", pa.int32()),
+        ("num_frames", pa.int32()),
+        ("height", pa.int32()),
+        ("width", pa.int32()),
+        ("seconds", pa.float64()),
+        ("tar_offset", pa.int64()),
+        ("tar_length", pa.int64()),
+        ("frames_sha256", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One record of a tar, as bytes."""
+
+    key: str
+    png: bytes
+    txt: bytes
+    json: bytes
+
+
+def encode_sample(clip: Clip, provenance: dict[str, Any]) -> Sample:
+    """Return a clip as a sample. Provenance holds no time, host or attempt: bytes are repeatable."""
+    return Sample(
+        key=clip.key,
+        png=encode_filmstrip(clip.frames),
+        txt=clip.prompt.encode(),
+        json=json.dumps(provenance, sort_keys=True).encode(),
+    )
+
+
+def write_shard(
+    folder: Folder,
+    index: int,
+    rows: list[dict[str, Any]],
+    samples: Iterable[Sample],
+    schema: pa.Schema,
+    plan_fingerprint: str,
+) -> None:
+    """Commit a shard: the tar first, then the Parquet file that makes it count.
+
+    Args:
+        rows: one for each input row, good or bad, in the manifest's order; gain their sample's
+            place in the tar.
+        samples: those of the rows whose status is ok, in any order.
+        schema: of the Parquet file, ROW_SCHEMA and more.
+    """
+    by_key = {sample.key: sample for sample in samples}
+    good = [row for row in rows if row["status"] == "ok"]
+    assert {row["key"] for row in good} == set(by_key), "one sample for each good row"
+    tar = pack_samples(good, by_key)
+    metadata = {
+        "plan": plan_fingerprint,
+        "shard": str(index),
+        "ok": str(len(good)),
+        "failed": str(len(rows) - len(good)),
+        "tar_bytes": str(len(tar)),
+        "tar_sha256": hashlib.sha256(tar).hexdigest() if tar else "",
+    }
+    table = pa.Table.from_pylist(rows, schema=schema.with_metadata(metadata))
+    parquet = io.BytesIO()
+    pq.write_table(table, parquet, compression="zstd", row_group_size=ROWS_PER_GROUP)
+    if tar:
+        folder.publish(tar_name(index), tar)
+    folder.publish(metadata_name(index), parquet.getvalue())
+
+
+def pack_samples(rows: list[dict[str, Any]], by_key: dict[str, Sample]) -> bytes:
+    """Return the tar of the rows' samples, empty if there are none; note their places in the rows."""
+    if not rows:
+        return b""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for row in rows:
+            row["tar_offset"] = tar.offset
+            sample = by_key[row["key"]]
+            for extension in ("json", "png", "txt"):
+                content = getattr(sample, extension)
+                member = tarfile.TarInfo(f"{sample.key}.{extension}")
+                member.size, member.mtime, member.mode = len(content), 0, 0o444
+                member.uid = member.gid = 0
+                tar.addfile(member, io.BytesIO(content))
+            row["tar_length"] = tar.offset - row["tar_offset"]
+    return out.getvalue()
+
+
+def committed_shards(folder: Folder) -> list[int]:
+    """Return the indices of the shards that are there, from one listing."""
+    names = folder.list("metadata")
+    return sorted(int(name[:-8]) for name in names if re.fullmatch(r"\d{5,}\.parquet", name))
+
+
+def tar_name(index: int) -> str:
+    return f"clips/{index:05d}.tar"
+
+
+def metadata_name(index: int) -> str:
+    return f"metadata/{index:05d}.parquet"
+
+
+@dataclass(frozen=True)
+class ShardFacts:
+    """What the footer of a shard's Parquet file says."""
+
+    index: int
+    ok: int
+    failed: int
+    tar_bytes: int
+    tar_sha256: str
+    plan: str
+
+
+def read_facts(folder: Folder, index: int) -> ShardFacts:
+    with folder.filesystem.open_input_file(folder.join(metadata_name(index))) as file:
+        found = {
+            name.decode(): value.decode() for name, value in pq.read_metadata(file).metadata.items()
+        }
+    return ShardFacts(
+        index=index,
+        ok=int(found["ok"]),
+        failed=int(found["failed"]),
+        tar_bytes=int(found["tar_bytes"]),
+        tar_sha256=found["tar_sha256"],
+        plan=found["plan"],
+    )
+
+
+def read_metadata(folder: Folder, index: int, columns: list[str] | None = None) -> pa.Table:
+    with folder.filesystem.open_input_file(folder.join(metadata_name(index))) as file:
+        return pq.read_table(file, columns=columns)
+
+
+def read_sample(folder: Folder, index: int, row: dict[str, Any]) -> Sample:
+    """Return one row's sample by its place in the shard's tar; nothing else is read."""
+    with folder.filesystem.open_input_file(folder.join(tar_name(index))) as file:
+        file.seek(row["tar_offset"])
+        content = file.read(row["tar_length"])
+    with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as tar:
+        parts = {}
+        for member in tar:
+            stream = tar.extractfile(member)
+            assert stream is not None, "samples hold plain files alone"
+            parts[member.name.rpartition(".")[2]] = stream.read()
+    return Sample(key=row["key"], **parts)

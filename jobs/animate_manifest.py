@@ -1,0 +1,17 @@
+#!/usr/bin/env python
+"""Animate a manifest of sketches and prompts: clips in WebDataset shards, metadata in Parquet.
+
+Exits with 1 when more rows failed than --max-failures, after saving the rest. The same command
+goes on with an interrupted run.
+
+    python jobs/animate_manifest.py --manifest data/manifests/demo.jsonl --model out/models/tiny \
+        --output out/clips
+"""
+
+import sys
+
+from pipelines.animate import AnimateConfig, animate_manifest
+from pipelines.cli import run
+
+if __name__ == "__main__":
+    sys.exit(run(animate_manifest, AnimateConfig, __doc__))

@@ -1,0 +1,41 @@
+"""What every job's command line has in common."""
+
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import diffusers
+import transformers
+import tyro
+
+log = logging.getLogger(__name__)
+
+
+def run(pipeline: Callable[[Any], int], config_class: type, description: str | None) -> int:
+    """Parse the command line into the config, run the pipeline, return the exit code.
+
+    What people give us and cannot be used (ValueError, OSError) ends in a line on stderr and 2;
+    bugs keep their traceback.
+    """
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"
+    )
+    # Loading bars and hints of the libraries would stand between the lines of the job.
+    for library in (diffusers.utils.logging, transformers.utils.logging):
+        library.set_verbosity_error()
+        library.disable_progress_bar()
+    # `ray job stop` and `kill` end a job as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    try:
+        config = tyro.cli(
+            config_class, description=description, config=(tyro.conf.OmitArgPrefixes,)
+        )
+        return pipeline(config)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        log.warning("interrupted before the run began; nothing was changed")
+        return 130

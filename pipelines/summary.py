@@ -1,0 +1,149 @@
+"""How a run is going and how it went: the progress line, the counts, what failed and why."""
+
+import logging
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from flipsketch.shard import ShardFacts, committed_shards, read_facts, read_metadata
+from flipsketch.storage import Folder
+
+log = logging.getLogger(__name__)
+
+REASONS_SHOWN = 5
+
+
+class Progress:
+    """One line at a terminal (rows, rows/s, ETA, failures); a line for each shard in a log."""
+
+    def __init__(self, num_rows: int, folder: Folder, done: list[int]) -> None:
+        self.folder = folder
+        self.counts = {facts.index: (facts.ok, facts.failed) for facts in read_all(folder, done)}
+        self.num_ok_before, num_failed_before = self.totals()
+        self.redirect = logging_redirect_tqdm()
+        self.bar = tqdm(
+            total=num_rows,
+            initial=self.num_ok_before + num_failed_before,
+            unit="row",
+            disable=not sys.stderr.isatty(),
+            smoothing=0.05,
+            dynamic_ncols=True,
+        )
+
+    def __enter__(self) -> "Progress":
+        self.redirect.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if not self.bar.disable:
+            self.bar.close()
+        if self.redirect is not None:
+            self.redirect.__exit__(None, None, None)
+            self.redirect = None
+
+    @property
+    def num_new_ok(self) -> int:
+        return self.totals()[0] - self.num_ok_before
+
+    def totals(self) -> tuple[int, int]:
+        counts = self.counts.values()
+        return sum(ok for ok, _ in counts), sum(failed for _, failed in counts)
+
+    def report(self, index: int, num_ok: int, num_failed: int) -> None:
+        """Note how far a shard is; a retry that starts over takes its rows back."""
+        self.counts[index] = (num_ok, num_failed)
+        ok, failed = self.totals()
+        self.bar.set_postfix(failed=failed, refresh=False)
+        self.bar.n = ok + failed
+        self.bar.refresh()
+
+    def commit(self, index: int) -> None:
+        facts = read_facts(self.folder, index)
+        self.report(index, facts.ok, facts.failed)
+        if self.bar.disable:
+            ok, failed = self.totals()
+            log.info(
+                "shard %05d: %d ok, %d failed; %d of %d rows done",
+                index,
+                facts.ok,
+                facts.failed,
+                ok + failed,
+                self.bar.total,
+            )
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    folder: Folder
+    facts: list[ShardFacts]
+
+    @property
+    def num_ok(self) -> int:
+        return sum(facts.ok for facts in self.facts)
+
+    @property
+    def num_failed(self) -> int:
+        return sum(facts.failed for facts in self.facts)
+
+    def log(self, *, seconds: float, new_clips: int) -> None:
+        """Say what failed and why, and last what was made."""
+        if self.num_failed:
+            bad = [facts.index for facts in self.facts if facts.failed]
+            reasons = Counter(
+                row["error"]
+                for index in bad
+                for row in read_metadata(self.folder, index, ["error"]).to_pylist()
+                if row["error"] is not None
+            )
+            for reason, count in reasons.most_common(REASONS_SHOWN):
+                log.warning("failed %s: %s", f"{count} rows" if count > 1 else "1 row", reason)
+            log.warning(
+                "all %d failed rows: status 'failed' in %s/metadata/*.parquet; mend their sketches "
+                "or prompts in a manifest of their own and animate that to a folder of its own",
+                self.num_failed,
+                self.folder,
+            )
+        log.info(
+            "animated %d rows (%d failed), %d clips of them in this run in %.0f s, "
+            "%.2f clips/s -> %s",
+            self.num_ok + self.num_failed,
+            self.num_failed,
+            new_clips,
+            seconds,
+            new_clips / seconds,
+            self.folder,
+        )
+
+
+def summarize_run(folder: Folder) -> RunSummary:
+    return RunSummary(folder, read_all(folder, committed_shards(folder)))
+
+
+def read_all(folder: Folder, shards: list[int]) -> list[ShardFacts]:
+    # Footers are small and far: in an object store the waiting is what takes the time.
+    with ThreadPoolExecutor(16) as readers:
+        return list(readers.map(lambda index: read_facts(folder, index), shards))
+
+
+def parse_max_failures(text: str) -> tuple[float, bool]:
+    """Return the number and whether it is a share: '3' -> (3, False), '2%' -> (0.02, True)."""
+    number, percent = text.removesuffix("%"), text.endswith("%")
+    try:
+        value = float(number) / (100 if percent else 1)
+    except ValueError:
+        value = -1.0
+    if not (0 <= value <= 1 if percent else value >= 0 and value == int(value)):
+        raise ValueError(f"max_failures must be a count such as 3 or a share such as 2%, got {text}")
+    return value, percent
+
+
+def exceeds(num_failed: int, num_rows: int, max_failures: str) -> bool:
+    limit, is_share = parse_max_failures(max_failures)
+    return num_failed > (limit * num_rows if is_share else limit)

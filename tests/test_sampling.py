@@ -1,0 +1,250 @@
+"""Claims on the whole method; its agreement with the published code is in test_golden.py."""
+
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from flipsketch.clip import Clip
+from flipsketch.inversion import INVERSION_FRAMES, invert
+from flipsketch.lora import load_lora
+from flipsketch.model import load_model
+from flipsketch.sampling import (
+    SamplingConfig,
+    animate,
+    animate_pixels,
+    draw_noise,
+    finish_frames,
+    sample_latents,
+)
+
+SHORT = SamplingConfig(num_frames=4, num_inference_steps=5)
+
+
+def draw_sketches(count: int, size: int = 16) -> list[np.ndarray]:
+    """Boxes of different heights: crude, but no two alike."""
+    sketches = []
+    for number in range(count):
+        sketch = np.full((size, size, 3), 255, np.uint8)
+        sketch[2 : 4 + number, 3] = sketch[2 : 4 + number, -4] = 0
+        sketch[2, 3:-4] = 0
+        sketches.append(sketch)
+    return sketches
+
+
+@contextmanager
+def counting_unet(unet):
+    """Note (rows, frames, gradients on) of each UNet call, from outside."""
+    calls = []
+
+    def note(module, args, kwargs):
+        calls.append((args[0].shape[0], args[0].shape[2], torch.is_grad_enabled()))
+
+    hook = unet.register_forward_pre_hook(note, with_kwargs=True)
+    try:
+        yield calls
+    finally:
+        hook.remove()
+
+
+def count_frames(calls, *, with_gradients=False) -> int:
+    return sum(rows * frames for rows, frames, grad in calls if grad == with_gradients)
+
+
+def test_without_alignment_a_clip_takes_561_and_125_frame_evaluations(tiny_model):
+    config = SamplingConfig(align_steps=0)
+    latents = torch.randn(1, 4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    with counting_unet(tiny_model.unet) as inversion_calls:
+        reference_latents = invert(
+            tiny_model.unet,
+            tiny_model.scheduler,
+            latents.repeat(1, 1, INVERSION_FRAMES, 1, 1),
+            tiny_model.encode_prompts([""]),
+            config.num_inference_steps,
+        )
+    noise = draw_noise(latents.shape, 10, 1, 0)[None]
+    with counting_unet(tiny_model.unet) as sampling_calls:
+        sample_latents(tiny_model, reference_latents, noise, ["a cat runs"], config)
+    assert count_frames(inversion_calls) == 125
+    assert count_frames(sampling_calls) == 561
+    assert count_frames(sampling_calls, with_gradients=True) == 0
+
+
+def test_alignment_adds_900_frame_passes_and_9_targets(tiny_model):
+    # The tenth target is the reference pass itself, whose stream is then one frame long.
+    reference_latents = torch.zeros(1, 4, 1, 8, 8)
+    noise = draw_noise(reference_latents.shape, 10, 1, 0)[None]
+    with counting_unet(tiny_model.unet) as calls:
+        sample_latents(tiny_model, reference_latents, noise, ["a cat"], SamplingConfig())
+    assert count_frames(calls, with_gradients=True) == 900
+    assert count_frames(calls) == 561 + 9
+
+
+@pytest.mark.parametrize(
+    ("changes", "frames"),
+    [
+        ({"guidance_scale": 1.0}, 5 * 4 + (4 + 3 + 2 + 1)),
+        ({"compose_steps": 0}, 5 * 8),
+        ({"compose_spatial": False, "compose_temporal": False}, 5 * 8),
+        # Alignment alone: a target of one frame in each of 2 steps, which also steps the stream.
+        ({"compose_steps": 0, "align_steps": 2}, 5 * 8 + 2),
+    ],
+)
+def test_no_pass_is_made_that_nothing_needs(tiny_model, changes, frames):
+    config = replace(SHORT, **{"align_steps": 0, **changes})
+    reference_latents = torch.zeros(1, 4, 1, 8, 8)
+    noise = draw_noise(reference_latents.shape, 4, 1, 0)[None]
+    with counting_unet(tiny_model.unet) as calls:
+        sample_latents(tiny_model, reference_latents, noise, ["a cat"], config)
+    assert count_frames(calls) == frames
+
+
+@pytest.mark.parametrize("align_steps", [0, 2])
+def test_a_batch_of_8_equals_8_batches_of_1(tiny_model64, align_steps):
+    config = replace(SHORT, align_steps=align_steps)
+    sketches, seeds = draw_sketches(8), list(range(8))
+    prompts = [[f"cat number {number}"] for number in range(8)]
+    scales = [number / 4 for number in range(8)]
+    negatives = ["", "blurry", "", "dog", "", "grey", "colour", ""]
+    together = animate_pixels(
+        tiny_model64, sketches, prompts, seeds, config, scales, negatives
+    )
+    for row in range(8):
+        alone = animate_pixels(
+            tiny_model64,
+            sketches[row : row + 1],
+            prompts[row : row + 1],
+            seeds[row : row + 1],
+            config,
+            scales[row : row + 1],
+            negatives[row : row + 1],
+        )
+        assert (together[row] - alone[0]).abs().max() < 1e-10
+
+
+def test_rows_of_a_batch_are_their_own(tiny_model):
+    sketch = draw_sketches(1) * 2
+    by_seed = animate_pixels(tiny_model, sketch, [["a cat"]] * 2, [1, 2], SHORT)
+    by_prompt = animate_pixels(tiny_model, sketch, [["a cat"], ["a dog"]], [1, 1], SHORT)
+    by_scale = animate_pixels(
+        tiny_model, sketch, [["a cat"]] * 2, [1, 1], SHORT, reference_scales=[0.0, 5.0]
+    )
+    by_negative = animate_pixels(
+        tiny_model, sketch, [["a cat"]] * 2, [1, 1], SHORT, negative_prompts=["", "ink"]
+    )
+    for pixels in (by_seed, by_prompt, by_scale, by_negative):
+        assert not torch.equal(pixels[0], pixels[1])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"align_steps": 0},
+        {"compose_steps": 0},
+        {"compose_spatial": False},
+        {"compose_temporal": False},
+        {"reference_scale": 0.0},
+        {"sketch_range": "unit"},
+        {"guidance_scale": 2.0},
+        {"negative_prompt": "ink"},
+    ],
+)
+def test_every_switch_changes_the_result(tiny_model, changes):
+    rows = (draw_sketches(1), [["a cat"]], [1])
+    config = replace(SHORT, reference_scale=5.0)
+    before = animate_pixels(tiny_model, *rows, config)
+    after = animate_pixels(tiny_model, *rows, replace(config, **changes))
+    assert not torch.equal(before, after)
+
+
+def test_16_frames_compose(tiny_model):
+    # Where the published code takes temporal layers for spatial ones and fails.
+    config = SamplingConfig(num_frames=16, num_inference_steps=3, align_steps=0)
+    rows = (draw_sketches(1), [["a cat"]], [1])
+    composed = animate_pixels(tiny_model, *rows, config)
+    plain = animate_pixels(tiny_model, *rows, replace(config, compose_steps=0))
+    assert composed.shape == (1, 3, 16, 16, 16)
+    assert not torch.equal(composed, plain)
+
+
+def test_the_same_call_twice_is_the_same_clip(tiny_model):
+    rows = (draw_sketches(2), ["a cat", "a dog"], [1, 2])
+    first, second = (animate(tiny_model, *rows, SHORT) for _ in range(2))
+    assert [clip.prompt for clip in first] == ["a cat", "a dog"]
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one.frames, other.frames)
+
+
+def test_segments_go_on_from_the_last_frame(tiny_model):
+    config = replace(SHORT, num_inference_steps=2, align_steps=0)
+    sketch = draw_sketches(1)
+    first = animate_pixels(tiny_model, sketch, [["a cat"]], [1], config)
+    chained = animate_pixels(tiny_model, sketch, [["a cat", "it jumps", "it sits"]], [1], config)
+    assert chained.shape[2] == 3 * (4 - 1) + 1
+    assert torch.equal(chained[:, :, :4], first)
+    # Each segment draws noise of its own.
+    shape = torch.Size((1, 4, 1, 8, 8))
+    assert not torch.equal(draw_noise(shape, 4, 1, 0), draw_noise(shape, 4, 1, 1))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_networks_keep_full_precision_latents(tiny_folder, dtype):
+    half = load_model(tiny_folder, dtype=dtype)
+    assert half.unet.dtype == dtype
+    pixels = animate_pixels(half, draw_sketches(1), [["a cat"]], [1], SHORT)
+    assert pixels.dtype == torch.float32
+    assert torch.isfinite(pixels).all()
+
+
+def test_not_a_number_is_refused(tiny_model):
+    pixels = animate_pixels(
+        tiny_model, draw_sketches(1) * 2, [["a cat"]] * 2, [1, 1], SHORT, [0.5, float("nan")]
+    )
+    assert finish_frames(pixels[0], SHORT).shape == (4, 16, 16, 3)
+    with pytest.raises(ValueError, match="not finite"):
+        finish_frames(pixels[1], SHORT)
+
+
+def test_finished_frames_are_black_on_white_unless_greys_are_kept(tiny_model):
+    rows = (draw_sketches(1), ["a cat"], [1])
+    (binary,) = animate(tiny_model, *rows, SHORT)
+    (grey,) = animate(tiny_model, *rows, replace(SHORT, binarize=False))
+    assert isinstance(binary, Clip)
+    assert set(np.unique(binary.frames)) <= {0, 255}
+    assert len(np.unique(grey.frames)) > 2
+
+
+def test_sampling_through_an_injected_adapter(tiny_model, tiny_folder, tmp_path):
+    from peft import LoraConfig, get_peft_model_state_dict, inject_adapter_in_model
+    from safetensors.torch import save_file
+
+    config = LoraConfig(r=2, target_modules=["to_q", "to_k"], init_lora_weights=False)
+    torch.manual_seed(0)
+    trained = inject_adapter_in_model(config, load_model(tiny_folder).unet)
+    config.save_pretrained(tmp_path / "unet")
+    save_file(get_peft_model_state_dict(trained), tmp_path / "unet" / "adapter_model.safetensors")
+
+    rows = (draw_sketches(1), [["a cat"]], [1])
+    plain = animate_pixels(tiny_model, *rows, SHORT)
+    adapted = load_model(tiny_folder, lora=tmp_path)
+    assert not torch.equal(animate_pixels(adapted, *rows, SHORT), plain)
+    assert all(parameter.grad is None for parameter in adapted.unet.parameters())
+    with pytest.raises(ValueError, match="not an adapter folder"):
+        load_lora(tiny_model.unet, tiny_model.text_encoder, tmp_path / "unet")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("num_frames", 1),
+        ("num_inference_steps", 0),
+        ("align_steps", 26),
+        ("compose_steps", -1),
+        ("guidance_scale", float("nan")),
+    ],
+)
+def test_impossible_settings_are_refused_by_name(field, value):
+    with pytest.raises(ValueError, match=field):
+        SamplingConfig(**{field: value})
