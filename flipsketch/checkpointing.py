@@ -1,4 +1,4 @@
-"""Gradient checkpointing for a UNet class that has none: less memory for about a third more time."""
+"""Gradient checkpointing for a UNet class that has none: less memory, a third more time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

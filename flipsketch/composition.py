@@ -3,8 +3,8 @@
 While the reference stream is denoised, every self-attention (`attn1`) records what the clip borrows
 in the same step: spatial layers lend the queries of the stream's frames, temporal layers the key of
 its first frame, on which later frames hold the harder the larger `reference_scale` is (FlipSketch,
-section 4.3). The published PyTorch 2 code indexes (B, heads, L, S) as (B, L, S) and composes nothing
-that the paper describes; the PyTorch 1 code, followed here, is right.
+section 4.3). The published PyTorch 2 code indexes (B, heads, L, S) as (B, L, S) and composes
+nothing that the paper describes; the PyTorch 1 code, followed here, is right.
 """
 
 from collections.abc import Iterator

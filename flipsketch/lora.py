@@ -8,9 +8,7 @@ from peft import LoraConfig, inject_adapter_in_model, set_peft_model_state_dict
 from safetensors.torch import load_file
 
 
-def load_lora(
-    unet: torch.nn.Module, text_encoder: torch.nn.Module, folder: str | Path
-) -> None:
+def load_lora(unet: torch.nn.Module, text_encoder: torch.nn.Module, folder: str | Path) -> None:
     """Put an adapter's layers into the networks, in place.
 
     Raises:

@@ -114,7 +114,7 @@ def summarize_manifest(location: str, reserved: Iterable[str] = ()) -> ManifestS
 
 
 def read_rows(location: str, summary: ManifestSummary) -> Iterator[Row]:
-    """Yield every row in order, later rows of a repeated id as failed ones, extras in their types."""
+    """Yield every row in order, extras in their types, later rows of a repeated id as failed."""
     first_seen: dict[str, int] = {}
     for row in parse_rows(location):
         if not is_parquet(location):
@@ -246,7 +246,9 @@ def parse_prompts(fields: dict[str, Any]) -> tuple[str, ...]:
         raise ValueError("a row needs either prompt or prompts (a list: a segment for each)")
     found = prompts if prompt is None else [prompt]
     if not isinstance(found, list) or not 1 <= len(found) <= MAX_SEGMENTS:
-        raise ValueError(f"prompts must be a list of 1 to {MAX_SEGMENTS} strings, found {found!r:.80}")
+        raise ValueError(
+            f"prompts must be a list of 1 to {MAX_SEGMENTS} strings, found {found!r:.80}"
+        )
     for text in found:
         if not isinstance(text, str) or not text.strip() or not is_text(text):
             raise ValueError(f"a prompt must be a string that is not empty, found {text!r:.80}")

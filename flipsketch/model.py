@@ -40,7 +40,7 @@ class VideoModel:
 
     @property
     def latents_dtype(self) -> torch.dtype:
-        """Latents, losses and scheduler steps stay in full precision whatever the networks' dtype."""
+        """Latents, losses and scheduler steps keep full precision whatever the networks' dtype."""
         return torch.float64 if self.unet.dtype == torch.float64 else torch.float32
 
     @property
@@ -66,7 +66,7 @@ class VideoModel:
 
     @torch.no_grad()
     def encode(self, pixels: Tensor) -> Tensor:
-        """Return latents (B, C, F, h, w): the mode of the posterior, so that a seed fixes a clip."""
+        """Return latents (B, C, F, h, w): the posterior's mode, so that a seed fixes a clip."""
         images = pixels.transpose(1, 2).flatten(0, 1).to(self.vae.dtype)
         latents = torch.cat(
             [self.vae.encode(chunk).latent_dist.mode() for chunk in images.split(VAE_CHUNK)]

@@ -56,7 +56,9 @@ class SamplingConfig:
                 f"got {self.num_frames}"
             )
         if self.num_inference_steps < 1:
-            raise ValueError(f"num_inference_steps must be at least 1, got {self.num_inference_steps}")
+            raise ValueError(
+                f"num_inference_steps must be at least 1, got {self.num_inference_steps}"
+            )
         for name in ("guidance_scale", "reference_scale"):
             if not np.isfinite(getattr(self, name)):
                 raise ValueError(f"{name} must be a finite number, got {getattr(self, name)}")
@@ -178,7 +180,9 @@ def animate_pixels(
     pixels = pixels.permute(0, 3, 1, 2)[:, :, None] / 127.5 - 1
     segments = []
     for segment in range(num_segments):
-        sketch_latents = model.encode(pixels if config.sketch_range == "signed" else (pixels + 1) / 2)
+        sketch_latents = model.encode(
+            pixels if config.sketch_range == "signed" else (pixels + 1) / 2
+        )
         reference_latents = invert(
             model.unet,
             model.scheduler,

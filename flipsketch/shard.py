@@ -55,7 +55,7 @@ class Sample:
 
 
 def encode_sample(clip: Clip, provenance: dict[str, Any]) -> Sample:
-    """Return a clip as a sample. Provenance holds no time, host or attempt: bytes are repeatable."""
+    """Return a clip as a sample. Provenance has no time, host or attempt: bytes are repeatable."""
     return Sample(
         key=clip.key,
         png=encode_filmstrip(clip.frames),
@@ -101,7 +101,7 @@ def write_shard(
 
 
 def pack_samples(rows: list[dict[str, Any]], by_key: dict[str, Sample]) -> bytes:
-    """Return the tar of the rows' samples, empty if there are none; note their places in the rows."""
+    """Return the tar of the rows' samples, empty if there are none; note their places in it."""
     if not rows:
         return b""
     out = io.BytesIO()

@@ -92,3 +92,11 @@ def byte_tokenizer() -> CLIPTokenizer:
         merges=[],
         model_max_length=CONTEXT_LENGTH,
     )
+
+
+if __name__ == "__main__":
+    import sys
+
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m flipsketch.tiny FOLDER")
+    print(write_tiny_model(sys.argv[1]))

@@ -20,6 +20,7 @@ import diffusers
 import numpy as np
 import pyarrow as pa
 import torch
+from flipsketch.sketch import load_sketch
 from torch import Tensor
 
 from flipsketch.card import write_card
@@ -38,7 +39,6 @@ from flipsketch.model import (
 from flipsketch.plan import FORMAT_VERSION, Plan, begin_run, read_plan
 from flipsketch.sampling import SamplingConfig, animate_pixels, finish_frames
 from flipsketch.shard import ROW_SCHEMA, Sample, committed_shards, encode_sample, write_shard
-from flipsketch.sketch import load_sketch
 from flipsketch.storage import Folder, open_folder, read_file, resolve
 from pipelines.executor import ExecutorConfig, Report, Resources, Shard, make_shards, start
 from pipelines.summary import Progress, exceeds, parse_max_failures, summarize_run
@@ -147,9 +147,7 @@ def animate_manifest(config: AnimateConfig) -> int:
     with Progress(manifest.num_rows, folder, done) as progress:
         try:
             missing = missing_shards(config.manifest, manifest, settings["rows_per_shard"], done)
-            for index in make_shards(
-                config.executor, resources, maker, missing, progress.report
-            ):
+            for index in make_shards(config.executor, resources, maker, missing, progress.report):
                 progress.commit(index)
         except KeyboardInterrupt:
             progress.close()
@@ -261,7 +259,7 @@ class AnimationMaker:
             ThreadPoolExecutor(1) as encoder,
             checkpoint_gradients(self.model.unet, self.config.checkpoint_gradients),
         ):
-            for batch in split_batches(rows, self.config.sampling, self.plan.settings["batch_size"]):
+            for batch in split_batches(rows, self.config.sampling, self.config.batch_size):
                 batch_started = time.monotonic()
                 pixels = self.animate_batch(batch, sketches)
                 seconds = (time.monotonic() - batch_started) / len(batch)
@@ -314,7 +312,7 @@ class AnimationMaker:
             record["error"] = f"{where}{error}"
             return None
 
-    def animate_batch(self, batch: list[Row], sketches: dict[int, np.ndarray | None]) -> Tensor:
+    def animate_batch(self, batch: list[Row], sketches: dict[int, Any]) -> Tensor:
         """Return the rows' pixels. A bad row's place is taken by a copy of a good one: the batch
         keeps its shape, on which results depend in their last digits."""
         stand_in = next((row for row in batch if sketches[row.index] is not None), None)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, Protocol
 
-import psutil
 import ray
 import ray.data
 import torch
@@ -38,7 +37,7 @@ class Maker(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class ExecutorConfig:
     executor: Literal["ray", "local"] = "ray"
-    """Where shards are made: in actors on Ray, or in this process (for debugging, or without Ray)."""
+    """Where shards are made: in actors on Ray, or in this process (to debug, or without Ray)."""
     workers: int | None = None
     """Actors; by default one for each GPU, else one for each CPU as far as memory goes."""
     ray_address: str | None = None
@@ -93,7 +92,7 @@ def start(config: ExecutorConfig, weights_bytes: int, device: str | None) -> Res
                 f"--workers {gpus} or --device cpu"
             )
         return Resources(workers, "cuda", max(1, cpus // workers), min(1.0, cpus / (2 * workers)))
-    memory = int(cluster.get("memory", psutil.virtual_memory().available))
+    memory = int(cluster.get("memory", 0))
     # Weights, activations and a copy while loading; a process with torch and Ray takes 1 GB.
     by_memory = max(1, memory // (4 * weights_bytes + 2**30))
     workers = config.workers or min(cpus, by_memory)
@@ -119,7 +118,7 @@ def make_shards(
             local_maker.make_shard(index, rows, report)
             yield index
         return
-    tally = Tally.remote()
+    tally = ray.remote(num_cpus=0)(Tally).remote()
     with polling(tally, report):
         remaining = iter(shards)
         while wave := list(islice(remaining, SHARDS_PER_ACTOR_AND_WAVE * resources.workers)):
@@ -165,7 +164,6 @@ class ShardActor:
         self.tally.report.remote(index, num_ok, num_failed)
 
 
-@ray.remote(num_cpus=0)
 class Tally:
     """Rows finished in each shard, where all actors can tell and the driver can ask."""
 

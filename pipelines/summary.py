@@ -140,7 +140,9 @@ def parse_max_failures(text: str) -> tuple[float, bool]:
     except ValueError:
         value = -1.0
     if not (0 <= value <= 1 if percent else value >= 0 and value == int(value)):
-        raise ValueError(f"max_failures must be a count such as 3 or a share such as 2%, got {text}")
+        raise ValueError(
+            f"max_failures must be a count such as 3 or a share such as 2%, got {text}"
+        )
     return value, percent
 
 

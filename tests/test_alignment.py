@@ -28,7 +28,9 @@ def test_alignment_lowers_the_loss_of_every_row(tiny_model64):
     unet, latents, reference_frame, target, t, embeds = alignment_case(tiny_model64)
     aligned = align_frames(unet, latents, reference_frame, target, t, embeds)
     before = torch.cat([reference_frame, latents[:, :, 1:]], dim=2)
-    assert (joint_loss(unet, aligned, target, t, embeds) < joint_loss(unet, before, target, t, embeds)).all()
+    assert (
+        joint_loss(unet, aligned, target, t, embeds) < joint_loss(unet, before, target, t, embeds)
+    ).all()
 
 
 def test_frame_0_is_the_reference_and_the_others_move_a_little(tiny_model64):

@@ -42,7 +42,10 @@ def test_inversion_agrees_with_the_published_code(model):
     ],
 )
 def test_sampling_agrees_with_the_published_code(model, case):
-    golden, about = np.load(GOLDEN / f"{case}.npz"), json.loads((GOLDEN / f"{case}.json").read_text())
+    golden, about = (
+        np.load(GOLDEN / f"{case}.npz"),
+        json.loads((GOLDEN / f"{case}.json").read_text()),
+    )
     config = SamplingConfig(
         num_frames=about["num_frames"],
         num_inference_steps=about["num_inference_steps"],

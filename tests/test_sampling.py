@@ -108,9 +108,7 @@ def test_a_batch_of_8_equals_8_batches_of_1(tiny_model64, align_steps):
     prompts = [[f"cat number {number}"] for number in range(8)]
     scales = [number / 4 for number in range(8)]
     negatives = ["", "blurry", "", "dog", "", "grey", "colour", ""]
-    together = animate_pixels(
-        tiny_model64, sketches, prompts, seeds, config, scales, negatives
-    )
+    together = animate_pixels(tiny_model64, sketches, prompts, seeds, config, scales, negatives)
     for row in range(8):
         alone = animate_pixels(
             tiny_model64,

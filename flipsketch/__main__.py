@@ -1,0 +1,65 @@
+"""Animate one drawing, without Ray.
+
+python -m flipsketch cat.svg "a cat waves its tail" -o cat.gif
+"""
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+import tyro
+from tyro.conf import Positional, arg
+
+from flipsketch.clip import encode_filmstrip, encode_gif
+from flipsketch.model import DTYPES, load_model
+from flipsketch.sampling import SamplingConfig, animate
+from flipsketch.sketch import load_sketch
+
+PAPER_MODEL = "damo-vilab/text-to-video-ms-1.7b"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneConfig:
+    sketch: Positional[Path]
+    """The drawing: an SVG or a raster file."""
+    prompt: Positional[str]
+    """What it does."""
+    output: Annotated[Path, arg(aliases=["-o"])]
+    """*.gif, or *.png for a filmstrip."""
+    model: str = PAPER_MODEL
+    """Folder in diffusers' layout, or a name on the Hugging Face Hub."""
+    lora: str | None = None
+    """Adapter folder."""
+    seed: int = 0
+    """Of the noise."""
+    device: Literal["cuda", "cpu"] | None = None
+    """By default a GPU if there is one."""
+    dtype: Literal["float32", "bfloat16", "float16"] | None = None
+    """By default bfloat16 on a GPU and float32 elsewhere."""
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+
+
+def main(config: OneConfig) -> None:
+    encoders = {".gif": encode_gif, ".png": encode_filmstrip}
+    encode = encoders.get(config.output.suffix.lower())
+    if encode is None:
+        raise ValueError(f"--output must end in .gif or .png, got {config.output}")
+    device = config.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    dtype = config.dtype or ("bfloat16" if device == "cuda" else "float32")
+    # The drawing first: a bad one should not wait for the model.
+    load_sketch(config.sketch, 64)
+    model = load_model(config.model, lora=config.lora, device=device, dtype=DTYPES[dtype])
+    sketch = load_sketch(config.sketch, model.size)
+    (clip,) = animate(model, [sketch], [config.prompt], [config.seed], config.sampling)
+    config.output.parent.mkdir(parents=True, exist_ok=True)
+    config.output.write_bytes(encode(clip.frames))
+    print(config.output)
+
+
+if __name__ == "__main__":
+    try:
+        main(tyro.cli(OneConfig, description=__doc__, config=(tyro.conf.OmitArgPrefixes,)))
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")

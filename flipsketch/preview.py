@@ -1,0 +1,150 @@
+"""A picture of a corpus: for each chosen clip its sketch, its frames and its prompt."""
+
+import logging
+import random
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from flipsketch.clip import decode_filmstrip, encode_gif
+from flipsketch.manifest import Row, parse_rows
+from flipsketch.plan import read_plan
+from flipsketch.shard import committed_shards, read_metadata, read_sample
+from flipsketch.sketch import load_sketch
+from flipsketch.storage import Folder, open_folder, read_file, resolve
+
+log = logging.getLogger(__name__)
+
+CELL = 96
+GAP = 4
+TEXT_HEIGHT = 16
+FRAMES_SHOWN = 12
+INK, PAPER, RULE = (20, 20, 20), (255, 255, 255), (200, 200, 200)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreviewConfig:
+    corpus: str
+    """Folder of the corpus."""
+    output: str
+    """PNG to write."""
+    num_clips: int = 12
+    """Clips to show, drawn at random; fewer if the corpus has fewer."""
+    seed: int = 0
+    """Of the draw."""
+    ids: tuple[str, ...] = ()
+    """Show these rows instead."""
+    gifs: str | None = None
+    """Folder for a GIF of each shown clip."""
+
+
+def write_preview(config: PreviewConfig) -> int:
+    """Write the picture, and the GIFs if asked for; return the exit code.
+
+    Raises:
+        ValueError: the folder has no such clips.
+    """
+    folder = open_folder(config.corpus)
+    plan = read_plan(folder)
+    if plan is None:
+        raise ValueError(f"{folder}: no run.json, so not the folder of a corpus")
+    chosen = choose_clips(folder, config)
+    manifest = plan.log["manifest"]
+    sketches = find_sketches(manifest, {row["id"] for _, row in chosen})
+    strips = []
+    for shard, row in chosen:
+        frames = decode_filmstrip(read_sample(folder, shard, row).png, row["num_frames"])
+        sketch = read_sketch(sketches.get(row["id"]), manifest, row["height"])
+        strips.append(draw_strip(sketch, frames, row["prompts"]))
+        if config.gifs is not None:
+            gif = Path(config.gifs) / f"{row['key']}.gif"
+            gif.parent.mkdir(parents=True, exist_ok=True)
+            gif.write_bytes(encode_gif(frames))
+    Path(config.output).parent.mkdir(parents=True, exist_ok=True)
+    stack(strips).save(config.output)
+    log.info("showed %d clips -> %s", len(chosen), config.output)
+    return 0
+
+
+def choose_clips(folder: Folder, config: PreviewConfig) -> list[tuple[int, dict[str, Any]]]:
+    """Return (shard, row) of the clips to show, in the corpus's order."""
+    columns = ["id", "key", "status", "prompts", "num_frames", "height", "tar_offset", "tar_length"]
+    clips = [
+        (shard, row)
+        for shard in committed_shards(folder)
+        for row in read_metadata(folder, shard, columns).to_pylist()
+        if row["status"] == "ok" and (not config.ids or row["id"] in config.ids)
+    ]
+    missing = set(config.ids) - {row["id"] for _, row in clips}
+    if missing or not clips:
+        wanted = f"of id {min(missing)!r}" if missing else "yet"
+        raise ValueError(
+            f"{folder}: has no clip {wanted}; see the status and error of its metadata"
+        )
+    if config.ids or len(clips) <= config.num_clips:
+        return clips
+    picks = random.Random(config.seed).sample(range(len(clips)), config.num_clips)
+    return [clips[pick] for pick in sorted(picks)]
+
+
+def find_sketches(manifest: str, ids: set[str]) -> dict[str, str | bytes]:
+    """Return the sketches of some rows; those of a manifest that is gone are left out."""
+    found: dict[str, str | bytes] = {}
+    try:
+        for row in wanted_rows(manifest, ids):
+            found.setdefault(row.id, row.sketch)
+    except (OSError, ValueError) as error:
+        log.warning("no sketches shown: %s", error)
+    return found
+
+
+def wanted_rows(manifest: str, ids: set[str]) -> Iterator[Row]:
+    return (row for row in parse_rows(manifest) if row.id in ids)
+
+
+def read_sketch(source: str | bytes | None, manifest: str, size: int) -> np.ndarray | None:
+    if source is None:
+        return None
+    try:
+        content = read_file(resolve(source, manifest)) if isinstance(source, str) else source
+        return load_sketch(content, size)
+    except (OSError, ValueError) as error:
+        log.warning("sketch not shown: %s", error)
+        return None
+
+
+def draw_strip(sketch: np.ndarray | None, frames: np.ndarray, prompts: list[str]) -> Image.Image:
+    """Return the sketch, a rule, some frames beside it, and the prompt below."""
+    shown = np.linspace(0, len(frames) - 1, min(len(frames), FRAMES_SHOWN)).round().astype(int)
+    width = (1 + FRAMES_SHOWN) * (CELL + GAP) + 3 * GAP
+    lines = textwrap.wrap(" / ".join(prompts), width // 7) or [""]
+    strip = Image.new("RGB", (width, CELL + 3 * GAP + TEXT_HEIGHT * len(lines)), PAPER)
+    draw = ImageDraw.Draw(strip)
+    if sketch is not None:
+        strip.paste(
+            Image.fromarray(sketch).resize((CELL, CELL), Image.Resampling.LANCZOS), (GAP, GAP)
+        )
+    draw.line([(CELL + 3 * GAP, GAP), (CELL + 3 * GAP, CELL + GAP)], fill=RULE)
+    for place, frame in enumerate(frames[shown]):
+        left = CELL + 5 * GAP + place * (CELL + GAP)
+        cell = Image.fromarray(frame).resize((CELL, CELL), Image.Resampling.LANCZOS)
+        strip.paste(cell, (left, GAP))
+        draw.rectangle([left - 1, GAP - 1, left + CELL, GAP + CELL], outline=RULE)
+    font = ImageFont.load_default(13)
+    for number, line in enumerate(lines):
+        draw.text((GAP, CELL + 2 * GAP + number * TEXT_HEIGHT), line, INK, font)
+    return strip
+
+
+def stack(strips: list[Image.Image]) -> Image.Image:
+    sheet = Image.new("RGB", (strips[0].width, sum(strip.height for strip in strips)), PAPER)
+    top = 0
+    for strip in strips:
+        sheet.paste(strip, (0, top))
+        top += strip.height
+    return sheet

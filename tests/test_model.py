@@ -1,0 +1,86 @@
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from flipsketch.model import (
+    find_model,
+    fingerprint_folder,
+    load_model,
+    model_licence,
+    weights_bytes,
+)
+from flipsketch.tiny import write_tiny_model
+
+
+def test_the_same_seed_writes_the_same_model(tiny_folder, tmp_path):
+    again = write_tiny_model(tmp_path / "again", size=16)
+    other = write_tiny_model(tmp_path / "other", size=16, seed=1)
+    assert fingerprint_folder(again) == fingerprint_folder(tiny_folder)
+    assert fingerprint_folder(other) != fingerprint_folder(tiny_folder)
+    assert weights_bytes(again) > 1_000_000
+
+
+def test_a_fingerprint_is_of_what_is_loaded(tiny_folder, tmp_path):
+    copy = shutil.copytree(tiny_folder, tmp_path / "copy")
+    (copy / "README.md").write_text("---\nlicense: mit\n---\n")
+    (copy / ".git").mkdir()
+    assert fingerprint_folder(copy) == fingerprint_folder(tiny_folder)
+    assert model_licence(copy) == "mit" and model_licence(tiny_folder) == "cc0-1.0"
+    with open(copy / "scheduler" / "scheduler_config.json", "a") as file:
+        file.write("\n")
+    assert fingerprint_folder(copy) != fingerprint_folder(tiny_folder)
+
+
+def test_a_model_is_frozen_and_speaks_its_size(tiny_model):
+    assert tiny_model.size == 16
+    assert not any(p.requires_grad for p in tiny_model.unet.parameters())
+    assert not tiny_model.unet.training and not tiny_model.vae.training
+    assert tiny_model.encode_prompts(["a", "b " * 100]).shape == (2, 24, 32)
+
+
+def test_encoding_is_repeatable_and_folds_frames_as_it_should(tiny_model64):
+    pixels = torch.rand(2, 3, 3, 16, 16, dtype=torch.float64) * 2 - 1
+    latents = tiny_model64.encode(pixels)
+    assert latents.shape == (2, 4, 3, 8, 8)
+    one = tiny_model64.encode(pixels[1:, :, 2:])
+    torch.testing.assert_close(latents[1:, :, 2:], one, rtol=0, atol=1e-12)
+    decoded = tiny_model64.decode(latents)
+    assert decoded.shape == pixels.shape
+    torch.testing.assert_close(
+        decoded[1:, :, 2:], tiny_model64.decode(one), rtol=0, atol=1e-12
+    )
+
+
+def test_what_is_no_model_is_refused(tiny_folder, tmp_path):
+    with pytest.raises(ValueError, match="has no unet, vae"):
+        find_model(tmp_path)
+    with pytest.raises(ValueError, match="neither a folder here nor a model"):
+        find_model("no such model!")
+    broken = shutil.copytree(tiny_folder, tmp_path / "broken")
+    (broken / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+    with pytest.raises(ValueError, match="cannot load the model"):
+        load_model(broken)
+
+
+def test_pickled_weights_are_never_loaded(tiny_folder, tmp_path):
+    pickled = shutil.copytree(tiny_folder, tmp_path / "pickled")
+    weights = pickled / "vae" / "diffusion_pytorch_model.safetensors"
+    weights.rename(weights.with_suffix(".bin"))
+    with pytest.raises(ValueError, match="cannot load the model"):
+        load_model(pickled)
+
+
+def test_flipsketch_never_imports_ray():
+    program = """
+import importlib, pkgutil, sys, flipsketch
+for module in pkgutil.iter_modules(flipsketch.__path__):
+    if module.name != "__main__":
+        importlib.import_module(f"flipsketch.{module.name}")
+importlib.import_module("flipsketch.__main__")
+assert len(sys.modules) > 100
+sys.exit("ray" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0

@@ -1,0 +1,68 @@
+import json
+
+import pytest
+
+from flipsketch.plan import Plan, begin_run, read_plan
+from flipsketch.storage import open_folder
+
+PLAN = Plan({"batch_size": 4, "dtype": "float32"}, ("dtype",), {"command": "x"})
+
+
+def test_a_plan_is_written_first_and_read_back(tmp_path):
+    folder = open_folder(str(tmp_path / "run"))
+    assert begin_run(folder, PLAN) == PLAN
+    assert read_plan(folder) == PLAN
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["fingerprint"]
+
+
+def test_the_same_settings_go_on_whatever_else_differs(tmp_path):
+    folder = open_folder(str(tmp_path))
+    begin_run(folder, PLAN)
+    assert begin_run(folder, Plan(PLAN.settings, (), {"command": "y"})) == PLAN
+
+
+def test_other_settings_are_refused_with_the_fields_and_the_ways_out(tmp_path):
+    folder = open_folder(str(tmp_path))
+    begin_run(folder, PLAN)
+    with pytest.raises(ValueError) as error:
+        begin_run(folder, Plan({"batch_size": 8, "dtype": "float32", "new": 1}))
+    message = str(error.value)
+    assert "batch_size: 4 there, 8 now" in message and "new: None there, 1 now" in message
+    assert "dtype" not in message
+    assert "--overwrite" in message and "--output" in message
+    assert read_plan(folder) == PLAN
+
+
+def test_overwriting_deletes_the_runs_files_and_nothing_else(tmp_path):
+    folder = open_folder(str(tmp_path))
+    begin_run(folder, PLAN)
+    for name in ("metadata/00000.parquet", "clips/00000.tar", "README.md"):
+        folder.publish(name, b"x")
+    kept = ["clips/notes.txt", "metadata/1.parquet.bak", "mine.md"]
+    for name in kept:
+        folder.publish(name, b"mine")
+    other = Plan({"batch_size": 8})
+    assert begin_run(folder, other, overwrite=True) == other
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {*kept, "run.json"}
+    assert read_plan(folder) == other
+
+
+def test_a_folder_of_other_things_is_refused_even_to_overwrite(tmp_path):
+    (tmp_path / "thesis.tex").write_text("x")
+    for overwrite in (False, True):
+        with pytest.raises(ValueError, match="not the folder of a run"):
+            begin_run(open_folder(str(tmp_path)), PLAN, overwrite=overwrite)
+    assert (tmp_path / "thesis.tex").exists()
+
+
+def test_what_a_run_left_that_died_before_its_plan_is_no_hindrance(tmp_path):
+    (tmp_path / "_tmp").mkdir()
+    (tmp_path / "_tmp" / "run.json.1").write_text("{")
+    assert begin_run(open_folder(str(tmp_path)), PLAN) == PLAN
+
+
+def test_a_broken_plan_is_an_error_not_a_new_run(tmp_path):
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(ValueError, match="not a plan"):
+        begin_run(open_folder(str(tmp_path)), PLAN)

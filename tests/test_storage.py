@@ -1,0 +1,60 @@
+import os
+
+import pytest
+from pyarrow import fs
+
+from flipsketch.storage import Folder, open_folder, read_file, resolve
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path, monkeypatch):
+    folder = open_folder(str(tmp_path))
+    folder.publish("a/b.bin", b"old")
+
+    def fail(*_):
+        raise OSError("no")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="no"):
+        folder.publish("a/b.bin", b"new content")
+    assert (tmp_path / "a" / "b.bin").read_bytes() == b"old"
+    assert list((tmp_path / "_tmp").iterdir()) == []
+
+
+def test_names_are_listed_and_read_back(tmp_path):
+    folder = open_folder(str(tmp_path / "new"))
+    assert folder.list("a") == [] and folder.read("a/x") is None and folder.is_empty()
+    folder.publish("a/x", b"1")
+    folder.publish("a/w", b"2")
+    assert folder.list("a") == ["w", "x"]
+    assert folder.read("a/x") == b"1"
+    assert not folder.is_empty()
+    folder.delete("a/x")
+    assert folder.list("a") == ["w"]
+
+
+def test_a_folder_works_on_a_filesystem_that_is_not_local(tmp_path):
+    # A real subtree filesystem: not a LocalFileSystem, so the object store's road is taken.
+    folder = Folder(fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem()), "run")
+    folder.filesystem.create_dir("run/a")
+    folder.publish("a/x", b"1")
+    assert folder.read("a/x") == b"1" and folder.list("a") == ["x"]
+
+
+def test_locations_are_relative_to_the_file_that_names_them():
+    assert resolve("a/b.svg", "/data/m.jsonl") == "/data/a/b.svg"
+    assert resolve("/a/b.svg", "/data/m.jsonl") == "/a/b.svg"
+    assert resolve("s3://bucket/b.svg", "/data/m.jsonl") == "s3://bucket/b.svg"
+    assert resolve("b.svg", "s3://bucket/m.jsonl") == "s3://bucket/b.svg"
+
+
+def test_what_is_not_a_readable_file_says_so(tmp_path):
+    with pytest.raises(FileNotFoundError, match="found a folder"):
+        read_file(str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="found nothing"):
+        read_file(str(tmp_path / "none"))
+    with open(tmp_path / "huge", "wb") as file:
+        file.truncate(65 * 1024 * 1024)
+    with pytest.raises(ValueError, match="more than"):
+        read_file(str(tmp_path / "huge"))
+    with pytest.raises(ValueError, match="no filesystem"):
+        read_file("nosuch://a/b")
