@@ -13,6 +13,13 @@ import tyro
 log = logging.getLogger(__name__)
 
 
+def quiet_libraries() -> None:
+    """Loading bars and hints would stand between the lines of the job."""
+    for library in (diffusers.utils.logging, transformers.utils.logging):
+        library.set_verbosity_error()
+        library.disable_progress_bar()
+
+
 def run(pipeline: Callable[[Any], int], config_class: type, description: str | None) -> int:
     """Parse the command line into the config, run the pipeline, return the exit code.
 
@@ -22,10 +29,7 @@ def run(pipeline: Callable[[Any], int], config_class: type, description: str | N
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"
     )
-    # Loading bars and hints of the libraries would stand between the lines of the job.
-    for library in (diffusers.utils.logging, transformers.utils.logging):
-        library.set_verbosity_error()
-        library.disable_progress_bar()
+    quiet_libraries()
     # `ray job stop` and `kill` end a job as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
     try:

@@ -19,6 +19,7 @@ import ray.data
 import torch
 
 from flipsketch.manifest import Row
+from pipelines.cli import quiet_libraries
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +132,7 @@ def make_wave(
     """One Ray row and one block is one shard; a wave bounds the blocks that Ray plans at once."""
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
-    logging.getLogger("ray.data").setLevel(logging.WARNING)
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     shards = ray.data.from_items(
         [{"shard": pickle.dumps(shard)} for shard in wave], override_num_blocks=len(wave)
     )
@@ -152,6 +153,7 @@ class ShardActor:
     """A maker as a Ray Data callable."""
 
     def __init__(self, maker: Callable[[], Maker], tally: Any) -> None:
+        quiet_libraries()
         self.maker = maker()
         self.tally = tally
 

@@ -5,6 +5,9 @@ import torch
 
 from flipsketch.model import VideoModel, load_model
 from flipsketch.tiny import write_tiny_model
+from pipelines.animate import AnimateConfig
+from pipelines.executor import ExecutorConfig
+from tests.corpora import QUICK, good_rows, make_manifest
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +25,18 @@ def tiny_model(tiny_folder) -> VideoModel:
 def tiny_model64(tiny_folder) -> VideoModel:
     """In float64, where equal means equal."""
     return load_model(tiny_folder, dtype=torch.float64)
+
+
+@pytest.fixture
+def job(tiny_folder, tmp_path):
+    """A job on six good rows; tests replace what they are about."""
+    return AnimateConfig(
+        manifest=make_manifest(tmp_path, good_rows(6)),
+        output=str(tmp_path / "corpus"),
+        model=str(tiny_folder),
+        sampling=QUICK,
+        batch_size=2,
+        rows_per_shard=2,
+        threads=1,
+        executor=ExecutorConfig(executor="local"),
+    )

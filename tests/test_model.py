@@ -49,9 +49,7 @@ def test_encoding_is_repeatable_and_folds_frames_as_it_should(tiny_model64):
     torch.testing.assert_close(latents[1:, :, 2:], one, rtol=0, atol=1e-12)
     decoded = tiny_model64.decode(latents)
     assert decoded.shape == pixels.shape
-    torch.testing.assert_close(
-        decoded[1:, :, 2:], tiny_model64.decode(one), rtol=0, atol=1e-12
-    )
+    torch.testing.assert_close(decoded[1:, :, 2:], tiny_model64.decode(one), rtol=0, atol=1e-12)
 
 
 def test_what_is_no_model_is_refused(tiny_folder, tmp_path):

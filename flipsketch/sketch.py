@@ -1,0 +1,94 @@
+"""Load a sketch, SVG or raster, as the square of black ink on white that the model takes."""
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from flipsketch.svg import pad_to_square, rasterize_svg
+
+MAX_BYTES = 64 << 20
+MAX_PIXELS = 1 << 24
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+# What may stand before the first `<`: byte order marks, the zeros of UTF-16, blanks.
+BEFORE_XML = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"
+
+
+def load_sketch(source: str | Path | bytes, size: int) -> np.ndarray:
+    """Return a sketch (size, size, 3) from a file or its bytes: aspect kept, centred on white.
+
+    The content decides whether it is SVG, not the name. Raises OSError for what cannot be opened,
+    ValueError for what is unsafe, unreadable, too large or blank.
+    """
+    if isinstance(source, bytes):
+        return decode_sketch(source, size)
+    with open(source, "rb") as file:
+        # One byte more tells that the file is too large; a device has no end.
+        content = file.read(MAX_BYTES + 1)
+    try:
+        return decode_sketch(content, size)
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error
+
+
+def decode_sketch(content: bytes, size: int) -> np.ndarray:
+    if not content:
+        raise ValueError("the sketch is empty (0 bytes); write the file again")
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"the sketch has more than {MAX_BYTES:,} bytes; make it smaller")
+    is_xml = content[:64].lstrip(BEFORE_XML).startswith(b"<")
+    is_gzip = content.startswith(b"\x1f\x8b")
+    if is_xml or is_gzip:
+        return rasterize_svg(content, size)
+    image = read_raster(content)
+    scale = size / max(image.size)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    # Padded last: a square around a line of 16 million pixels would not fit into memory.
+    return pad_to_square(np.asarray(image.resize((width, height), Image.Resampling.LANCZOS)), size)
+
+
+def read_raster(content: bytes) -> Image.Image:
+    """Return an upright RGB image, transparency composited on white."""
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of large images, and refuses larger ones, at limits other than ours.
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image: Image.Image = Image.open(io.BytesIO(content), formats=FORMATS)
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise ValueError(
+            f"the image has far more than {MAX_PIXELS:,} pixels; make it smaller"
+        ) from error
+    except UnidentifiedImageError as error:
+        raise ValueError(
+            f"the sketch is no image that can be read; use SVG or one of {', '.join(FORMATS)}"
+        ) from error
+    # Pillow's decoders raise whatever a broken file leads them to.
+    except Exception as error:
+        raise ValueError(f"the image is damaged or cut short: {error}") from error
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise ValueError(
+            f"the image has {width} x {height} pixels, the limit is {MAX_PIXELS:,} in all; "
+            "make it smaller"
+        )
+    try:
+        image = ImageOps.exif_transpose(image)
+    except Exception as error:
+        raise ValueError(f"the image is damaged or cut short: {error}") from error
+    return composite_on_white(image)
+
+
+def composite_on_white(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        # 16 bits a level; Pillow would clip them to 8.
+        levels = np.clip(np.asarray(image), 0, 65535)
+        if (transparent := image.info.get("transparency")) is not None:
+            levels = np.where(levels == transparent, 65535, levels)
+        return Image.fromarray((levels // 257).astype(np.uint8)).convert("RGB")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    white = Image.new("RGBA", image.size, "white")
+    white.alpha_composite(image.convert("RGBA"))
+    return white.convert("RGB")
