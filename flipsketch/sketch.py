@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from flipsketch.storage import MAX_FILE_BYTES
 from flipsketch.svg import pad_to_square, rasterize_svg
 
-MAX_BYTES = 64 << 20
 MAX_PIXELS = 1 << 24
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 # What may stand before the first `<`: byte order marks, the zeros of UTF-16, blanks.
@@ -26,7 +26,7 @@ def load_sketch(source: str | Path | bytes, size: int) -> np.ndarray:
         return decode_sketch(source, size)
     with open(source, "rb") as file:
         # One byte more tells that the file is too large; a device has no end.
-        content = file.read(MAX_BYTES + 1)
+        content = file.read(MAX_FILE_BYTES + 1)
     try:
         return decode_sketch(content, size)
     except ValueError as error:
@@ -36,8 +36,8 @@ def load_sketch(source: str | Path | bytes, size: int) -> np.ndarray:
 def decode_sketch(content: bytes, size: int) -> np.ndarray:
     if not content:
         raise ValueError("the sketch is empty (0 bytes); write the file again")
-    if len(content) > MAX_BYTES:
-        raise ValueError(f"the sketch has more than {MAX_BYTES:,} bytes; make it smaller")
+    if len(content) > MAX_FILE_BYTES:
+        raise ValueError(f"the sketch has more than {MAX_FILE_BYTES:,} bytes; make it smaller")
     is_xml = content[:64].lstrip(BEFORE_XML).startswith(b"<")
     is_gzip = content.startswith(b"\x1f\x8b")
     if is_xml or is_gzip:

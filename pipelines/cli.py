@@ -33,7 +33,7 @@ def run(pipeline: Callable[[Any], int], config_class: type, description: str | N
     # `ray job stop` and `kill` end a job as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
     try:
-        config = tyro.cli(
+        config: Any = tyro.cli(
             config_class, description=description, config=(tyro.conf.OmitArgPrefixes,)
         )
         return pipeline(config)

@@ -1,0 +1,264 @@
+#!/usr/bin/env python
+"""Compare the published schedule of UNet calls, row by row, with ours, in one run.
+
+The published schedule is the one recorded when its code made tests/golden/; its calls are repeated
+on the same model with plain attention, which makes them cheaper than they were. Weights are random
+and made in place: time depends on shapes alone.
+
+    python benchmarks/sampler.py --size tiny
+    python benchmarks/sampler.py --size modelscope --device cuda --output modelscope.json
+"""
+
+import json
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+import tyro
+from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from flipsketch.checkpointing import checkpoint_gradients
+from flipsketch.model import DTYPES, VideoModel, load_model
+from flipsketch.sampling import SamplingConfig, animate_pixels
+from flipsketch.tiny import byte_tokenizer, write_tiny_model
+
+GOLDEN = Path(__file__).parent.parent / "tests" / "golden"
+PROMPT = "a bird flaps its wings"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkConfig:
+    size: Literal["tiny", "modelscope"] = "tiny"
+    """Toy model, or ModelScope T2V's exact shapes (1.4 G parameters)."""
+    device: str = "cuda" if torch.cuda.is_available() else "cpu"
+    dtype: Literal["float32", "bfloat16", "float16"] | None = None
+    """By default bfloat16 on a GPU and float32 elsewhere."""
+    batch_sizes: tuple[int, ...] = (1, 2, 4, 8)
+    align: Literal["off", "on", "both"] = "both"
+    """Frame alignment, which takes most of the time."""
+    checkpoint_gradients: bool = False
+    """Recompute activations in alignment, to fit a larger batch."""
+    repeats: int = 1
+    """Timed runs of each case, after one to warm up; the fastest counts."""
+    output: Path | None = None
+    """JSON file for the table."""
+
+
+@dataclass(frozen=True)
+class Result:
+    case: str
+    align: bool
+    batch: int
+    seconds_per_clip: float
+    clips_per_s: float
+    frame_evals: int
+    """UNet frames evaluated for each clip, without gradients."""
+    grad_frame_evals: int
+    tflop: float
+    """Floating-point operations for each clip, times 1e-12."""
+    tflop_per_s: float
+    peak_gib: float
+
+
+def main(config: BenchmarkConfig) -> None:
+    dtype = DTYPES[config.dtype or ("bfloat16" if config.device == "cuda" else "float32")]
+    model = make_tiny(config, dtype) if config.size == "tiny" else make_modelscope(config, dtype)
+    results = []
+    for align in {"off": [False], "on": [True], "both": [False, True]}[config.align]:
+        cases: list[tuple[str, int, Callable[[], object]]] = [
+            ("published calls", 1, lambda align=align: repeat_published_calls(model, align))
+        ]
+        for batch in config.batch_sizes:
+            cases.append(("ours", batch, lambda b=batch, align=align: animate(model, b, align)))
+        for case, batch, run in cases:
+            try:
+                with checkpoint_gradients(
+                    model.unet, config.checkpoint_gradients and case == "ours"
+                ):
+                    results.append(measure(model, case, align, batch, run, config.repeats))
+            except torch.cuda.OutOfMemoryError:
+                print(f"{case}, batch {batch}, alignment {align}: out of GPU memory")
+                torch.cuda.empty_cache()
+                continue
+            print_table(results[-1:], header=len(results) == 1)
+    device = (
+        torch.cuda.get_device_name()
+        if config.device == "cuda"
+        else f"CPU, {torch.get_num_threads()} threads"
+    )
+    print(f"\n{config.size}, {model.size} pixels, {dtype}, {device}, torch {torch.__version__}")
+    if config.output is not None:
+        rows = [asdict(result) for result in results]
+        config.output.write_text(json.dumps({"device": device, "rows": rows}, indent=1) + "\n")
+
+
+def make_tiny(config: BenchmarkConfig, dtype: torch.dtype) -> VideoModel:
+    with tempfile.TemporaryDirectory() as folder:
+        return load_model(write_tiny_model(folder), device=config.device, dtype=dtype)
+
+
+def make_modelscope(config: BenchmarkConfig, dtype: torch.dtype) -> VideoModel:
+    """ModelScope T2V's networks as its folder configures them, with fresh weights."""
+    tokenizer = byte_tokenizer()
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        with torch.device(config.device):
+            unet = UNet3DConditionModel(
+                sample_size=32, cross_attention_dim=1024, attention_head_dim=64
+            )
+            vae = AutoencoderKL(
+                sample_size=256,
+                block_out_channels=(128, 256, 512, 512),
+                down_block_types=("DownEncoderBlock2D",) * 4,
+                up_block_types=("UpDecoderBlock2D",) * 4,
+                layers_per_block=2,
+            )
+            text_encoder = CLIPTextModel(
+                CLIPTextConfig(
+                    hidden_size=1024,
+                    intermediate_size=4096,
+                    num_hidden_layers=23,
+                    num_attention_heads=16,
+                    hidden_act="gelu",
+                    max_position_embeddings=77,
+                    eos_token_id=tokenizer.eos_token_id,
+                )
+            )
+    finally:
+        torch.set_default_dtype(before)
+    for network in (unet, vae, text_encoder):
+        network.requires_grad_(False).eval().to(dtype)
+    scheduler = DDIMScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False
+    )
+    return VideoModel(unet, vae, text_encoder, tokenizer, scheduler)
+
+
+def animate(model: VideoModel, batch: int, align: bool) -> None:
+    sketch = np.full((model.size, model.size, 3), 255, np.uint8)
+    sketch[model.size // 4 : model.size // 2, model.size // 3] = 0
+    config = SamplingConfig(align_steps=None if align else 0)
+    pixels = animate_pixels(model, [sketch] * batch, [[PROMPT]] * batch, list(range(batch)), config)
+    pixels.cpu()
+
+
+def repeat_published_calls(model: VideoModel, align: bool) -> None:
+    """The UNet calls of one clip as published, gradients of every weight in alignment included."""
+    calls = np.concatenate(
+        [
+            np.load(GOLDEN / name)["unet_calls"]
+            for name in ("inversion.npz", "aligned_lambda0.npz" if align else "lambda0.npz")
+        ]
+    )
+    unet, side = model.unet, model.unet.config.sample_size
+    embeds = model.encode_prompts([PROMPT])
+    pixels = torch.ones(1, 3, 1, model.size, model.size, device=model.device)
+    latents = model.encode(pixels)
+    noise = torch.randn(1, latents.shape[1], 10, side, side, device=model.device).to(unet.dtype)
+    t = torch.tensor(500, device=model.device)
+    unet.requires_grad_(align)
+    try:
+        for _, frames, with_gradients in calls:
+            sample = noise[:, :, :frames]
+            with torch.set_grad_enabled(bool(with_gradients)):
+                if with_gradients:
+                    sample = sample.clone().requires_grad_()
+                noise_pred = unet(sample, t, embeds).sample
+                if with_gradients:
+                    noise_pred[:, :, 0].square().mean().backward()
+                    unet.zero_grad(set_to_none=True)
+    finally:
+        unet.requires_grad_(False)
+    model.decode(noise).cpu()
+
+
+def measure(
+    model: VideoModel, case: str, align: bool, batch: int, run: Callable[[], object], repeats: int
+) -> Result:
+    with counting_frames(model.unet) as counts, FlopCounterMode(display=False) as flops:
+        run()
+    reset_peak(model.device)
+    seconds = min(timed(run, model.device) for _ in range(repeats)) / batch
+    tflop = flops.get_total_flops() / batch / 1e12
+    return Result(
+        case=case,
+        align=align,
+        batch=batch,
+        seconds_per_clip=seconds,
+        clips_per_s=1 / seconds,
+        frame_evals=counts[False] // batch,
+        grad_frame_evals=counts[True] // batch,
+        tflop=tflop,
+        tflop_per_s=tflop / seconds,
+        peak_gib=read_peak(model.device) / 2**30,
+    )
+
+
+@contextmanager
+def counting_frames(unet: UNet3DConditionModel):
+    """Count UNet frames by whether gradients are on."""
+    counts = {False: 0, True: 0}
+
+    def note(_, args):
+        counts[torch.is_grad_enabled()] += args[0].shape[0] * args[0].shape[2]
+
+    hook = unet.register_forward_pre_hook(note)
+    try:
+        yield counts
+    finally:
+        hook.remove()
+
+
+def timed(run: Callable[[], object], device: torch.device) -> float:
+    started = time.perf_counter()
+    run()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - started
+
+
+def reset_peak(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    elif Path("/proc/self/clear_refs").exists():
+        Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM
+
+
+def read_peak(device: torch.device) -> int:
+    """Peak bytes since the reset: allocated on the GPU, or resident in this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated()
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def print_table(results: list[Result], header: bool) -> None:
+    if header:
+        print(
+            "| case | alignment | batch | s/clip | clips/s | UNet frames | with gradients | "
+            "TFLOP/clip | TFLOP/s | peak GiB |"
+        )
+        print("|---|---|---|---|---|---|---|---|---|---|")
+    for r in results:
+        print(
+            f"| {r.case} | {'on' if r.align else 'off'} | {r.batch} | {r.seconds_per_clip:.3g} | "
+            f"{r.clips_per_s:.3g} | {r.frame_evals} | {r.grad_frame_evals} | {r.tflop:.3g} | "
+            f"{r.tflop_per_s:.3g} | {r.peak_gib:.2f} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main(tyro.cli(BenchmarkConfig, description=__doc__))

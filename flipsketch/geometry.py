@@ -1,0 +1,248 @@
+"""SVG's geometry as plain segments: lengths, transforms, basic shapes and path data."""
+
+import cmath
+import math
+import re
+from collections.abc import Iterator
+
+MAX_MAGNITUDE = 1e6
+
+PIXELS = {"": 1, "px": 1, "pt": 96 / 72, "pc": 16, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96}
+NUM_ARGUMENTS = {"M": 2, "L": 2, "H": 1, "V": 1, "C": 6, "S": 4, "Q": 4, "T": 2, "A": 7, "Z": 0}
+NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+ARGUMENT = re.compile(rf"[\s,]*({NUMBER.pattern})", re.ASCII)
+# Writers may leave out the blanks around an arc's two flags.
+FLAG = re.compile(r"[\s,]*([01])")
+# A close after a close does nothing; a megabyte of them would take time.
+COMMAND = re.compile(r"[\s,]*([MmLlHhVvCcSsQqTtAa]|[Zz](?:[\s,]*+[Zz])*+)")
+TRANSFORM = re.compile(r"[\s,]*(\w+)\s*\(([^()]*)\)")
+
+Segment = tuple[str, list[complex]]  # M, L, C or Z, and its points
+Matrix = tuple[float, float, float, float, float, float]  # a b c d e f, as SVG writes it
+IDENTITY: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
+
+
+def diagonal(canvas: list[float]) -> float:
+    """Return what a percentage refers to where neither side is meant (SVG 1.1, section 7.10)."""
+    return math.hypot(*canvas[2:]) / math.sqrt(2)
+
+
+def read_number(text: str) -> float:
+    number = float(text)
+    if not abs(number) < MAX_MAGNITUDE:
+        raise ValueError(f"the SVG has the number {text[:20]}; all must be below 1,000,000")
+    return number
+
+
+def read_numbers(text: str) -> list[float]:
+    if rest := NUMBER.sub("", text).strip(", \t\r\n"):
+        raise ValueError(f"the SVG has {rest[:40]!r} where only numbers may be")
+    return [read_number(found) for found in NUMBER.findall(text)]
+
+
+def read_length(text: str, reference: float | None = None) -> float:
+    """Return a length in the canvas's units; a percentage is one of `reference`."""
+    match = ARGUMENT.match(text)
+    unit = text[match.end() :].strip() if match else ""
+    if match and unit in PIXELS:
+        return read_number(match[1]) * PIXELS[unit]
+    if match and unit == "%" and reference is not None:
+        return read_number(match[1]) * reference / 100
+    raise ValueError(f"the SVG has the length {text[:40]!r}; use a number and px, pt, mm, cm or in")
+
+
+def read_transform(text: str) -> Matrix:
+    matrix, position = IDENTITY, 0
+    text = text.rstrip(", \t\r\n")
+    while position < len(text):
+        if not (match := TRANSFORM.match(text, position)):
+            raise ValueError(f"the SVG has the transform {text[position : position + 40]!r}")
+        matrix = compose(matrix, read_step(match[1], read_numbers(match[2])))
+        position = match.end()
+    return matrix
+
+
+def read_step(name: str, values: list[float]) -> Matrix:
+    match name, values:
+        case "matrix", [a, b, c, d, e, f]:
+            return a, b, c, d, e, f
+        case "translate", [x]:
+            return 1.0, 0.0, 0.0, 1.0, x, 0.0
+        case "translate", [x, y]:
+            return 1.0, 0.0, 0.0, 1.0, x, y
+        case "scale", [x]:
+            return x, 0.0, 0.0, x, 0.0, 0.0
+        case "scale", [x, y]:
+            return x, 0.0, 0.0, y, 0.0, 0.0
+        case "rotate", [degrees, *centre] if len(centre) in (0, 2):
+            turn = cmath.rect(1.0, math.radians(degrees))
+            x, y = centre or (0.0, 0.0)
+            shift = complex(x, y) - turn * complex(x, y)
+            return turn.real, turn.imag, -turn.imag, turn.real, shift.real, shift.imag
+        case "skewX", [degrees]:
+            return 1.0, 0.0, math.tan(math.radians(degrees)), 1.0, 0.0, 0.0
+        case "skewY", [degrees]:
+            return 1.0, math.tan(math.radians(degrees)), 0.0, 1.0, 0.0, 0.0
+    raise ValueError(f"the SVG has the transform {name[:20]} with {len(values)} numbers")
+
+
+def compose(outer: Matrix, inner: Matrix) -> Matrix:
+    """Return the matrix that applies `inner` first."""
+    a, b, c, d, e, f = outer
+    p, q, r, s, t, u = inner
+    return (
+        a * p + c * q,
+        b * p + d * q,
+        a * r + c * s,
+        b * r + d * s,
+        a * t + c * u + e,
+        b * t + d * u + f,
+    )
+
+
+def outline(tag: str, attributes: dict[str, str], canvas: list[float]) -> str:
+    """Return a shape's path data. Source: SVG 1.1, chapter 9."""
+
+    def get(name: str) -> float:
+        is_wide, is_high = name in ("x", "cx", "x1", "x2", "rx", "width"), name != "r"
+        reference = canvas[2] if is_wide else canvas[3] if is_high else diagonal(canvas)
+        return read_length(attributes.get(name, "0"), reference)
+
+    if tag == "path":
+        return attributes.get("d", "")
+    if tag == "line":
+        return f"M {get('x1')} {get('y1')} L {get('x2')} {get('y2')}"
+    if tag in ("polyline", "polygon"):
+        points = attributes.get("points", "").strip()
+        return points and f"M {points} {'Z' if tag == 'polygon' else ''}"
+    if tag == "rect":
+        x, y, width, height = get("x"), get("y"), get("width"), get("height")
+        rx = min(get("rx" if "rx" in attributes else "ry"), width / 2)
+        ry = min(get("ry" if "ry" in attributes else "rx"), height / 2)
+        if width <= 0 or height <= 0:
+            return ""
+        return (
+            f"M {x + rx} {y} h {width - 2 * rx} a {rx} {ry} 0 0 1 {rx} {ry} "
+            f"v {height - 2 * ry} a {rx} {ry} 0 0 1 {-rx} {ry} "
+            f"h {2 * rx - width} a {rx} {ry} 0 0 1 {-rx} {-ry} "
+            f"v {2 * ry - height} a {rx} {ry} 0 0 1 {rx} {-ry} Z"
+        )
+    rx, ry = (get("r"), get("r")) if tag == "circle" else (get("rx"), get("ry"))
+    if rx <= 0 or ry <= 0:
+        return ""
+    half = f"a {rx} {ry} 0 0 1"
+    return f"M {get('cx') - rx} {get('cy')} {half} {2 * rx} 0 {half} {-2 * rx} 0 Z"
+
+
+def read_path(path_data: str) -> list[Segment]:
+    """Return any path as absolute M, L, C and Z segments. Source: SVG 1.1, section 8.3."""
+    segments: list[Segment] = []
+    here = start = handle = 0j
+    last = ""
+    for letter, numbers in read_commands(path_data):
+        kind, origin = letter.upper(), here if letter.islower() else 0j
+        if kind == "H":
+            numbers.append((here - origin).imag)
+        elif kind == "V":
+            numbers.insert(0, (here - origin).real)
+        # The last numbers are points; only an arc has others, before them.
+        pairs = numbers[5:] if kind == "A" else numbers
+        points = [origin + complex(*pair) for pair in zip(pairs[::2], pairs[1::2], strict=True)]
+        end = points[-1] if points else start
+        if kind in "ST":
+            # The last handle, mirrored, if there was a curve of the same degree before.
+            follows = last in ("CS" if kind == "S" else "QT")
+            points.insert(0, 2 * here - handle if follows else here)
+
+        if kind in "CS":
+            handle = points[1]
+            segments.append(("C", points))
+        elif kind in "QT":
+            handle = points[0]
+            lifted = [here + (handle - here) * 2 / 3, end + (handle - end) * 2 / 3, end]
+            segments.append(("C", lifted))
+        elif kind == "A":
+            segments += arc_to_curves(here, end, *numbers[:5])
+        else:
+            segments.append((kind if kind in "MZ" else "L", points))
+        start = end if kind == "M" else start
+        here, last = end, kind
+    return segments
+
+
+def read_commands(path_data: str) -> Iterator[tuple[str, list[float]]]:
+    """Yield a letter and its numbers per command, also where the letter is left out."""
+    path_data = path_data.strip(", \t\r\n")
+    # At the start and after a close there must be a letter.
+    letter, position = "Z", 0
+    is_readable = path_data[:1] in "Mm"
+    while is_readable and position < len(path_data):
+        if match := COMMAND.match(path_data, position):
+            letter, position = match[1][0], match.end()
+        elif letter in "Zz":
+            is_readable = False
+        numbers: list[float] = []
+        while is_readable and len(numbers) < NUM_ARGUMENTS[letter.upper()]:
+            pattern = FLAG if letter in "Aa" and len(numbers) in (3, 4) else ARGUMENT
+            if match := pattern.match(path_data, position):
+                numbers.append(read_number(match[1]))
+                position = match.end()
+            else:
+                is_readable = False
+        if is_readable:
+            yield letter, numbers
+        # A move that goes on is a line.
+        letter = {"M": "L", "m": "l"}.get(letter, letter)
+    if not is_readable:
+        found = path_data[position : position + 40]
+        raise ValueError(f"the SVG has unreadable path data at character {position}: {found!r}")
+
+
+def arc_to_curves(
+    start: complex,
+    end: complex,
+    rx: float,
+    ry: float,
+    degrees: float,
+    is_large: float,
+    is_clockwise: float,
+) -> list[Segment]:
+    """Return an elliptical arc as curves of a quarter turn at most, off by 0.03% of the radius.
+
+    Source: SVG 1.1, appendix F.6. (cairosvg draws arcs, and what follows them, 10,000 times finer
+    than the rest, which takes minutes on a long path.)
+    """
+    rx, ry = abs(rx), abs(ry)
+    if min(rx, ry, abs(end - start)) < 1e-6:
+        return [("L", [end])]
+    turn = cmath.rect(1.0, math.radians(degrees))
+
+    def to_circle(point: complex) -> complex:
+        point /= turn
+        return complex(point.real / rx, point.imag / ry)
+
+    def to_ellipse(point: complex) -> complex:
+        return complex(point.real * rx, point.imag * ry) * turn
+
+    # Where the ellipse is a unit circle, both ends lie on it; if they are too far apart, it grows.
+    first, final = to_circle(start), to_circle(end)
+    half = (final - first) / 2
+    radius = max(1.0, abs(half))
+    rise = half * 1j * math.sqrt(max(0.0, (radius / abs(half)) ** 2 - 1))
+    centre = (first + final) / 2 + (rise if is_large != is_clockwise else -rise)
+    angle = cmath.phase(first - centre)
+    sweep = (cmath.phase(final - centre) - angle) % (2 * math.pi)
+    if not is_clockwise:
+        sweep -= 2 * math.pi
+    num_curves = max(1, math.ceil(abs(sweep) / (math.pi / 2) - 1e-9))
+    step = sweep / num_curves
+    reach = 4 / 3 * math.tan(step / 4) * 1j
+    segments: list[Segment] = []
+    for i in range(num_curves):
+        leave = cmath.rect(radius, angle + i * step)
+        arrive = cmath.rect(radius, angle + (i + 1) * step)
+        handles = (leave + reach * leave, arrive - reach * arrive, arrive)
+        segments.append(("C", [to_ellipse(centre + point) for point in handles]))
+    # Rounding must not move what follows.
+    segments[-1][1][-1] = end
+    return segments
