@@ -21,7 +21,7 @@ install: .venv/installed ## Install everything into .venv (pip, pinned by constr
 
 demo: install $(MODEL) ## Animate the sketches in data/ and show the result
 	$(BIN)/python jobs/animate_manifest.py --manifest data/manifests/demo.jsonl --model $(MODEL) \
-		--output out/demo --num-inference-steps 10 $(ARGS)
+		--output out/demo --num-inference-steps 5 $(ARGS)
 	$(BIN)/python jobs/preview.py --corpus out/demo --output out/demo-preview.png --gifs out/demo-gifs
 	@echo "The weights of $(MODEL) are random: the clips show that everything runs, not what a"
 	@echo "trained model draws. Look at out/demo-preview.png and out/demo-gifs/."

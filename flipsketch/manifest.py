@@ -11,46 +11,17 @@ import io
 import json
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from flipsketch.row import KNOWN_COLUMNS, Row, id_hash, is_text, parse_row, row_digest
 from flipsketch.storage import open_location
 
-ROW_COLUMNS = ("id", "sketch", "sketch_bytes", "prompt", "prompts")
-SETTING_COLUMNS = ("seed", "reference_scale", "num_frames", "negative_prompt", "align")
-KNOWN_COLUMNS = {*ROW_COLUMNS, *SETTING_COLUMNS}
-MAX_SEED = 2**63 - 1
-MAX_FRAMES = 256
-MAX_SEGMENTS = 64
 CSV_FIELD_BYTES = 16 * 1024 * 1024
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One line of a manifest. With `error` set the other fields hold what could be read."""
-
-    index: int
-    """Position in the manifest, from 0."""
-    id: str = ""
-    sketch: str | bytes = b""
-    """Where the sketch lies (relative to the manifest), or the file's bytes."""
-    prompts: tuple[str, ...] = ()
-    seed: int = 0
-    reference_scale: float | None = None
-    num_frames: int | None = None
-    negative_prompt: str | None = None
-    align: bool | None = None
-    extra: dict[str, Any] = field(default_factory=dict)
-    error: str | None = None
-
-    @property
-    def key(self) -> str:
-        """Name of the row's sample: 20 hex digits of SHA-256(id), wherever the row stands."""
-        return hashlib.sha256(self.id.encode()).hexdigest()[:20]
 
 
 @dataclass(frozen=True)
@@ -216,128 +187,6 @@ def read_csv(stream: io.BufferedReader) -> Iterator[dict[str, Any] | str]:
         else:
             # CSV has no null: an empty field says nothing.
             yield {name: value or None for name, value in fields.items()}
-
-
-def parse_row(index: int, fields: dict[str, Any]) -> Row:
-    """Check one row's fields, whose values may be of any type."""
-    row_id = fields.get("id")
-    if isinstance(row_id, int) and not isinstance(row_id, bool):
-        row_id = str(row_id)
-    row = Row(
-        index=index,
-        id=row_id if isinstance(row_id, str) and is_text(row_id) else "",
-        extra={name: value for name, value in fields.items() if name not in KNOWN_COLUMNS},
-    )
-    if not row.id:
-        return replace(row, error=f"id must be a string that is not empty, found {row_id!r:.80}")
-    row = replace(row, seed=default_seed(row.id))
-    try:
-        prompts = parse_prompts(fields)
-        settings = parse_settings(fields)
-        sketch = parse_sketch(fields)
-    except ValueError as error:
-        return replace(row, error=str(error))
-    return replace(row, prompts=prompts, sketch=sketch, **settings)
-
-
-def parse_prompts(fields: dict[str, Any]) -> tuple[str, ...]:
-    prompt, prompts = fields.get("prompt"), fields.get("prompts")
-    if (prompt is None) == (prompts is None):
-        raise ValueError("a row needs either prompt or prompts (a list: a segment for each)")
-    found = prompts if prompt is None else [prompt]
-    if not isinstance(found, list) or not 1 <= len(found) <= MAX_SEGMENTS:
-        raise ValueError(
-            f"prompts must be a list of 1 to {MAX_SEGMENTS} strings, found {found!r:.80}"
-        )
-    for text in found:
-        if not isinstance(text, str) or not text.strip() or not is_text(text):
-            raise ValueError(f"a prompt must be a string that is not empty, found {text!r:.80}")
-    return tuple(found)
-
-
-def parse_sketch(fields: dict[str, Any]) -> str | bytes:
-    sketch, sketch_bytes = fields.get("sketch"), fields.get("sketch_bytes")
-    if isinstance(sketch_bytes, bytes) and sketch_bytes and sketch is None:
-        return sketch_bytes
-    if isinstance(sketch, str) and sketch and is_text(sketch) and sketch_bytes is None:
-        return sketch
-    raise ValueError(
-        "a row needs either sketch (a path or URL) or, in Parquet, sketch_bytes (the file itself)"
-    )
-
-
-def parse_settings(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return the row's own settings, numbers in CSV and those that pandas made floats included."""
-    settings: dict[str, Any] = {}
-    for name in SETTING_COLUMNS:
-        value = fields.get(name)
-        if value is None or (isinstance(value, float) and math.isnan(value)):
-            continue
-        if name == "negative_prompt":
-            valid = isinstance(value, str) and is_text(value)
-        elif name == "align":
-            value = {"true": True, "false": False, "1": True, "0": False}.get(str(value).lower())
-            valid = value is not None
-        else:
-            value = parse_number(value)
-            whole = isinstance(value, int)
-            valid = {
-                "seed": whole and 0 <= value <= MAX_SEED,
-                "num_frames": whole and 2 <= value <= MAX_FRAMES,
-                "reference_scale": math.isfinite(value) and abs(value) <= 1000,
-            }[name]
-            value = float(value) if name == "reference_scale" else value
-        if not valid:
-            must = {
-                "seed": f"a whole number from 0 to {MAX_SEED}",
-                "num_frames": f"a whole number from 2 to {MAX_FRAMES}",
-                "reference_scale": "a number from -1000 to 1000",
-                "negative_prompt": "a string",
-                "align": "true or false",
-            }[name]
-            raise ValueError(f"{name} must be {must}, found {fields[name]!r:.80}")
-        settings[name] = value
-    return settings
-
-
-def parse_number(value: Any) -> int | float:
-    """Return an int where the value is whole; NaN, which no setting accepts, if it is no number."""
-    if isinstance(value, str):
-        try:
-            value = int(value)
-        except ValueError:
-            try:
-                value = float(value)
-            except ValueError:
-                return math.nan
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return math.nan
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def default_seed(row_id: str) -> int:
-    """Return 63 bits of SHA-256(id), so that a row's clip does not depend on its neighbours."""
-    return int.from_bytes(hashlib.sha256(row_id.encode()).digest()[:8], "big") >> 1
-
-
-def id_hash(row_id: str) -> int:
-    return int.from_bytes(hashlib.sha256(row_id.encode()).digest()[8:16], "big")
-
-
-def is_text(value: str) -> bool:
-    """Lone surrogates (bytes that were not UTF-8) cannot be written to Parquet or a tar."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def row_digest(row: Row) -> bytes:
-    sketch = row.sketch if isinstance(row.sketch, str) else hashlib.sha256(row.sketch).hexdigest()
-    fields = [row.id, sketch, row.prompts, row.seed, row.reference_scale, row.num_frames]
-    fields += [row.negative_prompt, row.align, sorted(row.extra.items()), row.error]
-    return hashlib.sha256(json.dumps(fields, default=repr).encode()).digest()
 
 
 def extra_kind(value: Any) -> str:

@@ -12,8 +12,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from flipsketch.clip import decode_filmstrip, encode_gif
-from flipsketch.manifest import Row, parse_rows
+from flipsketch.manifest import parse_rows
 from flipsketch.plan import read_plan
+from flipsketch.row import Row
 from flipsketch.shard import committed_shards, read_metadata, read_sample
 from flipsketch.sketch import load_sketch
 from flipsketch.storage import Folder, open_folder, read_file, resolve
@@ -121,7 +122,7 @@ def read_sketch(source: str | bytes | None, manifest: str, size: int) -> np.ndar
 def draw_strip(sketch: np.ndarray | None, frames: np.ndarray, prompts: list[str]) -> Image.Image:
     """Return the sketch, a rule, some frames beside it, and the prompt below."""
     shown = np.linspace(0, len(frames) - 1, min(len(frames), FRAMES_SHOWN)).round().astype(int)
-    width = (1 + FRAMES_SHOWN) * (CELL + GAP) + 3 * GAP
+    width = (1 + FRAMES_SHOWN) * (CELL + GAP) + 5 * GAP
     lines = textwrap.wrap(" / ".join(prompts), width // 7) or [""]
     strip = Image.new("RGB", (width, CELL + 3 * GAP + TEXT_HEIGHT * len(lines)), PAPER)
     draw = ImageDraw.Draw(strip)

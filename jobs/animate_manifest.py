@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Animate a manifest of sketches and prompts: clips in WebDataset shards, metadata in Parquet.
+r"""Animate a manifest of sketches and prompts: clips in WebDataset shards, metadata in Parquet.
 
 Exits with 1 when more rows failed than --max-failures, after saving the rest. The same command
 goes on with an interrupted run.

@@ -5,42 +5,33 @@ each shard themselves. The same plan gives the same tars, with one worker or man
 """
 
 import functools
-import hashlib
 import logging
 import platform
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import diffusers
-import numpy as np
-import pyarrow as pa
 import torch
-from flipsketch.sketch import load_sketch
-from torch import Tensor
 
 from flipsketch.card import write_card
-from flipsketch.checkpointing import checkpoint_gradients
-from flipsketch.clip import Clip
-from flipsketch.manifest import ManifestSummary, Row, read_rows, summarize_manifest
+from flipsketch.manifest import ManifestSummary, read_rows, summarize_manifest
 from flipsketch.model import (
-    DTYPES,
-    VideoModel,
     find_model,
     fingerprint_folder,
-    load_model,
     model_licence,
     weights_bytes,
 )
 from flipsketch.plan import FORMAT_VERSION, Plan, begin_run, read_plan
-from flipsketch.sampling import SamplingConfig, animate_pixels, finish_frames
-from flipsketch.shard import ROW_SCHEMA, Sample, committed_shards, encode_sample, write_shard
-from flipsketch.storage import Folder, open_folder, read_file, resolve
-from pipelines.executor import ExecutorConfig, Report, Resources, Shard, make_shards, start
+from flipsketch.row import Row
+from flipsketch.sampling import SamplingConfig
+from flipsketch.shard import committed_shards
+from flipsketch.storage import open_folder
+from pipelines.executor import ExecutorConfig, Resources, Shard, make_shards, start
+from pipelines.maker import AnimationMaker, row_schema
 from pipelines.summary import Progress, exceeds, parse_max_failures, summarize_run
 
 log = logging.getLogger(__name__)
@@ -48,25 +39,6 @@ log = logging.getLogger(__name__)
 # A few minutes of work on a GPU, and what a kill costs at most.
 MAX_ROWS_PER_SHARD = 64
 MIN_SHARDS_PER_WORKER = 4
-
-SETTINGS_SCHEMA = pa.schema(
-    [
-        ("num_inference_steps", pa.int32()),
-        ("guidance_scale", pa.float64()),
-        ("negative_prompt", pa.string()),
-        ("reference_scale", pa.float64()),
-        ("align_steps", pa.int32()),
-        ("compose_steps", pa.int32()),
-        ("compose_spatial", pa.bool_()),
-        ("compose_temporal", pa.bool_()),
-        ("sketch_range", pa.string()),
-        ("binarize", pa.bool_()),
-        ("dtype", pa.string()),
-        ("model_fingerprint", pa.string()),
-        ("model_licence", pa.string()),
-        ("lora_fingerprint", pa.string()),
-    ]
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,11 +110,15 @@ def animate_manifest(config: AnimateConfig) -> int:
     )
     maker = functools.partial(
         AnimationMaker,
-        config,
-        plan,
-        folder,
-        resources.device,
-        row_schema(manifest.extra_schema),
+        model=config.model,
+        lora=config.lora,
+        manifest=config.manifest,
+        sampling=config.sampling,
+        checkpointing=config.checkpoint_gradients,
+        device=resources.device,
+        plan=plan,
+        folder=folder,
+        schema=row_schema(manifest.extra_schema),
     )
     with Progress(manifest.num_rows, folder, done) as progress:
         try:
@@ -231,156 +207,3 @@ def refuse_vanishing_output(output: str) -> None:
             f"--output {output} would lie in the submitted job's copy of the working directory, "
             f"which vanishes with the job; give an absolute path or a URI that all nodes share"
         )
-
-
-def row_schema(extra: pa.Schema | None = None) -> pa.Schema:
-    return pa.schema([*ROW_SCHEMA, *SETTINGS_SCHEMA, *(extra or [])])
-
-
-class AnimationMaker:
-    """Holds a model and makes shards of clips with it."""
-
-    def __init__(
-        self, config: AnimateConfig, plan: Plan, folder: Folder, device: str, schema: pa.Schema
-    ) -> None:
-        self.config, self.plan, self.folder, self.schema = config, plan, folder, schema
-        self.model: VideoModel = load_model(
-            config.model, lora=config.lora, device=device, dtype=DTYPES[plan.settings["dtype"]]
-        )
-
-    def make_shard(self, index: int, rows: list[Row], report: Report) -> None:
-        """Animate the rows in batches and commit the shard; a bad row costs no neighbour."""
-        # Here, since Ray may call from another thread than the one that loaded the model.
-        torch.set_num_threads(self.plan.settings["threads"])
-        records = {row.index: self.describe(row) for row in rows}
-        sketches = {row.index: self.read_sketch(row, records[row.index]) for row in rows}
-        encoding = []
-        with (
-            ThreadPoolExecutor(1) as encoder,
-            checkpoint_gradients(self.model.unet, self.config.checkpoint_gradients),
-        ):
-            for batch in split_batches(rows, self.config.sampling, self.config.batch_size):
-                batch_started = time.monotonic()
-                pixels = self.animate_batch(batch, sketches)
-                seconds = (time.monotonic() - batch_started) / len(batch)
-                for row, row_pixels in zip(batch, pixels, strict=True):
-                    if sketches[row.index] is not None:
-                        records[row.index]["seconds"] = seconds
-                        job = encoder.submit(self.encode, row, row_pixels, records[row.index])
-                        encoding.append(job)
-                report(index, *count_finished(records.values()))
-        samples = [sample for job in encoding if (sample := job.result()) is not None]
-        records_in_order = [records[row.index] for row in rows]
-        write_shard(
-            self.folder, index, records_in_order, samples, self.schema, self.plan.fingerprint
-        )
-        report(index, *count_finished(records.values()))
-
-    def describe(self, row: Row) -> dict[str, Any]:
-        """Return the row's record, as of a failure until `encode` says otherwise."""
-        sampling = row_sampling(row, self.config.sampling)
-        known = {**asdict(sampling), **self.plan.settings}
-        return {
-            **{name: known[name] for name in SETTINGS_SCHEMA.names},
-            "id": row.id,
-            "key": row.key if row.id else None,
-            "prompt": " ".join(row.prompts),
-            "prompts": list(row.prompts),
-            "sketch": row.sketch if isinstance(row.sketch, str) else None,
-            "seed": row.seed,
-            "status": "failed",
-            "error": row.error,
-            "attempts": 1,
-            "negative_prompt": sampling.negative_prompt,
-            "reference_scale": sampling.reference_scale,
-            "align_steps": sampling.num_align_steps,
-            "compose_steps": sampling.num_compose_steps,
-            **row.extra,
-        }
-
-    def read_sketch(self, row: Row, record: dict[str, Any]) -> np.ndarray | None:
-        if row.error is not None:
-            return None
-        try:
-            content = row.sketch
-            if isinstance(content, str):
-                content = read_file(resolve(content, self.config.manifest))
-            record["sketch_sha256"] = hashlib.sha256(content).hexdigest()
-            return load_sketch(content, self.model.size)
-        except (OSError, ValueError) as error:
-            where = f"{row.sketch}: " if isinstance(row.sketch, str) else ""
-            record["error"] = f"{where}{error}"
-            return None
-
-    def animate_batch(self, batch: list[Row], sketches: dict[int, Any]) -> Tensor:
-        """Return the rows' pixels. A bad row's place is taken by a copy of a good one: the batch
-        keeps its shape, on which results depend in their last digits."""
-        stand_in = next((row for row in batch if sketches[row.index] is not None), None)
-        if stand_in is None:
-            return torch.empty(len(batch), 0)
-        filled = [row if sketches[row.index] is not None else stand_in for row in batch]
-        samplings = [row_sampling(row, self.config.sampling) for row in filled]
-        return animate_pixels(
-            self.model,
-            [sketches[row.index] for row in filled],
-            [list(row.prompts) for row in filled],
-            [row.seed for row in filled],
-            samplings[0],
-            reference_scales=[sampling.reference_scale for sampling in samplings],
-            negative_prompts=[sampling.negative_prompt for sampling in samplings],
-        ).cpu()
-
-    def encode(self, row: Row, pixels: Tensor, record: dict[str, Any]) -> Sample | None:
-        """Return the row's sample and complete its record; None if the pixels are no clip."""
-        try:
-            frames = finish_frames(pixels, self.config.sampling)
-        except ValueError as error:
-            record["error"] = str(error)
-            return None
-        num_frames, height, width, _ = frames.shape
-        record |= {
-            "status": "ok",
-            "num_frames": num_frames,
-            "height": height,
-            "width": width,
-            "frames_sha256": hashlib.sha256(frames.tobytes()).hexdigest(),
-        }
-        names = ["id", "key", "prompt", "prompts", "seed", "sketch_sha256", "num_frames", "height"]
-        names += ["width", "frames_sha256", *SETTINGS_SCHEMA.names]
-        clip = Clip(key=row.key, prompt=record["prompt"], frames=frames)
-        return encode_sample(clip, {name: record[name] for name in names})
-
-
-def count_finished(records: Iterable[dict[str, Any]]) -> tuple[int, int]:
-    """Return how many rows are ok and how many have failed; the others are on their way."""
-    states = [(record["status"] == "ok", record["error"] is not None) for record in records]
-    return sum(ok for ok, _ in states), sum(failed for _, failed in states)
-
-
-def row_sampling(row: Row, config: SamplingConfig) -> SamplingConfig:
-    """Return the settings of one row: the job's, but for what the row says itself."""
-    changes: dict[str, Any] = {
-        name: value
-        for name in ("num_frames", "reference_scale", "negative_prompt")
-        if (value := getattr(row, name)) is not None
-    }
-    if row.align is False:
-        changes["align_steps"] = 0
-    elif row.align and config.align_steps == 0:
-        changes["align_steps"] = None
-    return replace(config, **changes)
-
-
-def split_batches(rows: list[Row], config: SamplingConfig, batch_size: int) -> list[list[Row]]:
-    """Split rows into batches of one alignment, frame count and number of segments, in the order
-    in which the manifest first has each kind. Which rows turn out bad does not matter to it."""
-    kinds: dict[tuple[int, int, int], list[Row]] = {}
-    for row in rows:
-        sampling = row_sampling(row, config)
-        kind = (sampling.num_align_steps, sampling.num_frames, len(row.prompts))
-        kinds.setdefault(kind, []).append(row)
-    return [
-        alike[start : start + batch_size]
-        for alike in kinds.values()
-        for start in range(0, len(alike), batch_size)
-    ]

@@ -18,7 +18,7 @@ import ray
 import ray.data
 import torch
 
-from flipsketch.manifest import Row
+from flipsketch.row import Row
 from pipelines.cli import quiet_libraries
 
 log = logging.getLogger(__name__)

@@ -16,12 +16,14 @@ import webdataset
 from PIL import Image
 
 from flipsketch.clip import decode_filmstrip
-from flipsketch.manifest import Row
 from flipsketch.model import find_model, load_model
-from flipsketch.sampling import SamplingConfig
+from flipsketch.row import Row
+from flipsketch.sampling import SamplingConfig, animate
 from flipsketch.shard import committed_shards, read_sample
+from flipsketch.sketch import load_sketch
 from flipsketch.storage import open_folder
-from pipelines.animate import animate_manifest, split_batches
+from pipelines.animate import animate_manifest
+from pipelines.maker import split_batches
 from pipelines.summary import exceeds, parse_max_failures
 from tests.corpora import (
     QUICK,
@@ -54,9 +56,6 @@ def test_a_manifest_becomes_a_corpus(job, tiny_folder):
 
 
 def test_the_clip_is_the_one_that_the_method_makes(job, tiny_model):
-    from flipsketch.sampling import animate
-    from flipsketch.sketch import load_sketch
-
     torch.set_num_threads(1)
     animate_manifest(replace(job, batch_size=1))
     (row,) = [row for row in read_rows(job.output) if row["id"] == "row 3"]

@@ -118,6 +118,7 @@ def submit(head, arguments: list[str]) -> subprocess.CompletedProcess:
     raise AssertionError(ended.stderr)
 
 
+@pytest.mark.slow
 def test_a_submitted_job_makes_the_same_corpus(head, job, tmp_path):
     local = replace(job, output=str(tmp_path / "local"))
     assert animate_manifest(local) == 0
@@ -134,6 +135,7 @@ def test_a_submitted_job_makes_the_same_corpus(head, job, tmp_path):
     assert "which vanishes with the job" in refused.stdout + refused.stderr
 
 
+@pytest.mark.slow
 def test_a_driver_killed_on_ray_resumes_to_the_same_files(job, tmp_path):
     job = replace(job, manifest=make_manifest(tmp_path, good_rows(24)))
     on_ray = [arg for arg in command(job) if arg not in ("--executor", "local")]

@@ -6,6 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model_state_dict, inject_adapter_in_model
+from safetensors.torch import save_file
 
 from flipsketch.clip import Clip
 from flipsketch.inversion import INVERSION_FRAMES, invert
@@ -215,9 +217,6 @@ def test_finished_frames_are_black_on_white_unless_greys_are_kept(tiny_model):
 
 
 def test_sampling_through_an_injected_adapter(tiny_model, tiny_folder, tmp_path):
-    from peft import LoraConfig, get_peft_model_state_dict, inject_adapter_in_model
-    from safetensors.torch import save_file
-
     config = LoraConfig(r=2, target_modules=["to_q", "to_k"], init_lora_weights=False)
     torch.manual_seed(0)
     trained = inject_adapter_in_model(config, load_model(tiny_folder).unet)
