@@ -126,6 +126,7 @@ def load_model(
         raise ValueError(f"{folder}: cannot load the model: {error}") from error
     if lora is not None:
         load_lora(unet, text_encoder, lora)
+        unet, text_encoder = unet.to(dtype), text_encoder.to(dtype)
     if dtype == torch.float16 and vae.config.force_upcast:
         vae = vae.float()
     for network in (unet, vae, text_encoder):
@@ -153,7 +154,7 @@ def fetch_model(hub_name: str) -> Path:
         return Path(
             snapshot_download(
                 hub_name,
-                allow_patterns=["*.json", "*/*.json", "*/*.txt", "*/*.safetensors"],
+                allow_patterns=["README.md", "*.json", "*/*.json", "*/*.txt", "*/*.safetensors"],
                 ignore_patterns=["*.fp16.*"],
             )
         )

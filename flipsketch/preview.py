@@ -60,7 +60,7 @@ def write_preview(config: PreviewConfig) -> int:
     strips = []
     for shard, row in chosen:
         frames = decode_filmstrip(read_sample(folder, shard, row).png, row["num_frames"])
-        sketch = read_sketch(sketches.get(row["id"]), manifest, row["height"])
+        sketch = read_sketch(sketches.get(row["id"]), manifest, max(CELL, row["height"]))
         strips.append(draw_strip(sketch, frames, row["prompts"]))
         if config.gifs is not None:
             gif = Path(config.gifs) / f"{row['key']}.gif"

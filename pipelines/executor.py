@@ -186,7 +186,11 @@ def polling(tally: Any, report: Report) -> Iterator[None]:
     done = threading.Event()
 
     def pass_on() -> None:
-        for index, (num_ok, num_failed) in ray.get(tally.take_news.remote()).items():
+        try:
+            news = ray.get(tally.take_news.remote(), timeout=10)
+        except ray.exceptions.RayError:
+            return  # a tally lost with its node costs the progress line, not the run
+        for index, (num_ok, num_failed) in news.items():
             report(index, num_ok, num_failed)
 
     def poll() -> None:

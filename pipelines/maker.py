@@ -99,11 +99,12 @@ class AnimationMaker:
     def describe(self, row: Row) -> dict[str, Any]:
         """Return the row's record, as of a failure until `encode` says otherwise."""
         sampling = row_sampling(row, self.sampling)
-        known = {**asdict(sampling), **self.plan.settings}
+        known = {**self.plan.settings, **asdict(sampling)}
         return {
             **{name: known[name] for name in SETTINGS_SCHEMA.names},
             "id": row.id,
-            "key": row.key if row.id else None,
+            # A repeated id has the key of another row, whose sample it must not be joined with.
+            "key": row.key if row.error is None else None,
             "prompt": " ".join(row.prompts),
             "prompts": list(row.prompts),
             "sketch": row.sketch if isinstance(row.sketch, str) else None,
@@ -111,8 +112,6 @@ class AnimationMaker:
             "status": "failed",
             "error": row.error,
             "attempts": 1,
-            "negative_prompt": sampling.negative_prompt,
-            "reference_scale": sampling.reference_scale,
             "align_steps": sampling.num_align_steps,
             "compose_steps": sampling.num_compose_steps,
             **row.extra,

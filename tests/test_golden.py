@@ -36,8 +36,8 @@ def test_inversion_agrees_with_the_published_code(model):
         "no_composition",
         "lambda0",
         "lambda1",
-        "batch2_lambda05",
-        "aligned_lambda0",
+        pytest.param("batch2_lambda05", marks=pytest.mark.slow),
+        pytest.param("aligned_lambda0", marks=pytest.mark.slow),
         pytest.param("aligned_lambda1", marks=pytest.mark.slow),
     ],
 )

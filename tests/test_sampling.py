@@ -103,9 +103,9 @@ def test_no_pass_is_made_that_nothing_needs(tiny_model, changes, frames):
     assert count_frames(calls) == frames
 
 
-@pytest.mark.parametrize("align_steps", [0, 2])
+@pytest.mark.parametrize("align_steps", [0, 1])
 def test_a_batch_of_8_equals_8_batches_of_1(tiny_model64, align_steps):
-    config = replace(SHORT, align_steps=align_steps)
+    config = replace(SHORT, num_inference_steps=3, align_steps=align_steps)
     sketches, seeds = draw_sketches(8), list(range(8))
     prompts = [[f"cat number {number}"] for number in range(8)]
     scales = [number / 4 for number in range(8)]
