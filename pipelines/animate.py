@@ -6,6 +6,7 @@ each shard themselves. The same plan gives the same tars, with one worker or man
 
 import functools
 import logging
+import os
 import platform
 import sys
 import time
@@ -29,7 +30,7 @@ from flipsketch.plan import FORMAT_VERSION, Plan, begin_run, read_plan
 from flipsketch.row import Row
 from flipsketch.sampling import SamplingConfig
 from flipsketch.shard import committed_shards
-from flipsketch.storage import open_folder
+from flipsketch.storage import open_folder, resolve
 from pipelines.executor import ExecutorConfig, Resources, Shard, make_shards, start
 from pipelines.maker import AnimationMaker, row_schema
 from pipelines.summary import Progress, exceeds, parse_max_failures, summarize_run
@@ -110,9 +111,9 @@ def animate_manifest(config: AnimateConfig) -> int:
     )
     maker = functools.partial(
         AnimationMaker,
-        model=config.model,
-        lora=config.lora,
-        manifest=config.manifest,
+        model=anchor(config.model) if Path(config.model).is_dir() else config.model,
+        lora=config.lora and anchor(config.lora),
+        manifest=anchor(config.manifest),
         sampling=config.sampling,
         checkpointing=config.checkpoint_gradients,
         device=resources.device,
@@ -127,6 +128,7 @@ def animate_manifest(config: AnimateConfig) -> int:
                 progress.commit(index)
         except KeyboardInterrupt:
             progress.close()
+            write_card(folder, plan, summarize_run(folder).facts)
             log.warning(
                 "interrupted: %d of %d shards are committed and stay; the same command goes on",
                 len(committed_shards(folder)),
@@ -145,10 +147,12 @@ def plan_run(
     """Return the run's plan; what the user does not name comes from the plan that is there."""
     before = None if config.overwrite else read_plan(open_folder(config.output))
     shards_wanted = MIN_SHARDS_PER_WORKER * resources.workers
-    rows_per_shard = min(MAX_ROWS_PER_SHARD, -(-manifest.num_rows // shards_wanted))
-    defaults = {
+    rows_per_shard = max(1, min(MAX_ROWS_PER_SHARD, manifest.num_rows // shards_wanted))
+    if rows_per_shard > config.batch_size:
         # Whole batches, so that few are cut short.
-        "rows_per_shard": -(-rows_per_shard // config.batch_size) * config.batch_size,
+        rows_per_shard -= rows_per_shard % config.batch_size
+    defaults = {
+        "rows_per_shard": rows_per_shard,
         "dtype": "bfloat16" if resources.device == "cuda" else "float32",
         "threads": resources.cpus_per_worker,
     }
@@ -170,7 +174,7 @@ def plan_run(
     }
     notes = {
         "command": " ".join(sys.argv),
-        "manifest": config.manifest,
+        "manifest": anchor(config.manifest),
         "model": config.model,
         "lora": config.lora,
         "executor": config.executor.executor,
@@ -200,9 +204,23 @@ def missing_shards(
                 rows = []
 
 
+def anchor(location: str) -> str:
+    """Return an input's address as workers are to use it.
+
+    A submitted job's workers run in copies of its working directory, where relative paths hold;
+    elsewhere theirs is not the driver's.
+    """
+    return location if is_submitted(Path.cwd()) else resolve(location, os.path.abspath("driver"))
+
+
+def is_submitted(path: Path) -> bool:
+    """Tell whether a path lies where Ray unpacks a submitted job's working directory."""
+    return "working_dir_files" in path.parts
+
+
 def refuse_vanishing_output(output: str) -> None:
-    """A submitted job runs in an unpacked copy of its working directory, which Ray deletes."""
-    if "working_dir_files" in Path(open_folder(output).path).parts:
+    """The copy of the working directory in which a submitted job runs is deleted by Ray."""
+    if is_submitted(Path(open_folder(output).path)):
         raise ValueError(
             f"--output {output} would lie in the submitted job's copy of the working directory, "
             f"which vanishes with the job; give an absolute path or a URI that all nodes share"

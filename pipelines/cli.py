@@ -41,5 +41,5 @@ def run(pipeline: Callable[[Any], int], config_class: type, description: str | N
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        log.warning("interrupted before the run began; nothing was changed")
+        log.warning("interrupted; the same command goes on")
         return 130
