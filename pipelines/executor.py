@@ -86,11 +86,11 @@ def start(config: ExecutorConfig, weights_bytes: int, device: str | None) -> Res
     if cpus < 1:
         raise ValueError(f"the Ray cluster offers no CPU (it has {cluster}); start it with some")
     if (device or ("cuda" if gpus else "cpu")) == "cuda":
-        workers = config.workers or gpus
+        workers = config.workers or max(1, gpus)
         if workers > gpus:
             raise ValueError(
-                f"{workers} workers on cuda need a GPU each, but the Ray cluster has {gpus}; give "
-                f"--workers {gpus} or --device cpu"
+                f"workers on cuda need a GPU each: asked for {workers}, the Ray cluster has {gpus}; "
+                f"give fewer --workers, or --device cpu"
             )
         return Resources(workers, "cuda", max(1, cpus // workers), min(1.0, cpus / (2 * workers)))
     memory = int(cluster.get("memory", 0))

@@ -49,8 +49,9 @@ def test_the_job_ends_and_makes_what_the_local_executor_makes(cpus, job, tmp_pat
 
 def test_gpus_that_are_not_there_are_refused_at_once(cpus):
     before = time.monotonic()
-    with pytest.raises(ValueError, match="the Ray cluster has 0"):
-        start(ExecutorConfig(workers=2), 0, "cuda")
+    for workers in (None, 2):
+        with pytest.raises(ValueError, match="the Ray cluster has 0"):
+            start(ExecutorConfig(workers=workers), 0, "cuda")
     assert time.monotonic() - before < 5
     assert start(ExecutorConfig(), 0, None).workers == cpus
 
