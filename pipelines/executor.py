@@ -89,7 +89,7 @@ def start(config: ExecutorConfig, weights_bytes: int, device: str | None) -> Res
         workers = config.workers or max(1, gpus)
         if workers > gpus:
             raise ValueError(
-                f"workers on cuda need a GPU each: {workers} asked for, the Ray cluster has {gpus}; "
+                f"{workers} workers on cuda need a GPU each, the Ray cluster has {gpus}; "
                 f"give fewer --workers, or --device cpu"
             )
         return Resources(workers, "cuda", max(1, cpus // workers), min(1.0, cpus / (2 * workers)))
