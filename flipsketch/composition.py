@@ -8,7 +8,7 @@ nothing that the paper describes; the PyTorch 1 code, followed here, is right.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal
 
 import torch
@@ -33,19 +33,17 @@ class AttentionComposer:
         self.reference_scales = reference_scales
         self.mode: Literal["plain", "record", "compose"] = "plain"
 
-    @contextmanager
-    def recording(self) -> Iterator[None]:
+    def recording(self) -> AbstractContextManager[None]:
         """UNet passes in here are the reference stream's: layers note what the clip will borrow."""
-        self.mode = "record"
-        try:
-            yield
-        finally:
-            self.mode = "plain"
+        return self.within("record")
+
+    def composing(self) -> AbstractContextManager[None]:
+        """UNet passes in here are the clip's: layers borrow what the last recording noted."""
+        return self.within("compose")
 
     @contextmanager
-    def composing(self) -> Iterator[None]:
-        """UNet passes in here are the clip's: layers borrow what the last recording noted."""
-        self.mode = "compose"
+    def within(self, mode: Literal["record", "compose"]) -> Iterator[None]:
+        self.mode = mode
         try:
             yield
         finally:

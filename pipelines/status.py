@@ -1,0 +1,167 @@
+"""How far a run is and whether what it wrote is sound. Reads only: works while a job runs."""
+
+import hashlib
+import io
+import json
+import tarfile
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from flipsketch.plan import Plan, read_plan
+from flipsketch.shard import (
+    ShardFacts,
+    committed_shards,
+    metadata_name,
+    read_facts,
+    read_metadata,
+    tar_name,
+)
+from flipsketch.storage import Folder, open_folder
+from pipelines.summary import REASONS_SHOWN
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusConfig:
+    corpus: str
+    """Folder of the run."""
+    verify: bool = False
+    """Hash every tar, and compare its samples with the rows and the rows with the plan."""
+    json: bool = False
+    """Print JSON."""
+
+
+@dataclass
+class Status:
+    planned: int
+    """Shards in the plan."""
+    done: int = 0
+    missing: int = 0
+    in_doubt: list[str] = field(default_factory=list)
+    """Files that no whole shard of this plan accounts for."""
+    planned_rows: int = 0
+    ok: int = 0
+    failed: int = 0
+    rows_per_s: float | None = None
+    """Between the first commit and the last."""
+    reasons: dict[str, int] = field(default_factory=dict)
+    """Why rows failed, most frequent first."""
+    problems: list[str] = field(default_factory=list)
+    """What --verify found wrong."""
+
+
+def print_status(config: StatusConfig) -> int:
+    """Print the state of a run; return 1 if anything is in doubt or wrong, else 0.
+
+    Raises:
+        ValueError: there is no run in the folder.
+    """
+    folder = open_folder(config.corpus)
+    plan = read_plan(folder)
+    if plan is None:
+        raise ValueError(f"{folder}: no run.json, so no run has begun here")
+    status = read_status(folder, plan, verify=config.verify)
+    print(json.dumps(asdict(status), indent=1) if config.json else describe(status, config.verify))
+    return 1 if status.in_doubt or status.problems else 0
+
+
+def read_status(folder: Folder, plan: Plan, *, verify: bool = False) -> Status:
+    planned = -(-plan.settings["num_rows"] // plan.settings["rows_per_shard"])
+    status = Status(planned=planned, planned_rows=plan.settings["num_rows"])
+    reasons: Counter[str] = Counter()
+    keys: Counter[str] = Counter()
+    shards: list[ShardFacts] = []
+    for index in committed_shards(folder):
+        try:
+            facts = read_facts(folder, index)
+        except (pa.ArrowInvalid, OSError, KeyError, TypeError) as error:
+            status.in_doubt.append(f"{metadata_name(index)}: not readable: {error}")
+            continue
+        if facts.plan != plan.fingerprint or index >= planned:
+            status.in_doubt.append(f"{metadata_name(index)}: of another plan")
+            continue
+        shards.append(facts)
+        if facts.failed:
+            errors = read_metadata(folder, index, ["error"])["error"].drop_null()
+            reasons.update(errors.to_pylist())
+        if verify:
+            status.problems += verify_shard(folder, plan, facts, keys)
+    with_tar = {tar_name(facts.index) for facts in shards if facts.ok}
+    for name in folder.list("clips"):
+        if f"clips/{name}" not in with_tar:
+            status.in_doubt.append(f"clips/{name}: no committed shard's; a rerun writes it anew")
+    status.problems += [f"key {key} names {n} samples" for key, n in keys.items() if n > 1]
+    status.done, status.missing = len(shards), planned - len(shards)
+    status.ok = sum(facts.ok for facts in shards)
+    status.failed = sum(facts.failed for facts in shards)
+    status.rows_per_s = commit_rate(folder, shards)
+    status.reasons = dict(reasons.most_common())
+    return status
+
+
+def verify_shard(folder: Folder, plan: Plan, facts: ShardFacts, keys: Counter[str]) -> list[str]:
+    """Return what is wrong with a shard; count its samples' keys."""
+    rows = read_metadata(folder, facts.index).to_pylist()
+    good = [row for row in rows if row["status"] == "ok"]
+    keys.update(row["key"] for row in good)
+    per_shard = plan.settings["rows_per_shard"]
+    expected = min(per_shard, plan.settings["num_rows"] - facts.index * per_shard)
+    problems = []
+    if len(rows) != expected or (len(good), len(rows) - len(good)) != (facts.ok, facts.failed):
+        problems.append(
+            f"{metadata_name(facts.index)}: {len(good)} ok and {len(rows) - len(good)} failed "
+            f"rows, but {facts.ok} and {facts.failed} were counted and {expected} in all planned"
+        )
+    tar = folder.read(tar_name(facts.index)) if facts.ok else b""
+    if tar is None:
+        return [*problems, f"{tar_name(facts.index)}: is gone"]
+    if facts.ok and hashlib.sha256(tar).hexdigest() != facts.tar_sha256:
+        return [*problems, f"{tar_name(facts.index)}: its bytes are not those that were committed"]
+    return problems + compare_samples(facts.index, tar, good)
+
+
+def compare_samples(index: int, tar: bytes, rows: list[dict[str, Any]]) -> list[str]:
+    """Return the samples that are not where the rows say, or of which no row says anything."""
+    found: dict[str, int] = {}
+    if tar:
+        with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
+            for member in archive:
+                found.setdefault(member.name.rpartition(".")[0], member.offset)
+    expected = {row["key"]: row["tar_offset"] for row in rows}
+    return [
+        f"{tar_name(index)}: sample {key} at {found.get(key)}, its row says {expected.get(key)}"
+        for key in sorted({*found, *expected})
+        if found.get(key) != expected.get(key)
+    ]
+
+
+def commit_rate(folder: Folder, shards: list[ShardFacts]) -> float | None:
+    """Return rows per second over the run so far, by the ages of the commits."""
+    if len(shards) < 2:
+        return None
+    paths = [folder.join(metadata_name(facts.index)) for facts in shards]
+    times = [file.mtime_ns for file in folder.filesystem.get_file_info(paths)]
+    seconds = (max(times) - min(times)) / 1e9
+    # What the first commit holds was made before the clock began.
+    first = shards[times.index(min(times))]
+    rows = sum(facts.ok + facts.failed for facts in shards) - first.ok - first.failed
+    return rows / seconds if seconds else None
+
+
+def describe(status: Status, verified: bool) -> str:
+    rate = "" if status.rows_per_s is None else f", {status.rows_per_s:.2f} rows/s between commits"
+    lines = [
+        f"shards: {status.done} of {status.planned} done, {status.missing} missing{rate}",
+        f"rows:   {status.ok} ok and {status.failed} failed of {status.planned_rows}",
+    ]
+    shown = list(status.reasons.items())[:REASONS_SHOWN]
+    lines += [f"failed: {count} x {reason}" for reason, count in shown]
+    if len(status.reasons) > len(shown):
+        lines.append(f"failed: {len(status.reasons) - len(shown)} other reasons (--json has all)")
+    lines += [f"in doubt: {entry}" for entry in status.in_doubt]
+    lines += [f"wrong: {problem}" for problem in status.problems]
+    if verified and not status.problems:
+        lines.append("verified: every tar, sample and row is as it was committed")
+    return "\n".join(lines)
