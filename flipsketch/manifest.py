@@ -101,24 +101,25 @@ def read_rows(location: str, summary: ManifestSummary) -> Iterator[Row]:
 
 
 def parse_rows(location: str) -> Iterator[Row]:
-    """Yield the rows of a manifest as they stand in the file."""
-    found = False
+    """Yield the rows of a manifest as they stand in the file.
+
+    Raises:
+        ValueError: no row at all has a column that is needed; known at the end, since in JSONL a
+            row that lacks one is just a bad row.
+    """
+    columns: set[str] = set()
     for index, fields in enumerate(read_table(location)):
         if isinstance(fields, str):
             yield Row(index=index, error=fields)
-            continue
-        if not found:
-            check_columns(location, fields)
-            found = True
-        yield parse_row(index, fields)
-
-
-def check_columns(location: str, fields: dict[str, Any]) -> None:
+        else:
+            columns.update(fields)
+            yield parse_row(index, fields)
     for names in (("id",), ("sketch", "sketch_bytes"), ("prompt", "prompts")):
-        if not any(name in fields for name in names):
+        if columns and columns.isdisjoint(names):
             raise ValueError(
-                f"{location}: has no column {' or '.join(names)} (found: {', '.join(fields)}); a "
-                f"manifest needs id, sketch or sketch_bytes, and prompt or prompts"
+                f"{location}: has no column {' or '.join(names)} (found: "
+                f"{', '.join(sorted(columns))}); a manifest needs id, sketch or sketch_bytes, and "
+                f"prompt or prompts"
             )
 
 

@@ -90,6 +90,12 @@ def test_one_bad_row_is_one_failed_row(tmp_path, fields, reason):
     assert good.error is None and good.id == "dog"
 
 
+def test_a_first_row_without_a_prompt_is_just_a_bad_row(tmp_path):
+    rows = [{"id": "a", "sketch": "a.svg"}, GOOD]
+    bad, good = read_all(write_jsonl(tmp_path / "a.jsonl", rows))
+    assert "either prompt or prompts" in bad.error and good.error is None
+
+
 def test_a_line_that_is_not_json_is_one_failed_row(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_bytes(json.dumps(GOOD).encode() + b'\n{"id": \xff\xfe}\n[1]\n\n' + b"[" * 100_000)
