@@ -13,7 +13,7 @@ import tyro
 from tyro.conf import Positional, arg
 
 from flipsketch.clip import encode_filmstrip, encode_gif
-from flipsketch.model import DTYPES, load_model
+from flipsketch.model import DTYPES, load_model, quiet_libraries
 from flipsketch.sampling import SamplingConfig, animate
 from flipsketch.sketch import load_sketch
 
@@ -59,7 +59,15 @@ def main(config: OneConfig) -> None:
 
 
 if __name__ == "__main__":
+    quiet_libraries()
     try:
-        main(tyro.cli(OneConfig, description=__doc__, config=(tyro.conf.OmitArgPrefixes,)))
+        main(
+            tyro.cli(
+                OneConfig,
+                prog="python -m flipsketch",
+                description=__doc__,
+                config=(tyro.conf.OmitArgPrefixes,),
+            )
+        )
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")

@@ -7,6 +7,16 @@ import torch
 from peft import LoraConfig, inject_adapter_in_model, set_peft_model_state_dict
 from safetensors.torch import load_file
 
+UNET_FILES = ("unet/adapter_config.json", "unet/adapter_model.safetensors")
+
+
+def check_lora(folder: str | Path) -> Path:
+    """Return the path of an adapter folder, or raise ValueError if it is none."""
+    missing = [name for name in UNET_FILES if not (Path(folder) / name).is_file()]
+    if missing:
+        raise ValueError(f"{folder}: not an adapter folder, it has no {missing[0]} (peft's format)")
+    return Path(folder)
+
 
 def load_lora(unet: torch.nn.Module, text_encoder: torch.nn.Module, folder: str | Path) -> None:
     """Put an adapter's layers into the networks, in place.
@@ -14,10 +24,8 @@ def load_lora(unet: torch.nn.Module, text_encoder: torch.nn.Module, folder: str 
     Raises:
         ValueError: the folder holds no adapter, or one made for another model.
     """
-    folder = Path(folder)
+    folder = check_lora(folder)
     parts = {"unet": unet, "text_encoder": text_encoder}
-    if not (folder / "unet").is_dir():
-        raise ValueError(f"{folder}: not an adapter folder, it has no unet/ (a peft folder)")
     for part, network in parts.items():
         if not (folder / part).is_dir():
             continue

@@ -119,7 +119,7 @@ def parse_rows(location: str) -> Iterator[Row]:
             raise ValueError(
                 f"{location}: has no column {' or '.join(names)} (found: "
                 f"{', '.join(sorted(columns))}); a manifest needs id, sketch or sketch_bytes, and "
-                f"prompt or prompts"
+                f"prompt or prompts, so spelt, and a CSV is UTF-8 with commas"
             )
 
 
@@ -136,7 +136,7 @@ def read_table(location: str) -> Iterator[dict[str, Any] | str]:
         raise ValueError(f"{location}: expected a manifest named *.parquet, *.jsonl or *.csv")
     # pyarrow's stream undoes .gz by the file's name.
     with io.BufferedReader(filesystem.open_input_stream(path)) as stream:
-        yield from (read_csv if name.endswith(".csv") else read_jsonl)(stream)
+        yield from read_csv(stream, location) if name.endswith(".csv") else read_jsonl(stream)
 
 
 def is_parquet(location: str) -> bool:
@@ -178,16 +178,29 @@ def read_jsonl(stream: io.BufferedReader) -> Iterator[dict[str, Any] | str]:
             yield f"line {number}: expected a JSON object, found {type(fields).__name__}"
 
 
-def read_csv(stream: io.BufferedReader) -> Iterator[dict[str, Any] | str]:
+def read_csv(stream: io.BufferedReader, location: str) -> Iterator[dict[str, Any] | str]:
     csv.field_size_limit(CSV_FIELD_BYTES)
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    reader = csv.DictReader(text)
-    for fields in reader:
-        if None in fields:
-            yield f"line {reader.line_num}: has more fields than the header names"
-        else:
-            # CSV has no null: an empty field says nothing.
-            yield {name: value or None for name, value in fields.items()}
+    reader = csv.DictReader(text, strict=True)
+    line = 1
+    try:
+        names = reader.fieldnames or []
+        if len(set(names)) < len(names):
+            raise ValueError(f"{location}: names a column twice (found: {', '.join(names)})")
+        line = reader.line_num + 1
+        for fields in reader:
+            line = reader.line_num + 1
+            if None in fields:
+                yield f"line {reader.line_num}: has more fields than the header names"
+            else:
+                # CSV has no null: an empty field says nothing.
+                yield {name: value or None for name, value in fields.items()}
+    except csv.Error as error:
+        # A quote that is never closed swallows all rows after it, so no row can be trusted.
+        raise ValueError(
+            f"{location}: line {line}: the row that begins there is not CSV ({error}); look for a "
+            f"quote that is not closed, and double those within a field"
+        ) from error
 
 
 def extra_kind(value: Any) -> str:

@@ -4,7 +4,9 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import diffusers
 import torch
+import transformers
 from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
@@ -84,6 +86,13 @@ class VideoModel:
         return pixels.to(self.latents_dtype).unflatten(0, (len(latents), -1)).transpose(1, 2)
 
 
+def quiet_libraries() -> None:
+    """Keep loading bars and hints from standing between a program's own lines."""
+    for library in (diffusers.utils.logging, transformers.utils.logging):
+        library.set_verbosity_error()
+        library.disable_progress_bar()
+
+
 def predict_noise(unet: UNet3DConditionModel, latents: Tensor, t: Tensor, embeds: Tensor) -> Tensor:
     """One UNet pass in the UNet's dtype, given and returned in that of the latents."""
     return unet(latents.to(unet.dtype), t, embeds.to(unet.dtype)).sample.to(latents.dtype)
@@ -140,6 +149,10 @@ def find_model(path_or_hub_name: str | Path) -> Path:
     if not folder.is_dir():
         folder = fetch_model(str(path_or_hub_name))
     missing = [part for part in PARTS if not (folder / part).is_dir()]
+    if not missing and weights_bytes(folder) == 0:
+        raise ValueError(
+            f"{folder}: has no weights as safetensors, and pickles are not loaded; convert it"
+        )
     if missing:
         raise ValueError(
             f"{folder}: not a model folder, it has no {', '.join(missing)}/; expected diffusers' "

@@ -50,6 +50,8 @@ def write_preview(config: PreviewConfig) -> int:
     Raises:
         ValueError: the folder has no such clips.
     """
+    if not config.output.endswith(".png"):
+        raise ValueError(f"--output must end in .png, got {config.output}")
     folder = open_folder(config.corpus)
     plan = read_plan(folder)
     if plan is None:
@@ -66,6 +68,7 @@ def write_preview(config: PreviewConfig) -> int:
             gif = Path(config.gifs) / f"{row['key']}.gif"
             gif.parent.mkdir(parents=True, exist_ok=True)
             gif.write_bytes(encode_gif(frames))
+            log.info("%s: %s", gif, row["id"])
     Path(config.output).parent.mkdir(parents=True, exist_ok=True)
     stack(strips).save(config.output)
     log.info("showed %d clips -> %s", len(chosen), config.output)

@@ -9,6 +9,7 @@ from typing import Any
 ROW_COLUMNS = ("id", "sketch", "sketch_bytes", "prompt", "prompts")
 SETTING_COLUMNS = ("seed", "reference_scale", "num_frames", "negative_prompt", "align")
 KNOWN_COLUMNS = {*ROW_COLUMNS, *SETTING_COLUMNS}
+TEXT = "a string that is not empty, in UTF-8"
 MAX_SEED = 2**63 - 1
 MAX_FRAMES = 256
 MAX_SEGMENTS = 64
@@ -49,15 +50,16 @@ def parse_row(index: int, fields: dict[str, Any]) -> Row:
         extra={name: value for name, value in fields.items() if name not in KNOWN_COLUMNS},
     )
     if not row.id:
-        return replace(row, error=f"id must be a string that is not empty, found {row_id!r:.80}")
+        where = f"row {index + 1}"
+        return replace(row, error=f"{where}: id must be {TEXT}, found {row_id!r:.80}")
     row = replace(row, seed=default_seed(row.id))
     try:
-        prompts = parse_prompts(fields)
-        settings = parse_settings(fields)
-        sketch = parse_sketch(fields)
+        # One by one, so that a failed row still says what it could.
+        row = replace(row, sketch=parse_sketch(fields))
+        row = replace(row, prompts=parse_prompts(fields))
+        return replace(row, **parse_settings(fields))
     except ValueError as error:
         return replace(row, error=str(error))
-    return replace(row, prompts=prompts, sketch=sketch, **settings)
 
 
 def parse_prompts(fields: dict[str, Any]) -> tuple[str, ...]:
@@ -71,7 +73,7 @@ def parse_prompts(fields: dict[str, Any]) -> tuple[str, ...]:
         )
     for text in found:
         if not isinstance(text, str) or not text.strip() or not is_text(text):
-            raise ValueError(f"a prompt must be a string that is not empty, found {text!r:.80}")
+            raise ValueError(f"a prompt must be {TEXT}, found {text!r:.80}")
     return tuple(found)
 
 
@@ -82,7 +84,8 @@ def parse_sketch(fields: dict[str, Any]) -> str | bytes:
     if isinstance(sketch, str) and sketch and is_text(sketch) and sketch_bytes is None:
         return sketch
     raise ValueError(
-        "a row needs either sketch (a path or URL) or, in Parquet, sketch_bytes (the file itself)"
+        "a row needs either sketch (a path, or a URI of a filesystem that pyarrow opens, such as "
+        "s3://) or, in Parquet, sketch_bytes (the file itself)"
     )
 
 

@@ -19,6 +19,9 @@ from flipsketch.clip import Clip, binarize_frames
 from flipsketch.composition import compose_attention
 from flipsketch.inversion import INVERSION_FRAMES, invert
 from flipsketch.model import VideoModel, predict_noise
+from flipsketch.row import MAX_FRAMES, is_text
+
+MAX_STEPS = 1000  # the timesteps that models are trained with
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,15 +53,18 @@ class SamplingConfig:
     """Threshold each frame to black strokes on white; off keeps greys and colours."""
 
     def __post_init__(self) -> None:
-        if self.num_frames < 2:
+        if not 2 <= self.num_frames <= MAX_FRAMES:
             raise ValueError(
-                f"num_frames must be at least 2 (the sketch and one moving frame), "
-                f"got {self.num_frames}"
+                f"num_frames must lie between 2 (the sketch and one moving frame) and "
+                f"{MAX_FRAMES}, got {self.num_frames}"
             )
-        if self.num_inference_steps < 1:
+        if not 1 <= self.num_inference_steps <= MAX_STEPS:
             raise ValueError(
-                f"num_inference_steps must be at least 1, got {self.num_inference_steps}"
+                f"num_inference_steps must lie between 1 and {MAX_STEPS}, "
+                f"got {self.num_inference_steps}"
             )
+        if not is_text(self.negative_prompt):
+            raise ValueError(f"negative_prompt must be UTF-8 text, got {self.negative_prompt!r}")
         for name in ("guidance_scale", "reference_scale"):
             if not np.isfinite(getattr(self, name)):
                 raise ValueError(f"{name} must be a finite number, got {getattr(self, name)}")

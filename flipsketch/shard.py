@@ -24,6 +24,7 @@ ROWS_PER_GROUP = 10_000
 ROW_SCHEMA = pa.schema(
     [
         ("id", pa.string()),
+        ("manifest_row", pa.int64()),
         ("key", pa.string()),
         ("prompt", pa.string()),
         ("prompts", pa.list_(pa.string())),

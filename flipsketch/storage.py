@@ -118,7 +118,11 @@ def read_file(location: str) -> bytes:
     filesystem, path = open_location(location)
     file = filesystem.get_file_info(path)
     if file.type != fs.FileType.File:
-        found = "a folder" if file.type == fs.FileType.Directory else "nothing"
+        found = {
+            fs.FileType.NotFound: "nothing",
+            fs.FileType.Directory: "a folder",
+            fs.FileType.Unknown: "a device or pipe",
+        }[file.type]
         raise FileNotFoundError(f"{location}: expected a file, found {found}")
     if file.size > MAX_FILE_BYTES:
         raise ValueError(

@@ -97,6 +97,9 @@ def byte_tokenizer() -> CLIPTokenizer:
 if __name__ == "__main__":
     import sys
 
+    from flipsketch.model import quiet_libraries
+
+    quiet_libraries()
     if len(sys.argv) != 2:
         sys.exit("usage: python -m flipsketch.tiny FOLDER")
     print(write_tiny_model(sys.argv[1]))

@@ -19,6 +19,7 @@ import diffusers
 import torch
 
 from flipsketch.card import write_card
+from flipsketch.lora import check_lora
 from flipsketch.manifest import ManifestSummary, read_rows, summarize_manifest
 from flipsketch.model import (
     find_model,
@@ -73,10 +74,10 @@ class AnimateConfig:
     executor: ExecutorConfig = field(default_factory=ExecutorConfig)
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "rows_per_shard", "threads"):
+        for name, limit in (("batch_size", 256), ("rows_per_shard", 10_000), ("threads", 256)):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+            if value is not None and not 1 <= value <= limit:
+                raise ValueError(f"{name} must lie between 1 and {limit}, got {value}")
         parse_max_failures(self.max_failures)
 
 
@@ -90,6 +91,8 @@ def animate_manifest(config: AnimateConfig) -> int:
     refuse_vanishing_output(config.output)
     folder = open_folder(config.output)
     model_folder = find_model(config.model)
+    if config.lora is not None:
+        check_lora(config.lora)
     manifest = summarize_manifest(config.manifest, reserved=row_schema().names)
     size = weights_bytes(model_folder)
     resources = start(config.executor, size, config.device)
@@ -128,7 +131,8 @@ def animate_manifest(config: AnimateConfig) -> int:
                 progress.commit(index)
         except KeyboardInterrupt:
             progress.close()
-            write_card(folder, plan, summarize_run(folder).facts)
+            if committed_shards(folder):
+                write_card(folder, plan, summarize_run(folder).facts)
             log.warning(
                 "interrupted: %d of %d shards are committed and stay; the same command goes on",
                 len(committed_shards(folder)),

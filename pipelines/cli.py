@@ -6,18 +6,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import diffusers
-import transformers
 import tyro
 
+from flipsketch.model import quiet_libraries
+
 log = logging.getLogger(__name__)
-
-
-def quiet_libraries() -> None:
-    """Loading bars and hints would stand between the lines of the job."""
-    for library in (diffusers.utils.logging, transformers.utils.logging):
-        library.set_verbosity_error()
-        library.disable_progress_bar()
 
 
 def run(pipeline: Callable[[Any], int], config_class: type, description: str | None) -> int:

@@ -18,8 +18,8 @@ import ray
 import ray.data
 import torch
 
+from flipsketch.model import quiet_libraries
 from flipsketch.row import Row
-from pipelines.cli import quiet_libraries
 
 log = logging.getLogger(__name__)
 

@@ -103,6 +103,7 @@ class AnimationMaker:
         return {
             **{name: known[name] for name in SETTINGS_SCHEMA.names},
             "id": row.id,
+            "manifest_row": row.index,
             # A repeated id has the key of another row, whose sample it must not be joined with.
             "key": row.key if row.error is None else None,
             "prompt": " ".join(row.prompts),
@@ -120,14 +121,16 @@ class AnimationMaker:
     def read_sketch(self, row: Row, record: dict[str, Any]) -> np.ndarray | None:
         if row.error is not None:
             return None
+        where = ""
         try:
-            content = row.sketch
-            if isinstance(content, str):
-                content = read_file(resolve(content, self.manifest))
+            if isinstance(row.sketch, bytes):
+                content = row.sketch
+            else:
+                content = read_file(resolve(row.sketch, self.manifest))
+                where = f"{row.sketch}: "
             record["sketch_sha256"] = hashlib.sha256(content).hexdigest()
             return load_sketch(content, self.model.size)
         except (OSError, ValueError) as error:
-            where = f"{row.sketch}: " if isinstance(row.sketch, str) else ""
             record["error"] = f"{where}{error}"
             return None
 

@@ -104,6 +104,8 @@ class RunSummary:
             )
             for reason, count in reasons.most_common(REASONS_SHOWN):
                 log.warning("failed %s: %s", f"{count} rows" if count > 1 else "1 row", reason)
+            if len(reasons) > REASONS_SHOWN:
+                log.warning("failed for %d other reasons", len(reasons) - REASONS_SHOWN)
             log.warning(
                 "all %d failed rows: status 'failed' in %s/metadata/*.parquet; mend their sketches "
                 "or prompts in a manifest of their own and animate that to a folder of its own",

@@ -179,6 +179,8 @@ def test_numbers_that_pandas_made_floats_are_read_as_meant(tmp_path):
         ("a.jsonl", '{"id": "a", "prompt": "a"}\n', "has no column sketch or sketch_bytes"),
         ("a.csv", "id,sketch,text\na,b,c\n", "has no column prompt or prompts"),
         ("a.parquet", "not parquet", "not a readable Parquet file"),
+        ("a.csv", 'id,sketch,prompt\na,b,c\nd,e,"f\ng,h,i\n', "line 3: the row that begins"),
+        ("a.csv", "id,id,sketch,prompt\na,b,c,d\n", "names a column twice"),
     ],
 )
 def test_a_manifest_that_is_none_is_refused(tmp_path, name, content, reason):

@@ -28,7 +28,7 @@ def test_a_sound_corpus_is_found_sound(corpus, capsys):
     assert print_status(StatusConfig(corpus=str(corpus), verify=True)) == 0
     out = capsys.readouterr().out
     assert "3 of 3 done, 0 missing" in out and "5 ok and 1 failed of 6" in out
-    assert "1 x none.svg" in out and "verified" in out
+    assert "failed: 1 x" in out and "none.svg" in out and "verified" in out
     print_status(StatusConfig(corpus=str(corpus), json=True))
     assert json.loads(capsys.readouterr().out)["failed"] == 1
 
