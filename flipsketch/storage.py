@@ -1,12 +1,18 @@
 """Folders on any filesystem that pyarrow opens, with files that appear whole or not at all."""
 
+import fcntl
+import logging
 import os
 import posixpath
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pyarrow import fs
+
+log = logging.getLogger(__name__)
 
 # Sketches and manifests' rows: more than any of them has, less than hurts.
 MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -76,6 +82,36 @@ class Folder:
         descriptor = os.open(final.parent, os.O_RDONLY)
         try:
             os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Be the only writer of a local folder: the lock goes with the process, however it ends.
+
+        What dead writers left in `_tmp` is deleted. Object stores have no locks.
+
+        Raises:
+            ValueError: another process holds the folder.
+        """
+        if not self.is_local:
+            yield
+            return
+        os.makedirs(self.path, exist_ok=True)
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ValueError(
+                    f"{self}: another job is writing to this folder; wait for it, end it, or give "
+                    f"another folder"
+                ) from error
+            except OSError as error:
+                log.warning("%s: cannot be locked (%s); let just one job write to it", self, error)
+            for name in self.list("_tmp"):
+                self.delete(f"_tmp/{name}")
+            yield
         finally:
             os.close(descriptor)
 

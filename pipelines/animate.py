@@ -31,7 +31,7 @@ from flipsketch.plan import FORMAT_VERSION, Plan, begin_run, read_plan
 from flipsketch.row import Row
 from flipsketch.sampling import SamplingConfig
 from flipsketch.shard import committed_shards
-from flipsketch.storage import open_folder, resolve
+from flipsketch.storage import Folder, open_folder, resolve
 from pipelines.executor import ExecutorConfig, Resources, Shard, make_shards, start
 from pipelines.maker import AnimationMaker, row_schema
 from pipelines.summary import Progress, exceeds, parse_max_failures, summarize_run
@@ -87,18 +87,29 @@ def animate_manifest(config: AnimateConfig) -> int:
     Raises:
         ValueError, OSError: the run cannot begin.
     """
-    started = time.monotonic()
     refuse_vanishing_output(config.output)
     folder = open_folder(config.output)
     model_folder = find_model(config.model)
     if config.lora is not None:
         check_lora(config.lora)
     manifest = summarize_manifest(config.manifest, reserved=row_schema().names)
-    size = weights_bytes(model_folder)
-    resources = start(config.executor, size, config.device)
-    plan = begin_run(
-        folder, plan_run(config, manifest, model_folder, resources), overwrite=config.overwrite
-    )
+    resources = start(config.executor, weights_bytes(model_folder), config.device)
+    with folder.locked():
+        plan = begin_run(
+            folder, plan_run(config, manifest, model_folder, resources), overwrite=config.overwrite
+        )
+        return make_missing(config, manifest, folder, plan, resources)
+
+
+def make_missing(
+    config: AnimateConfig,
+    manifest: ManifestSummary,
+    folder: Folder,
+    plan: Plan,
+    resources: Resources,
+) -> int:
+    """Make the shards that are not committed and sum up the run; return the exit code."""
+    started = time.monotonic()
     settings = plan.settings
     num_shards = -(-manifest.num_rows // settings["rows_per_shard"])
     done = committed_shards(folder)

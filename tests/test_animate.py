@@ -260,6 +260,13 @@ def test_a_changed_plan_is_refused_until_it_is_told_to_overwrite(job, tmp_path):
     assert read_tars(job.output) != before
 
 
+def test_a_second_job_on_a_folder_is_refused_while_the_first_lives(job):
+    with open_folder(job.output).locked():
+        with pytest.raises(ValueError, match="another job is writing to this folder"):
+            animate_manifest(replace(job, overwrite=True))
+    assert animate_manifest(job) == 0
+
+
 def test_reserved_columns_and_missing_models_are_refused_before_anything_is_written(job, tmp_path):
     rows = [{**row, "tar_offset": 1} for row in good_rows(2)]
     with pytest.raises(ValueError, match="'tar_offset' is a reserved name"):

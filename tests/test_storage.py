@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 
 import pytest
 from pyarrow import fs
@@ -58,3 +60,26 @@ def test_what_is_not_a_readable_file_says_so(tmp_path):
         read_file(str(tmp_path / "huge"))
     with pytest.raises(ValueError, match="no filesystem"):
         read_file("nosuch://a/b")
+
+
+def test_a_locked_folder_is_refused_to_others_until_its_holder_dies(tmp_path):
+    program = f"""
+import time
+from flipsketch.storage import open_folder
+with open_folder({str(tmp_path)!r}).locked():
+    print("locked", flush=True)
+    time.sleep(60)
+"""
+    folder = open_folder(str(tmp_path))
+    folder.publish("_tmp/half.1", b"left by a dead writer")
+    holder = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout.readline() == "locked\n"
+        assert folder.list("_tmp") == []
+        with pytest.raises(ValueError, match="another job is writing"), folder.locked():
+            pass
+    finally:
+        holder.kill()
+        holder.communicate()
+    with folder.locked():
+        pass
