@@ -3,7 +3,6 @@
 import logging
 import random
 import textwrap
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from PIL import Image, ImageDraw, ImageFont
 from flipsketch.clip import decode_filmstrip, encode_gif
 from flipsketch.manifest import parse_rows
 from flipsketch.plan import read_plan
-from flipsketch.row import Row
 from flipsketch.shard import committed_shards, read_metadata, read_sample
 from flipsketch.sketch import load_sketch
 from flipsketch.storage import Folder, open_folder, read_file, resolve
@@ -100,15 +98,12 @@ def find_sketches(manifest: str, ids: set[str]) -> dict[str, str | bytes]:
     """Return the sketches of some rows; those of a manifest that is gone are left out."""
     found: dict[str, str | bytes] = {}
     try:
-        for row in wanted_rows(manifest, ids):
-            found.setdefault(row.id, row.sketch)
+        for row in parse_rows(manifest):
+            if row.id in ids:
+                found.setdefault(row.id, row.sketch)
     except (OSError, ValueError) as error:
         log.warning("no sketches shown: %s", error)
     return found
-
-
-def wanted_rows(manifest: str, ids: set[str]) -> Iterator[Row]:
-    return (row for row in parse_rows(manifest) if row.id in ids)
 
 
 def read_sketch(source: str | bytes | None, manifest: str, size: int) -> np.ndarray | None:
