@@ -32,7 +32,8 @@ shards, made by FlipSketch (Bandyopadhyay and Song, CVPR 2025).
 |---|---|
 | `clips/*.tar` | WebDataset samples: `<key>.png` the clip as a filmstrip, frames stacked top to \
 bottom; `<key>.txt` the prompt; `<key>.json` how it was made |
-| `metadata/*.parquet` | a row for each input row, good or failed; a tar without one is a leftover |
+| `metadata/*.parquet` | a row for each input row, good or failed; where a failed row was tried \
+again, the file with the highest number counts; a tar without one is a leftover |
 | `run.json` | the plan: every setting that determines the clips |
 
 ```python
@@ -57,13 +58,14 @@ Settings:
 
 def write_card(folder: Folder, plan: Plan, shards: list[ShardFacts]) -> None:
     """Write README.md for the shards that are committed."""
+    shards = sorted(shards, key=lambda shard: shard.index)
     tars = "".join(f"\n    - {tar_name(shard.index)}" for shard in shards if shard.ok)
     card = TEMPLATE.format(
         licence=plan.settings["model_licence"],
         tars=tars or " []",
         num_ok=sum(shard.ok for shard in shards),
-        num_failed=sum(shard.failed for shard in shards),
-        num_rows=plan.settings["num_rows"],
+        num_failed=sum(shard.failed - shard.superseded for shard in shards),
+        num_rows=plan.num_rows,
         num_shards=len(shards),
         settings=json.dumps(plan.settings, indent=1, sort_keys=True),
     )

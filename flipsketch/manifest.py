@@ -5,6 +5,7 @@ types of extra columns), once to feed the shards. A bad row is read as a row wit
 what spoils the whole manifest (no such file, no `id` column, a reserved name) is raised.
 """
 
+import base64
 import csv
 import hashlib
 import io
@@ -33,34 +34,55 @@ class ManifestSummary:
     """SHA-256 over the rows' contents in order, whatever the file format."""
     extra_schema: pa.Schema
     """The extra columns: Parquet's own types, or those that hold every value seen."""
-    repeated: frozenset[int]
-    """Hashes of the ids that stand in more than one row (8 bytes each)."""
+    repeats: dict[int, int]
+    """Rows whose id an earlier row has: their position, and that of the earlier one."""
+    num_bad: int = 0
+    """Rows that cannot be used as they stand, those with a repeated id aside."""
+    prefix_fingerprint: str | None = None
+    """Fingerprint of the first `prefix_rows` rows, if there are as many."""
+
+    def to_json(self) -> bytes:
+        fields = {**vars(self), "repeats": list(self.repeats.items())}
+        schema = self.extra_schema.serialize().to_pybytes()
+        fields["extra_schema"] = base64.b64encode(schema).decode()
+        return json.dumps(fields).encode()
+
+    @staticmethod
+    def from_json(text: bytes) -> "ManifestSummary":
+        fields = json.loads(text)
+        schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(fields["extra_schema"])))
+        return ManifestSummary(
+            **{**fields, "extra_schema": schema, "repeats": dict(fields["repeats"])}
+        )
 
 
-def summarize_manifest(location: str, reserved: Iterable[str] = ()) -> ManifestSummary:
-    """Read a manifest once, in memory that does not grow with it but for 8 bytes a row.
+def summarize_manifest(
+    location: str, reserved: Iterable[str] = (), prefix_rows: int = 0
+) -> ManifestSummary:
+    """Read a manifest once, in memory that does not grow with it but for 16 bytes a row.
 
     Args:
         reserved: column names that the output needs for itself.
+        prefix_rows: after how many rows to take the fingerprint of a beginning.
 
     Raises:
         ValueError, OSError: the manifest as a whole cannot be used.
     """
     digest = hashlib.sha256()
-    id_hashes: list[np.ndarray] = []
-    pending: list[int] = []
+    prefix_fingerprint = None
+    id_hashes = bytearray()
     kinds: dict[str, set[str]] = {}
-    num_rows = 0
+    num_rows = num_bad = 0
     for row in parse_rows(location):
         num_rows += 1
+        num_bad += row.error is not None
         digest.update(row_digest(row))
         for name, value in row.extra.items():
             kinds.setdefault(name, set()).add(extra_kind(value))
-        if row.id:
-            pending.append(id_hash(row.id))
-        if len(pending) == 100_000:
-            id_hashes.append(np.array(pending, np.uint64))
-            pending = []
+        # A row without an id repeats none: its own position stands in.
+        id_hashes += id_hash(row.id) if row.id else row.index.to_bytes(16, "big")
+        if num_rows == prefix_rows:
+            prefix_fingerprint = digest.hexdigest()
     if num_rows == 0:
         raise ValueError(f"{location}: has no rows; give a manifest with at least one sketch")
     if is_parquet(location):
@@ -73,47 +95,63 @@ def summarize_manifest(location: str, reserved: Iterable[str] = ()) -> ManifestS
             f"{location}: column {clash[0]!r} is a reserved name: the output has a column of its "
             f"own by that name; rename the manifest's"
         )
-    ids, counts = np.unique(
-        np.concatenate([*id_hashes, np.array(pending, np.uint64)]), return_counts=True
-    )
     return ManifestSummary(
         num_rows=num_rows,
         fingerprint=digest.hexdigest(),
         extra_schema=extra_schema,
-        repeated=frozenset(ids[counts > 1].tolist()),
+        repeats=find_repeats(id_hashes),
+        num_bad=num_bad,
+        prefix_fingerprint=prefix_fingerprint,
     )
 
 
-def read_rows(location: str, summary: ManifestSummary) -> Iterator[Row]:
-    """Yield every row in order, extras in their types, later rows of a repeated id as failed."""
-    first_seen: dict[str, int] = {}
-    for row in parse_rows(location):
+def find_repeats(id_hashes: bytearray) -> dict[int, int]:
+    """Return, for each 16-byte hash that an earlier one equals, both positions."""
+    hashes = np.frombuffer(id_hashes, np.uint64).reshape(-1, 2)
+    # Equal ones become neighbours, in the order in which they stand in the manifest.
+    order = np.lexsort((np.arange(len(hashes)), hashes[:, 1], hashes[:, 0]))
+    equal = (hashes[order[1:]] == hashes[order[:-1]]).all(axis=1)
+    repeats: dict[int, int] = {}
+    for place in np.flatnonzero(equal).tolist():
+        earlier = int(order[place])
+        repeats[int(order[place + 1])] = repeats.get(earlier, earlier)
+    return repeats
+
+
+def read_rows(
+    location: str, summary: ManifestSummary, wanted: np.ndarray | None = None
+) -> Iterator[Row]:
+    """Yield the rows in order, extras in their types, later rows of a repeated id as failed.
+
+    Args:
+        wanted: bool (num_rows,), the rows to yield; the others cost next to nothing.
+    """
+    for row in parse_rows(location, wanted):
         if not is_parquet(location):
             row = replace(row, extra=cast_extra(row.extra, summary.extra_schema))
-        if row.id and id_hash(row.id) in summary.repeated:
-            first = first_seen.setdefault(row.id, row.index)
-            if first != row.index:
-                row = replace(
-                    row,
-                    error=f"id {row.id!r} is already used by row {first + 1}; ids must be unique",
-                )
+        if (first := summary.repeats.get(row.index)) is not None:
+            row = replace(
+                row, error=f"id {row.id!r} is already used by row {first + 1}; ids must be unique"
+            )
         yield row
 
 
-def parse_rows(location: str) -> Iterator[Row]:
-    """Yield the rows of a manifest as they stand in the file.
+def parse_rows(location: str, wanted: np.ndarray | None = None) -> Iterator[Row]:
+    """Yield the rows of a manifest, all or those wanted, as they stand in the file.
 
     Raises:
         ValueError: no row at all has a column that is needed; known at the end, since in JSONL a
             row that lacks one is just a bad row.
     """
     columns: set[str] = set()
-    for index, fields in enumerate(read_table(location)):
+    for index, fields in read_table(location, wanted):
         if isinstance(fields, str):
             yield Row(index=index, error=fields)
         else:
             columns.update(fields)
             yield parse_row(index, fields)
+    if wanted is not None:
+        return
     for names in (("id",), ("sketch", "sketch_bytes"), ("prompt", "prompts")):
         if columns and columns.isdisjoint(names):
             raise ValueError(
@@ -123,12 +161,12 @@ def parse_rows(location: str) -> Iterator[Row]:
             )
 
 
-def read_table(location: str) -> Iterator[dict[str, Any] | str]:
-    """Yield each row's fields, or a sentence on why a line has none."""
+def read_table(
+    location: str, wanted: np.ndarray | None = None
+) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """Yield each row's position and its fields, or a sentence on why a line has none."""
     if is_parquet(location):
-        with open_parquet(location) as file:
-            for batch in file.iter_batches(batch_size=1024):
-                yield from batch.to_pylist()
+        yield from read_parquet(location, wanted)
         return
     filesystem, path = open_location(location)
     name = path.removesuffix(".gz")
@@ -136,7 +174,28 @@ def read_table(location: str) -> Iterator[dict[str, Any] | str]:
         raise ValueError(f"{location}: expected a manifest named *.parquet, *.jsonl or *.csv")
     # pyarrow's stream undoes .gz by the file's name.
     with io.BufferedReader(filesystem.open_input_stream(path)) as stream:
-        yield from read_csv(stream, location) if name.endswith(".csv") else read_jsonl(stream)
+        if name.endswith(".csv"):
+            yield from read_csv(stream, location, wanted)
+        else:
+            yield from read_jsonl(stream, wanted)
+
+
+def read_parquet(
+    location: str, wanted: np.ndarray | None
+) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    with open_parquet(location) as file:
+        index = 0
+        for group in range(file.num_row_groups):
+            num_rows = file.metadata.row_group(group).num_rows
+            if wanted is not None and not wanted[index : index + num_rows].any():
+                index += num_rows
+                continue
+            for batch in file.iter_batches(batch_size=1024, row_groups=[group]):
+                if wanted is None or wanted[index : index + len(batch)].any():
+                    for place, fields in enumerate(batch.to_pylist(), start=index):
+                        if wanted is None or wanted[place]:
+                            yield place, fields
+                index += len(batch)
 
 
 def is_parquet(location: str) -> bool:
@@ -162,23 +221,31 @@ def parquet_extra_schema(location: str) -> pa.Schema:
     return pa.schema(list(types.items()))
 
 
-def read_jsonl(stream: io.BufferedReader) -> Iterator[dict[str, Any] | str]:
+def read_jsonl(
+    stream: io.BufferedReader, wanted: np.ndarray | None
+) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    index = -1
     for number, line in enumerate(stream, start=1):
         line = line.removeprefix(b"\xef\xbb\xbf").strip()
         if not line:
             continue
+        index += 1
+        if wanted is not None and not wanted[index]:
+            continue
         try:
             fields = json.loads(line)
         except (ValueError, RecursionError) as error:
-            yield f"line {number}: not a line of JSON: {error}"
+            yield index, f"line {number}: not a line of JSON: {error}"
             continue
         if isinstance(fields, dict):
-            yield fields
+            yield index, fields
         else:
-            yield f"line {number}: expected a JSON object, found {type(fields).__name__}"
+            yield index, f"line {number}: expected a JSON object, found {type(fields).__name__}"
 
 
-def read_csv(stream: io.BufferedReader, location: str) -> Iterator[dict[str, Any] | str]:
+def read_csv(
+    stream: io.BufferedReader, location: str, wanted: np.ndarray | None
+) -> Iterator[tuple[int, dict[str, Any] | str]]:
     csv.field_size_limit(CSV_FIELD_BYTES)
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
     reader = csv.DictReader(text, strict=True)
@@ -188,13 +255,15 @@ def read_csv(stream: io.BufferedReader, location: str) -> Iterator[dict[str, Any
         if len(set(names)) < len(names):
             raise ValueError(f"{location}: names a column twice (found: {', '.join(names)})")
         line = reader.line_num + 1
-        for fields in reader:
+        for index, fields in enumerate(reader):
             line = reader.line_num + 1
+            if wanted is not None and not wanted[index]:
+                continue
             if None in fields:
-                yield f"line {reader.line_num}: has more fields than the header names"
+                yield index, f"line {reader.line_num}: has more fields than the header names"
             else:
                 # CSV has no null: an empty field says nothing.
-                yield {name: value or None for name, value in fields.items()}
+                yield index, {name: value or None for name, value in fields.items()}
     except csv.Error as error:
         # A quote that is never closed swallows all rows after it, so no row can be trusted.
         raise ValueError(

@@ -66,6 +66,10 @@ class VideoModel:
         )
         return self.text_encoder(tokens.input_ids.to(self.device)).last_hidden_state
 
+    def cuts_prompt(self, prompt: str) -> bool:
+        """Tell whether a prompt has more tokens than the text encoder takes."""
+        return len(self.tokenizer(prompt).input_ids) > self.tokenizer.model_max_length
+
     @torch.no_grad()
     def encode(self, pixels: Tensor) -> Tensor:
         """Return latents (B, C, F, h, w): the posterior's mode, so that a seed fixes a clip."""

@@ -3,15 +3,39 @@
 import hashlib
 import json
 import re
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from flipsketch.storage import Folder
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 PLAN_FILE = "run.json"
 # What a run writes, and so what `--overwrite` may delete.
-OWN_FILES = {"metadata": r"\d{5,}\.parquet", "clips": r"\d{5,}\.tar", "": r"README\.md|run\.json"}
+OWN_FILES = {
+    "metadata": r"\d{5,}\.parquet",
+    "clips": r"\d{5,}\.tar",
+    "": r"README\.md|run\.json|manifest\.json",
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """Consecutive shards of a plan: the manifest's rows, rows added to it, or a second try."""
+
+    kind: Literal["manifest", "extend", "retry"]
+    first_shard: int
+    first_row: int
+    """In the manifest; for a retry in the list of the rows that had failed before it, and 0."""
+    num_rows: int
+    rows_per_shard: int
+
+    @property
+    def num_shards(self) -> int:
+        return -(-self.num_rows // self.rows_per_shard)
+
+    def num_rows_in(self, shard: int) -> int:
+        before = (shard - self.first_shard) * self.rows_per_shard
+        return min(self.rows_per_shard, self.num_rows - before)
 
 
 @dataclass(frozen=True)
@@ -22,6 +46,49 @@ class Plan:
     """Settings that were chosen for the user; a resume that does not name them takes them."""
     log: dict[str, Any] = field(default_factory=dict)
     """Noted only: executor, workers, device, versions, command."""
+    additions: tuple[dict[str, Any], ...] = ()
+    """What `--extend` and `--retry-failed` appended: {"kind", "num_rows"}, and for an extension
+    the fingerprint of the manifest that it made."""
+
+    @property
+    def parts(self) -> list[Part]:
+        parts: list[Part] = []
+        shard, row = 0, 0
+        first = {"kind": "manifest", "num_rows": self.settings["num_rows"]}
+        for added in (first, *self.additions):
+            retry = added["kind"] == "retry"
+            part = Part(
+                kind=added["kind"],
+                first_shard=shard,
+                first_row=0 if retry else row,
+                num_rows=added["num_rows"],
+                rows_per_shard=self.settings["rows_per_shard"],
+            )
+            parts.append(part)
+            shard += part.num_shards
+            row += 0 if retry else part.num_rows
+        return parts
+
+    @property
+    def num_shards(self) -> int:
+        return sum(part.num_shards for part in self.parts)
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of the manifest, each once however often it is tried."""
+        return sum(part.num_rows for part in self.parts if part.kind != "retry")
+
+    @property
+    def manifest_fingerprint(self) -> str:
+        """Of the manifest as it was last extended."""
+        extended = [added for added in self.additions if added["kind"] == "extend"]
+        return (extended[-1] if extended else self.settings)["manifest_fingerprint"]
+
+    def part_of(self, shard: int) -> Part:
+        return next(part for part in reversed(self.parts) if part.first_shard <= shard)
+
+    def add(self, **addition: Any) -> "Plan":
+        return replace(self, additions=(*self.additions, addition))
 
     @property
     def fingerprint(self) -> str:
@@ -33,6 +100,7 @@ class Plan:
             "settings": self.settings,
             "chosen": sorted(self.chosen),
             "log": self.log,
+            "additions": list(self.additions),
         }
         return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode()
 
@@ -48,7 +116,12 @@ def read_plan(folder: Folder) -> Plan | None:
         return None
     try:
         document = json.loads(content)
-        return Plan(document["settings"], tuple(document["chosen"]), document["log"])
+        return Plan(
+            document["settings"],
+            tuple(document["chosen"]),
+            document["log"],
+            tuple(document.get("additions", ())),
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{folder}/{PLAN_FILE}: not a plan of this project ({error}); move the folder away, or "
@@ -56,11 +129,15 @@ def read_plan(folder: Folder) -> Plan | None:
         ) from error
 
 
-def begin_run(folder: Folder, plan: Plan, *, overwrite: bool = False) -> Plan:
+def begin_run(
+    folder: Folder, plan: Plan, *, overwrite: bool = False, prefix_fingerprint: str | None = None
+) -> Plan:
     """Write the plan, or return the one that is already there if this one goes on with it.
 
     Args:
         overwrite: first delete what an earlier run wrote here, and nothing else.
+        prefix_fingerprint: of as many rows as the run in the folder has, from the beginning of
+            this plan's manifest; the rows after them are then added to the run.
 
     Raises:
         ValueError: another plan's run, or other files, are in the folder.
@@ -71,11 +148,22 @@ def begin_run(folder: Folder, plan: Plan, *, overwrite: bool = False) -> Plan:
             f"{folder}: holds files but no {PLAN_FILE}, so it is not the folder of a run; give an "
             f"empty or a new one"
         )
-    if before is not None and not overwrite:
-        refuse_changes(folder, before.settings, plan.settings)
-        return before
-    if before is not None:
+    if before is not None and overwrite:
         delete_run(folder)
+    elif before is not None:
+        # The manifest's rows are compared with those of the last extension, all else with the
+        # settings that the run began with.
+        rows = {"num_rows": before.num_rows, "manifest_fingerprint": before.manifest_fingerprint}
+        num_new = plan.num_rows - before.num_rows
+        now = dict(plan.settings)
+        if num_new > 0 and prefix_fingerprint == before.manifest_fingerprint:
+            now |= rows
+        refuse_changes(folder, {**before.settings, **rows}, now)
+        if now == plan.settings:
+            return before
+        plan = before.add(
+            kind="extend", num_rows=num_new, manifest_fingerprint=plan.manifest_fingerprint
+        )
     folder.publish(PLAN_FILE, plan.to_json())
     return plan
 
@@ -92,8 +180,9 @@ def refuse_changes(folder: Folder, before: dict[str, Any], now: dict[str, Any]) 
                 [
                     f"{folder}: holds a run with another plan, and clips of two plans do not mix:",
                     *changed,
-                    "Run with the same settings to go on with it, give another --output, or say "
-                    "--overwrite to delete its clips and start again.",
+                    "Run with the same settings to go on with it, give another --output, say "
+                    "--overwrite to delete its clips and start again, or, if the manifest has "
+                    "only gained rows at its end, --extend.",
                 ]
             )
         )

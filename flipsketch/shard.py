@@ -9,7 +9,8 @@ import io
 import json
 import re
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flipsketch.clip import Clip, encode_filmstrip
+from flipsketch.plan import Plan
 from flipsketch.storage import Folder
 
 ROWS_PER_GROUP = 10_000
@@ -28,6 +30,7 @@ ROW_SCHEMA = pa.schema(
         ("key", pa.string()),
         ("prompt", pa.string()),
         ("prompts", pa.list_(pa.string())),
+        ("prompt_cut", pa.bool_()),
         ("sketch", pa.string()),
         ("sketch_sha256", pa.string()),
         ("seed", pa.int64()),
@@ -72,6 +75,8 @@ def write_shard(
     samples: Iterable[Sample],
     schema: pa.Schema,
     plan_fingerprint: str,
+    *,
+    retry: bool = False,
 ) -> None:
     """Commit a shard: the tar first, then the Parquet file that makes it count.
 
@@ -80,6 +85,10 @@ def write_shard(
             place in the tar.
         samples: those of the rows whose status is ok, in any order.
         schema: of the Parquet file, ROW_SCHEMA and more.
+        retry: the rows failed in earlier shards, and what this one says of them counts instead.
+
+    Raises:
+        OSError: the shard cannot be written; nothing of it counts.
     """
     by_key = {sample.key: sample for sample in samples}
     good = [row for row in rows if row["status"] == "ok"]
@@ -90,6 +99,8 @@ def write_shard(
         "shard": str(index),
         "ok": str(len(good)),
         "failed": str(len(rows) - len(good)),
+        "superseded": str(len(rows) if retry else 0),
+        "prompts_cut": str(sum(bool(row.get("prompt_cut")) for row in rows)),
         "tar_bytes": str(len(tar)),
         "tar_sha256": hashlib.sha256(tar).hexdigest() if tar else "",
     }
@@ -141,6 +152,9 @@ class ShardFacts:
     index: int
     ok: int
     failed: int
+    superseded: int
+    """Failed rows of earlier shards that this one tried again: its own rows count instead."""
+    prompts_cut: int
     tar_bytes: int
     tar_sha256: str
     plan: str
@@ -155,6 +169,8 @@ def read_facts(folder: Folder, index: int) -> ShardFacts:
         index=index,
         ok=int(found["ok"]),
         failed=int(found["failed"]),
+        superseded=int(found["superseded"]),
+        prompts_cut=int(found["prompts_cut"]),
         tar_bytes=int(found["tar_bytes"]),
         tar_sha256=found["tar_sha256"],
         plan=found["plan"],
@@ -164,6 +180,54 @@ def read_facts(folder: Folder, index: int) -> ShardFacts:
 def read_metadata(folder: Folder, index: int, columns: list[str] | None = None) -> pa.Table:
     with folder.filesystem.open_input_file(folder.join(metadata_name(index))) as file:
         return pq.read_table(file, columns=columns)
+
+
+def read_shards(folder: Folder, plan: Plan) -> tuple[dict[int, ShardFacts], list[str]]:
+    """Return the plan's committed shards by index, and a sentence on each file that is none."""
+
+    def read(index: int) -> ShardFacts | str:
+        try:
+            facts = read_facts(folder, index)
+        except (pa.ArrowInvalid, OSError, KeyError, TypeError, ValueError) as error:
+            return f"{metadata_name(index)}: not readable: {error}"
+        if facts.plan != plan.fingerprint or index >= plan.num_shards:
+            return f"{metadata_name(index)}: of another plan"
+        return facts
+
+    found = in_threads(read, committed_shards(folder))
+    shards = {facts.index: facts for facts in found if isinstance(facts, ShardFacts)}
+    return shards, [doubt for doubt in found if isinstance(doubt, str)]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A row that failed, and has not been made good by a later shard."""
+
+    key: str | None
+    """None where the manifest itself has the row wrong: trying again cannot help."""
+    error: str
+
+
+def read_failures(folder: Folder, shards: list[ShardFacts]) -> dict[int, Failure]:
+    """Return the failed rows by their position in the manifest, as the last shard has them."""
+    failures: dict[int, Failure] = {}
+    telling = sorted(
+        (facts for facts in shards if facts.failed or facts.superseded), key=lambda f: f.index
+    )
+    columns = ["manifest_row", "key", "status", "error"]
+    tables = in_threads(lambda facts: read_metadata(folder, facts.index, columns), telling)
+    for table in tables:
+        for row in table.to_pylist():
+            failures.pop(row["manifest_row"], None)
+            if row["status"] == "failed":
+                failures[row["manifest_row"]] = Failure(row["key"], row["error"])
+    return failures
+
+
+def in_threads(read: Callable[[Any], Any], items: list[Any]) -> list[Any]:
+    # Footers are small and may be far: in an object store the waiting is what takes the time.
+    with ThreadPoolExecutor(32) as readers:
+        return list(readers.map(read, items))
 
 
 def read_sample(folder: Folder, index: int, row: dict[str, Any]) -> Sample:

@@ -1,12 +1,16 @@
 """Folders on any filesystem that pyarrow opens, with files that appear whole or not at all."""
 
+import errno
 import fcntl
+import hashlib
 import logging
 import os
 import posixpath
 import re
+import time
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +18,12 @@ from pyarrow import fs
 
 log = logging.getLogger(__name__)
 
+# A file on its way: not its writer's process number, which two machines may share.
+PARTIAL = r".+\.[0-9a-f]{12}"
 # Sketches and manifests' rows: more than any of them has, less than hurts.
 MAX_FILE_BYTES = 64 * 1024 * 1024
+RETRY_PAUSES_S = (0.5, 4.0)
+HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 @dataclass(frozen=True)
@@ -55,41 +63,68 @@ class Folder:
         except FileNotFoundError:
             return None
 
-    def publish(self, name: str, content: bytes) -> None:
+    def publish(self, name: str, content: bytes, *, durable: bool = True) -> None:
         """Put a file in place in one step: readers see all of it or nothing.
 
-        On a local disk it is on the platter when this returns; in an object store it is one
-        upload of complete bytes.
+        On a local disk it is on the platter when this returns, unless it need not be durable; in
+        an object store it is one upload of complete bytes. A write that fails is tried again
+        after a moment, unless nothing but a person can help.
+
+        Raises:
+            OSError: the file could not be written; what was there before still is.
         """
-        if not self.is_local:
-            # Not in a `with`: leaving one on an exception would publish half a file.
-            stream = self.filesystem.open_output_stream(self.join(name), compression=None)
-            stream.write(content)
-            stream.close()
-            return
+        for pause_s in (*RETRY_PAUSES_S, None):
+            try:
+                if self.is_local:
+                    self.replace(name, content, durable)
+                else:
+                    self.upload(name, content)
+                return
+            except OSError as error:
+                if pause_s is None or error.errno in HOPELESS:
+                    raise describe_failure(self, name, len(content), error) from error
+                log.warning("%s/%s: %s; trying again in %s s", self, name, error, pause_s)
+                time.sleep(pause_s)
+
+    def replace(self, name: str, content: bytes, durable: bool) -> None:
+        """Write beside, then rename."""
         final = Path(self.join(name))
-        partial = Path(self.join("_tmp")) / f"{name.replace('/', '-')}.{os.getpid()}"
+        partial = Path(self.join("_tmp")) / f"{name.replace('/', '-')}.{uuid.uuid4().hex[:12]}"
         for folder in (final.parent, partial.parent):
             folder.mkdir(parents=True, exist_ok=True)
         try:
             with open(partial, "wb") as file:
                 file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            if (size := partial.stat().st_size) != len(content):
+                raise OSError(errno.EIO, f"{size} of {len(content)} bytes arrived")
             os.replace(partial, final)
         finally:
             partial.unlink(missing_ok=True)
-        descriptor = os.open(final.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        if durable:
+            descriptor = os.open(final.parent, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def upload(self, name: str, content: bytes) -> None:
+        path = self.join(name)
+        # Not in a `with`: leaving one on an exception would publish half a file.
+        stream = self.filesystem.open_output_stream(path, compression=None)
+        stream.write(content)
+        stream.close()
+        if (size := self.filesystem.get_file_info(path).size) != len(content):
+            self.filesystem.delete_file(path)
+            raise OSError(errno.EIO, f"{size} of {len(content)} bytes arrived")
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Be the only writer of a local folder: the lock goes with the process, however it ends.
 
-        What dead writers left in `_tmp` is deleted. Object stores have no locks.
+        Object stores have no locks.
 
         Raises:
             ValueError: another process holds the folder.
@@ -109,14 +144,36 @@ class Folder:
                 ) from error
             except OSError as error:
                 log.warning("%s: cannot be locked (%s); let just one job write to it", self, error)
-            for name in self.list("_tmp"):
-                self.delete(f"_tmp/{name}")
             yield
         finally:
             os.close(descriptor)
 
+    def sweep(self, pattern: str) -> None:
+        """Delete from `_tmp` what dead writers left there."""
+        for name in self.list("_tmp"):
+            if re.fullmatch(pattern, name):
+                self.delete(f"_tmp/{name}")
+
     def delete(self, name: str) -> None:
-        self.filesystem.delete_file(self.join(name))
+        """Delete a file; one that is gone already is no error."""
+        with suppress(FileNotFoundError):
+            self.filesystem.delete_file(self.join(name))
+
+
+def describe_failure(folder: Folder, name: str, num_bytes: int, error: OSError) -> OSError:
+    remedy = {
+        errno.ENOSPC: "free some space there",
+        errno.EDQUOT: "free some of your quota there",
+        errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
+        errno.EROFS: "mount it writable",
+        errno.EACCES: "give this user the right to write there",
+        errno.EPERM: "give this user the right to write there",
+    }.get(error.errno or 0, "see that its disk or server works")
+    return OSError(
+        error.errno,
+        f"{folder}/{name}: its {num_bytes:,} bytes cannot be written: {error.strerror or error}; "
+        f"nothing half-written is visible; {remedy}, then the same command goes on",
+    )
 
 
 def open_location(location: str) -> tuple[fs.FileSystem, str]:
@@ -166,3 +223,13 @@ def read_file(location: str) -> bytes:
         )
     with filesystem.open_input_stream(path, compression=None) as stream:
         return stream.read()
+
+
+def hash_file(location: str) -> str:
+    """Return the SHA-256 of a file of any size."""
+    filesystem, path = open_location(location)
+    digest = hashlib.sha256()
+    with filesystem.open_input_stream(path, compression=None) as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

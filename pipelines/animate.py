@@ -10,7 +10,6 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -20,27 +19,34 @@ import torch
 
 from flipsketch.card import write_card
 from flipsketch.lora import check_lora
-from flipsketch.manifest import ManifestSummary, read_rows, summarize_manifest
+from flipsketch.manifest import ManifestSummary, summarize_manifest
 from flipsketch.model import (
     find_model,
     fingerprint_folder,
     model_licence,
     weights_bytes,
 )
-from flipsketch.plan import FORMAT_VERSION, Plan, begin_run, read_plan
-from flipsketch.row import Row
+from flipsketch.plan import FORMAT_VERSION, PLAN_FILE, Plan, begin_run, read_plan
 from flipsketch.sampling import SamplingConfig
-from flipsketch.shard import committed_shards
-from flipsketch.storage import Folder, open_folder, resolve
-from pipelines.executor import ExecutorConfig, Resources, Shard, make_shards, start
+from flipsketch.shard import read_shards
+from flipsketch.storage import PARTIAL, Folder, open_folder, resolve
+from pipelines.attempts import NOTES
+from pipelines.dry_run import print_dry_run
+from pipelines.executor import ExecutorConfig, make_shards, start
 from pipelines.maker import AnimationMaker, row_schema
-from pipelines.summary import Progress, exceeds, parse_max_failures, summarize_run
+from pipelines.planning import (
+    choose_rows_per_shard,
+    missing_shards,
+    read_summary,
+    retryable_rows,
+    write_summary,
+)
+from pipelines.pool import Resources
+from pipelines.summary import Progress, RunSummary, exceeds, parse_max_failures
 
 log = logging.getLogger(__name__)
 
-# A few minutes of work on a GPU, and what a kill costs at most.
-MAX_ROWS_PER_SHARD = 64
-MIN_SHARDS_PER_WORKER = 4
+ROW_TIMEOUT_S = {"cuda": 3600.0, "cpu": 86400.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +75,15 @@ class AnimateConfig:
     """Spend a third more time in alignment to save memory; changes no pixel."""
     max_failures: str = "0"
     """Failed rows (a count, or a share such as 2%) up to which the job still exits with 0."""
+    row_timeout: float | None = None
+    """Seconds that a row may take (a batch: as many times its size) before it is run alone, and
+    given up if that does not help; by default an hour on a GPU, a day elsewhere."""
+    retry_failed: bool = False
+    """Once all shards are there, try the failed rows again, in shards of their own."""
+    extend: bool = False
+    """The manifest has gained rows at its end: add them to the run in the output folder."""
+    dry_run: bool = False
+    """Print the plan (rows, shards, bad rows, bytes, time) and do nothing."""
     overwrite: bool = False
     """Delete what an earlier run left in the output folder, and start again."""
     executor: ExecutorConfig = field(default_factory=ExecutorConfig)
@@ -78,6 +93,10 @@ class AnimateConfig:
             value = getattr(self, name)
             if value is not None and not 1 <= value <= limit:
                 raise ValueError(f"{name} must lie between 1 and {limit}, got {value}")
+        if self.row_timeout is not None and not self.row_timeout > 0:
+            raise ValueError(f"row_timeout must be more than 0, got {self.row_timeout}")
+        if self.overwrite and (self.extend or self.retry_failed):
+            raise ValueError("--overwrite starts again; it goes with neither --extend nor --retry")
         parse_max_failures(self.max_failures)
 
 
@@ -89,15 +108,35 @@ def animate_manifest(config: AnimateConfig) -> int:
     """
     refuse_vanishing_output(config.output)
     folder = open_folder(config.output)
+    if config.dry_run:
+        manifest = summarize_manifest(config.manifest, row_schema().names)
+        print_dry_run(
+            manifest,
+            folder,
+            model=config.model,
+            sampling=config.sampling,
+            batch_size=config.batch_size,
+            rows_per_shard=config.rows_per_shard,
+            workers=config.executor.workers,
+            device=config.device,
+        )
+        return 0
     model_folder = find_model(config.model)
     if config.lora is not None:
         check_lora(config.lora)
-    manifest = summarize_manifest(config.manifest, reserved=row_schema().names)
+    before = None if config.overwrite else read_plan(folder)
+    manifest = read_summary(config.manifest, folder, before, row_schema().names)
     resources = start(config.executor, weights_bytes(model_folder), config.device)
     with folder.locked():
         plan = begin_run(
-            folder, plan_run(config, manifest, model_folder, resources), overwrite=config.overwrite
+            folder,
+            plan_run(config, before, manifest, model_folder, resources),
+            overwrite=config.overwrite,
+            prefix_fingerprint=manifest.prefix_fingerprint if config.extend else None,
         )
+        write_summary(config.manifest, folder, manifest)
+        # A Ray driver outlives its actors, so the notes of another driver's blame nobody.
+        folder.sweep(PARTIAL if config.executor.executor == "local" else f"{PARTIAL}|{NOTES}")
         return make_missing(config, manifest, folder, plan, resources)
 
 
@@ -110,19 +149,50 @@ def make_missing(
 ) -> int:
     """Make the shards that are not committed and sum up the run; return the exit code."""
     started = time.monotonic()
-    settings = plan.settings
-    num_shards = -(-manifest.num_rows // settings["rows_per_shard"])
-    done = committed_shards(folder)
+    shards, doubts = read_shards(folder, plan)
+    for doubt in doubts:
+        log.warning("%s; its shard is made anew", doubt)
     log.info(
         "%d rows in %d shards, %d of them done; %d workers on %s, %d threads each -> %s",
-        manifest.num_rows,
-        num_shards,
-        len(done),
+        plan.num_rows,
+        plan.num_shards,
+        len(shards),
         resources.workers,
         resources.device,
-        settings["threads"],
+        plan.settings["threads"],
         folder,
     )
+    with Progress(plan, folder, shards) as progress:
+        try:
+            make(config, manifest, folder, plan, resources, progress)
+            if config.retry_failed:
+                plan = plan_retry(folder, plan, progress)
+                make(config, manifest, folder, plan, resources, progress)
+        except KeyboardInterrupt:
+            progress.close()
+            if shards:
+                write_card(folder, plan, list(shards.values()))
+            log.warning(
+                "interrupted: %d of %d shards are committed and stay; the same command goes on",
+                len(shards),
+                plan.num_shards,
+            )
+            return 130
+    summary = RunSummary(folder, list(shards.values()))
+    write_card(folder, plan, summary.facts)
+    summary.log(seconds=time.monotonic() - started, new_clips=progress.num_new_ok)
+    return 1 if exceeds(summary.num_failed, plan.num_rows, config.max_failures) else 0
+
+
+def make(
+    config: AnimateConfig,
+    manifest: ManifestSummary,
+    folder: Folder,
+    plan: Plan,
+    resources: Resources,
+    progress: Progress,
+) -> None:
+    """Make the shards of a plan that are not committed."""
     maker = functools.partial(
         AnimationMaker,
         model=anchor(config.model) if Path(config.model).is_dir() else config.model,
@@ -134,40 +204,40 @@ def make_missing(
         plan=plan,
         folder=folder,
         schema=row_schema(manifest.extra_schema),
+        row_timeout=config.row_timeout or ROW_TIMEOUT_S[resources.device],
     )
-    with Progress(manifest.num_rows, folder, done) as progress:
-        try:
-            missing = missing_shards(config.manifest, manifest, settings["rows_per_shard"], done)
-            for index in make_shards(config.executor, resources, maker, missing, progress.report):
-                progress.commit(index)
-        except KeyboardInterrupt:
-            progress.close()
-            if committed_shards(folder):
-                write_card(folder, plan, summarize_run(folder).facts)
-            log.warning(
-                "interrupted: %d of %d shards are committed and stay; the same command goes on",
-                len(committed_shards(folder)),
-                num_shards,
-            )
-            return 130
-    summary = summarize_run(folder)
-    write_card(folder, plan, summary.facts)
-    summary.log(seconds=time.monotonic() - started, new_clips=progress.num_new_ok)
-    return 1 if exceeds(summary.num_failed, manifest.num_rows, config.max_failures) else 0
+    if len(progress.shards) == plan.num_shards:
+        return
+    missing = missing_shards(config.manifest, manifest, plan, folder, progress.shards)
+    for index in make_shards(config.executor, resources, maker, missing, progress.report):
+        progress.commit(index)
+
+
+def plan_retry(folder: Folder, plan: Plan, progress: Progress) -> Plan:
+    """Add the rows that failed, and that are not wrong in the manifest itself, to the plan."""
+    num_rows = len(retryable_rows(folder, list(progress.shards.values())))
+    if num_rows == 0:
+        log.info("no failed row is worth another try")
+        return plan
+    plan = plan.add(kind="retry", num_rows=num_rows)
+    folder.publish(PLAN_FILE, plan.to_json())
+    log.info("trying %d failed rows again, in %d more shards", num_rows, plan.parts[-1].num_shards)
+    progress.retry(num_rows)
+    return plan
 
 
 def plan_run(
-    config: AnimateConfig, manifest: ManifestSummary, model_folder: Path, resources: Resources
+    config: AnimateConfig,
+    before: Plan | None,
+    manifest: ManifestSummary,
+    model_folder: Path,
+    resources: Resources,
 ) -> Plan:
     """Return the run's plan; what the user does not name comes from the plan that is there."""
-    before = None if config.overwrite else read_plan(open_folder(config.output))
-    shards_wanted = MIN_SHARDS_PER_WORKER * resources.workers
-    rows_per_shard = max(1, min(MAX_ROWS_PER_SHARD, manifest.num_rows // shards_wanted))
-    if rows_per_shard > config.batch_size:
-        # Whole batches, so that few are cut short.
-        rows_per_shard -= rows_per_shard % config.batch_size
     defaults = {
-        "rows_per_shard": rows_per_shard,
+        "rows_per_shard": choose_rows_per_shard(
+            manifest.num_rows, resources.workers, config.batch_size
+        ),
         "dtype": "bfloat16" if resources.device == "cuda" else "float32",
         "threads": resources.cpus_per_worker,
     }
@@ -202,21 +272,6 @@ def plan_run(
         },
     }
     return Plan(settings, tuple(chosen), notes)
-
-
-def missing_shards(
-    manifest: str, summary: ManifestSummary, rows_per_shard: int, done: list[int]
-) -> Iterator[Shard]:
-    """Yield the shards that are not committed, with their rows, reading the manifest as it goes."""
-    committed = set(done)
-    rows: list[Row] = []
-    for row in read_rows(manifest, summary):
-        index, place = divmod(row.index, rows_per_shard)
-        if index not in committed:
-            rows.append(row)
-            if place == rows_per_shard - 1 or row.index == summary.num_rows - 1:
-                yield index, rows
-                rows = []
 
 
 def anchor(location: str) -> str:

@@ -1,6 +1,8 @@
 """Make one shard of clips: read the sketches, animate them in batches, encode, commit."""
 
 import hashlib
+import os
+import sys
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +23,12 @@ from flipsketch.sampling import SamplingConfig, animate_pixels, finish_frames
 from flipsketch.shard import ROW_SCHEMA, Sample, encode_sample, write_shard
 from flipsketch.sketch import load_sketch
 from flipsketch.storage import Folder, read_file, resolve
-from pipelines.executor import Report
+from pipelines.attempts import Attempts
+from pipelines.pool import Report
+
+BROKEN_DEVICE = 71  # exit code
+# Rows on which the model raises before any comes out well: then it is not the rows.
+MANY = 32
 
 SETTINGS_SCHEMA = pa.schema(
     [
@@ -62,42 +69,71 @@ class AnimationMaker:
         plan: Plan,
         folder: Folder,
         schema: pa.Schema,
+        row_timeout: float | None = None,
     ) -> None:
+        self.row_timeout = row_timeout
+        self.num_made = self.num_raised = 0
+        self.last_raised: Exception | None = None
         self.manifest, self.sampling, self.checkpointing = manifest, sampling, checkpointing
         self.plan, self.folder, self.schema = plan, folder, schema
         dtype = DTYPES[plan.settings["dtype"]]
         self.model = load_model(model, lora=lora, device=device, dtype=dtype)
 
     def make_shard(self, index: int, rows: list[Row], report: Report) -> None:
-        """Animate the rows in batches and commit the shard; a bad row costs no neighbour."""
+        """Animate the rows in batches and commit the shard; a bad row costs no neighbour.
+
+        Raises:
+            OSError: the shard cannot be written.
+            ChildProcessError: processes die in this shard, and no row is to blame.
+            RuntimeError: the model raised on every row so far: a bug, not a bad row.
+        """
         # Here, since Ray may call from another thread than the one that loaded the model.
         torch.set_num_threads(self.plan.settings["threads"])
-        records = {row.index: self.describe(row) for row in rows}
-        sketches = {row.index: self.read_sketch(row, records[row.index]) for row in rows}
+        attempts = Attempts(self.folder, index)
+        records = {row.index: self.describe(row, attempts) for row in rows}
+        sketches = self.read_sketches(rows, records, attempts)
+        # Those that a process died of come first: what is to be learnt is learnt soon.
+        batches = sorted(
+            split_batches(rows, self.sampling, self.plan.settings["batch_size"]),
+            key=lambda batch: not attempts.are_suspect("animating", batch),
+        )
         encoding = []
         with (
             ThreadPoolExecutor(1) as encoder,
             checkpoint_gradients(self.model.unet, self.checkpointing),
         ):
-            for batch in split_batches(rows, self.sampling, self.plan.settings["batch_size"]):
+            for batch in batches:
                 batch_started = time.monotonic()
-                pixels = self.animate_batch(batch, sketches)
+                pixels = self.animate_batch(batch, sketches, records, attempts)
                 seconds = (time.monotonic() - batch_started) / len(batch)
-                for row, row_pixels in zip(batch, pixels, strict=True):
-                    if sketches[row.index] is not None:
-                        records[row.index]["seconds"] = seconds
-                        job = encoder.submit(self.encode, row, row_pixels, records[row.index])
-                        encoding.append(job)
+                for row in batch:
+                    if row.index in pixels:
+                        record = records[row.index]
+                        record["seconds"] = seconds
+                        encoding.append(encoder.submit(self.encode, row, pixels[row.index], record))
                 report(index, *count_finished(records.values()))
         samples = [sample for job in encoding if (sample := job.result()) is not None]
-        records_in_order = [records[row.index] for row in rows]
         write_shard(
-            self.folder, index, records_in_order, samples, self.schema, self.plan.fingerprint
+            self.folder,
+            index,
+            [records[row.index] for row in rows],
+            samples,
+            self.schema,
+            self.plan.fingerprint,
+            retry=self.plan.part_of(index).kind == "retry",
         )
+        attempts.forget()
         report(index, *count_finished(records.values()))
+        self.num_made += len(samples)
+        if self.num_made == 0 and self.num_raised >= MANY:
+            raise RuntimeError(
+                f"the model raised on all of the first {self.num_raised} rows; mend what is wrong "
+                f"and run the same command with --retry-failed"
+            ) from self.last_raised
 
-    def describe(self, row: Row) -> dict[str, Any]:
+    def describe(self, row: Row, attempts: Attempts) -> dict[str, Any]:
         """Return the row's record, as of a failure until `encode` says otherwise."""
+        given_up = attempts.given_up.get(row.index)
         sampling = row_sampling(row, self.sampling)
         known = {**self.plan.settings, **asdict(sampling)}
         return {
@@ -108,19 +144,35 @@ class AnimationMaker:
             "key": row.key if row.error is None else None,
             "prompt": " ".join(row.prompts),
             "prompts": list(row.prompts),
+            "prompt_cut": any(
+                self.model.cuts_prompt(text) for text in (*row.prompts, sampling.negative_prompt)
+            ),
             "sketch": row.sketch if isinstance(row.sketch, str) else None,
             "seed": row.seed,
             "status": "failed",
-            "error": row.error,
-            "attempts": 1,
+            "error": row.error or given_up,
+            "attempts": attempts.deaths(row) + (given_up is None),
             "align_steps": sampling.num_align_steps,
             "compose_steps": sampling.num_compose_steps,
             **row.extra,
         }
 
+    def read_sketches(
+        self, rows: list[Row], records: dict[int, dict[str, Any]], attempts: Attempts
+    ) -> dict[int, np.ndarray]:
+        """Return the sketches of the rows that have a good one."""
+        good = [row for row in rows if records[row.index]["error"] is None]
+        alone = attempts.are_suspect("reading", good)
+        sketches = {}
+        for group in [[row] for row in good] if alone else [good]:
+            with attempts.running("reading", group, self.row_timeout):
+                for row in group:
+                    sketch = self.read_sketch(row, records[row.index])
+                    if sketch is not None:
+                        sketches[row.index] = sketch
+        return sketches
+
     def read_sketch(self, row: Row, record: dict[str, Any]) -> np.ndarray | None:
-        if row.error is not None:
-            return None
         where = ""
         try:
             if isinstance(row.sketch, bytes):
@@ -130,34 +182,88 @@ class AnimationMaker:
                 where = f"{row.sketch}: "
             record["sketch_sha256"] = hashlib.sha256(content).hexdigest()
             return load_sketch(content, self.model.size)
-        except (OSError, ValueError) as error:
-            record["error"] = f"{where}{error}"
+        except (OSError, ValueError, MemoryError) as error:
+            record["error"] = f"{where}{error or type(error).__name__}"
             return None
 
-    def animate_batch(self, batch: list[Row], sketches: dict[int, Any]) -> Tensor:
-        """Return the rows' pixels. A bad row's place is taken by a copy of a good one: the batch
-        keeps its shape, on which results depend in their last digits."""
-        stand_in = next((row for row in batch if sketches[row.index] is not None), None)
-        if stand_in is None:
-            return torch.empty(len(batch), 0)
-        filled = [row if sketches[row.index] is not None else stand_in for row in batch]
+    def animate_batch(
+        self,
+        batch: list[Row],
+        sketches: dict[int, np.ndarray],
+        records: dict[int, dict[str, Any]],
+        attempts: Attempts,
+    ) -> dict[int, Tensor]:
+        """Return the good rows' pixels: of all at once, or one by one where that goes wrong."""
+        good = [row for row in batch if row.index in sketches]
+        groups = [good] if good else []
+        if attempts.are_suspect("animating", good):
+            groups = [[row] for row in sorted(good, key=attempts.deaths, reverse=True)]
+        pixels: dict[int, Tensor] = {}
+        while groups:
+            group = groups.pop(0)
+            try:
+                with attempts.running("animating", group, self.batch_timeout):
+                    pixels |= self.sample_pixels(batch, group, sketches)
+            except Exception as error:
+                # The model may raise anything at all on a row; the others are to be saved.
+                self.num_raised, self.last_raised = self.num_raised + 1, error
+                if is_out_of_memory(error):
+                    # Alone a row has its batch's shape, and needs as much.
+                    reason = describe_out_of_memory(error, batch, self.sampling)
+                    for row in group:
+                        records[row.index]["error"] = reason
+                elif len(group) > 1:
+                    groups = [[row] for row in group]
+                else:
+                    reason = f"the model raised {type(error).__name__}: {error}"
+                    records[group[0].index]["error"] = reason
+        return pixels
+
+    def sample_pixels(
+        self, batch: list[Row], group: list[Row], sketches: dict[int, np.ndarray]
+    ) -> dict[int, Tensor]:
+        """Animate some rows of a batch. The places of the others are taken by copies of one of
+        them: the batch keeps its shape, on which results depend in their last digits."""
+        filled = [row if row in group else group[0] for row in batch]
         samplings = [row_sampling(row, self.sampling) for row in filled]
-        return animate_pixels(
-            self.model,
-            [sketches[row.index] for row in filled],
-            [list(row.prompts) for row in filled],
-            [row.seed for row in filled],
-            samplings[0],
-            reference_scales=[sampling.reference_scale for sampling in samplings],
-            negative_prompts=[sampling.negative_prompt for sampling in samplings],
-        ).cpu()
+        try:
+            pixels = animate_pixels(
+                self.model,
+                [sketches[row.index] for row in filled],
+                [list(row.prompts) for row in filled],
+                [row.seed for row in filled],
+                samplings[0],
+                reference_scales=[sampling.reference_scale for sampling in samplings],
+                negative_prompts=[sampling.negative_prompt for sampling in samplings],
+            ).cpu()
+        except Exception as error:
+            self.end_if_broken(error)
+            raise
+        places = {row.index: place for place, row in enumerate(batch)}
+        return {row.index: pixels[places[row.index]] for row in group}
+
+    def end_if_broken(self, error: Exception) -> None:
+        """A GPU that has hit an illegal instruction or address is lost to its process: end it, as
+        if the rows had, so that another one finds out which it was."""
+        if self.model.device.type != "cuda":
+            return
+        try:
+            torch.ones(1, device=self.model.device).sum().item()
+        except RuntimeError:
+            print(f"the GPU is lost to this process, which ends: {error}", file=sys.__stderr__)
+            os._exit(BROKEN_DEVICE)
+
+    @property
+    def batch_timeout(self) -> float | None:
+        # A row alone has its batch's shape, and takes as long.
+        return self.row_timeout and self.row_timeout * self.plan.settings["batch_size"]
 
     def encode(self, row: Row, pixels: Tensor, record: dict[str, Any]) -> Sample | None:
         """Return the row's sample and complete its record; None if the pixels are no clip."""
         try:
             frames = finish_frames(pixels, self.sampling)
-        except ValueError as error:
-            record["error"] = str(error)
+        except (ValueError, MemoryError) as error:
+            record["error"] = str(error) or type(error).__name__
             return None
         num_frames, height, width, _ = frames.shape
         record |= {
@@ -171,6 +277,22 @@ class AnimationMaker:
         names += ["width", "frames_sha256", *SETTINGS_SCHEMA.names]
         clip = Clip(key=row.key, prompt=record["prompt"], frames=frames)
         return encode_sample(clip, {name: record[name] for name in names})
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    is_cpu = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return is_cpu or isinstance(error, torch.OutOfMemoryError | MemoryError)
+
+
+def describe_out_of_memory(error: Exception, batch: list[Row], config: SamplingConfig) -> str:
+    sampling = row_sampling(batch[0], config)
+    cheaper = "with --retry-failed --checkpoint-gradients, which changes no pixel, or "
+    return (
+        f"memory ran out on a batch of {len(batch)} clips of {sampling.num_frames} frames "
+        f"({str(error).partition('. ')[0]}); run again "
+        f"{cheaper if sampling.num_align_steps else ''}into another folder with a smaller "
+        f"--batch-size"
+    )
 
 
 def count_finished(records: Iterable[dict[str, Any]]) -> tuple[int, int]:

@@ -8,15 +8,13 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import pyarrow as pa
-
 from flipsketch.plan import Plan, read_plan
 from flipsketch.shard import (
     ShardFacts,
-    committed_shards,
     metadata_name,
-    read_facts,
+    read_failures,
     read_metadata,
+    read_shards,
     tar_name,
 )
 from flipsketch.storage import Folder, open_folder
@@ -44,6 +42,8 @@ class Status:
     planned_rows: int = 0
     ok: int = 0
     failed: int = 0
+    prompts_cut: int = 0
+    """Rows with a prompt longer than the text encoder takes."""
     rows_per_s: float | None = None
     """Between the first commit and the last."""
     reasons: dict[str, int] = field(default_factory=dict)
@@ -68,36 +68,29 @@ def print_status(config: StatusConfig) -> int:
 
 
 def read_status(folder: Folder, plan: Plan, *, verify: bool = False) -> Status:
-    planned = -(-plan.settings["num_rows"] // plan.settings["rows_per_shard"])
-    status = Status(planned=planned, planned_rows=plan.settings["num_rows"])
-    reasons: Counter[str] = Counter()
-    keys: Counter[str] = Counter()
-    shards: list[ShardFacts] = []
-    for index in committed_shards(folder):
-        try:
-            facts = read_facts(folder, index)
-        except (pa.ArrowInvalid, OSError, KeyError, TypeError) as error:
-            status.in_doubt.append(f"{metadata_name(index)}: not readable: {error}")
-            continue
-        if facts.plan != plan.fingerprint or index >= planned:
-            status.in_doubt.append(f"{metadata_name(index)}: of another plan")
-            continue
-        shards.append(facts)
-        if facts.failed:
-            errors = read_metadata(folder, index, ["error"])["error"].drop_null()
-            reasons.update(errors.to_pylist())
-        if verify:
-            status.problems += verify_shard(folder, plan, facts, keys)
-    with_tar = {tar_name(facts.index) for facts in shards if facts.ok}
+    shards, doubts = read_shards(folder, plan)
+    status = Status(
+        planned=plan.num_shards,
+        done=len(shards),
+        missing=plan.num_shards - len(shards),
+        in_doubt=doubts,
+        planned_rows=plan.num_rows,
+        ok=sum(facts.ok for facts in shards.values()),
+        failed=sum(facts.failed - facts.superseded for facts in shards.values()),
+        prompts_cut=sum(facts.prompts_cut for facts in shards.values()),
+        rows_per_s=commit_rate(folder, list(shards.values())),
+    )
+    failures = read_failures(folder, list(shards.values())).values()
+    status.reasons = dict(Counter(failure.error for failure in failures).most_common())
+    with_tar = {tar_name(facts.index) for facts in shards.values() if facts.ok}
     for name in folder.list("clips"):
         if f"clips/{name}" not in with_tar:
             status.in_doubt.append(f"clips/{name}: no committed shard's; a rerun writes it anew")
-    status.problems += [f"key {key} names {n} samples" for key, n in keys.items() if n > 1]
-    status.done, status.missing = len(shards), planned - len(shards)
-    status.ok = sum(facts.ok for facts in shards)
-    status.failed = sum(facts.failed for facts in shards)
-    status.rows_per_s = commit_rate(folder, shards)
-    status.reasons = dict(reasons.most_common())
+    if verify:
+        keys: Counter[str] = Counter()
+        for facts in shards.values():
+            status.problems += verify_shard(folder, plan, facts, keys)
+        status.problems += [f"key {key} names {n} samples" for key, n in keys.items() if n > 1]
     return status
 
 
@@ -106,14 +99,18 @@ def verify_shard(folder: Folder, plan: Plan, facts: ShardFacts, keys: Counter[st
     rows = read_metadata(folder, facts.index).to_pylist()
     good = [row for row in rows if row["status"] == "ok"]
     keys.update(row["key"] for row in good)
-    per_shard = plan.settings["rows_per_shard"]
-    expected = min(per_shard, plan.settings["num_rows"] - facts.index * per_shard)
+    part = plan.part_of(facts.index)
+    expected = part.num_rows_in(facts.index)
     problems = []
     if len(rows) != expected or (len(good), len(rows) - len(good)) != (facts.ok, facts.failed):
         problems.append(
             f"{metadata_name(facts.index)}: {len(good)} ok and {len(rows) - len(good)} failed "
             f"rows, but {facts.ok} and {facts.failed} were counted and {expected} in all planned"
         )
+    first = part.first_row + (facts.index - part.first_shard) * part.rows_per_shard
+    places = [row["manifest_row"] for row in rows]
+    if part.kind != "retry" and places != list(range(first, first + expected)):
+        problems.append(f"{metadata_name(facts.index)}: its rows are not those of the plan")
     tar = folder.read(tar_name(facts.index)) if facts.ok else b""
     if tar is None:
         return [*problems, f"{tar_name(facts.index)}: is gone"]
@@ -156,6 +153,8 @@ def describe(status: Status, verified: bool) -> str:
         f"shards: {status.done} of {status.planned} done, {status.missing} missing{rate}",
         f"rows:   {status.ok} ok and {status.failed} failed of {status.planned_rows}",
     ]
+    if status.prompts_cut:
+        lines.append(f"cut:    {status.prompts_cut} prompts were longer than the model takes")
     shown = list(status.reasons.items())[:REASONS_SHOWN]
     lines += [f"failed: {count} x {reason}" for reason, count in shown]
     if len(status.reasons) > len(shown):

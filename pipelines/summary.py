@@ -3,13 +3,13 @@
 import logging
 import sys
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from flipsketch.shard import ShardFacts, committed_shards, read_facts, read_metadata
+from flipsketch.plan import Plan
+from flipsketch.shard import ShardFacts, read_facts, read_failures
 from flipsketch.storage import Folder
 
 log = logging.getLogger(__name__)
@@ -20,13 +20,16 @@ REASONS_SHOWN = 5
 class Progress:
     """One line at a terminal (rows, rows/s, ETA, failures); a line for each shard in a log."""
 
-    def __init__(self, num_rows: int, folder: Folder, done: list[int]) -> None:
-        self.folder = folder
-        self.counts = {facts.index: (facts.ok, facts.failed) for facts in read_all(folder, done)}
+    def __init__(self, plan: Plan, folder: Folder, shards: dict[int, ShardFacts]) -> None:
+        """Take over what is known of the committed shards; `commit` adds to it."""
+        self.folder, self.shards = folder, shards
+        self.counts = {facts.index: (facts.ok, facts.failed) for facts in shards.values()}
+        # Failed rows that are tried again count where they are now.
+        self.num_retried = sum(part.num_rows for part in plan.parts if part.kind == "retry")
         self.num_ok_before, num_failed_before = self.totals()
         self.redirect = logging_redirect_tqdm()
         self.bar = tqdm(
-            total=num_rows,
+            total=plan.num_rows,
             initial=self.num_ok_before + num_failed_before,
             unit="row",
             disable=not sys.stderr.isatty(),
@@ -53,8 +56,13 @@ class Progress:
         return self.totals()[0] - self.num_ok_before
 
     def totals(self) -> tuple[int, int]:
+        """Return how many rows are ok and how many have failed, those under way included."""
         counts = self.counts.values()
-        return sum(ok for ok, _ in counts), sum(failed for _, failed in counts)
+        return sum(ok for ok, _ in counts), sum(failed for _, failed in counts) - self.num_retried
+
+    def retry(self, num_rows: int) -> None:
+        """Take failed rows off the count: they are tried again."""
+        self.num_retried += num_rows
 
     def report(self, index: int, num_ok: int, num_failed: int) -> None:
         """Note how far a shard is; a retry that starts over takes its rows back."""
@@ -65,7 +73,7 @@ class Progress:
         self.bar.refresh()
 
     def commit(self, index: int) -> None:
-        facts = read_facts(self.folder, index)
+        facts = self.shards[index] = read_facts(self.folder, index)
         self.report(index, facts.ok, facts.failed)
         if self.bar.disable:
             ok, failed = self.totals()
@@ -90,28 +98,35 @@ class RunSummary:
 
     @property
     def num_failed(self) -> int:
-        return sum(facts.failed for facts in self.facts)
+        return sum(facts.failed - facts.superseded for facts in self.facts)
 
     def log(self, *, seconds: float, new_clips: int) -> None:
         """Say what failed and why, and last what was made."""
-        if self.num_failed:
-            bad = [facts.index for facts in self.facts if facts.failed]
-            reasons = Counter(
-                row["error"]
-                for index in bad
-                for row in read_metadata(self.folder, index, ["error"]).to_pylist()
-                if row["error"] is not None
+        if num_cut := sum(facts.prompts_cut for facts in self.facts):
+            log.warning(
+                "%d prompts were longer than the text encoder takes, and were cut (prompt_cut in "
+                "the metadata)",
+                num_cut,
             )
+        if self.num_failed:
+            failures = read_failures(self.folder, self.facts).values()
+            reasons = Counter(failure.error for failure in failures)
             for reason, count in reasons.most_common(REASONS_SHOWN):
                 log.warning("failed %s: %s", f"{count} rows" if count > 1 else "1 row", reason)
             if len(reasons) > REASONS_SHOWN:
                 log.warning("failed for %d other reasons", len(reasons) - REASONS_SHOWN)
             log.warning(
                 "all %d failed rows: status 'failed' in %s/metadata/*.parquet; mend their sketches "
-                "or prompts in a manifest of their own and animate that to a folder of its own",
+                "and add --retry-failed to the command",
                 self.num_failed,
                 self.folder,
             )
+            if hopeless := sum(failure.key is None for failure in failures):
+                log.warning(
+                    "%d of them are wrong in the manifest itself: append them to it, mended and "
+                    "with new ids, and add --extend",
+                    hopeless,
+                )
         log.info(
             "animated %d rows (%d failed), %d clips of them in this run in %.0f s, "
             "%.2f clips/s -> %s",
@@ -122,16 +137,6 @@ class RunSummary:
             new_clips / seconds,
             self.folder,
         )
-
-
-def summarize_run(folder: Folder) -> RunSummary:
-    return RunSummary(folder, read_all(folder, committed_shards(folder)))
-
-
-def read_all(folder: Folder, shards: list[int]) -> list[ShardFacts]:
-    # Footers are small and far: in an object store the waiting is what takes the time.
-    with ThreadPoolExecutor(16) as readers:
-        return list(readers.map(lambda index: read_facts(folder, index), shards))
 
 
 def parse_max_failures(text: str) -> tuple[float, bool]:

@@ -5,7 +5,8 @@ import pytest
 from flipsketch.plan import Plan, begin_run, read_plan
 from flipsketch.storage import open_folder
 
-PLAN = Plan({"batch_size": 4, "dtype": "float32"}, ("dtype",), {"command": "x"})
+ROWS = {"num_rows": 10, "manifest_fingerprint": "m", "rows_per_shard": 4}
+PLAN = Plan({**ROWS, "batch_size": 4, "dtype": "float32"}, ("dtype",), {"command": "x"})
 
 
 def test_a_plan_is_written_first_and_read_back(tmp_path):
@@ -25,7 +26,7 @@ def test_other_settings_are_refused_with_the_fields_and_the_ways_out(tmp_path):
     folder = open_folder(str(tmp_path))
     begin_run(folder, PLAN)
     with pytest.raises(ValueError) as error:
-        begin_run(folder, Plan({"batch_size": 8, "dtype": "float32", "new": 1}))
+        begin_run(folder, Plan({**ROWS, "batch_size": 8, "dtype": "float32", "new": 1}))
     message = str(error.value)
     assert "batch_size: 4 there, 8 now" in message and "new: None there, 1 now" in message
     assert "dtype" not in message

@@ -5,7 +5,7 @@ import sys
 import pytest
 from pyarrow import fs
 
-from flipsketch.storage import Folder, open_folder, read_file, resolve
+from flipsketch.storage import PARTIAL, Folder, open_folder, read_file, resolve
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path, monkeypatch):
@@ -71,11 +71,9 @@ with open_folder({str(tmp_path)!r}).locked():
     time.sleep(60)
 """
     folder = open_folder(str(tmp_path))
-    folder.publish("_tmp/half.1", b"left by a dead writer")
     holder = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout.readline() == "locked\n"
-        assert folder.list("_tmp") == []
         with pytest.raises(ValueError, match="another job is writing"), folder.locked():
             pass
     finally:
@@ -83,3 +81,11 @@ with open_folder({str(tmp_path)!r}).locked():
         holder.communicate()
     with folder.locked():
         pass
+
+
+def test_the_sweep_takes_what_writers_leave_and_nothing_else(tmp_path):
+    folder = open_folder(str(tmp_path))
+    for name in ("clips-00000.tar.0123456789ab", "attempts-00001.json", "thesis.tex"):
+        folder.publish(f"_tmp/{name}", b"x")
+    folder.sweep(PARTIAL)
+    assert folder.list("_tmp") == ["attempts-00001.json", "thesis.tex"]

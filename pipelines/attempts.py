@@ -1,0 +1,165 @@
+"""What a shard's rows went through in processes that died: a note that outlives them.
+
+A maker notes which rows it is about to run. If its process dies, or is ended because it took too
+long, the next one to make the shard finds them here, runs them one by one, and in the end gives up
+the one that is to blame.
+"""
+
+import faulthandler
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+from flipsketch.row import Row
+from flipsketch.storage import Folder
+
+# Three times alone, so that a row is not blamed for a machine that went down with it.
+MAX_DEATHS_ALONE = 3
+MAX_UNEXPLAINED_DEATHS = 5
+TIMED_OUT = 70  # exit code
+STDERR = 2  # whatever stands in for sys.stderr, in Ray or a notebook
+NOTES = r"attempts-\d+\.json"
+
+Stage = Literal["reading", "animating"]
+
+
+@dataclass
+class Note:
+    stage: Stage = "reading"
+    running: list[int] = field(default_factory=list)
+    """Manifest rows that run right now; in a note that is found, those that ran at the death."""
+    limit_s: float | None = None
+    """Set when the process ended itself because they took longer than this."""
+    suspects: dict[Stage, list[int]] = field(
+        default_factory=lambda: {"reading": [], "animating": []}
+    )
+    """Rows that ran when a process died, to be run alone."""
+    deaths: dict[int, int] = field(default_factory=dict)
+    """How often a row's process died."""
+    deaths_alone: dict[int, int] = field(default_factory=dict)
+    given_up: dict[int, str] = field(default_factory=dict)
+    """Rows that are not run again, and why."""
+    unexplained: int = 0
+    """Deaths between rows."""
+
+
+class Attempts:
+    """The note of one shard, in `_tmp`."""
+
+    def __init__(self, folder: Folder, index: int) -> None:
+        """Take up the note if there is one: its writer is dead.
+
+        Raises:
+            ChildProcessError: processes die again and again, and no row is to blame.
+        """
+        self.folder, self.name = folder, f"_tmp/attempts-{index:05d}.json"
+        found = folder.read(self.name)
+        self.note = Note() if found is None else parse_note(found)
+        if found is not None:
+            self.settle()
+        if self.note.unexplained >= MAX_UNEXPLAINED_DEATHS:
+            folder.delete(self.name)
+            raise ChildProcessError(
+                f"shard {index:05d}: {MAX_UNEXPLAINED_DEATHS} processes died in it, and not while "
+                f"they read or animated a row; look for what ended them (memory?) in the log"
+            )
+        self.save()
+
+    def settle(self) -> None:
+        """Put the death that left this note down to the rows that ran."""
+        note = self.note
+        for row in note.running:
+            note.deaths[row] = note.deaths.get(row, 0) + 1
+        if not note.running:
+            note.unexplained += 1
+        elif len(note.running) > 1 or note.running[0] not in note.suspects[note.stage]:
+            note.suspects[note.stage] = sorted({*note.suspects[note.stage], *note.running})
+        else:
+            (row,) = note.running
+            note.deaths_alone[row] = note.deaths_alone.get(row, 0) + 1
+            if note.limit_s is not None:
+                note.given_up[row] = (
+                    f"{note.stage} the row took longer than the {note.limit_s:g} s allowed "
+                    f"(--row-timeout, times the batch size) twice, the second time alone"
+                )
+            elif note.deaths_alone[row] >= MAX_DEATHS_ALONE:
+                note.given_up[row] = (
+                    f"{note.stage} the row ended the process {MAX_DEATHS_ALONE} times when it ran "
+                    f"alone: memory ran out, or a library crashed; the job's log may say which"
+                )
+        note.running, note.limit_s = [], None
+
+    @property
+    def given_up(self) -> dict[int, str]:
+        return self.note.given_up
+
+    def deaths(self, row: Row) -> int:
+        return self.note.deaths.get(row.index, 0)
+
+    def are_suspect(self, stage: Stage, rows: list[Row]) -> bool:
+        return any(row.index in self.note.suspects[stage] for row in rows)
+
+    @contextmanager
+    def running(self, stage: Stage, rows: list[Row], limit_s: float | None) -> Iterator[None]:
+        """Note the rows while they run, and end the process if they take longer than allowed."""
+        self.note.stage, self.note.running = stage, [row.index for row in rows]
+        self.save()
+        try:
+            with watchdog(limit_s, self.time_out):
+                yield
+        finally:
+            self.note.running = []
+            self.save()
+
+    def time_out(self, limit_s: float) -> None:
+        self.note.limit_s = limit_s
+        try:
+            self.save()
+        finally:
+            rows = ", ".join(str(row + 1) for row in self.note.running)
+            print(
+                f"{self.note.stage} row {rows} of the manifest took longer than {limit_s:g} s; "
+                f"this process ends, the next one runs them one by one",
+                file=sys.__stderr__,
+                flush=True,
+            )
+            os._exit(TIMED_OUT)
+
+    def save(self) -> None:
+        # It has to outlive the process, not the machine.
+        content = json.dumps(asdict(self.note)).encode()
+        self.folder.publish(self.name, content, durable=False)
+
+    def forget(self) -> None:
+        self.folder.delete(self.name)
+
+
+def parse_note(text: bytes) -> Note:
+    note = Note(**json.loads(text))
+    for name in ("deaths", "deaths_alone", "given_up"):
+        # JSON has no whole numbers as keys.
+        setattr(note, name, {int(row): value for row, value in getattr(note, name).items()})
+    return note
+
+
+@contextmanager
+def watchdog(limit_s: float | None, bark: Callable[[float], None]) -> Iterator[None]:
+    """Call `bark` from another thread after `limit_s` seconds, unless the block has ended."""
+    if limit_s is None:
+        yield
+        return
+    timer = threading.Timer(limit_s, bark, [limit_s])
+    timer.daemon = True
+    timer.start()
+    # Where foreign code holds Python's lock no thread can bark; this one needs no lock.
+    faulthandler.dump_traceback_later(limit_s + 30, exit=True, file=STDERR)
+    try:
+        yield
+    finally:
+        timer.cancel()
+        faulthandler.cancel_dump_traceback_later()

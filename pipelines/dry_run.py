@@ -1,0 +1,120 @@
+"""What a run would make and cost, from the manifest and the folders alone: nothing is loaded."""
+
+import json
+import os
+from pathlib import Path
+
+import pyarrow.compute as pc
+import torch
+
+from flipsketch.inversion import INVERSION_FRAMES
+from flipsketch.manifest import ManifestSummary
+from flipsketch.plan import Part, read_plan
+from flipsketch.sampling import SamplingConfig
+from flipsketch.shard import ShardFacts, read_metadata, read_shards
+from flipsketch.storage import Folder
+from pipelines.planning import choose_rows_per_shard
+
+# Of 256 pixels, as ModelScope T2V has them; a filmstrip of real sketches has 0.06 bytes a pixel,
+# its tar, JSON and Parquet about 6,000 more.
+USUAL_SIZE = 256
+BYTES_PER_PIXEL, BYTES_PER_CLIP = 0.06, 6000
+# ModelScope T2V: one frame of its UNet, and what a GPU of 2022 or a CPU's thread makes of it.
+TFLOP_PER_FRAME = 0.305
+PARAMETER_BYTES = 4 * 1_411_000_000
+TFLOP_PER_S = {"cuda": 150.0, "cpu": 0.02}
+
+
+def print_dry_run(
+    manifest: ManifestSummary,
+    folder: Folder,
+    *,
+    model: str,
+    sampling: SamplingConfig,
+    batch_size: int,
+    rows_per_shard: int | None,
+    workers: int | None,
+    device: str | None,
+) -> None:
+    """Print rows, shards, bad rows, and estimates of bytes and time."""
+    plan = read_plan(folder)
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    workers = workers or (torch.cuda.device_count() if device == "cuda" else os.cpu_count()) or 1
+    if rows_per_shard is None and plan is not None:
+        rows_per_shard = plan.settings["rows_per_shard"]
+    elif rows_per_shard is None:
+        rows_per_shard = choose_rows_per_shard(manifest.num_rows, workers, batch_size)
+    shards = list(read_shards(folder, plan)[0].values()) if plan is not None else []
+    part = Part("manifest", 0, 0, manifest.num_rows, rows_per_shard)
+    num_good = manifest.num_rows - manifest.num_bad - len(manifest.repeats)
+    num_made = sum(facts.ok + facts.failed - facts.superseded for facts in shards)
+    num_left = max(0, manifest.num_rows - num_made)
+    print(f"rows:   {manifest.num_rows:,}")
+    print(f"shards: {part.num_shards:,} of up to {rows_per_shard:,} rows")
+    print(f"bad:    {manifest.num_bad:,} rows that the manifest has wrong")
+    print(f"        {len(manifest.repeats):,} rows with an id that an earlier row has")
+    if plan is not None:
+        print(f"done:   {num_made:,} rows in {len(shards):,} shards of the run that is there")
+    if any(facts.ok for facts in shards):
+        clip_bytes, clip_s = measure(folder, shards)
+        source = "as the shards that are there"
+    else:
+        clip_bytes, clip_s = estimate(Path(model), sampling, device)
+        source = (
+            f"guessed from the model's size, at {TFLOP_PER_S[device]:g} TFLOP/s a worker: by a "
+            f"factor of 3 or more; a finished shard tells better"
+        )
+    print(f"bytes:  {format_bytes(num_good * clip_bytes)} in all")
+    print(
+        f"time:   {format_s(num_left / manifest.num_rows * num_good * clip_s / workers)} on "
+        f"{workers} workers ({device}), {source}"
+    )
+
+
+def measure(folder: Folder, shards: list[ShardFacts]) -> tuple[float, float]:
+    """Return the bytes and seconds of a clip, as seen in committed shards."""
+    num_ok = sum(facts.ok for facts in shards)
+    some = [facts for facts in shards if facts.ok][-16:]
+    seconds = [
+        pc.mean(read_metadata(folder, facts.index, ["seconds"])["seconds"]) for facts in some
+    ]
+    clip_s = sum(value.as_py() for value in seconds) / len(some)
+    return sum(facts.tar_bytes for facts in shards) / num_ok, clip_s
+
+
+def estimate(model: Path, sampling: SamplingConfig, device: str) -> tuple[float, float]:
+    """Return guesses of the bytes and seconds of a clip."""
+    size, factor, unet_bytes = USUAL_SIZE, 8, PARAMETER_BYTES
+    if (model / "unet" / "config.json").is_file() and (model / "vae" / "config.json").is_file():
+        unet = json.loads((model / "unet" / "config.json").read_text())
+        vae = json.loads((model / "vae" / "config.json").read_text())
+        factor = 2 ** (len(vae["block_out_channels"]) - 1)
+        size = unet["sample_size"] * factor
+        unet_bytes = sum(path.stat().st_size for path in (model / "unet").glob("*.safetensors"))
+    clip_bytes = BYTES_PER_PIXEL * size**2 * sampling.num_frames + BYTES_PER_CLIP
+    latents = (size / factor) ** 2 / (USUAL_SIZE / 8) ** 2
+    tflop = count_frames(sampling) * TFLOP_PER_FRAME * latents * unet_bytes / PARAMETER_BYTES
+    return clip_bytes, tflop / TFLOP_PER_S[device]
+
+
+def count_frames(sampling: SamplingConfig) -> int:
+    """Return the UNet's single-frame passes for a clip; one with gradients counts as three."""
+    frames, steps = sampling.num_frames, sampling.num_inference_steps
+    passes = 1 if sampling.guidance_scale == 1.0 else 2
+    reference = sum(max(1, frames - step) for step in range(sampling.num_compose_steps))
+    aligning = sampling.num_align_steps * (3 * 9 * frames + 1)
+    return (INVERSION_FRAMES + passes * frames) * steps + reference + aligning
+
+
+def format_bytes(count: float) -> str:
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:,.1f} TB"
+
+
+def format_s(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
