@@ -206,17 +206,17 @@ class AnimationMaker:
                     pixels |= self.sample_pixels(batch, group, sketches)
             except Exception as error:
                 # The model may raise anything at all on a row; the others are to be saved.
-                self.num_raised, self.last_raised = self.num_raised + 1, error
                 if is_out_of_memory(error):
                     # Alone a row has its batch's shape, and needs as much.
                     reason = describe_out_of_memory(error, batch, self.sampling)
-                    for row in group:
-                        records[row.index]["error"] = reason
                 elif len(group) > 1:
                     groups = [[row] for row in group]
+                    continue
                 else:
                     reason = f"the model raised {type(error).__name__}: {error}"
-                    records[group[0].index]["error"] = reason
+                for row in group:
+                    records[row.index]["error"] = reason
+                self.num_raised, self.last_raised = self.num_raised + len(group), error
         return pixels
 
     def sample_pixels(

@@ -1,17 +1,21 @@
 """Manifests to animate, the job as a command, and corpora to compare."""
 
 import json
+import os
 import subprocess
 import sys
 import time
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import ray
 
 from flipsketch.sampling import SamplingConfig
 from flipsketch.shard import committed_shards
 from flipsketch.storage import open_folder
-from pipelines.animate import AnimateConfig
+from pipelines.animate import AnimateConfig, animate_manifest
 
 ROOT = Path(__file__).parent.parent
 SKETCHES = ROOT / "data" / "sketches"
@@ -70,3 +74,27 @@ def start_and_wait_for_a_shard(arguments: list[str], output: str) -> subprocess.
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
     return process
+
+
+def start_child(job: AnimateConfig, before: Callable[[], object] = lambda: None) -> int:
+    """Run a job in a child that is forked off, so that it need not import anything; its pid.
+
+    The job must keep to one thread: others do not come along.
+    """
+    pid = os.fork()
+    if pid == 0:
+        code = 99
+        try:
+            before()
+            code = animate_manifest(job)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            ray.shutdown()
+            os._exit(code)
+    return pid
+
+
+def run_child(job: AnimateConfig) -> int:
+    """Return the exit code of a job in a child."""
+    return os.waitstatus_to_exitcode(os.waitpid(start_child(job), 0)[1])
