@@ -39,6 +39,7 @@ from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.executor import ExecutorConfig
 from tests.corpora import (
     SKETCHES,
+    exit_code,
     good_rows,
     make_manifest,
     read_rows,
@@ -130,7 +131,7 @@ class KillMatrix:
         )
         load_sketch(next(SKETCHES.glob("*.svg")), 16)  # imports what no child then has to
         # In a child: this process must not have a thread when it forks off others.
-        os.waitpid(start_child(job), 0)
+        assert exit_code(start_child(job)) == 0
         assert len(read_rows(job.output)) == num_rows
         return job
 
@@ -351,10 +352,6 @@ def wait(pid: int, seconds: float) -> bool:
             return True
         time.sleep(0.01)
     return False
-
-
-def exit_code(pid: int) -> int:
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def end_all(processes: list[psutil.Process]) -> None:

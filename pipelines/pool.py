@@ -112,9 +112,11 @@ class ActorPool:
                         continue
                     raise error.cause from None
                 self.note_life()
-                if worker.shard is not None:
+                if worker.shard is None:
+                    log.info("an actor has loaded the model and is ready")
+                else:
                     yield worker.shard[0]
-                worker.shard = None
+                    worker.shard = None
                 self.idle.append(worker)
             self.refuse_standstill()
 

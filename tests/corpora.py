@@ -95,6 +95,10 @@ def start_child(job: AnimateConfig, before: Callable[[], object] = lambda: None)
     return pid
 
 
+def exit_code(pid: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
 def run_child(job: AnimateConfig) -> int:
     """Return the exit code of a job in a child."""
-    return os.waitstatus_to_exitcode(os.waitpid(start_child(job), 0)[1])
+    return exit_code(start_child(job))
