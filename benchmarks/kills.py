@@ -69,6 +69,8 @@ class KillConfig:
     local_kills: int = 500
     rows: int = 24
     """Rows of the manifest, two in each shard; for runs on Ray forty times as many."""
+    driver_s: float = 40
+    """A driver on Ray is killed before it is so old; its first row takes some 15 s."""
     seed: int = 0
 
 
@@ -202,9 +204,8 @@ class KillMatrix:
             job, whole = self.on_ray()
             while True:
                 pid = start_child(job, before=start_ray)
-                # Imports done, Ray and its actors take some 15 s before the first row.
-                killable = outcome.kills < self.config.kills
-                wait(pid, self.random.uniform(0, 40) if killable else 600)
+                enough = outcome.kills >= self.config.kills
+                wait(pid, 600 if enough else self.random.uniform(0, self.config.driver_s))
                 started = psutil.Process(pid).children(recursive=True)
                 os.kill(pid, signal.SIGKILL)
                 ended = exit_code(pid)

@@ -127,12 +127,12 @@ def test_a_model_that_raises_on_every_row_stops_the_run(job, tmp_path, poisoned)
 
 @pytest.mark.parametrize(
     ("prompt", "code", "deaths", "reason"),
-    [(EXITS, 9, 4, "ended the process 3 times"), (HANGS, TIMED_OUT, 2, "longer than the 4 s")],
+    [(EXITS, 9, 4, "ended the process 3 times"), (HANGS, TIMED_OUT, 2, "longer than the 8 s")],
 )
 def test_a_row_that_ends_or_stops_its_process_fails_alone(
     job, tmp_path, poisoned, prompt, code, deaths, reason
 ):
-    job = replace(poison_rows(job, tmp_path, {5: prompt}), row_timeout=1)
+    job = replace(poison_rows(job, tmp_path, {5: prompt}), row_timeout=2)
     assert [run_child(job) for _ in range(deaths + 1)] == [code] * deaths + [1]
     rows = compare_with_clean_run(job, tmp_path, bad=[5])
     assert reason in rows[5]["error"]
