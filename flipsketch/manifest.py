@@ -40,6 +40,8 @@ class ManifestSummary:
     """Rows that cannot be used as they stand, those with a repeated id aside."""
     prefix_fingerprint: str | None = None
     """Fingerprint of the first `prefix_rows` rows, if there are as many."""
+    file: str = ""
+    """SHA-256 of the file, if somebody has taken it."""
 
     def to_json(self) -> bytes:
         fields = {**vars(self), "repeats": list(self.repeats.items())}

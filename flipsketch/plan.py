@@ -1,10 +1,13 @@
 """The plan of a run: what determines its pixels and layout, written first and held to on resume."""
 
+import functools
 import hashlib
 import json
 import re
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
+
+import numpy as np
 
 from flipsketch.storage import Folder
 
@@ -18,24 +21,27 @@ OWN_FILES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Part:
     """Consecutive shards of a plan: the manifest's rows, rows added to it, or a second try."""
 
     kind: Literal["manifest", "extend", "retry"]
     first_shard: int
-    first_row: int
-    """In the manifest; for a retry in the list of the rows that had failed before it, and 0."""
-    num_rows: int
+    rows: np.ndarray
+    """Positions in the manifest, in order."""
     rows_per_shard: int
 
     @property
     def num_shards(self) -> int:
-        return -(-self.num_rows // self.rows_per_shard)
+        return -(-len(self.rows) // self.rows_per_shard)
 
-    def num_rows_in(self, shard: int) -> int:
-        before = (shard - self.first_shard) * self.rows_per_shard
-        return min(self.rows_per_shard, self.num_rows - before)
+    @property
+    def shards(self) -> range:
+        return range(self.first_shard, self.first_shard + self.num_shards)
+
+    def rows_in(self, shard: int) -> np.ndarray:
+        first = (shard - self.first_shard) * self.rows_per_shard
+        return self.rows[first : first + self.rows_per_shard]
 
 
 @dataclass(frozen=True)
@@ -47,26 +53,22 @@ class Plan:
     log: dict[str, Any] = field(default_factory=dict)
     """Noted only: executor, workers, device, versions, command."""
     additions: tuple[dict[str, Any], ...] = ()
-    """What `--extend` and `--retry-failed` appended: {"kind", "num_rows"}, and for an extension
-    the fingerprint of the manifest that it made."""
+    """What was appended: by `--extend` {"kind", "num_rows", "manifest_fingerprint"}, by
+    `--retry-failed` {"kind", "rows"}, which are written like "3 7-12"."""
 
-    @property
+    @functools.cached_property
     def parts(self) -> list[Part]:
         parts: list[Part] = []
-        shard, row = 0, 0
+        shard = num_rows = 0
         first = {"kind": "manifest", "num_rows": self.settings["num_rows"]}
         for added in (first, *self.additions):
-            retry = added["kind"] == "retry"
-            part = Part(
-                kind=added["kind"],
-                first_shard=shard,
-                first_row=0 if retry else row,
-                num_rows=added["num_rows"],
-                rows_per_shard=self.settings["rows_per_shard"],
-            )
-            parts.append(part)
-            shard += part.num_shards
-            row += 0 if retry else part.num_rows
+            if added["kind"] == "retry":
+                rows = parse_ranges(added["rows"])
+            else:
+                rows = np.arange(num_rows, num_rows + added["num_rows"])
+                num_rows += added["num_rows"]
+            parts.append(Part(added["kind"], shard, rows, self.settings["rows_per_shard"]))
+            shard += parts[-1].num_shards
         return parts
 
     @property
@@ -76,7 +78,7 @@ class Plan:
     @property
     def num_rows(self) -> int:
         """Rows of the manifest, each once however often it is tried."""
-        return sum(part.num_rows for part in self.parts if part.kind != "retry")
+        return sum(len(part.rows) for part in self.parts if part.kind != "retry")
 
     @property
     def manifest_fingerprint(self) -> str:
@@ -103,6 +105,22 @@ class Plan:
             "additions": list(self.additions),
         }
         return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode()
+
+
+def format_ranges(numbers: list[int]) -> str:
+    """Return ascending numbers as text: [3, 7, 8, 9] as "3 7-9"."""
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and number == ranges[-1][1] + 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+    return " ".join(f"{first}-{last}" if last > first else f"{first}" for first, last in ranges)
+
+
+def parse_ranges(text: str) -> np.ndarray:
+    ends = (entry.partition("-")[::2] for entry in text.split())
+    return np.concatenate([np.arange(int(first), int(last or first) + 1) for first, last in ends])
 
 
 def read_plan(folder: Folder) -> Plan | None:

@@ -26,7 +26,14 @@ from flipsketch.model import (
     model_licence,
     weights_bytes,
 )
-from flipsketch.plan import FORMAT_VERSION, PLAN_FILE, Plan, begin_run, read_plan
+from flipsketch.plan import (
+    FORMAT_VERSION,
+    PLAN_FILE,
+    Plan,
+    begin_run,
+    format_ranges,
+    read_plan,
+)
 from flipsketch.sampling import SamplingConfig
 from flipsketch.shard import read_shards
 from flipsketch.storage import PARTIAL, Folder, open_folder, resolve
@@ -134,7 +141,7 @@ def animate_manifest(config: AnimateConfig) -> int:
             overwrite=config.overwrite,
             prefix_fingerprint=manifest.prefix_fingerprint if config.extend else None,
         )
-        write_summary(config.manifest, folder, manifest)
+        write_summary(folder, manifest)
         # A Ray driver outlives its actors, so the notes of another driver's blame nobody.
         folder.sweep(PARTIAL if config.executor.executor == "local" else f"{PARTIAL}|{NOTES}")
         return make_missing(config, manifest, folder, plan, resources)
@@ -193,6 +200,8 @@ def make(
     progress: Progress,
 ) -> None:
     """Make the shards of a plan that are not committed."""
+    if len(progress.shards) == plan.num_shards:
+        return
     maker = functools.partial(
         AnimationMaker,
         model=anchor(config.model) if Path(config.model).is_dir() else config.model,
@@ -206,23 +215,21 @@ def make(
         schema=row_schema(manifest.extra_schema),
         row_timeout=config.row_timeout or ROW_TIMEOUT_S[resources.device],
     )
-    if len(progress.shards) == plan.num_shards:
-        return
-    missing = missing_shards(config.manifest, manifest, plan, folder, progress.shards)
+    missing = missing_shards(config.manifest, manifest, plan, progress.shards)
     for index in make_shards(config.executor, resources, maker, missing, progress.report):
         progress.commit(index)
 
 
 def plan_retry(folder: Folder, plan: Plan, progress: Progress) -> Plan:
     """Add the rows that failed, and that are not wrong in the manifest itself, to the plan."""
-    num_rows = len(retryable_rows(folder, list(progress.shards.values())))
-    if num_rows == 0:
+    rows = retryable_rows(folder, list(progress.shards.values()))
+    if not rows:
         log.info("no failed row is worth another try")
         return plan
-    plan = plan.add(kind="retry", num_rows=num_rows)
+    plan = plan.add(kind="retry", rows=format_ranges(rows))
     folder.publish(PLAN_FILE, plan.to_json())
-    log.info("trying %d failed rows again, in %d more shards", num_rows, plan.parts[-1].num_shards)
-    progress.retry(num_rows)
+    log.info("trying %d failed rows again, in %d more shards", len(rows), plan.parts[-1].num_shards)
+    progress.retry(len(rows))
     return plan
 
 

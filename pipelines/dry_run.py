@@ -9,7 +9,7 @@ import torch
 
 from flipsketch.inversion import INVERSION_FRAMES
 from flipsketch.manifest import ManifestSummary
-from flipsketch.plan import Part, read_plan
+from flipsketch.plan import read_plan
 from flipsketch.sampling import SamplingConfig
 from flipsketch.shard import ShardFacts, read_metadata, read_shards
 from flipsketch.storage import Folder
@@ -45,12 +45,12 @@ def print_dry_run(
     elif rows_per_shard is None:
         rows_per_shard = choose_rows_per_shard(manifest.num_rows, workers, batch_size)
     shards = list(read_shards(folder, plan)[0].values()) if plan is not None else []
-    part = Part("manifest", 0, 0, manifest.num_rows, rows_per_shard)
+    num_shards = -(-manifest.num_rows // rows_per_shard)
     num_good = manifest.num_rows - manifest.num_bad - len(manifest.repeats)
     num_made = sum(facts.ok + facts.failed - facts.superseded for facts in shards)
     num_left = max(0, manifest.num_rows - num_made)
     print(f"rows:   {manifest.num_rows:,}")
-    print(f"shards: {part.num_shards:,} of up to {rows_per_shard:,} rows")
+    print(f"shards: {num_shards:,} of up to {rows_per_shard:,} rows")
     print(f"bad:    {manifest.num_bad:,} rows that the manifest has wrong")
     print(f"        {len(manifest.repeats):,} rows with an id that an earlier row has")
     if plan is not None:

@@ -1,8 +1,7 @@
 """Which rows are in which shard, and which shards are missing: the same for every job."""
 
-import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from itertools import islice
 
@@ -34,54 +33,48 @@ def read_summary(
 ) -> ManifestSummary:
     """Return what there is to know of a manifest: from the planning of the run `before` if the file
     is still the same, else by reading all of it."""
+    file_sha256 = hash_file(location)
     found = folder.read(SUMMARY_FILE) if before else None
-    if found is not None:
-        document = json.loads(found)
-        if document["file_sha256"] == hash_file(location):
-            return ManifestSummary.from_json(document["summary"].encode())
-    return summarize_manifest(location, reserved, prefix_rows=before.num_rows if before else 0)
+    if found is not None and (summary := ManifestSummary.from_json(found)).file == file_sha256:
+        return summary
+    summary = summarize_manifest(location, reserved, prefix_rows=before.num_rows if before else 0)
+    return replace(summary, file=file_sha256)
 
 
-def write_summary(location: str, folder: Folder, manifest: ManifestSummary) -> None:
-    document = {
-        "file_sha256": hash_file(location),
-        "summary": replace(manifest, prefix_fingerprint=None).to_json().decode(),
-    }
-    content = json.dumps(document).encode()
+def write_summary(folder: Folder, summary: ManifestSummary) -> None:
+    content = replace(summary, prefix_fingerprint=None).to_json()
     if folder.read(SUMMARY_FILE) != content:
         folder.publish(SUMMARY_FILE, content)
 
 
 def missing_shards(
-    manifest: str,
-    summary: ManifestSummary,
-    plan: Plan,
-    folder: Folder,
-    done: dict[int, ShardFacts],
+    manifest: str, summary: ManifestSummary, plan: Plan, done: Collection[int]
 ) -> Iterator[Shard]:
     """Yield the shards that are not committed, with their rows, reading the manifest as it goes."""
-    for part in plan.parts:
-        shards = range(part.first_shard, part.first_shard + part.num_shards)
-        missing = [index for index in shards if index not in done]
+    for number, part in enumerate(plan.parts):
+        missing = [index for index in part.shards if index not in done]
         if not missing:
             continue
-        if part.kind == "retry":
-            earlier = [facts for facts in done.values() if facts.index < part.first_shard]
-            positions = retryable_rows(folder, earlier)
-        else:
-            positions = np.arange(part.first_row, part.first_row + part.num_rows)
-        wanted = np.zeros(summary.num_rows, bool)
+        wanted, tried_again = np.zeros((2, summary.num_rows), bool)
         for index in missing:
-            first = (index - part.first_shard) * part.rows_per_shard
-            wanted[positions[first : first + part.rows_per_shard]] = True
+            wanted[part.rows_in(index)] = True
+        for later in plan.parts[number + 1 :]:
+            tried_again[later.rows] = True
         rows = read_rows(manifest, summary, wanted)
         for index in missing:
-            yield index, list(islice(rows, part.num_rows_in(index)))
+            yield (
+                index,
+                [
+                    # Else a row might come out well here too, and its clip stand in two tars.
+                    replace(row, error="tried again in a later shard")
+                    if tried_again[row.index]
+                    else row
+                    for row in islice(rows, len(part.rows_in(index)))
+                ],
+            )
 
 
-def retryable_rows(folder: Folder, shards: list[ShardFacts]) -> np.ndarray:
+def retryable_rows(folder: Folder, shards: list[ShardFacts]) -> list[int]:
     """Return the positions in the manifest of the failed rows that may come out well this time."""
     failures = read_failures(folder, shards)
-    return np.array(
-        sorted(row for row, failure in failures.items() if failure.key is not None), np.int64
-    )
+    return sorted(row for row, failure in failures.items() if failure.key is not None)

@@ -25,7 +25,7 @@ class Progress:
         self.folder, self.shards = folder, shards
         self.counts = {facts.index: (facts.ok, facts.failed) for facts in shards.values()}
         # Failed rows that are tried again count where they are now.
-        self.num_retried = sum(part.num_rows for part in plan.parts if part.kind == "retry")
+        self.num_retried = sum(len(part.rows) for part in plan.parts if part.kind == "retry")
         self.num_ok_before, num_failed_before = self.totals()
         self.redirect = logging_redirect_tqdm()
         self.bar = tqdm(

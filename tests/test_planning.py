@@ -10,7 +10,7 @@ import pytest
 
 from flipsketch.manifest import read_rows as read_manifest
 from flipsketch.manifest import summarize_manifest
-from flipsketch.plan import begin_run, read_plan
+from flipsketch.plan import format_ranges, parse_ranges, read_plan
 from flipsketch.shard import committed_shards, read_shards
 from flipsketch.storage import open_folder
 from pipelines.animate import animate_manifest
@@ -103,7 +103,7 @@ def test_rows_at_the_end_of_a_manifest_extend_the_run(job, tmp_path):
         assert (status.planned, status.ok, status.planned_rows) == (5, 8, 8)
     assert before.items() <= read_tars(job.output).items()
     assert [row["manifest_row"] for row in read_rows(job.output)] == list(range(8))
-    assert read_plan(open_folder(job.output)).parts[1].first_row == 5
+    assert read_plan(open_folder(job.output)).parts[1].rows.tolist() == [5, 6, 7]
 
 
 def test_a_manifest_that_changed_before_its_end_extends_nothing(job, tmp_path):
@@ -140,15 +140,31 @@ def test_a_shard_of_another_plan_or_none_is_made_anew(job, tmp_path):
 def test_missing_shards_have_the_rows_that_they_had(tmp_path):
     manifest = make_manifest(tmp_path, good_rows(10))
     summary = summarize_manifest(manifest)
-    folder = open_folder(str(tmp_path / "run"))
-    plan = begin_run(folder, replace(PLAN, settings={**ROWS, "num_rows": 10}))
-    plan = plan.add(kind="extend", num_rows=0, manifest_fingerprint="n")
-    done = dict.fromkeys([1])
+    plan = replace(PLAN, settings={**ROWS, "num_rows": 8})
+    plan = plan.add(kind="retry", rows="0 2-3 5-6")
+    plan = plan.add(kind="extend", num_rows=2, manifest_fingerprint="n")
     found = {
-        index: [row.index for row in rows]
-        for index, rows in missing_shards(manifest, summary, plan, folder, done)
+        index: [row.index if row.error is None else row.error for row in rows]
+        for index, rows in missing_shards(manifest, summary, plan, done=[1])
     }
-    assert found == {0: [0, 1, 2, 3], 2: [8, 9]}
+    again = "tried again in a later shard"
+    assert found == {0: [again, 1, again, again], 2: [0, 2, 3, 5], 3: [6], 4: [8, 9]}
+
+
+def test_rows_of_a_second_try_are_noted_as_ranges():
+    for numbers, text in (([5], "5"), ([3, 7, 8, 9, 12, 13], "3 7-9 12-13")):
+        assert format_ranges(numbers) == text
+        assert parse_ranges(text).tolist() == numbers
+
+
+def test_a_first_try_that_is_lost_after_the_second_doubles_nothing(mendable, tmp_path):
+    animate_manifest(mendable)
+    shutil.copy(good_rows(1)[0]["sketch"], tmp_path / "one.svg")
+    animate_manifest(replace(mendable, retry_failed=True))
+    (Path(mendable.output) / "metadata" / "00000.parquet").unlink()
+    assert animate_manifest(mendable) == 1
+    status = verified(mendable.output)
+    assert (status.done, status.ok, status.failed) == (5, 5, 2)
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet"])
