@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from flipsketch.row import KNOWN_COLUMNS, Row, id_hash, is_text, parse_row, row_digest
 from flipsketch.storage import open_location
 
+EXAMPLES = 5
 CSV_FIELD_BYTES = 16 * 1024 * 1024
 
 
@@ -38,6 +39,8 @@ class ManifestSummary:
     """Rows whose id an earlier row has: their position, and that of the earlier one."""
     num_bad: int = 0
     """Rows that cannot be used as they stand, those with a repeated id aside."""
+    bad_examples: tuple[str, ...] = ()
+    """Why, for the first of them."""
     prefix_fingerprint: str | None = None
     """Fingerprint of the first `prefix_rows` rows, if there are as many."""
     file: str = ""
@@ -54,7 +57,12 @@ class ManifestSummary:
         fields = json.loads(text)
         schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(fields["extra_schema"])))
         return ManifestSummary(
-            **{**fields, "extra_schema": schema, "repeats": dict(fields["repeats"])}
+            **{
+                **fields,
+                "extra_schema": schema,
+                "repeats": dict(fields["repeats"]),
+                "bad_examples": tuple(fields["bad_examples"]),
+            }
         )
 
 
@@ -75,9 +83,13 @@ def summarize_manifest(
     id_hashes = bytearray()
     kinds: dict[str, set[str]] = {}
     num_rows = num_bad = 0
+    bad_examples: list[str] = []
     for row in parse_rows(location):
         num_rows += 1
-        num_bad += row.error is not None
+        if row.error is not None:
+            num_bad += 1
+            if num_bad <= EXAMPLES:
+                bad_examples.append(f"row {row.index + 1}: {row.error}")
         digest.update(row_digest(row))
         for name, value in row.extra.items():
             kinds.setdefault(name, set()).add(extra_kind(value))
@@ -103,6 +115,7 @@ def summarize_manifest(
         extra_schema=extra_schema,
         repeats=find_repeats(id_hashes),
         num_bad=num_bad,
+        bad_examples=tuple(bad_examples),
         prefix_fingerprint=prefix_fingerprint,
     )
 

@@ -176,7 +176,7 @@ def begin_run(
         now = dict(plan.settings)
         if num_new > 0 and prefix_fingerprint == before.manifest_fingerprint:
             now |= rows
-        refuse_changes(folder, {**before.settings, **rows}, now)
+        refuse_changes(folder, before, {**before.settings, **rows}, now)
         if now == plan.settings:
             return before
         plan = before.add(
@@ -186,24 +186,31 @@ def begin_run(
     return plan
 
 
-def refuse_changes(folder: Folder, before: dict[str, Any], now: dict[str, Any]) -> None:
-    changed = [
-        f"  {name}: {before.get(name)!r} there, {now.get(name)!r} now"
-        for name in sorted({*before, *now})
-        if before.get(name) != now.get(name)
-    ]
-    if changed:
-        raise ValueError(
-            "\n".join(
-                [
-                    f"{folder}: holds a run with another plan, and clips of two plans do not mix:",
-                    *changed,
-                    "Run with the same settings to go on with it, give another --output, say "
-                    "--overwrite to delete its clips and start again, or, if the manifest has "
-                    "only gained rows at its end, --extend.",
-                ]
-            )
+def refuse_changes(folder: Folder, plan: Plan, before: dict[str, Any], now: dict[str, Any]) -> None:
+    changed = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
+    if not changed:
+        return
+    ways = ["Run with the same settings to go on with it"]
+    if named := [name for name in changed if name in plan.chosen]:
+        ways.append(f"leave out {', '.join(named)}, which was chosen for you then")
+    if set(changed) <= {"num_rows", "manifest_fingerprint"}:
+        ways.append(
+            "if the manifest has only gained rows at its end, say --extend (which refuses when any "
+            "earlier row has changed or is gone)"
         )
+    ways.append("give another --output, or say --overwrite to delete its clips and start again")
+    raise ValueError(
+        "\n".join(
+            [
+                f"{folder}: holds a run with another plan, and clips of two plans do not mix:",
+                *(
+                    f"  {name}: {before.get(name)!r} there, {now.get(name)!r} now"
+                    for name in changed
+                ),
+                "; ".join(ways) + ".",
+            ]
+        )
+    )
 
 
 def delete_run(folder: Folder) -> None:

@@ -184,6 +184,7 @@ def read_metadata(folder: Folder, index: int, columns: list[str] | None = None) 
 
 def read_shards(folder: Folder, plan: Plan) -> tuple[dict[int, ShardFacts], list[str]]:
     """Return the plan's committed shards by index, and a sentence on each file that is none."""
+    tars = {f"clips/{name}" for name in folder.list("clips")}
 
     def read(index: int) -> ShardFacts | str:
         try:
@@ -192,6 +193,8 @@ def read_shards(folder: Folder, plan: Plan) -> tuple[dict[int, ShardFacts], list
             return f"{metadata_name(index)}: not readable: {error}"
         if facts.plan != plan.fingerprint or index >= plan.num_shards:
             return f"{metadata_name(index)}: of another plan"
+        if facts.ok and tar_name(index) not in tars:
+            return f"{metadata_name(index)}: its tar is gone"
         return facts
 
     found = in_threads(read, committed_shards(folder))

@@ -103,7 +103,9 @@ class AnimateConfig:
         if self.row_timeout is not None and not self.row_timeout > 0:
             raise ValueError(f"row_timeout must be more than 0, got {self.row_timeout}")
         if self.overwrite and (self.extend or self.retry_failed):
-            raise ValueError("--overwrite starts again; it goes with neither --extend nor --retry")
+            raise ValueError(
+                "--overwrite starts again; it goes with neither --extend nor --retry-failed"
+            )
         parse_max_failures(self.max_failures)
 
 
@@ -120,6 +122,7 @@ def animate_manifest(config: AnimateConfig) -> int:
         print_dry_run(
             manifest,
             folder,
+            None if config.overwrite else read_plan(folder),
             model=config.model,
             sampling=config.sampling,
             batch_size=config.batch_size,

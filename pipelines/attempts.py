@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
@@ -46,10 +46,12 @@ class Note:
     """Rows that are not run again, and why."""
     unexplained: int = 0
     """Deaths between rows."""
+    ended: bool = False
+    """The attempt was given up in good order: interrupted, or the disk was full."""
 
 
 class Attempts:
-    """The note of one shard, in `_tmp`."""
+    """The note of one shard, in `_tmp`; as a context it goes when the shard has been committed."""
 
     def __init__(self, folder: Folder, index: int) -> None:
         """Take up the note if there is one: its writer is dead.
@@ -73,6 +75,9 @@ class Attempts:
     def settle(self) -> None:
         """Put the death that left this note down to the rows that ran."""
         note = self.note
+        if note.ended:
+            note.ended = False
+            return
         for row in note.running:
             note.deaths[row] = note.deaths.get(row, 0) + 1
         if not note.running:
@@ -130,13 +135,22 @@ class Attempts:
             )
             os._exit(TIMED_OUT)
 
+    def __enter__(self) -> "Attempts":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if kind is None:
+            self.folder.delete(self.name)
+            return
+        self.note.ended = True
+        # A disk that is full takes no note, but a person will look at it anyway.
+        with suppress(OSError):
+            self.save()
+
     def save(self) -> None:
         # It has to outlive the process, not the machine.
         content = json.dumps(asdict(self.note)).encode()
         self.folder.publish(self.name, content, durable=False)
-
-    def forget(self) -> None:
-        self.folder.delete(self.name)
 
 
 def parse_note(text: bytes) -> Note:

@@ -9,7 +9,7 @@ import torch
 
 from flipsketch.inversion import INVERSION_FRAMES
 from flipsketch.manifest import ManifestSummary
-from flipsketch.plan import read_plan
+from flipsketch.plan import Plan
 from flipsketch.sampling import SamplingConfig
 from flipsketch.shard import ShardFacts, read_metadata, read_shards
 from flipsketch.storage import Folder
@@ -28,6 +28,7 @@ TFLOP_PER_S = {"cuda": 150.0, "cpu": 0.02}
 def print_dry_run(
     manifest: ManifestSummary,
     folder: Folder,
+    plan: Plan | None,
     *,
     model: str,
     sampling: SamplingConfig,
@@ -36,8 +37,11 @@ def print_dry_run(
     workers: int | None,
     device: str | None,
 ) -> None:
-    """Print rows, shards, bad rows, and estimates of bytes and time."""
-    plan = read_plan(folder)
+    """Print rows, shards, bad rows, and estimates of bytes and time.
+
+    Args:
+        plan: of the run in the folder that would go on, or be extended.
+    """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     workers = workers or (torch.cuda.device_count() if device == "cuda" else os.cpu_count()) or 1
     if rows_per_shard is None and plan is not None:
@@ -46,6 +50,9 @@ def print_dry_run(
         rows_per_shard = choose_rows_per_shard(manifest.num_rows, workers, batch_size)
     shards = list(read_shards(folder, plan)[0].values()) if plan is not None else []
     num_shards = -(-manifest.num_rows // rows_per_shard)
+    if plan is not None:
+        num_new = max(0, manifest.num_rows - plan.num_rows)
+        num_shards = plan.num_shards + -(-num_new // rows_per_shard)
     num_good = manifest.num_rows - manifest.num_bad - len(manifest.repeats)
     num_made = sum(facts.ok + facts.failed - facts.superseded for facts in shards)
     num_left = max(0, manifest.num_rows - num_made)
@@ -53,6 +60,8 @@ def print_dry_run(
     print(f"shards: {num_shards:,} of up to {rows_per_shard:,} rows")
     print(f"bad:    {manifest.num_bad:,} rows that the manifest has wrong")
     print(f"        {len(manifest.repeats):,} rows with an id that an earlier row has")
+    for reason in manifest.bad_examples:
+        print(f"        {reason}")
     if plan is not None:
         print(f"done:   {num_made:,} rows in {len(shards):,} shards of the run that is there")
     if any(facts.ok for facts in shards):
@@ -67,7 +76,7 @@ def print_dry_run(
     print(f"bytes:  {format_bytes(num_good * clip_bytes)} in all")
     print(
         f"time:   {format_s(num_left / manifest.num_rows * num_good * clip_s / workers)} on "
-        f"{workers} workers ({device}), {source}"
+        f"{workers} workers ({device}), loading aside, {source}"
     )
 
 

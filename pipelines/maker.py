@@ -89,7 +89,19 @@ class AnimationMaker:
         """
         # Here, since Ray may call from another thread than the one that loaded the model.
         torch.set_num_threads(self.plan.settings["threads"])
-        attempts = Attempts(self.folder, index)
+        with Attempts(self.folder, index) as attempts:
+            records = self.make_and_commit(index, rows, report, attempts)
+        report(index, *count_finished(records.values()))
+        if self.num_made == 0 and self.num_raised >= MANY:
+            raise RuntimeError(
+                f"the model raised on all of the first {self.num_raised} rows; mend what is wrong "
+                f"and run the same command with --retry-failed"
+            ) from self.last_raised
+
+    def make_and_commit(
+        self, index: int, rows: list[Row], report: Report, attempts: Attempts
+    ) -> dict[int, dict[str, Any]]:
+        """Return the rows' records, whose shard is then committed."""
         records = {row.index: self.describe(row, attempts) for row in rows}
         sketches = self.read_sketches(rows, records, attempts)
         # Those that a process died of come first: what is to be learnt is learnt soon.
@@ -122,14 +134,8 @@ class AnimationMaker:
             self.plan.fingerprint,
             retry=self.plan.part_of(index).kind == "retry",
         )
-        attempts.forget()
-        report(index, *count_finished(records.values()))
         self.num_made += len(samples)
-        if self.num_made == 0 and self.num_raised >= MANY:
-            raise RuntimeError(
-                f"the model raised on all of the first {self.num_raised} rows; mend what is wrong "
-                f"and run the same command with --retry-failed"
-            ) from self.last_raised
+        return records
 
     def describe(self, row: Row, attempts: Attempts) -> dict[str, Any]:
         """Return the row's record, as of a failure until `encode` says otherwise."""

@@ -85,7 +85,7 @@ def read_status(folder: Folder, plan: Plan, *, verify: bool = False) -> Status:
     with_tar = {tar_name(facts.index) for facts in shards.values() if facts.ok}
     for name in folder.list("clips"):
         if f"clips/{name}" not in with_tar:
-            status.in_doubt.append(f"clips/{name}: no committed shard's; a rerun writes it anew")
+            status.in_doubt.append(f"clips/{name}: no committed shard's")
     if verify:
         keys: Counter[str] = Counter()
         for facts in shards.values():
@@ -156,7 +156,9 @@ def describe(status: Status, verified: bool) -> str:
     lines += [f"failed: {count} x {reason}" for reason, count in shown]
     if len(status.reasons) > len(shown):
         lines.append(f"failed: {len(status.reasons) - len(shown)} other reasons (--json has all)")
-    lines += [f"in doubt: {entry}" for entry in status.in_doubt]
+    if status.missing:
+        lines.append("not finished: the same command goes on")
+    lines += [f"in doubt: {entry}; the same command makes it anew" for entry in status.in_doubt]
     lines += [f"wrong: {problem}" for problem in status.problems]
     if verified and not status.problems:
         lines.append("verified: every tar, sample and row is as it was committed")

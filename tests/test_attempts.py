@@ -43,7 +43,8 @@ def test_a_row_is_given_up_after_three_deaths_alone(tmp_path):
     attempts = Attempts(folder, 7)
     assert list(attempts.given_up) == [2] and "ended the process 3 times" in attempts.given_up[2]
     assert [attempts.deaths(row) for row in ROWS] == [1, 1, 4, 1]
-    attempts.forget()
+    with attempts:
+        pass
     assert folder.list("_tmp") == []
 
 
@@ -71,6 +72,15 @@ def test_deaths_that_no_row_explains_end_the_run(tmp_path):
     with pytest.raises(ChildProcessError, match="shard 00007"):
         Attempts(folder, 7)
     Attempts(folder, 7)
+
+
+def test_an_attempt_that_was_interrupted_is_no_death(tmp_path):
+    folder = open_folder(str(tmp_path))
+    die(folder, ROWS)
+    for _ in range(MAX_UNEXPLAINED_DEATHS + 1):
+        with pytest.raises(KeyboardInterrupt), Attempts(folder, 7) as attempts:
+            raise KeyboardInterrupt
+    assert attempts.are_suspect("animating", ROWS) and Attempts(folder, 7).note.unexplained == 0
 
 
 def compare_with_clean_run(job, tmp_path, bad: list[int]):

@@ -30,7 +30,14 @@ def test_other_settings_are_refused_with_the_fields_and_the_ways_out(tmp_path):
     message = str(error.value)
     assert "batch_size: 4 there, 8 now" in message and "new: None there, 1 now" in message
     assert "dtype" not in message
-    assert "--overwrite" in message and "--output" in message
+    assert "--overwrite" in message and "--output" in message and "--extend" not in message
+
+
+def test_a_setting_that_was_chosen_may_be_left_out(tmp_path):
+    folder = open_folder(str(tmp_path))
+    begin_run(folder, PLAN)
+    with pytest.raises(ValueError, match="leave out dtype, which was chosen for you"):
+        begin_run(folder, Plan({**PLAN.settings, "dtype": "float16"}))
     assert read_plan(folder) == PLAN
 
 

@@ -198,6 +198,7 @@ def test_a_dry_run_writes_nothing_and_needs_no_model(job, capsys, tmp_path):
     out = capsys.readouterr().out
     assert "rows:   22" in out and "shards: 11 of up to 2 rows" in out
     assert "1 rows that the manifest has wrong" in out and "1 rows with an id" in out
+    assert "row 22: a prompt must be" in out
     assert not Path(job.output).exists()
 
 
@@ -207,6 +208,12 @@ def test_a_dry_run_goes_by_the_shards_that_are_there(job, capsys, tmp_path):
     assert animate_manifest(replace(job, dry_run=True)) == 0
     out = capsys.readouterr().out
     assert "done:   6 rows in 3 shards" in out and "time:   0 s" in out
+    again = replace(job, dry_run=True, overwrite=True)
+    assert animate_manifest(again) == 0
+    assert "done:" not in capsys.readouterr().out
+    longer = replace(job, manifest=make_manifest(tmp_path, good_rows(9)), dry_run=True)
+    assert animate_manifest(longer) == 0
+    assert "shards: 5 of" in capsys.readouterr().out
     assert len(committed_shards(open_folder(job.output))) == 3
 
 

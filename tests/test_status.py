@@ -7,7 +7,7 @@ import pytest
 from flipsketch.plan import read_plan
 from flipsketch.storage import open_folder
 from pipelines.animate import animate_manifest
-from pipelines.status import StatusConfig, print_status, read_status
+from pipelines.status import StatusConfig, describe, print_status, read_status
 from tests.corpora import good_rows, make_manifest
 
 
@@ -52,10 +52,11 @@ def test_changed_lost_and_doubled_tars_are_wrong(corpus):
     content[600] ^= 1
     (clips / "00000.tar").write_bytes(content)
     (clips / "00002.tar").unlink()
-    problems = status_of(corpus).problems
-    assert len(problems) == 2
-    assert "clips/00000.tar: its bytes are not" in problems[0]
-    assert "clips/00002.tar: is gone" in problems[1]
+    status = status_of(corpus)
+    assert len(status.problems) == 1 and len(status.in_doubt) == 1
+    assert "clips/00000.tar: its bytes are not" in status.problems[0]
+    assert "metadata/00002.parquet: its tar is gone" in status.in_doubt[0]
+    assert "not finished: the same command goes on" in describe(status, verified=True)
 
 
 def test_a_shard_that_stands_twice_is_wrong(corpus):
