@@ -256,7 +256,7 @@ class KillMatrix:
             run = threading.Thread(target=animate_manifest, args=[job])
             run.start()
             while outcome.kills < self.config.kills:
-                run.join(self.random.uniform(5, 20))
+                run.join(self.random.uniform(3, 10))
                 if not run.is_alive():
                     break
                 cluster.remove_node(node, allow_graceful=False)

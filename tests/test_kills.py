@@ -8,11 +8,15 @@ import pytest
 from tests.corpora import ROOT
 
 SHORT = ["--rows", "8", "--ray-rows", "120", "--kills", "3", "--local-kills", "50"]
-SHORT += ["--driver-s", "20"]
+SHORT += ["--driver-s", "15"]
 
 
 @pytest.mark.parametrize(
-    ("role", "kills"), [("local", 50), ("steps", 12), ("actor", 3), ("driver", 3), ("node", 3)]
+    ("role", "kills"),
+    [
+        *(("local", 50), ("actor", 3), ("driver", 3), ("node", 3)),
+        pytest.param("steps", 12, marks=pytest.mark.slow),
+    ],
 )
 def test_kills_lose_double_and_half_show_nothing(role, kills):
     ended = subprocess.run(
