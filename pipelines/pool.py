@@ -7,6 +7,7 @@ was, and would load the models again for each wave of blocks.)
 """
 
 import logging
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -125,7 +126,7 @@ class ActorPool:
 
     def replace_dead(self, worker: Worker, error: RayActorError) -> None:
         """Give a dead actor's shard to the next one that is free, and hire another."""
-        cause = " ".join(str(error).split())
+        cause = textwrap.shorten(str(error), 300)
         self.deaths_in_a_row += 1
         if isinstance(error, ActorUnavailableError):
             ray.kill(worker.actor)  # out of reach; if it lives on, it must not go on with its shard
