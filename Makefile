@@ -36,10 +36,10 @@ out/models/tiny: | install
 	$(BIN)/python -m flipsketch.tiny $@
 
 test: install ## Run the tests, but for the slow ones
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" $(ARGS)
 
 test-slow: install ## Run the slow tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow $(ARGS)
 
 lint: install ## Check style and types
 	$(BIN)/ruff check .

@@ -68,7 +68,9 @@ class KillConfig:
     """Of actors, of drivers and of nodes, each."""
     local_kills: int = 500
     rows: int = 24
-    """Rows of the manifest, two in each shard; for runs on Ray forty times as many."""
+    """Rows of the manifest, two in each shard."""
+    ray_rows: int = 960
+    """For runs on Ray, which take half a minute to begin."""
     driver_s: float = 40
     """A driver on Ray is killed before it is so old; its first row takes some 15 s."""
     seed: int = 0
@@ -139,7 +141,7 @@ class KillMatrix:
 
     def on_ray(self) -> tuple[AnimateConfig, AnimateConfig]:
         """Return a job for two actors in a new folder, and the one without kills."""
-        self.long = self.long or self.make_job("long", 40 * self.config.rows)
+        self.long = self.long or self.make_job("long", self.config.ray_rows)
         return self.next_job(self.long, ExecutorConfig(workers=2)), self.long
 
     def next_job(self, whole: AnimateConfig, executor: ExecutorConfig) -> AnimateConfig:
@@ -243,6 +245,7 @@ class KillMatrix:
     def kill_node(self) -> Outcome:
         """Whole nodes at random moments, a new one coming up after each; the run goes on."""
         outcome = Outcome("Ray node")
+        self.on_ray()  # makes the corpus to compare with, in a child: before Ray has threads here
         cluster = Cluster(
             initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
         )
@@ -268,16 +271,18 @@ class KillMatrix:
         return outcome
 
 
-def start_ray(environment: dict[str, str] | None = None) -> None:
+def start_ray(kill_at: dict[str, str] | None = None) -> None:
+    runtime_env: dict = {
+        "env_vars": {"PYTHONPATH": str(Path(__file__).parent.parent), **(kill_at or {})}
+    }
+    if kill_at:
+        runtime_env["worker_process_setup_hook"] = kill_at_what_the_environment_says
     ray.init(
         address="local",
         num_cpus=2,
         include_dashboard=False,
         log_to_driver=False,
-        runtime_env={
-            "env_vars": {"PYTHONPATH": str(Path(__file__).parent.parent), **(environment or {})},
-            "worker_process_setup_hook": kill_at_what_the_environment_says,
-        },
+        runtime_env=runtime_env,
     )
 
 

@@ -23,8 +23,9 @@ def run(pipeline: Callable[[Any], int], config_class: type, description: str | N
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"
     )
     quiet_libraries()
-    # `ray job stop` and `kill` end a job as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    # `ray job stop` and `kill` end a job as Ctrl-C does, also one that a shell started in the
+    # background, where Ctrl-C is ignored.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         config: Any = tyro.cli(
             config_class, description=description, config=(tyro.conf.OmitArgPrefixes,)

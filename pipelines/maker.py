@@ -16,7 +16,7 @@ from torch import Tensor
 
 from flipsketch.checkpointing import checkpoint_gradients
 from flipsketch.clip import Clip
-from flipsketch.model import DTYPES, load_model
+from flipsketch.model import DTYPES, load_model, quiet_libraries
 from flipsketch.plan import Plan
 from flipsketch.row import Row
 from flipsketch.sampling import SamplingConfig, animate_pixels, finish_frames
@@ -71,6 +71,7 @@ class AnimationMaker:
         schema: pa.Schema,
         row_timeout: float | None = None,
     ) -> None:
+        quiet_libraries()
         self.row_timeout = row_timeout
         self.num_made = self.num_raised = 0
         self.last_raised: Exception | None = None

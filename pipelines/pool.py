@@ -17,7 +17,6 @@ import ray
 from ray.exceptions import ActorUnavailableError, RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from flipsketch.model import quiet_libraries
 from flipsketch.row import Row
 
 log = logging.getLogger(__name__)
@@ -197,7 +196,6 @@ class ShardActor:
             time.sleep(HEARTBEAT_S)
 
     def load(self, maker: Callable[[], Maker]) -> None:
-        quiet_libraries()
         self.maker = maker()
 
     def make_shard(self, index: int, rows: list[Row]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -68,7 +69,13 @@ def command(job: AnimateConfig) -> list[str]:
 
 
 def start_and_wait_for_a_shard(arguments: list[str], output: str) -> subprocess.Popen:
-    process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        arguments,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that runs the tests in the background has it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 120
     while not committed_shards(open_folder(output)):
         assert process.poll() is None and time.monotonic() < deadline

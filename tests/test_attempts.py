@@ -4,13 +4,15 @@ import os
 from dataclasses import replace
 
 import pytest
+import ray
 from PIL import Image, ImageOps
 
 from flipsketch.row import Row
 from flipsketch.storage import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.attempts import MAX_DEATHS_ALONE, MAX_UNEXPLAINED_DEATHS, TIMED_OUT, Attempts
-from tests.corpora import good_rows, make_manifest, read_rows, run_child
+from pipelines.executor import ExecutorConfig
+from tests.corpora import ROOT, good_rows, make_manifest, read_rows, run_child
 from tests.poison import EXITS, HANGS, RAISES, STARVES, install
 
 ROWS = [Row(index=number, id=str(number), prompts=("a",)) for number in range(4)]
@@ -164,3 +166,51 @@ def test_a_sketch_that_ends_its_process_when_it_is_read_fails_alone(job, tmp_pat
     assert [run_child(job) for _ in range(5)] == [9, 9, 9, 9, 1]
     rows = compare_with_clean_run(job, tmp_path, bad=[2])
     assert "reading the row ended the process 3 times" in rows[2]["error"]
+
+
+@pytest.mark.slow
+def test_rows_that_raise_hang_or_end_their_process_on_ray_fail_alone(job, tmp_path):
+    rows = good_rows(8)
+    local = replace(job, output=str(tmp_path / "local"), batch_size=4, rows_per_shard=4)
+    assert animate_manifest(replace(local, manifest=make_manifest(tmp_path, rows))) == 0
+    Image.new("1", (13_000, 13_000)).save(tmp_path / "huge.png")
+    rows[0]["sketch"] = str(tmp_path / "huge.png")
+    for number, prompt in ((2, RAISES), (5, HANGS), (6, EXITS)):
+        rows[number]["prompt"] = prompt
+    on_ray = replace(
+        local,
+        manifest=make_manifest(tmp_path, rows),
+        output=str(tmp_path / "poisoned"),
+        executor=ExecutorConfig(workers=2),
+        row_timeout=5,
+    )
+    ray.init(
+        address="local",
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        runtime_env={
+            "env_vars": {"PYTHONPATH": str(ROOT)},
+            "worker_process_setup_hook": install,
+        },
+    )
+    assert animate_manifest(on_ray) == 1
+    ray.shutdown()
+    bad = {
+        0: "13000 x 13000 pixels",
+        2: "ArithmeticError",
+        5: "longer than the 20 s",
+        6: "ended the process 3 times",
+    }
+    expected = read_rows(local.output)
+    for row, other in zip(read_rows(on_ray.output), expected, strict=True):
+        bad = {
+            0: "13000 x 13000 pixels",
+            2: "ArithmeticError",
+            5: "longer than the 20 s",
+            6: "ended the",
+        }
+        if reason := bad.get(row["manifest_row"]):
+            assert row["status"] == "failed" and reason in row["error"]
+        else:
+            assert row["frames_sha256"] == other["frames_sha256"]

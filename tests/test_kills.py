@@ -7,7 +7,8 @@ import pytest
 
 from tests.corpora import ROOT
 
-SHORT = ["--rows", "8", "--kills", "3", "--local-kills", "50", "--driver-s", "25"]
+SHORT = ["--rows", "8", "--ray-rows", "120", "--kills", "3", "--local-kills", "50"]
+SHORT += ["--driver-s", "20"]
 
 
 @pytest.mark.parametrize(

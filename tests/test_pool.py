@@ -16,6 +16,10 @@ ON_RAY = ExecutorConfig(stall_timeout_s=60)
 TWO = Resources(workers=2, device="cpu", cpus_per_worker=1, num_cpus=0.5)
 
 
+# One process for all of them: they share a Ray.
+pytestmark = pytest.mark.xdist_group("pool")
+
+
 @pytest.fixture(scope="module", autouse=True)
 def two_cpus():
     environment = {"env_vars": {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}}
