@@ -4,6 +4,7 @@ import cmath
 import math
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 MAX_MAGNITUDE = 1e6
 
@@ -17,7 +18,24 @@ FLAG = re.compile(r"[\s,]*([01])")
 COMMAND = re.compile(r"[\s,]*([MmLlHhVvCcSsQqTtAa]|[Zz](?:[\s,]*+[Zz])*+)")
 TRANSFORM = re.compile(r"[\s,]*(\w+)\s*\(([^()]*)\)")
 
-Segment = tuple[str, list[complex]]  # M, L, C or Z, and its points
+
+class Arc(NamedTuple):
+    """A piece of a circle, and the frame in which it is one, as cairo is told."""
+
+    origin: complex
+    rotation: float
+    stretch: float
+    """Of the y axis."""
+    centre: complex
+    radius: float
+    first: float
+    last: float
+    """Angles in radians."""
+    is_clockwise: bool
+
+
+# M, L, C or Z with its points; or A, the points of curves that follow the arc, and the arc.
+Segment = tuple[str, list[complex]] | tuple[str, list[complex], Arc]
 Matrix = tuple[float, float, float, float, float, float]  # a b c d e f, as SVG writes it
 IDENTITY: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
@@ -100,8 +118,8 @@ def compose(outer: Matrix, inner: Matrix) -> Matrix:
     )
 
 
-def outline(tag: str, attributes: dict[str, str], canvas: list[float]) -> str:
-    """Return a shape's path data. Source: SVG 1.1, chapter 9."""
+def read_outline(tag: str, attributes: dict[str, str], canvas: list[float]) -> list[Segment]:
+    """Return a shape's segments. Source: SVG 1.1, chapter 9."""
 
     def get(name: str) -> float:
         is_wide, is_high = name in ("x", "cx", "x1", "x2", "rx", "width"), name != "r"
@@ -109,29 +127,60 @@ def outline(tag: str, attributes: dict[str, str], canvas: list[float]) -> str:
         return read_length(attributes.get(name, "0"), reference)
 
     if tag == "path":
-        return attributes.get("d", "")
+        return read_path(attributes.get("d", ""))
     if tag == "line":
-        return f"M {get('x1')} {get('y1')} L {get('x2')} {get('y2')}"
+        return [
+            ("M", [complex(get("x1"), get("y1"))]),
+            ("L", [complex(get("x2"), get("y2"))]),
+        ]
     if tag in ("polyline", "polygon"):
         points = attributes.get("points", "").strip()
-        return points and f"M {points} {'Z' if tag == 'polygon' else ''}"
+        return read_path(points and f"M {points} {'Z' if tag == 'polygon' else ''}")
     if tag == "rect":
         x, y, width, height = get("x"), get("y"), get("width"), get("height")
         rx = min(get("rx" if "rx" in attributes else "ry"), width / 2)
         ry = min(get("ry" if "ry" in attributes else "rx"), height / 2)
-        if width <= 0 or height <= 0:
-            return ""
-        return (
-            f"M {x + rx} {y} h {width - 2 * rx} a {rx} {ry} 0 0 1 {rx} {ry} "
-            f"v {height - 2 * ry} a {rx} {ry} 0 0 1 {-rx} {ry} "
-            f"h {2 * rx - width} a {rx} {ry} 0 0 1 {-rx} {-ry} "
-            f"v {2 * ry - height} a {rx} {ry} 0 0 1 {rx} {-ry} Z"
-        )
+        return rounded_rectangle(x, y, width, height, rx, ry) if width > 0 < height else []
     rx, ry = (get("r"), get("r")) if tag == "circle" else (get("rx"), get("ry"))
     if rx <= 0 or ry <= 0:
-        return ""
-    half = f"a {rx} {ry} 0 0 1"
-    return f"M {get('cx') - rx} {get('cy')} {half} {2 * rx} 0 {half} {-2 * rx} 0 Z"
+        return []
+    centre = complex(get("cx"), get("cy"))
+    hull = [centre + complex(x * rx, y * ry) for x, y in ((1, 1), (-1, 1), (-1, -1), (1, -1))]
+    arc = Arc(
+        origin=0j,
+        rotation=0.0,
+        stretch=ry / rx,
+        centre=complex(centre.real, centre.imag * rx / ry),
+        radius=rx,
+        first=0.0,
+        last=2 * math.pi,
+        is_clockwise=True,
+    )
+    return [("A", hull, arc), ("Z", [])]
+
+
+def rounded_rectangle(
+    x: float, y: float, width: float, height: float, rx: float, ry: float
+) -> list[Segment]:
+    right, bottom = x + width, y + height
+    if rx <= 0 or ry <= 0:
+        corners = [complex(x, y), complex(right, y), complex(right, bottom), complex(x, bottom)]
+        return [("M", corners[:1]), *(("L", [corner]) for corner in corners[1:]), ("Z", [])]
+    segments: list[Segment] = [("M", [complex(x + rx, y)])]
+    here = complex(x + rx, y)
+    # Clockwise; each corner is a curve whose handles reach so far along the two sides.
+    reach = 4 * (2**0.5 - 1) / 3
+    for corner, before, after in (
+        (complex(right, y), complex(-rx, 0), complex(0, ry)),
+        (complex(right, bottom), complex(0, -ry), complex(-rx, 0)),
+        (complex(x, bottom), complex(rx, 0), complex(0, -ry)),
+        (complex(x, y), complex(0, ry), complex(rx, 0)),
+    ):
+        here = corner + before
+        end = corner + after
+        segments.append(("L", [here]))
+        segments.append(("C", [here - before * reach, end - after * reach, end]))
+    return [*segments, ("Z", [])]
 
 
 def read_path(path_data: str) -> list[Segment]:
@@ -162,7 +211,7 @@ def read_path(path_data: str) -> list[Segment]:
             lifted = [here + (handle - here) * 2 / 3, end + (handle - end) * 2 / 3, end]
             segments.append(("C", lifted))
         elif kind == "A":
-            segments += arc_to_curves(here, end, *numbers[:5])
+            segments.append(read_arc(here, end, *numbers[:5]))
         else:
             segments.append((kind if kind in "MZ" else "L", points))
         start = end if kind == "M" else start
@@ -198,7 +247,7 @@ def read_commands(path_data: str) -> Iterator[tuple[str, list[float]]]:
         raise ValueError(f"the SVG has unreadable path data at character {position}: {found!r}")
 
 
-def arc_to_curves(
+def read_arc(
     start: complex,
     end: complex,
     rx: float,
@@ -206,43 +255,37 @@ def arc_to_curves(
     degrees: float,
     is_large: float,
     is_clockwise: float,
-) -> list[Segment]:
-    """Return an elliptical arc as curves of a quarter turn at most, off by 0.03% of the radius.
-
-    Source: SVG 1.1, appendix F.6. (cairosvg draws arcs, and what follows them, 10,000 times finer
-    than the rest, which takes minutes on a long path.)
-    """
+) -> Segment:
+    """Return an elliptical arc, or a line where it is none. Source: SVG 1.1, appendix F.6."""
     rx, ry = abs(rx), abs(ry)
     if min(rx, ry, abs(end - start)) < 1e-6:
-        return [("L", [end])]
+        return ("L", [end])
+    # In the frame of the first point, turned back and its y axis shrunk, the ellipse is a circle,
+    # and both ends lie on it; if they are too far apart, it grows.
     turn = cmath.rect(1.0, math.radians(degrees))
-
-    def to_circle(point: complex) -> complex:
-        point /= turn
-        return complex(point.real / rx, point.imag / ry)
-
-    def to_ellipse(point: complex) -> complex:
-        return complex(point.real * rx, point.imag * ry) * turn
-
-    # Where the ellipse is a unit circle, both ends lie on it; if they are too far apart, it grows.
-    first, final = to_circle(start), to_circle(end)
-    half = (final - first) / 2
-    radius = max(1.0, abs(half))
-    rise = half * 1j * math.sqrt(max(0.0, (radius / abs(half)) ** 2 - 1))
-    centre = (first + final) / 2 + (rise if is_large != is_clockwise else -rise)
-    angle = cmath.phase(first - centre)
-    sweep = (cmath.phase(final - centre) - angle) % (2 * math.pi)
+    stretch = ry / rx
+    final = (end - start) / turn
+    final = complex(final.real, final.imag / stretch)
+    half = final / 2
+    radius = max(rx, abs(half))
+    rise = half / abs(half) * 1j * math.sqrt(max(0.0, radius**2 - abs(half) ** 2))
+    centre = half + (rise if is_large != is_clockwise else -rise)
+    first, last = cmath.phase(-centre), cmath.phase(final - centre)
+    sweep = (last - first) % (2 * math.pi)
     if not is_clockwise:
         sweep -= 2 * math.pi
+    arc = Arc(
+        start, math.radians(degrees), stretch, centre, radius, first, last, bool(is_clockwise)
+    )
     num_curves = max(1, math.ceil(abs(sweep) / (math.pi / 2) - 1e-9))
     step = sweep / num_curves
     reach = 4 / 3 * math.tan(step / 4) * 1j
-    segments: list[Segment] = []
+    hull: list[complex] = []
     for i in range(num_curves):
-        leave = cmath.rect(radius, angle + i * step)
-        arrive = cmath.rect(radius, angle + (i + 1) * step)
-        handles = (leave + reach * leave, arrive - reach * arrive, arrive)
-        segments.append(("C", [to_ellipse(centre + point) for point in handles]))
-    # Rounding must not move what follows.
-    segments[-1][1][-1] = end
-    return segments
+        leave = cmath.rect(radius, first + i * step)
+        arrive = cmath.rect(radius, first + (i + 1) * step)
+        for point in (leave + reach * leave, arrive - reach * arrive, arrive):
+            point += centre
+            hull.append(start + complex(point.real, point.imag * stretch) * turn)
+    hull[-1] = end
+    return ("A", hull, arc)

@@ -1,31 +1,26 @@
 """Rasterize an SVG of unknown origin into a sketch, safely.
 
 Reading and drawing are apart. `read_drawing` takes the file through allow-lists into plain shapes:
-paths of four commands, one matrix each, resolved paint. `draw` writes those as a new, flat SVG for
-cairosvg, which thus never sees a byte of the file. Cairo has no time limit: its work is estimated
-first, in pixels.
+paths of four commands, one matrix each, resolved paint; drawing.py hands those to cairo, which thus
+never sees a byte of the file. Cairo has no time limit: its work is estimated first, in pixels.
 """
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
-from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
+from xml.etree.ElementTree import Element, ParseError
 
 import numpy as np
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import iterparse
-from PIL import Image
 
+from flipsketch.drawing import Shape, draw
 from flipsketch.geometry import (
-    IDENTITY,
     NUMBER,
     Matrix,
-    Segment,
     compose,
-    outline,
     read_length,
     read_numbers,
-    read_path,
+    read_outline,
     read_transform,
 )
 from flipsketch.paint import INHERITED, Rules, read_opacity, read_paint, read_rules, read_style
@@ -48,18 +43,6 @@ MIN_CONTRAST = 16
 SVG_NAMESPACES = ("", "{http://www.w3.org/2000/svg")
 SHAPES = {"path", "line", "polyline", "polygon", "circle", "ellipse", "rect"}
 NOT_DRAWN = {"defs", "title", "desc", "metadata", "style"}
-
-
-@dataclass(frozen=True)
-class Shape:
-    """One path, ready to draw."""
-
-    segments: list[Segment]
-    """Absolute, in the shape's own units."""
-    matrix: Matrix
-    """From these units to pixels."""
-    paint: dict[str, str | float]
-    """SVG's presentation attributes; colours are `#rrggbb` or `none`."""
 
 
 def rasterize_svg(svg: bytes, size: int) -> np.ndarray:
@@ -89,37 +72,6 @@ def check_ink(pixels: np.ndarray) -> None:
             f"the sketch is blank: its pixels differ by {contrast} of 255 levels, a visible line "
             f"differs from the page by {MIN_CONTRAST} or more; draw it darker or leave it out"
         )
-
-
-def draw(shapes: list[Shape], width: int, height: int) -> np.ndarray:
-    """Return pixels (height, width, 3): the shapes on white."""
-    try:
-        from cairosvg.surface import PNGSurface
-    except OSError as error:
-        # No fault of the row that is being read, so no OSError: the run has to stop.
-        raise ImportError(
-            "reading SVG needs the cairo library: install Debian package libcairo2 "
-            "(`apt-get install libcairo2`)"
-        ) from error
-    root = Element("svg", width=str(width), height=str(height))
-    for shape in shapes:
-        attributes = {name: str(value) for name, value in shape.paint.items()}
-        # cairosvg takes long to read a transform.
-        if shape.matrix != IDENTITY:
-            attributes["transform"] = f"matrix({' '.join(map(str, shape.matrix))})"
-        attributes["d"] = " ".join(
-            kind + " ".join(f"{point.real} {point.imag}" for point in points)
-            for kind, points in shape.segments
-        )
-        SubElement(root, "path", attributes)
-    png = PNGSurface.convert(
-        bytestring=tostring(root), background_color="white", url_fetcher=refuse_to_fetch
-    )
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
-
-
-def refuse_to_fetch(url: str, *_: object) -> bytes:
-    raise AssertionError(f"our own SVG asks for {url}")
 
 
 def read_drawing(svg: bytes, size: int) -> tuple[int, int, list[Shape]]:
@@ -228,13 +180,14 @@ def read_shapes(
             yield from read_shapes(child, handed_down, opacity, matrix, rules, canvas)
         return
     paint = read_paint(style, opacity, canvas)
-    segments = read_path(outline(tag, attributes, canvas))
+    segments = read_outline(tag, attributes, canvas)
     a, b, c, d, _, _ = matrix
     # Flattened to a line, a shape is not drawn. (A matrix that overflowed is left to check_work.)
     is_flat = abs(a * d - b * c) < 1e-12
     is_painted = paint["fill"] != "none" or paint["stroke"] != "none"
     if segments and is_painted and not is_flat and style.get("visibility") in (None, "visible"):
-        yield Shape(segments, matrix, paint)
+        has_arcs = tag == "path" and any(kind == "A" for kind, *_ in segments)
+        yield Shape(segments, matrix, paint, has_arcs)
 
 
 def style_texts(root: Element) -> Iterator[str]:
@@ -267,7 +220,7 @@ def check_work(shapes: list[Shape], size: int) -> None:
     for shape in shapes:
         here = start = 0j
         num_before = len(lines)
-        for kind, points in shape.segments:
+        for kind, points, *_ in shape.segments:
             start = points[0] if kind == "M" else start
             for point in points or [start]:
                 lines.append((point if kind == "M" else here, point))

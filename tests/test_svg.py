@@ -8,7 +8,9 @@ import time
 import numpy as np
 import pytest
 
-from flipsketch.svg import draw, rasterize_svg, read_drawing, read_path
+from flipsketch.drawing import draw
+from flipsketch.geometry import read_path
+from flipsketch.svg import rasterize_svg, read_drawing
 
 SIZE = 64
 OPEN = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64">'
@@ -344,8 +346,8 @@ def test_arcs_do_not_refine_the_curves_after_them():
 
 
 def test_drawing_without_the_cairo_library_says_what_to_install(monkeypatch, tmp_path):
-    (tmp_path / "cairosvg.py").write_text("raise OSError('no library called cairo-2 was found')")
-    for name in [name for name in sys.modules if name.split(".")[0] == "cairosvg"]:
+    (tmp_path / "cairocffi.py").write_text("raise OSError('no library called cairo-2 was found')")
+    for name in [name for name in sys.modules if name.split(".")[0] == "cairocffi"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ImportError, match="apt-get install libcairo2"):
