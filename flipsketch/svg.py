@@ -30,7 +30,7 @@ MAX_ELEMENTS = 5_000
 MAX_DEPTH = 32
 MAX_NUMBERS = 100_000
 MAX_SIDE = 4_096
-# What `check_work` refuses: cairosvg takes 2 s for the first, cairo alone about 1 s for the others.
+# What `check_work` refuses: cairosvg took 2 s for the first, cairo alone about 1 s for the others.
 # None of 60 real sketches has more than 540 segments, 205 lines side by side, 88 sides of ink.
 MAX_SEGMENTS = 15_000
 MAX_CROWD = 4_000
