@@ -1,65 +1,103 @@
 """Draw plain shapes with cairo: the last step of reading an SVG."""
 
-from dataclasses import dataclass
+import sys
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from flipsketch.geometry import IDENTITY, Arc, Matrix, Segment
+from flipsketch.geometry import Arc, Matrix, Segment
 
-ARC_TOLERANCE = 1e-5
+# cairosvg's, and cairo's own.
+ARC_TOLERANCE, TOLERANCE = 1e-5, 0.1
 # With more segments than this, so fine a tolerance would keep cairo busy.
 FEW = 64
 
+Paint = dict[str, str | float]
 
-@dataclass(frozen=True)
-class Shape:
+
+class Shape(NamedTuple):
     """One path, ready to draw."""
 
     segments: list[Segment]
     """Absolute, in the shape's own units."""
     matrix: Matrix
     """From these units to pixels."""
-    paint: dict[str, str | float]
+    paint: Paint
     """SVG's presentation attributes; colours are `#rrggbb` or `none`."""
     has_arcs: bool = False
     """Written as arcs of a path; circles and ellipses are cairo's own."""
 
 
-def draw(shapes: list[Shape], width: int, height: int) -> np.ndarray:
-    """Return pixels (height, width, 3): the shapes on white, as cairosvg draws them."""
+def draw(
+    shapes: list[Shape], width: int, height: int, line_width: float | None = None
+) -> np.ndarray:
+    """Return pixels (height, width, 3): the shapes on white, as cairosvg draws them.
+
+    Args:
+        line_width: of all strokes, in pixels, whatever the shapes say.
+    """
     cairo = import_cairo()
     surface = cairo.ImageSurface(cairo.FORMAT_ARGB32, width, height)
     context = cairo.Context(surface)
     context.set_source_rgb(1, 1, 1)
     context.paint()
+    # Most of the calls go to the library itself: a method takes as long as drawing a short line.
+    library, pointer = cairo.cairo, context._pointer
+    matrix = paint = None
     for shape in shapes:
-        context.save()
-        if shape.matrix != IDENTITY:
-            context.transform(cairo.Matrix(*shape.matrix))
+        # Most shapes have the matrix and the paint of the one before.
+        if shape.matrix is not matrix:
+            matrix = shape.matrix
+            context.set_matrix(cairo.Matrix(*matrix))
+        if shape.paint is not paint:
+            paint = shape.paint
+            set_paint(cairo, context, paint)
         if shape.has_arcs:
-            # cairosvg's, which it keeps to for what follows an arc too.
+            # For what follows an arc too, as in cairosvg.
             context.set_tolerance(ARC_TOLERANCE if len(shape.segments) <= FEW else 0.001)
-        trace(context, shape.segments)
-        paint_path(cairo, context, shape.paint)
-        context.restore()
+        trace(cairo, context, shape.segments)
+        if paint["fill"] != "none":
+            set_colour(context, paint, "fill")
+            library.cairo_fill_preserve(pointer)
+            set_colour(context, paint, "stroke")
+        if paint["stroke"] != "none":
+            if line_width is not None:
+                context.identity_matrix()
+                context.set_line_width(line_width)
+                matrix = None
+            library.cairo_stroke(pointer)
+        else:
+            library.cairo_new_path(pointer)
+        if shape.has_arcs:
+            context.set_tolerance(TOLERANCE)
+    # An error of the library stays with the context, whose methods raise it.
+    context.set_matrix(cairo.Matrix())
     surface.flush()
     stride = surface.get_stride() // 4
-    pixels = np.frombuffer(surface.get_data(), np.uint32).reshape(height, stride)[:, :width]
+    stored = np.frombuffer(surface.get_data(), np.uint8).reshape(height, stride, 4)[:, :width]
     # A pixel is one native word: alpha, red, green, blue, from the highest byte down.
-    return np.stack([pixels >> shift & 255 for shift in (16, 8, 0)], axis=-1).astype(np.uint8)
+    places = (2, 1, 0) if sys.byteorder == "little" else (1, 2, 3)
+    pixels = np.empty((height, width, 3), np.uint8)
+    for channel, place in enumerate(places):
+        pixels[..., channel] = stored[..., place]
+    return pixels
 
 
-def trace(context: Any, segments: list[Segment]) -> None:
-    for kind, points, *arc in segments:
-        if kind == "A":
-            trace_arc(context, *arc)
+def trace(cairo: ModuleType, context: Any, segments: list[Segment]) -> None:
+    library, pointer = cairo.cairo, context._pointer
+    for segment in segments:
+        kind = segment[0]
+        if kind == "C":
+            library.cairo_curve_to(pointer, *segment[1])
+        elif kind == "M":
+            library.cairo_move_to(pointer, *segment[1])
+        elif kind == "L":
+            library.cairo_line_to(pointer, *segment[1])
         elif kind == "Z":
-            context.close_path()
+            library.cairo_close_path(pointer)
         else:
-            numbers = [side for point in points for side in (point.real, point.imag)]
-            {"M": context.move_to, "L": context.line_to, "C": context.curve_to}[kind](*numbers)
+            trace_arc(context, *segment[2:])
 
 
 def trace_arc(context: Any, arc: Arc) -> None:
@@ -72,29 +110,24 @@ def trace_arc(context: Any, arc: Arc) -> None:
     context.restore()
 
 
-def paint_path(cairo: ModuleType, context: Any, paint: dict[str, str | float]) -> None:
-    """Fill and stroke the path of a context."""
-    if paint["fill"] != "none":
-        if paint["fill-rule"] == "evenodd":
-            context.set_fill_rule(cairo.FILL_RULE_EVEN_ODD)
-        set_colour(context, paint, "fill")
-        context.fill_preserve()
-    if paint["stroke"] != "none":
-        cap, join = paint["stroke-linecap"], paint["stroke-linejoin"]
-        if cap in ("round", "square"):
-            context.set_line_cap(getattr(cairo, f"LINE_CAP_{cap.upper()}"))
-        if join in ("round", "bevel"):
-            context.set_line_join(getattr(cairo, f"LINE_JOIN_{join.upper()}"))
-        context.set_miter_limit(paint["stroke-miterlimit"])
-        context.set_line_width(paint["stroke-width"])
-        set_colour(context, paint, "stroke")
-        context.stroke_preserve()
-    context.new_path()
+def set_paint(cairo: ModuleType, context: Any, paint: Paint) -> None:
+    """Set all that the shapes of one paint have in common; the colour, if there is just one."""
+    rule = "EVEN_ODD" if paint["fill-rule"] == "evenodd" else "WINDING"
+    cap, join = paint["stroke-linecap"], paint["stroke-linejoin"]
+    cap = cap if cap in ("round", "square") else "butt"
+    join = join if join in ("round", "bevel") else "miter"
+    context.set_fill_rule(getattr(cairo, f"FILL_RULE_{rule}"))
+    context.set_line_cap(getattr(cairo, f"LINE_CAP_{cap.upper()}"))
+    context.set_line_join(getattr(cairo, f"LINE_JOIN_{join.upper()}"))
+    context.set_miter_limit(paint["stroke-miterlimit"])
+    context.set_line_width(paint["stroke-width"])
+    set_colour(context, paint, "stroke")
 
 
-def set_colour(context: Any, paint: dict[str, str | float], name: str) -> None:
-    red, green, blue = bytes.fromhex(str(paint[name])[1:])
-    context.set_source_rgba(red / 255, green / 255, blue / 255, paint[f"{name}-opacity"])
+def set_colour(context: Any, paint: Paint, name: str) -> None:
+    if paint[name] != "none":
+        red, green, blue = bytes.fromhex(str(paint[name])[1:])
+        context.set_source_rgba(red / 255, green / 255, blue / 255, paint[f"{name}-opacity"])
 
 
 def import_cairo() -> ModuleType:

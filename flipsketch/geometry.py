@@ -6,10 +6,16 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
+import pyarrow as pa
+
 MAX_MAGNITUDE = 1e6
 
 PIXELS = {"": 1, "px": 1, "pt": 96 / 72, "pc": 16, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96}
 NUM_ARGUMENTS = {"M": 2, "L": 2, "H": 1, "V": 1, "C": 6, "S": 4, "Q": 4, "T": 2, "A": 7, "Z": 0}
+# What nearly every writer makes: absolute moves, lines and curves.
+PLAIN_PATH = re.compile(r"(?:[MLC][0-9.,eE+\s-]++(?:Z\s*+)?+)++", re.ASCII)
+PLAIN_COMMAND = re.compile(r"([MLCZ])([^MLCZ]*)")
 NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 ARGUMENT = re.compile(rf"[\s,]*({NUMBER.pattern})", re.ASCII)
 # Writers may leave out the blanks around an arc's two flags.
@@ -34,8 +40,9 @@ class Arc(NamedTuple):
     is_clockwise: bool
 
 
-# M, L, C or Z with its points; or A, the points of curves that follow the arc, and the arc.
-Segment = tuple[str, list[complex]] | tuple[str, list[complex], Arc]
+# M, L, C or Z with its points, x and y in turn; or A, the points of curves that follow the arc, and
+# the arc.
+Segment = tuple[str, list[float]] | tuple[str, list[float], Arc]
 Matrix = tuple[float, float, float, float, float, float]  # a b c d e f, as SVG writes it
 IDENTITY: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
@@ -119,7 +126,7 @@ def compose(outer: Matrix, inner: Matrix) -> Matrix:
 
 
 def read_outline(tag: str, attributes: dict[str, str], canvas: list[float]) -> list[Segment]:
-    """Return a shape's segments. Source: SVG 1.1, chapter 9."""
+    """Return the segments of a shape, none of a path. Source: SVG 1.1, chapter 9."""
 
     def get(name: str) -> float:
         is_wide, is_high = name in ("x", "cx", "x1", "x2", "rx", "width"), name != "r"
@@ -127,12 +134,9 @@ def read_outline(tag: str, attributes: dict[str, str], canvas: list[float]) -> l
         return read_length(attributes.get(name, "0"), reference)
 
     if tag == "path":
-        return read_path(attributes.get("d", ""))
+        return []
     if tag == "line":
-        return [
-            ("M", [complex(get("x1"), get("y1"))]),
-            ("L", [complex(get("x2"), get("y2"))]),
-        ]
+        return [("M", [get("x1"), get("y1")]), ("L", [get("x2"), get("y2")])]
     if tag in ("polyline", "polygon"):
         points = attributes.get("points", "").strip()
         return read_path(points and f"M {points} {'Z' if tag == 'polygon' else ''}")
@@ -156,7 +160,7 @@ def read_outline(tag: str, attributes: dict[str, str], canvas: list[float]) -> l
         last=2 * math.pi,
         is_clockwise=True,
     )
-    return [("A", hull, arc), ("Z", [])]
+    return [("A", flatten(hull), arc), ("Z", [])]
 
 
 def rounded_rectangle(
@@ -164,9 +168,9 @@ def rounded_rectangle(
 ) -> list[Segment]:
     right, bottom = x + width, y + height
     if rx <= 0 or ry <= 0:
-        corners = [complex(x, y), complex(right, y), complex(right, bottom), complex(x, bottom)]
-        return [("M", corners[:1]), *(("L", [corner]) for corner in corners[1:]), ("Z", [])]
-    segments: list[Segment] = [("M", [complex(x + rx, y)])]
+        corners = [[right, y], [right, bottom], [x, bottom]]
+        return [("M", [x, y]), *(("L", corner) for corner in corners), ("Z", [])]
+    segments: list[Segment] = [("M", [x + rx, y])]
     here = complex(x + rx, y)
     # Clockwise; each corner is a curve whose handles reach so far along the two sides.
     reach = 4 * (2**0.5 - 1) / 3
@@ -178,13 +182,55 @@ def rounded_rectangle(
     ):
         here = corner + before
         end = corner + after
-        segments.append(("L", [here]))
-        segments.append(("C", [here - before * reach, end - after * reach, end]))
+        segments.append(("L", flatten([here])))
+        segments.append(("C", flatten([here - before * reach, end - after * reach, end])))
     return [*segments, ("Z", [])]
 
 
+def read_paths(texts: list[str]) -> list[list[Segment]]:
+    """Return each path's segments: the plain ones' all at once, which is several times as fast."""
+    plain = [text for text in texts if PLAIN_PATH.fullmatch(text)]
+    known = dict(zip(plain, read_plain_paths(plain), strict=True))
+    return [known.get(text) or read_path(text) for text in texts]
+
+
+def read_plain_paths(texts: list[str]) -> list[list[Segment]]:
+    """Return the segments of paths of absolute moves, lines and curves; none where one is amiss."""
+    commands = [
+        [(kind, text.replace(",", " ").split()) for kind, text in PLAIN_COMMAND.findall(path_data)]
+        for path_data in texts
+    ]
+    words = [word for path in commands for _, own_words in path for word in own_words]
+    try:
+        numbers = pa.array(words, pa.string()).cast(pa.float64()).to_numpy()
+    except pa.ArrowInvalid:
+        return [[]] * len(texts)
+    if not np.abs(numbers).max(initial=0) < MAX_MAGNITUDE:
+        return [[]] * len(texts)
+    rest = numbers.tolist()
+    paths, position = [], 0
+    for path in commands:
+        segments: list[Segment] = []
+        for kind, own_words in path:
+            start, size = position, NUM_ARGUMENTS[kind]
+            position += len(own_words)
+            if len(own_words) == size:
+                segments.append((kind, rest[start:position]))
+            elif size and own_words and len(own_words) % size == 0:
+                segments.append((kind, rest[start : start + size]))
+                # A move that goes on is a line.
+                kind = "L" if kind == "M" else kind
+                for place in range(start + size, position, size):
+                    segments.append((kind, rest[place : place + size]))
+            else:
+                segments.append(("", []))
+        is_right = segments[0][0] == "M" and all(segment[0] for segment in segments)
+        paths.append(segments if is_right else [])
+    return paths
+
+
 def read_path(path_data: str) -> list[Segment]:
-    """Return any path as absolute M, L, C and Z segments. Source: SVG 1.1, section 8.3."""
+    """Return any path as absolute M, L, C, A and Z segments. Source: SVG 1.1, section 8.3."""
     segments: list[Segment] = []
     here = start = handle = 0j
     last = ""
@@ -205,18 +251,22 @@ def read_path(path_data: str) -> list[Segment]:
 
         if kind in "CS":
             handle = points[1]
-            segments.append(("C", points))
+            segments.append(("C", flatten(points)))
         elif kind in "QT":
             handle = points[0]
             lifted = [here + (handle - here) * 2 / 3, end + (handle - end) * 2 / 3, end]
-            segments.append(("C", lifted))
+            segments.append(("C", flatten(lifted)))
         elif kind == "A":
             segments.append(read_arc(here, end, *numbers[:5]))
         else:
-            segments.append((kind if kind in "MZ" else "L", points))
+            segments.append((kind if kind in "MZ" else "L", flatten(points)))
         start = end if kind == "M" else start
         here, last = end, kind
     return segments
+
+
+def flatten(points: list[complex]) -> list[float]:
+    return [side for point in points for side in (point.real, point.imag)]
 
 
 def read_commands(path_data: str) -> Iterator[tuple[str, list[float]]]:
@@ -259,7 +309,7 @@ def read_arc(
     """Return an elliptical arc, or a line where it is none. Source: SVG 1.1, appendix F.6."""
     rx, ry = abs(rx), abs(ry)
     if min(rx, ry, abs(end - start)) < 1e-6:
-        return ("L", [end])
+        return ("L", flatten([end]))
     # In the frame of the first point, turned back and its y axis shrunk, the ellipse is a circle,
     # and both ends lie on it; if they are too far apart, it grows.
     turn = cmath.rect(1.0, math.radians(degrees))
@@ -288,4 +338,4 @@ def read_arc(
             point += centre
             hull.append(start + complex(point.real, point.imag * stretch) * turn)
     hull[-1] = end
-    return ("A", hull, arc)
+    return ("A", flatten(hull), arc)

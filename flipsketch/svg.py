@@ -5,22 +5,24 @@ paths of four commands, one matrix each, resolved paint; drawing.py hands those 
 never sees a byte of the file. Cairo has no time limit: its work is estimated first, in pixels.
 """
 
-import io
+import functools
 from collections.abc import Iterator
-from xml.etree.ElementTree import Element, ParseError
+from dataclasses import dataclass, field
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
 
 import numpy as np
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import iterparse
 
-from flipsketch.drawing import Shape, draw
+from flipsketch.drawing import Paint, Shape, draw
 from flipsketch.geometry import (
+    IDENTITY,
     NUMBER,
     Matrix,
+    Segment,
     compose,
     read_length,
     read_numbers,
     read_outline,
+    read_paths,
     read_transform,
 )
 from flipsketch.paint import INHERITED, Rules, read_opacity, read_paint, read_rules, read_style
@@ -44,6 +46,8 @@ SVG_NAMESPACES = ("", "{http://www.w3.org/2000/svg")
 SHAPES = {"path", "line", "polyline", "polygon", "circle", "ellipse", "rect"}
 NOT_DRAWN = {"defs", "title", "desc", "metadata", "style"}
 
+Style = tuple[tuple[str, str], ...]
+
 
 def rasterize_svg(svg: bytes, size: int) -> np.ndarray:
     """Return the sketch that an SVG file draws: aspect kept, centred on a white square.
@@ -59,6 +63,8 @@ def pad_to_square(pixels: np.ndarray, size: int) -> np.ndarray:
     # Before padding: a black page with white bars beside it is as blank as a white one.
     check_ink(pixels)
     height, width = pixels.shape[:2]
+    if height == width == size:
+        return pixels
     top, left = (size - height) // 2, (size - width) // 2
     sketch = np.full((size, size, 3), 255, np.uint8)
     sketch[top : top + height, left : left + width] = pixels
@@ -66,11 +72,15 @@ def pad_to_square(pixels: np.ndarray, size: int) -> np.ndarray:
 
 
 def check_ink(pixels: np.ndarray) -> None:
-    contrast = int(np.ptp(pixels, axis=(0, 1)).max())
-    if contrast < MIN_CONTRAST:
+    contrasts = []
+    for channel in range(3):
+        contrasts.append(int(np.ptp(pixels[..., channel])))
+        if contrasts[-1] >= MIN_CONTRAST:
+            break
+    else:
         raise ValueError(
-            f"the sketch is blank: its pixels differ by {contrast} of 255 levels, a visible line "
-            f"differs from the page by {MIN_CONTRAST} or more; draw it darker or leave it out"
+            f"the sketch is blank: its pixels differ by {max(contrasts)} of 255 levels, a visible "
+            f"line differs from the page by {MIN_CONTRAST} or more; draw it darker or leave it out"
         )
 
 
@@ -83,10 +93,18 @@ def read_drawing(svg: bytes, size: int) -> tuple[int, int, list[Shape]]:
     left, top, *sides = canvas
     scale = size / max(sides)
     matrix = (scale, 0.0, 0.0, scale, -left * scale, -top * scale)
-    shapes = list(read_shapes(root, {}, 1.0, matrix, read_rules(style_texts(root)), canvas))
+    page = Page(canvas, read_rules(style_texts(root)))
+    read_shapes(root, page, (), 1.0, matrix)
+    shapes = page.to_shapes()
     check_work(shapes, size)
     width, height = (max(1, round(side * scale)) for side in sides)
     return width, height, shapes
+
+
+class PlainXml(TreeBuilder):
+    def doctype(self, *declared: str | None) -> None:
+        # Entities are declared in it: to read other files, or to grow without end.
+        raise ValueError("the SVG has a DTD or entities (<!DOCTYPE ...>); remove them")
 
 
 def parse_xml(svg: bytes) -> Element:
@@ -97,37 +115,44 @@ def parse_xml(svg: bytes) -> Element:
         raise ValueError("the SVG is empty")
     if len(svg) > MAX_BYTES:
         raise ValueError(f"the SVG has {len(svg):,} bytes, the limit is {MAX_BYTES:,}; simplify it")
-    root, depth, num_elements, num_numbers = None, 0, 0, 0
+    parser = XMLParser(target=PlainXml())
     try:
-        for event, element in iterparse(io.BytesIO(svg), ("start", "end"), forbid_dtd=True):
-            if event == "end":
-                depth -= 1
-                continue
-            root = element if root is None else root
-            depth += 1
-            num_elements += 1
-            for name in ("d", "points", "transform"):
-                num_numbers += len(NUMBER.findall(element.get(name, "")))
-            for what, count, limit in (
-                ("elements", num_elements, MAX_ELEMENTS),
-                ("levels of elements", depth, MAX_DEPTH),
-                ("numbers", num_numbers, MAX_NUMBERS),
-            ):
-                if count > limit:
-                    raise ValueError(f"the SVG has more than {limit:,} {what}; simplify it")
+        parser.feed(svg)
+        root = parser.close()
     except (ParseError, LookupError) as error:
         raise ValueError(f"the SVG is cut short or not XML: {error}") from error
-    except DefusedXmlException as error:
-        raise ValueError("the SVG has a DTD or entities (<!DOCTYPE ...>); remove them") from error
-    assert root is not None, "XML has a root or does not parse"
-    if svg_name(root) != "svg":
+    check_limits(root)
+    if svg_name(root.tag) != "svg":
         raise ValueError(f"the root element is <{root.tag[:40]}>, an SVG's is <svg>")
     return root
 
 
-def svg_name(element: Element) -> str:
+def check_limits(root: Element) -> None:
+    num_elements = depth = num_numbers = 0
+    level, texts = [root], list[str]()
+    while level:
+        depth += 1
+        num_elements += len(level)
+        for element in level:
+            found = (element.get(name) for name in ("d", "points", "transform"))
+            texts += [text for text in found if text]
+        level = [child for element in level for child in element]
+    # A number takes two characters at least, and most take far more.
+    if sum(map(len, texts)) // 2 > MAX_NUMBERS:
+        num_numbers = sum(len(NUMBER.findall(text)) for text in texts)
+    for what, count, limit in (
+        ("elements", num_elements, MAX_ELEMENTS),
+        ("levels of elements", depth, MAX_DEPTH),
+        ("numbers", num_numbers, MAX_NUMBERS),
+    ):
+        if count > limit:
+            raise ValueError(f"the SVG has more than {limit:,} {what}; simplify it")
+
+
+@functools.lru_cache(256)
+def svg_name(tag: str) -> str:
     """Return an element's name, or nothing if an editor keeps it in a namespace of its own."""
-    namespace, _, name = element.tag.rpartition("}")
+    namespace, _, name = tag.rpartition("}")
     return name if namespace in SVG_NAMESPACES else ""
 
 
@@ -149,16 +174,76 @@ def read_canvas(root: Element) -> list[float]:
     return canvas
 
 
+@dataclass(frozen=True)
+class Look:
+    """What an element's attributes come to, its outline aside."""
+
+    attributes: dict[str, str]
+    transform: Matrix
+    handed_down: Style
+    """To the children of a group."""
+    opacity: float
+    paint: Paint | None
+    """None for a group, and for what is not to be seen."""
+    is_removed: bool
+    """With all that is in it."""
+
+
+@dataclass
+class Page:
+    """One file on its way to shapes."""
+
+    canvas: list[float]
+    rules: Rules
+    outlines: list[tuple[str | list[Segment], Matrix, Paint]] = field(default_factory=list)
+    """Path data or segments, bottom to top."""
+    looks: dict[tuple[object, ...], Look] = field(default_factory=dict)
+    """All lines of a sketch look alike, so it is worth remembering."""
+
+    def to_shapes(self) -> list[Shape]:
+        paths = iter(read_paths([text for text, *_ in self.outlines if isinstance(text, str)]))
+        shapes = []
+        for outline, matrix, paint in self.outlines:
+            has_arcs = isinstance(outline, str) and ("A" in outline or "a" in outline)
+            segments = next(paths) if isinstance(outline, str) else outline
+            if segments:
+                shapes.append(Shape(segments, matrix, paint, has_arcs))
+        return shapes
+
+    def look(self, tag: str, element: Element, inherited: Style, opacity: float) -> Look:
+        key = (tag, inherited, opacity, *element.items())
+        if (look := self.looks.get(key)) is None:
+            look = self.looks[key] = self.read_look(tag, element, inherited, opacity)
+        return look
+
+    def read_look(self, tag: str, element: Element, inherited: Style, opacity: float) -> Look:
+        attributes = read_attributes(element, tag)
+        transform = attributes.pop("transform", "")
+        style = {**dict(inherited), **read_style(attributes, self.rules)}
+        # Overlapping shapes of one translucent group thus add up, where they should be one layer.
+        opacity *= read_opacity(style.get("opacity"))
+        paint = None
+        is_removed = style.get("display") == "none"
+        if tag != "g" and not is_removed:
+            paint = read_paint(style, opacity, self.canvas)
+            is_painted = paint["fill"] != "none" or paint["stroke"] != "none"
+            if not is_painted or style.get("visibility") not in (None, "visible"):
+                paint = None
+        return Look(
+            attributes,
+            IDENTITY if is_removed else read_transform(transform),
+            tuple((name, style[name]) for name in INHERITED if name in style),
+            opacity,
+            paint,
+            is_removed,
+        )
+
+
 def read_shapes(
-    element: Element,
-    inherited: dict[str, str],
-    opacity: float,
-    matrix: Matrix,
-    rules: Rules,
-    canvas: list[float],
-) -> Iterator[Shape]:
-    """Yield the visible shapes in and below an element, bottom to top."""
-    tag = svg_name(element)
+    element: Element, page: Page, inherited: Style, opacity: float, matrix: Matrix
+) -> None:
+    """Add the visible shapes in and below an element to the page."""
+    tag = svg_name(element.tag)
     if not tag or tag in NOT_DRAWN:
         return
     if tag not in SHAPES and tag != "g":
@@ -166,33 +251,27 @@ def read_shapes(
             f"the SVG has a <{tag[:40]}> element; only g, {', '.join(sorted(SHAPES))} are drawn: "
             "convert it to paths or remove it"
         )
-    attributes = read_attributes(element, tag)
-    transform = attributes.pop("transform", "")
-    style = {**inherited, **read_style(attributes, rules)}
-    # Overlapping shapes of one translucent group thus add up, where they should be one layer.
-    opacity *= read_opacity(style.get("opacity"))
-    if style.get("display") == "none":
+    # Two lines differ in this alone.
+    path_data = element.attrib.pop("d", "") if tag == "path" else ""
+    look = page.look(tag, element, inherited, opacity)
+    if look.is_removed:
         return
-    matrix = compose(matrix, read_transform(transform))
+    if look.transform is not IDENTITY:
+        matrix = compose(matrix, look.transform)
     if tag == "g":
-        handed_down = {name: style[name] for name in INHERITED if name in style}
         for child in element:
-            yield from read_shapes(child, handed_down, opacity, matrix, rules, canvas)
+            read_shapes(child, page, look.handed_down, look.opacity, matrix)
         return
-    paint = read_paint(style, opacity, canvas)
-    segments = read_outline(tag, attributes, canvas)
     a, b, c, d, _, _ = matrix
     # Flattened to a line, a shape is not drawn. (A matrix that overflowed is left to check_work.)
-    is_flat = abs(a * d - b * c) < 1e-12
-    is_painted = paint["fill"] != "none" or paint["stroke"] != "none"
-    if segments and is_painted and not is_flat and style.get("visibility") in (None, "visible"):
-        has_arcs = tag == "path" and any(kind == "A" for kind, *_ in segments)
-        yield Shape(segments, matrix, paint, has_arcs)
+    if look.paint is not None and not abs(a * d - b * c) < 1e-12:
+        outline = path_data or read_outline(tag, look.attributes, page.canvas)
+        page.outlines.append((outline, matrix, look.paint))
 
 
 def style_texts(root: Element) -> Iterator[str]:
     """Yield the texts of all `style` elements, also of those in `defs`."""
-    return (element.text or "" for element in root.iter() if svg_name(element) == "style")
+    return (element.text or "" for element in root.iter() if svg_name(element.tag) == "style")
 
 
 def read_attributes(element: Element, tag: str) -> dict[str, str]:
@@ -215,36 +294,43 @@ def check_work(shapes: list[Shape], size: int) -> None:
     Ink is the length of all lines, and a stroke width per line for its cap or join. The crowd is
     the number of lines in the fullest row of pixels; the renderer's time there is its square.
     """
-    lines: list[tuple[complex, complex]] = []
-    num_lines, widths = [], []
+    numbers: list[float] = []
+    moves, num_lines, widths = [], [], []
     for shape in shapes:
-        here = start = 0j
-        num_before = len(lines)
+        num_before = len(numbers)
+        moves.append(num_before)
+        start = shape.segments[0][1][:2]
         for kind, points, *_ in shape.segments:
-            start = points[0] if kind == "M" else start
-            for point in points or [start]:
-                lines.append((point if kind == "M" else here, point))
-                here = point
-        num_lines.append(len(lines) - num_before)
+            if kind == "M":
+                start = points
+                moves.append(len(numbers))
+            numbers += points or start
+        num_lines.append((len(numbers) - num_before) // 2)
         is_stroked = shape.paint["stroke"] != "none"
         widths.append(float(shape.paint["stroke-width"]) * is_stroked)
 
-    ends = np.array(lines, complex).reshape(-1, 2)
+    ends = np.array(numbers).reshape(-1, 2)
     matrices = np.array([shape.matrix for shape in shapes]).reshape(-1, 6)
-    a, b, c, d, e, f = np.repeat(matrices, num_lines, axis=0).T[:, :, None]
+    a, b, c, d, e, f = np.repeat(matrices, num_lines, axis=0).T
     with np.errstate(all="ignore"):
-        x, y = a * ends.real + c * ends.imag + e, b * ends.real + d * ends.imag + f
-        joins = np.array(widths) * np.linalg.norm(matrices[:, :4], axis=1) * num_lines
+        ends = np.stack([a * ends[:, 0] + c * ends[:, 1] + e, b * ends[:, 0] + d * ends[:, 1] + f])
+        scales = np.sqrt((matrices[:, :4] ** 2).sum(axis=1))
     # Written so that NaN fails too.
-    if not (np.all(np.abs(x) < MAX_REACH) and np.all(np.abs(y) < MAX_REACH)):
+    if not np.abs(ends).max(initial=0) < MAX_REACH:
         raise ValueError("the SVG draws more than 1,000,000 pixels away from its canvas")
-    ink = np.hypot(x[:, 1] - x[:, 0], y[:, 1] - y[:, 0]).sum() + joins.sum()
-    rows = np.clip(np.floor(y), 0, size).astype(int)
-    entering = np.bincount(rows.min(axis=1), minlength=size + 2)
-    leaving = np.bincount(rows.max(axis=1) + 1, minlength=size + 2)
+    starts = np.roll(ends, 1, axis=1)
+    # A move begins where it ends.
+    here = np.array(moves, int) // 2
+    starts[:, here] = ends[:, here]
+    ink = np.hypot(*(ends - starts)).sum() + (np.array(widths) * scales * num_lines).sum()
+    crowd = sum(num_lines)
+    if crowd > MAX_CROWD:
+        first, last = np.clip(np.floor(np.sort([starts[1], ends[1]], axis=0)), 0, size).astype(int)
+        entering, leaving = (np.bincount(rows, minlength=size + 2) for rows in (first, last + 1))
+        crowd = np.cumsum(entering - leaving).max()
     for what, count, limit in (
         ("lines and curves", sum(len(shape.segments) for shape in shapes), MAX_SEGMENTS),
-        ("lines side by side", np.cumsum(entering - leaving).max(), MAX_CROWD),
+        ("lines side by side", crowd, MAX_CROWD),
         ("sides of its canvas as the length of its lines", ink / size, MAX_INK),
     ):
         if not count <= limit:

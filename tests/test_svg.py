@@ -123,18 +123,18 @@ def test_an_arc_may_lie_askew():
 
 def test_a_close_returns_to_the_start_of_its_part():
     assert read_path("m1 1h5v5zl2 2zZ z") == [
-        ("M", [1 + 1j]),
-        ("L", [6 + 1j]),
-        ("L", [6 + 6j]),
+        ("M", [1, 1]),
+        ("L", [6, 1]),
+        ("L", [6, 6]),
         ("Z", []),
-        ("L", [3 + 3j]),
+        ("L", [3, 3]),
         ("Z", []),
     ]
 
 
 def test_smooth_curves_mirror_the_handle_before():
-    (_, (first, _, _)) = read_path("M0 0C0 4 2 6 4 6s4 0 4 -6")[2]
-    assert first == 6 + 6j
+    (_, (x, y, *_)) = read_path("M0 0C0 4 2 6 4 6s4 0 4 -6")[2]
+    assert (x, y) == (6, 6)
 
 
 def test_style_beats_class_beats_attribute_beats_group():
