@@ -154,9 +154,12 @@ class KillMatrix:
         duration = self.time_local()
         while outcome.kills < self.config.local_kills:
             job = self.next_job(self.short, self.short.executor)
+            longest = duration
             while True:
                 pid = start_child(job)
-                wait(pid, self.random.uniform(0, duration))
+                wait(pid, self.random.uniform(0, longest))
+                # On a machine that has become slower a run might otherwise never get anywhere.
+                longest *= 1.1
                 os.kill(pid, signal.SIGKILL)
                 if exit_code(pid) == 0:
                     break

@@ -11,8 +11,7 @@ license: {licence}
 pretty_name: Sketch animations
 task_categories:
 - text-to-video
-- image-to-video
-tags:
+{more_tags}tags:
 - sketch
 - animation
 - webdataset
@@ -20,17 +19,17 @@ configs:
 - config_name: default
   data_files:
   - split: train
-    path:{tars}
+    path:{paths}
 ---
 
 # Sketch animations
 
-{num_ok:,} clips of {num_rows:,} sketches with prompts ({num_failed:,} failed), in {num_shards:,}
-shards, made by FlipSketch (Bandyopadhyay and Song, CVPR 2025).
+{num_ok:,} clips of {num_rows:,} {inputs} with prompts ({num_failed:,} failed), in {num_shards:,}
+shards, {origin}.
 
 | file | holds |
 |---|---|
-| `clips/*.tar` | WebDataset samples: `<key>.png` the clip as a filmstrip, frames stacked top to \
+| `{tars}/*.tar` | WebDataset samples: `<key>.png` the clip as a filmstrip, frames stacked top to \
 bottom; `<key>.txt` the prompt; `<key>.json` how it was made |
 | `metadata/*.parquet` | a row for each input row, good or failed; where a failed row was tried \
 again, the file with the highest number counts; a tar without one is a leftover |
@@ -59,10 +58,17 @@ Settings:
 def write_card(folder: Folder, plan: Plan, shards: list[ShardFacts]) -> None:
     """Write README.md for the shards that are committed."""
     shards = sorted(shards, key=lambda shard: shard.index)
-    tars = "".join(f"\n    - {tar_name(shard.index)}" for shard in shards if shard.ok)
+    paths = "".join(f"\n    - {tar_name(shard.index, plan.tars)}" for shard in shards if shard.ok)
+    is_drawn = plan.settings.get("kind") == "rasterize"
     card = TEMPLATE.format(
-        licence=plan.settings["model_licence"],
-        tars=tars or " []",
+        licence=plan.log["licence"] if is_drawn else plan.settings["model_licence"],
+        more_tags="" if is_drawn else "- image-to-video\n",
+        inputs="vector animations" if is_drawn else "sketches",
+        origin="drawn from SVG frames"
+        if is_drawn
+        else "made by FlipSketch (Bandyopadhyay and Song, CVPR 2025)",
+        tars=plan.tars,
+        paths=paths or " []",
         num_ok=sum(shard.ok for shard in shards),
         num_failed=sum(shard.failed - shard.superseded for shard in shards),
         num_rows=plan.num_rows,

@@ -47,8 +47,9 @@ def encode_filmstrip(frames: np.ndarray) -> bytes:
     as the default on line drawings, and smaller.
     """
     strip = frames.reshape(-1, *frames.shape[2:])
-    if (strip == strip[..., :1]).all():
-        strip = strip[..., 0]
+    red, green, blue = (strip[..., channel] for channel in range(3))
+    if np.array_equal(red, green) and np.array_equal(green, blue):
+        strip = red
     out = io.BytesIO()
     image = Image.fromarray(np.ascontiguousarray(strip))
     image.save(out, "PNG", compress_level=6, compress_type=zlib.Z_RLE)

@@ -88,16 +88,20 @@ def trace(cairo: ModuleType, context: Any, segments: list[Segment]) -> None:
     library, pointer = cairo.cairo, context._pointer
     for segment in segments:
         kind = segment[0]
-        if kind == "C":
-            library.cairo_curve_to(pointer, *segment[1])
-        elif kind == "M":
-            library.cairo_move_to(pointer, *segment[1])
-        elif kind == "L":
-            library.cairo_line_to(pointer, *segment[1])
-        elif kind == "Z":
-            library.cairo_close_path(pointer)
+        if len(segment) == 2:
+            if kind == "C":
+                library.cairo_curve_to(pointer, *segment[1])
+            elif kind == "M":
+                library.cairo_move_to(pointer, *segment[1])
+            elif kind == "L":
+                library.cairo_line_to(pointer, *segment[1])
+            else:
+                library.cairo_close_path(pointer)
+        elif isinstance(segment[2], Arc):
+            trace_arc(context, segment[2])
         else:
-            trace_arc(context, *segment[2:])
+            relative = {"C": "rel_curve_to", "M": "rel_move_to", "L": "rel_line_to"}[kind]
+            getattr(context, relative)(*segment[2])
 
 
 def trace_arc(context: Any, arc: Arc) -> None:

@@ -40,9 +40,10 @@ class Arc(NamedTuple):
     is_clockwise: bool
 
 
-# M, L, C or Z with its points, x and y in turn; or A, the points of curves that follow the arc, and
-# the arc.
-Segment = tuple[str, list[float]] | tuple[str, list[float], Arc]
+# M, L, C or Z with its points, x and y in turn. A third entry says how to draw it: an arc (then the
+# points are of curves that follow it), or the points from where the last segment ended. (Cairo
+# rounds these differently, so what was written as relative must stay so to be drawn as elsewhere.)
+Segment = tuple[str, list[float]] | tuple[str, list[float], Arc | list[float]]
 Matrix = tuple[float, float, float, float, float, float]  # a b c d e f, as SVG writes it
 IDENTITY: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
@@ -168,8 +169,13 @@ def rounded_rectangle(
 ) -> list[Segment]:
     right, bottom = x + width, y + height
     if rx <= 0 or ry <= 0:
-        corners = [[right, y], [right, bottom], [x, bottom]]
-        return [("M", [x, y]), *(("L", corner) for corner in corners), ("Z", [])]
+        return [
+            ("M", [x, y]),
+            ("L", [right, y], [width, 0]),
+            ("L", [right, bottom], [0, height]),
+            ("L", [x, bottom], [-width, 0]),
+            ("Z", []),
+        ]
     segments: list[Segment] = [("M", [x + rx, y])]
     here = complex(x + rx, y)
     # Clockwise; each corner is a curve whose handles reach so far along the two sides.
@@ -235,7 +241,10 @@ def read_path(path_data: str) -> list[Segment]:
     here = start = handle = 0j
     last = ""
     for letter, numbers in read_commands(path_data):
-        kind, origin = letter.upper(), here if letter.islower() else 0j
+        kind, is_relative = letter.upper(), letter.islower()
+        origin = here if is_relative else 0j
+        if is_relative and not segments:
+            segments.append(("M", [0.0, 0.0]))
         if kind == "H":
             numbers.append((here - origin).imag)
         elif kind == "V":
@@ -251,15 +260,16 @@ def read_path(path_data: str) -> list[Segment]:
 
         if kind in "CS":
             handle = points[1]
-            segments.append(("C", flatten(points)))
+            segments.append(draw_from(here, "C", points, is_relative))
         elif kind in "QT":
             handle = points[0]
             lifted = [here + (handle - here) * 2 / 3, end + (handle - end) * 2 / 3, end]
-            segments.append(("C", flatten(lifted)))
+            segments.append(draw_from(here, "C", lifted, is_relative))
         elif kind == "A":
             segments.append(read_arc(here, end, *numbers[:5]))
         else:
-            segments.append((kind if kind in "MZ" else "L", flatten(points)))
+            kind = kind if kind in "MZ" else "L"
+            segments.append(draw_from(here, kind, points, is_relative))
         start = end if kind == "M" else start
         here, last = end, kind
     return segments
@@ -267,6 +277,12 @@ def read_path(path_data: str) -> list[Segment]:
 
 def flatten(points: list[complex]) -> list[float]:
     return [side for point in points for side in (point.real, point.imag)]
+
+
+def draw_from(here: complex, kind: str, points: list[complex], is_relative: bool) -> Segment:
+    if is_relative and points:
+        return kind, flatten(points), flatten([point - here for point in points])
+    return kind, flatten(points)
 
 
 def read_commands(path_data: str) -> Iterator[tuple[str, list[float]]]:
@@ -297,6 +313,11 @@ def read_commands(path_data: str) -> Iterator[tuple[str, list[float]]]:
         raise ValueError(f"the SVG has unreadable path data at character {position}: {found!r}")
 
 
+def rotate(x: float, y: float, angle: float) -> tuple[float, float]:
+    cos, sin = math.cos(angle), math.sin(angle)
+    return x * cos - y * sin, y * cos + x * sin
+
+
 def read_arc(
     start: complex,
     end: complex,
@@ -311,22 +332,23 @@ def read_arc(
     if min(rx, ry, abs(end - start)) < 1e-6:
         return ("L", flatten([end]))
     # In the frame of the first point, turned back and its y axis shrunk, the ellipse is a circle,
-    # and both ends lie on it; if they are too far apart, it grows.
-    turn = cmath.rect(1.0, math.radians(degrees))
-    stretch = ry / rx
-    final = (end - start) / turn
-    final = complex(final.real, final.imag / stretch)
-    half = final / 2
-    radius = max(rx, abs(half))
-    rise = half / abs(half) * 1j * math.sqrt(max(0.0, radius**2 - abs(half) ** 2))
-    centre = half + (rise if is_large != is_clockwise else -rise)
+    # and both ends lie on it; if they are too far apart, it grows. (A half circle is one curve or
+    # two by the last bit of its angles, so each step is done as cairosvg does it.)
+    rotation, stretch = math.radians(degrees), ry / rx
+    turn = cmath.rect(1.0, rotation)
+    final_x, final_y = rotate(end.real - start.real, end.imag - start.imag, -rotation)
+    final_y /= stretch
+    bearing = math.atan2(final_y, final_x)
+    distance = math.hypot(final_x, final_y)
+    radius = max(rx, distance / 2)
+    rise = (radius**2 - (distance / 2) ** 2) ** 0.5
+    centre = complex(*rotate(distance / 2, -rise if is_large == is_clockwise else rise, bearing))
+    final = complex(*rotate(distance, 0, bearing))
     first, last = cmath.phase(-centre), cmath.phase(final - centre)
     sweep = (last - first) % (2 * math.pi)
     if not is_clockwise:
         sweep -= 2 * math.pi
-    arc = Arc(
-        start, math.radians(degrees), stretch, centre, radius, first, last, bool(is_clockwise)
-    )
+    arc = Arc(start, rotation, stretch, centre, radius, first, last, bool(is_clockwise))
     num_curves = max(1, math.ceil(abs(sweep) / (math.pi / 2) - 1e-9))
     step = sweep / num_curves
     reach = 4 / 3 * math.tan(step / 4) * 1j

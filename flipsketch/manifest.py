@@ -185,12 +185,12 @@ def read_table(
         return
     filesystem, path = open_location(location)
     name = path.removesuffix(".gz")
-    if not name.endswith((".jsonl", ".ndjson", ".csv")):
-        raise ValueError(f"{location}: expected a manifest named *.parquet, *.jsonl or *.csv")
+    if not name.endswith((".jsonl", ".ndjson", ".csv", ".tsv")):
+        raise ValueError(f"{location}: expected a table named *.parquet, *.jsonl, *.csv or *.tsv")
     # pyarrow's stream undoes .gz by the file's name.
     with io.BufferedReader(filesystem.open_input_stream(path)) as stream:
-        if name.endswith(".csv"):
-            yield from read_csv(stream, location, wanted)
+        if name.endswith((".csv", ".tsv")):
+            yield from read_csv(stream, location, wanted, "\t" if name.endswith("tsv") else ",")
         else:
             yield from read_jsonl(stream, wanted)
 
@@ -259,11 +259,11 @@ def read_jsonl(
 
 
 def read_csv(
-    stream: io.BufferedReader, location: str, wanted: np.ndarray | None
+    stream: io.BufferedReader, location: str, wanted: np.ndarray | None, delimiter: str
 ) -> Iterator[tuple[int, dict[str, Any] | str]]:
     csv.field_size_limit(CSV_FIELD_BYTES)
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    reader = csv.DictReader(text, strict=True)
+    reader = csv.DictReader(text, strict=True, delimiter=delimiter)
     line = 1
     try:
         names = reader.fieldnames or []

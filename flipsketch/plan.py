@@ -17,7 +17,8 @@ PLAN_FILE = "run.json"
 OWN_FILES = {
     "metadata": r"\d{5,}\.parquet",
     "clips": r"\d{5,}\.tar",
-    "": r"README\.md|run\.json|manifest\.json",
+    "shards": r"\d{5,}\.tar",
+    "": r"README\.md|run\.json|manifest\.json|animations\.parquet",
 }
 
 
@@ -79,6 +80,11 @@ class Plan:
     def num_rows(self) -> int:
         """Rows of the manifest, each once however often it is tried."""
         return sum(len(part.rows) for part in self.parts if part.kind != "retry")
+
+    @property
+    def tars(self) -> str:
+        """Name of the folder of the tars: clips that a model made, or shards to train one on."""
+        return "shards" if self.settings.get("kind") == "rasterize" else "clips"
 
     @property
     def manifest_fingerprint(self) -> str:

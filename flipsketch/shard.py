@@ -77,6 +77,7 @@ def write_shard(
     plan_fingerprint: str,
     *,
     retry: bool = False,
+    tars: str = "clips",
 ) -> None:
     """Commit a shard: the tar first, then the Parquet file that makes it count.
 
@@ -86,6 +87,7 @@ def write_shard(
         samples: those of the rows whose status is ok, in any order.
         schema: of the Parquet file, ROW_SCHEMA and more.
         retry: the rows failed in earlier shards, and what this one says of them counts instead.
+        tars: name of the tars' folder.
 
     Raises:
         OSError: the shard cannot be written; nothing of it counts.
@@ -108,7 +110,7 @@ def write_shard(
     parquet = io.BytesIO()
     pq.write_table(table, parquet, compression="zstd", row_group_size=ROWS_PER_GROUP)
     if tar:
-        folder.publish(tar_name(index), tar)
+        folder.publish(tar_name(index, tars), tar)
     folder.publish(metadata_name(index), parquet.getvalue())
 
 
@@ -137,8 +139,8 @@ def committed_shards(folder: Folder) -> list[int]:
     return sorted(int(name[:-8]) for name in names if re.fullmatch(r"\d{5,}\.parquet", name))
 
 
-def tar_name(index: int) -> str:
-    return f"clips/{index:05d}.tar"
+def tar_name(index: int, tars: str = "clips") -> str:
+    return f"{tars}/{index:05d}.tar"
 
 
 def metadata_name(index: int) -> str:
@@ -184,7 +186,7 @@ def read_metadata(folder: Folder, index: int, columns: list[str] | None = None) 
 
 def read_shards(folder: Folder, plan: Plan) -> tuple[dict[int, ShardFacts], list[str]]:
     """Return the plan's committed shards by index, and a sentence on each file that is none."""
-    tars = {f"clips/{name}" for name in folder.list("clips")}
+    tars = {f"{plan.tars}/{name}" for name in folder.list(plan.tars)}
 
     def read(index: int) -> ShardFacts | str:
         try:
@@ -193,7 +195,7 @@ def read_shards(folder: Folder, plan: Plan) -> tuple[dict[int, ShardFacts], list
             return f"{metadata_name(index)}: not readable: {error}"
         if facts.plan != plan.fingerprint or index >= plan.num_shards:
             return f"{metadata_name(index)}: of another plan"
-        if facts.ok and tar_name(index) not in tars:
+        if facts.ok and tar_name(index, plan.tars) not in tars:
             return f"{metadata_name(index)}: its tar is gone"
         return facts
 
@@ -233,15 +235,18 @@ def in_threads(read: Callable[[Any], Any], items: list[Any]) -> list[Any]:
         return list(readers.map(read, items))
 
 
-def read_sample(folder: Folder, index: int, row: dict[str, Any]) -> Sample:
+def read_sample(folder: Folder, index: int, row: dict[str, Any], tars: str = "clips") -> Sample:
     """Return one row's sample by its place in the shard's tar; nothing else is read."""
-    with folder.filesystem.open_input_file(folder.join(tar_name(index))) as file:
-        file.seek(row["tar_offset"])
-        content = file.read(row["tar_length"])
+    with folder.filesystem.open_input_file(folder.join(tar_name(index, tars))) as file:
+        return unpack_sample(row["key"], file.read_at(row["tar_length"], row["tar_offset"]))
+
+
+def unpack_sample(key: str, content: bytes) -> Sample:
+    """Return a sample from its stretch of a tar."""
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as tar:
         parts = {}
         for member in tar:
             stream = tar.extractfile(member)
             assert stream is not None, "samples hold plain files alone"
             parts[member.name.rpartition(".")[2]] = stream.read()
-    return Sample(key=row["key"], **parts)
+    return Sample(key=key, **parts)

@@ -25,7 +25,7 @@ TIMED_OUT = 70  # exit code
 STDERR = 2  # whatever stands in for sys.stderr, in Ray or a notebook
 NOTES = r"attempts-\d+\.json"
 
-Stage = Literal["reading", "animating"]
+Stage = Literal["reading", "animating", "rasterizing"]
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Note:
     limit_s: float | None = None
     """Set when the process ended itself because they took longer than this."""
     suspects: dict[Stage, list[int]] = field(
-        default_factory=lambda: {"reading": [], "animating": []}
+        default_factory=lambda: {"reading": [], "animating": [], "rasterizing": []}
     )
     """Rows that ran when a process died, to be run alone."""
     deaths: dict[int, int] = field(default_factory=dict)
@@ -90,7 +90,7 @@ class Attempts:
             if note.limit_s is not None:
                 note.given_up[row] = (
                     f"{note.stage} the row took longer than the {note.limit_s:g} s allowed "
-                    f"(--row-timeout, times the batch size) twice, the second time alone"
+                    f"(--row-timeout, times the model's batch size) twice, the second time alone"
                 )
             elif note.deaths_alone[row] >= MAX_DEATHS_ALONE:
                 note.given_up[row] = (

@@ -17,13 +17,16 @@ log = logging.getLogger(__name__)
 
 # What planning found in the manifest, so that a resume need not read all of it again.
 SUMMARY_FILE = "manifest.json"
-# A few minutes of work on a GPU, and what a kill costs at most.
-MAX_ROWS_PER_SHARD = 64
 MIN_SHARDS_PER_WORKER = 4
 
 
-def choose_rows_per_shard(num_rows: int, workers: int, batch_size: int) -> int:
-    rows = max(1, min(MAX_ROWS_PER_SHARD, num_rows // (MIN_SHARDS_PER_WORKER * workers)))
+def choose_rows_per_shard(num_rows: int, workers: int, most: int, batch_size: int = 1) -> int:
+    """Return so many rows that each worker gets several shards.
+
+    Args:
+        most: a few minutes of work: what a kill costs.
+    """
+    rows = max(1, min(most, num_rows // (MIN_SHARDS_PER_WORKER * workers)))
     # Whole batches, so that few are cut short.
     return rows - rows % batch_size if rows > batch_size else rows
 

@@ -82,10 +82,10 @@ def read_status(folder: Folder, plan: Plan, *, verify: bool = False) -> Status:
     )
     failures = read_failures(folder, list(shards.values())).values()
     status.reasons = dict(Counter(failure.error for failure in failures).most_common())
-    with_tar = {tar_name(facts.index) for facts in shards.values() if facts.ok}
-    for name in folder.list("clips"):
-        if f"clips/{name}" not in with_tar:
-            status.in_doubt.append(f"clips/{name}: no committed shard's")
+    with_tar = {tar_name(facts.index, plan.tars) for facts in shards.values() if facts.ok}
+    for name in folder.list(plan.tars):
+        if f"{plan.tars}/{name}" not in with_tar:
+            status.in_doubt.append(f"{plan.tars}/{name}: no committed shard's")
     if verify:
         keys: Counter[str] = Counter()
         for facts in shards.values():
@@ -108,15 +108,16 @@ def verify_shard(folder: Folder, plan: Plan, facts: ShardFacts, keys: Counter[st
         )
     if [row["manifest_row"] for row in rows] != expected:
         problems.append(f"{metadata_name(facts.index)}: its rows are not those of the plan")
-    tar = folder.read(tar_name(facts.index)) if facts.ok else b""
+    name = tar_name(facts.index, plan.tars)
+    tar = folder.read(name) if facts.ok else b""
     if tar is None:
-        return [*problems, f"{tar_name(facts.index)}: is gone"]
+        return [*problems, f"{name}: is gone"]
     if facts.ok and hashlib.sha256(tar).hexdigest() != facts.tar_sha256:
-        return [*problems, f"{tar_name(facts.index)}: its bytes are not those that were committed"]
-    return problems + compare_samples(facts.index, tar, good)
+        return [*problems, f"{name}: its bytes are not those that were committed"]
+    return problems + compare_samples(name, tar, good)
 
 
-def compare_samples(index: int, tar: bytes, rows: list[dict[str, Any]]) -> list[str]:
+def compare_samples(name: str, tar: bytes, rows: list[dict[str, Any]]) -> list[str]:
     """Return the samples that are not where the rows say, or of which no row says anything."""
     found: dict[str, int] = {}
     if tar:
@@ -125,7 +126,7 @@ def compare_samples(index: int, tar: bytes, rows: list[dict[str, Any]]) -> list[
                 found.setdefault(member.name.rpartition(".")[0], member.offset)
     expected = {row["key"]: row["tar_offset"] for row in rows}
     return [
-        f"{tar_name(index)}: sample {key} at {found.get(key)}, its row says {expected.get(key)}"
+        f"{name}: sample {key} at {found.get(key)}, its row says {expected.get(key)}"
         for key in sorted({*found, *expected})
         if found.get(key) != expected.get(key)
     ]

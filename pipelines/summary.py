@@ -91,6 +91,10 @@ class Progress:
 class RunSummary:
     folder: Folder
     facts: list[ShardFacts]
+    verb: str
+    """What was done to the rows, in the past tense."""
+    bad_row_remedy: str
+    """What helps rows that the input itself has wrong."""
 
     @property
     def num_ok(self) -> int:
@@ -116,20 +120,18 @@ class RunSummary:
             if len(reasons) > REASONS_SHOWN:
                 log.warning("failed for %d other reasons", len(reasons) - REASONS_SHOWN)
             log.warning(
-                "all %d failed rows: status 'failed' in %s/metadata/*.parquet; mend their sketches "
+                "all %d failed rows: status 'failed' in %s/metadata/*.parquet; mend their files "
                 "and add --retry-failed to the command",
                 self.num_failed,
                 self.folder,
             )
             if hopeless := sum(failure.key is None for failure in failures):
                 log.warning(
-                    "%d of them are wrong in the manifest itself: append them to it, mended and "
-                    "with new ids, and add --extend",
-                    hopeless,
+                    "%d of them are wrong in the input itself: %s", hopeless, self.bad_row_remedy
                 )
         log.info(
-            "animated %d rows (%d failed), %d clips of them in this run in %.0f s, "
-            "%.2f clips/s -> %s",
+            "%s %d rows (%d failed), %d clips of them in this run in %.0f s, %.2f clips/s -> %s",
+            self.verb,
             self.num_ok + self.num_failed,
             self.num_failed,
             new_clips,

@@ -174,7 +174,7 @@ def test_numbers_that_pandas_made_floats_are_read_as_meant(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("a.txt", "", "expected a manifest named"),
+        ("a.txt", "", "expected a table named"),
         ("a.jsonl", "", "has no rows"),
         ("a.jsonl", '{"id": "a", "prompt": "a"}\n', "has no column sketch or sketch_bytes"),
         ("a.csv", "id,sketch,text\na,b,c\n", "has no column prompt or prompts"),

@@ -1,0 +1,262 @@
+"""Animations: folders of SVG frames, found, named, read and drawn.
+
+Two layouts are known: Live-Sketch's (`<name>/svg_logs/svg_step*/frame000.svg`) and the plain one
+(`<name>/frame000.svg`); either may lie in a .zip or a .tar.
+"""
+
+import functools
+import hashlib
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from flipsketch.drawing import draw
+from flipsketch.files import ARCHIVES, COMPRESSED, WITHIN, ArchiveFiles, Files, open_files
+from flipsketch.svg import MAX_BYTES, SvgReader, pad_to_square
+
+FRAME = re.compile(r"frame_?(\d+)\.svg", re.IGNORECASE)
+STEPS, STEP = "svg_logs", re.compile(r"svg_step(\d+)")
+PROMPT_FILE = "prompt.txt"
+MAX_PROMPT_BYTES = 10_000
+MAX_FRAMES = 1_024
+# Of folders within folders.
+MAX_DEPTH = 16
+ALL_ARCHIVES = (*COMPRESSED, *ARCHIVES)
+NOT_LOOKED_INTO = re.compile(r"\.|__MACOSX$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RasterConfig:
+    size: int = 256
+    """Height and width of the frames, in pixels."""
+    frame_stride: int = 1
+    """Take every n-th frame, from the first on."""
+    num_frames: int | None = None
+    """Take so many of them; an animation that has fewer fails. By default all."""
+    line_width: float | None = None
+    """Width of all lines, in output pixels; by default as the files have it."""
+    invert: bool = False
+    """Draw white on black."""
+    step: int | None = None
+    """Live-Sketch's optimization step to take; by default the last that an animation has."""
+
+    def __post_init__(self) -> None:
+        for name, lowest, highest in (
+            ("size", 16, 4096),
+            ("frame_stride", 1, MAX_FRAMES),
+            ("num_frames", 1, MAX_FRAMES),
+        ):
+            value = getattr(self, name)
+            if value is not None and not lowest <= value <= highest:
+                raise ValueError(f"{name} must lie between {lowest} and {highest}, got {value}")
+        if self.line_width is not None and not 0 < self.line_width <= self.size:
+            raise ValueError(
+                f"line_width must be more than 0 and at most the size, got {self.line_width}"
+            )
+
+
+@dataclass(frozen=True)
+class Animation:
+    """Where an animation was found; what it is like shows when it is read."""
+
+    name: str
+    """Its path below the root, the endings of archives left out."""
+    location: str
+    """Its path below the root: `birds/crow`, or within an archive `birds.zip!/crow`."""
+    prompt: str | None = None
+    """From its prompt.txt."""
+
+
+def find_animations(root: str) -> Iterator[Animation]:
+    """Yield what looks like an animation in a folder or an archive, at any depth, by name.
+
+    An archive that is broken, or that has entries outside of itself, is yielded too: what is wrong
+    with it is then told as of any bad animation.
+
+    Raises:
+        OSError: there is no such root.
+        ValueError: it is neither a folder nor an archive.
+    """
+    base = posixpath.basename(root.rstrip("/"))
+    yield from find_in(open_files(root), root, Place(own_name=strip_ending(base)))
+
+
+@dataclass(frozen=True)
+class Place:
+    """How locations and names in a tree of files begin."""
+
+    location: str = ""
+    name: str = ""
+    own_name: str = ""
+    """Of an animation that is the tree's root."""
+
+
+def find_in(files: Files, root: str, place: Place, path: str = "") -> Iterator[Animation]:
+    """Yield the animations in and below one folder of a tree."""
+    if isinstance(files, ArchiveFiles) and not path and files.unsafe:
+        unsafe = place.location + files.unsafe[0]
+        yield Animation(unsafe, unsafe)
+    folders, names = files.list(path)
+    if STEPS in folders or any(FRAME.fullmatch(name) for name in names):
+        name = posixpath.join(place.name, path) or place.own_name
+        prompt = read_prompt(files, path) if PROMPT_FILE in names else None
+        yield Animation(name, place.location + path, prompt)
+        return
+    if path.count("/") >= MAX_DEPTH:
+        return
+    for name in sorted([*folders, *(name for name in names if name.endswith(ALL_ARCHIVES))]):
+        below = posixpath.join(path, name)
+        if NOT_LOOKED_INTO.match(name):
+            continue
+        if name in folders:
+            yield from find_in(files, root, place, below)
+        elif not isinstance(files, ArchiveFiles):
+            inside = strip_ending(below)
+            try:
+                archive = open_files(posixpath.join(root, below))
+            except (OSError, ValueError):
+                yield Animation(inside, below)
+            else:
+                yield from find_in(archive, root, Place(below + WITHIN, inside, inside))
+
+
+def strip_ending(name: str) -> str:
+    return next((name.removesuffix(end) for end in ALL_ARCHIVES if name.endswith(end)), name)
+
+
+def read_prompt(files: Files, path: str) -> str | None:
+    """Return the text of a prompt.txt as one line; None if it has none."""
+    try:
+        text = files.read(posixpath.join(path, PROMPT_FILE), MAX_PROMPT_BYTES).decode("utf-8-sig")
+    except (OSError, ValueError):
+        return None
+    return " ".join(text.split()) or None
+
+
+class AnimationReader:
+    """Reads the frames of animations below one root; archives stay open."""
+
+    def __init__(self, root: str, config: RasterConfig) -> None:
+        self.root, self.config = root, config
+        self.open = functools.lru_cache(4)(open_files)
+
+    def read(self, location: str) -> list[tuple[str, bytes]]:
+        """Return the names and the bytes of the frames to take.
+
+        Raises:
+            OSError, ValueError: they are not there, not complete, or damaged.
+        """
+        files, path = self.locate(location)
+        folders, _ = files.list(path)
+        if STEPS in folders:
+            path = posixpath.join(path, STEPS)
+            path = posixpath.join(path, choose_step(files.list(path)[0], self.config.step))
+        elif self.config.step is not None:
+            raise ValueError(
+                f"has no {STEPS} folder, so no step {self.config.step}; leave out --step"
+            )
+        names = choose_frames(files.list(path)[1], self.config)
+        frames = []
+        for name in names:
+            try:
+                frames.append((name, files.read(posixpath.join(path, name), MAX_BYTES)))
+            except (OSError, ValueError) as error:
+                raise ValueError(f"{name}: {error}") from error
+        return frames
+
+    def locate(self, location: str) -> tuple[Files, str]:
+        archive, within, path = location.rpartition(WITHIN)
+        path = "" if path == "." else path
+        if path.startswith("/") or "\\" in path or ".." in path.split("/"):
+            raise ValueError(
+                "the archive has an entry that would lie outside of it, so such entries are not "
+                "read; was it packed to do harm?"
+            )
+        if within:
+            return self.open(posixpath.join(self.root, archive)), path
+        if path.endswith(ALL_ARCHIVES):
+            return self.open(posixpath.join(self.root, path)), ""
+        return self.open(self.root), path
+
+
+def choose_step(folders: list[str], step: int | None) -> str:
+    steps = {int(match[1]): name for name in folders if (match := STEP.fullmatch(name))}
+    if not steps:
+        raise ValueError(f"its {STEPS} has no svg_step* folder, so no frames; was it finished?")
+    wanted = max(steps) if step is None else step
+    if wanted not in steps:
+        raise ValueError(
+            f"has no step {wanted}, it has {', '.join(map(str, sorted(steps)))}; give another "
+            f"--step, or none for the last"
+        )
+    return steps[wanted]
+
+
+def choose_frames(files: list[str], config: RasterConfig) -> list[str]:
+    """Return the names of the frames to take, in the order of their numbers."""
+    numbered = sorted((int(match[1]), name) for name in files if (match := FRAME.fullmatch(name)))
+    if not numbered:
+        raise ValueError("has no frames; they are named frame000.svg, frame001.svg and so on")
+    numbers = [number for number, _ in numbered]
+    for before, number in zip(numbers, numbers[1:], strict=False):
+        if number != before + 1:
+            what = f"frame {number} twice" if number == before else f"no frame {before + 1}"
+            raise ValueError(
+                f"has {what} (its frames go from {numbers[0]} to {numbers[-1]}); frames must be "
+                f"numbered without a gap"
+            )
+    if len(numbered) > MAX_FRAMES:
+        raise ValueError(f"has {len(numbered):,} frames, the limit is {MAX_FRAMES:,}; split it")
+    chosen = [name for _, name in numbered[:: config.frame_stride]]
+    if config.num_frames is not None and len(chosen) < config.num_frames:
+        raise ValueError(
+            f"has {len(chosen)} frames at a stride of {config.frame_stride}, {config.num_frames} "
+            f"are asked for; lower --num-frames or --frame-stride"
+        )
+    return chosen[: config.num_frames]
+
+
+def rasterize_animation(frames: list[tuple[str, bytes]], config: RasterConfig) -> np.ndarray:
+    """Return frames (F, size, size, 3) as the SVG files draw them, each with some ink.
+
+    Args:
+        frames: names, for what is said of them, and contents.
+
+    Raises:
+        ValueError: a frame is unsafe, unreadable, too much, blank, or of another size.
+    """
+    size = config.size
+    reader = SvgReader(size)
+    pixels = np.empty((len(frames), size, size, 3), np.uint8)
+    first_canvas = None
+    for out, (name, svg) in zip(pixels, frames, strict=True):
+        try:
+            drawing = reader.read(svg)
+            first_canvas = first_canvas or drawing.canvas
+            if drawing.canvas != first_canvas:
+                raise ValueError(
+                    f"its canvas is {format_canvas(drawing.canvas)}, that of {frames[0][0]} is "
+                    f"{format_canvas(first_canvas)}; frames of one animation must share a size"
+                )
+            drawn = draw(drawing.shapes, drawing.width, drawing.height, config.line_width)
+            out[:] = pad_to_square(drawn, size)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+    return 255 - pixels if config.invert else pixels
+
+
+def format_canvas(canvas: list[float]) -> str:
+    left, top, width, height = canvas
+    return f"{width:g} x {height:g}" + (f" from ({left:g}, {top:g})" if left or top else "")
+
+
+def hash_frames(frames: list[tuple[str, bytes]]) -> str:
+    """Return the SHA-256 of the files' contents in order."""
+    digest = hashlib.sha256()
+    for _, content in frames:
+        digest.update(len(content).to_bytes(8, "big"))
+        digest.update(content)
+    return digest.hexdigest()

@@ -1,0 +1,137 @@
+"""Read shards back for training: clips in a seeded order that any number of readers share.
+
+A position counts samples over all epochs and all readers, and determines the sample: which clip,
+which window of it, and whether its prompt is dropped. So readers need to agree on nothing but who
+takes which positions, and training resumes at any of them.
+"""
+
+import functools
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from torch.utils.data import Dataset
+
+from flipsketch.clip import decode_filmstrip
+from flipsketch.plan import read_plan
+from flipsketch.shard import (
+    ShardFacts,
+    in_threads,
+    read_metadata,
+    read_shards,
+    tar_name,
+    unpack_sample,
+)
+from flipsketch.storage import open_folder
+
+log = logging.getLogger(__name__)
+
+COLUMNS = ["key", "status", "prompt", "num_frames", "tar_offset", "tar_length"]
+OPEN_TARS = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReaderConfig:
+    num_frames: int = 16
+    """Frames in a window; clips that have fewer are left out."""
+    prompt_dropout: float = 0.1
+    """Share of the samples whose prompt is replaced by the empty one, so that the model learns to
+    do without, as guidance needs it to."""
+    seed: int = 0
+    """Of the order, the windows and the dropout."""
+
+    def __post_init__(self) -> None:
+        if self.num_frames < 1:
+            raise ValueError(f"num_frames must be at least 1, got {self.num_frames}")
+        if not 0 <= self.prompt_dropout <= 1:
+            raise ValueError(
+                f"prompt_dropout is a share from 0 to 1, got {self.prompt_dropout}; 0.1 is usual"
+            )
+
+
+class TrainingClips(Dataset):
+    """Samples by position; `torch.utils.data.DataLoader` takes it with `positions` as sampler."""
+
+    def __init__(self, location: str, config: ReaderConfig) -> None:
+        """Raises ValueError: the folder has no run, or no clip that is long enough."""
+        self.config, self.folder = config, open_folder(location)
+        plan = read_plan(self.folder)
+        if plan is None:
+            raise ValueError(f"{self.folder}: no run.json, so not the folder of a corpus")
+        self.tars = plan.tars
+        shards, doubts = read_shards(self.folder, plan)
+        for doubt in doubts:
+            log.warning("%s; left out", doubt)
+        if len(shards) < plan.num_shards:
+            log.warning(
+                "%s: %d of %d shards are there; those are read",
+                self.folder,
+                len(shards),
+                plan.num_shards,
+            )
+        tables = in_threads(self.read_rows, [shards[index] for index in sorted(shards)])
+        rows = pa.concat_tables(tables) if tables else None
+        num_ok = len(rows) if rows else 0
+        if rows is not None:
+            rows = rows.filter(pc.field("num_frames") >= config.num_frames)
+        if not rows:
+            raise ValueError(
+                f"{self.folder}: none of its {num_ok:,} clips has {config.num_frames} frames; "
+                f"lower num_frames, or make clips with more"
+            )
+        if left_out := num_ok - len(rows):
+            log.warning("%d clips have fewer than %d frames; left out", left_out, config.num_frames)
+        # In one piece, so that a row is found at once.
+        self.rows = rows.combine_chunks()
+        self.permutation = functools.lru_cache(2)(self.permute)
+        self.open_tar = functools.lru_cache(OPEN_TARS)(self.open_tar_in)
+
+    def read_rows(self, facts: ShardFacts) -> pa.Table:
+        rows = read_metadata(self.folder, facts.index, COLUMNS)
+        rows = rows.filter(pc.field("status") == "ok").drop_columns("status")
+        return rows.append_column("shard", pa.array([facts.index] * len(rows), pa.int64()))
+
+    def __len__(self) -> int:
+        """Clips in an epoch."""
+        return len(self.rows)
+
+    def __getitem__(self, position: int) -> dict[str, Any]:
+        """Return key, prompt, first frame's number, and frames uint8 (num_frames, H, W, 3)."""
+        epoch, place = divmod(position, len(self))
+        row = self.rows.slice(self.permutation(epoch)[place], 1).to_pylist()[0]
+        random = random_state(self.config.seed, 1, position)
+        first = int(random.randint(row["num_frames"] - self.config.num_frames + 1))
+        is_dropped = random.random_sample() < self.config.prompt_dropout
+        # A file that another process opened must not be read from by two.
+        tar = self.open_tar(row["shard"], os.getpid())
+        sample = unpack_sample(row["key"], tar.read_at(row["tar_length"], row["tar_offset"]))
+        frames = decode_filmstrip(sample.png, row["num_frames"])
+        return {
+            "key": row["key"],
+            "prompt": "" if is_dropped else row["prompt"],
+            "first_frame": first,
+            "frames": frames[first : first + self.config.num_frames],
+        }
+
+    def positions(self, rank: int = 0, num_ranks: int = 1, start: int = 0) -> Iterator[int]:
+        """Yield one reader's positions without end, from a position that all have reached."""
+        position = start + rank
+        while True:
+            yield position
+            position += num_ranks
+
+    def permute(self, epoch: int) -> np.ndarray:
+        return random_state(self.config.seed, 0, epoch).permutation(len(self))
+
+    def open_tar_in(self, shard: int, process: int) -> Any:
+        return self.folder.filesystem.open_input_file(self.folder.join(tar_name(shard, self.tars)))
+
+
+def random_state(*entropy: int) -> np.random.RandomState:
+    # Of numpy's generators the one whose numbers never change from version to version.
+    return np.random.RandomState(np.random.MT19937(np.random.SeedSequence(entropy)))

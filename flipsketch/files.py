@@ -1,0 +1,146 @@
+"""Trees of files to read from: a folder on any filesystem, a .zip or a .tar (never unpacked)."""
+
+import posixpath
+import tarfile
+import zipfile
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from pyarrow import fs
+
+from flipsketch.storage import open_location
+
+ARCHIVES = (".zip", ".tar")
+COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
+MAX_ENTRIES = 5_000_000
+# What ends the path of an archive and begins one within it.
+WITHIN = "!/"
+
+
+class Files(Protocol):
+    """Paths are relative to the tree's root, with slashes; the root is an empty one."""
+
+    def list(self, path: str) -> tuple[list[str], list[str]]:
+        """Return the names of the folders and of the files in a folder, sorted.
+
+        Raises:
+            OSError: there is no such folder.
+        """
+
+    def read(self, path: str, max_bytes: int) -> bytes:
+        """Return a file's bytes.
+
+        Raises:
+            OSError, ValueError: it is not there, damaged, or larger than allowed.
+        """
+
+
+class FolderFiles:
+    def __init__(self, filesystem: fs.FileSystem, root: str) -> None:
+        self.filesystem, self.root = filesystem, root
+
+    def list(self, path: str) -> tuple[list[str], list[str]]:
+        found = self.filesystem.get_file_info(fs.FileSelector(posixpath.join(self.root, path)))
+        names: dict[fs.FileType, list[str]] = {}
+        for file in found:
+            names.setdefault(file.type, []).append(file.base_name)
+        # Devices and pipes are neither.
+        folders, files = names.get(fs.FileType.Directory, []), names.get(fs.FileType.File, [])
+        return sorted(folders), sorted(files)
+
+    def read(self, path: str, max_bytes: int) -> bytes:
+        where = posixpath.join(self.root, path)
+        with self.filesystem.open_input_stream(where, compression=None) as stream:
+            return check_size(stream.read(max_bytes + 1), max_bytes)
+
+
+class ArchiveFiles:
+    """The files of an archive; its names are looked up, never used as paths of a disk."""
+
+    def __init__(self, filesystem: fs.FileSystem, path: str) -> None:
+        """Raises ValueError: not an archive that can be read."""
+        self.archive: Any
+        try:
+            stream = filesystem.open_input_file(path)
+            if path.endswith(".zip"):
+                self.archive = zipfile.ZipFile(stream)
+                names = ((info.filename, info) for info in self.archive.infolist())
+            else:
+                self.archive = tarfile.open(fileobj=stream, mode="r:")
+                names = ((member.name, member) for member in self.archive if member.isreg())
+            self.index(names)
+        except FileNotFoundError:
+            raise
+        # The readers raise whatever a broken archive leads them to.
+        except Exception as error:
+            raise ValueError(f"{path}: the archive cannot be read: {error}") from error
+
+    def index(self, entries: Iterable[tuple[str, Any]]) -> None:
+        self.entries: dict[str, Any] = {}
+        self.folders: dict[str, tuple[set[str], set[str]]] = {"": (set(), set())}
+        self.unsafe: list[str] = []
+        for number, (name, entry) in enumerate(entries):
+            if number >= MAX_ENTRIES:
+                raise ValueError(f"more than {MAX_ENTRIES:,} entries; split it")
+            name = name.removeprefix("./")
+            if name.startswith("/") or "\\" in name or ".." in name.split("/"):
+                self.unsafe.append(name)
+            elif not name.endswith("/"):
+                self.entries[name] = entry
+                self.note(name)
+
+    def note(self, name: str) -> None:
+        folder, _, base = name.rpartition("/")
+        is_new = folder not in self.folders
+        self.folders.setdefault(folder, (set(), set()))[1].add(base)
+        while is_new:
+            folder, _, base = folder.rpartition("/")
+            is_new = folder not in self.folders
+            self.folders.setdefault(folder, (set(), set()))[0].add(base)
+
+    def list(self, path: str) -> tuple[list[str], list[str]]:
+        if path not in self.folders:
+            raise FileNotFoundError(f"the archive has no folder {path!r}")
+        folders, files = self.folders[path]
+        return sorted(folders), sorted(files)
+
+    def read(self, path: str, max_bytes: int) -> bytes:
+        entry = self.entries.get(path)
+        if entry is None:
+            raise FileNotFoundError(f"the archive has no file {path!r}")
+        is_zip = isinstance(self.archive, zipfile.ZipFile)
+        try:
+            with self.archive.open(entry) if is_zip else self.archive.extractfile(entry) as stream:
+                content = stream.read(max_bytes + 1)
+        except Exception as error:
+            raise ValueError(f"cannot be read from its archive: {error}") from error
+        return check_size(content, max_bytes)
+
+
+def check_size(content: bytes, max_bytes: int) -> bytes:
+    if len(content) > max_bytes:
+        raise ValueError(f"has more than {max_bytes:,} bytes; make it smaller")
+    return content
+
+
+def open_files(location: str) -> Files:
+    """Return the files of a folder or of an archive, a path or a URI.
+
+    Raises:
+        OSError: nothing is there.
+        ValueError: it is no archive that can be read, or a file of another kind.
+    """
+    filesystem, path = open_location(location)
+    kind = filesystem.get_file_info(path).type
+    if kind == fs.FileType.Directory:
+        return FolderFiles(filesystem, path)
+    if kind == fs.FileType.NotFound:
+        raise FileNotFoundError(f"{location}: there is no such folder or archive")
+    if path.endswith(COMPRESSED):
+        raise ValueError(
+            f"{location}: a compressed tar can only be read from its beginning; decompress it, or "
+            f"pack a .zip"
+        )
+    if not path.endswith(ARCHIVES):
+        raise ValueError(f"{location}: expected a folder, a .zip or a .tar")
+    return ArchiveFiles(filesystem, path)

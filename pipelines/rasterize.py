@@ -1,0 +1,184 @@
+"""Rasterize animations: folders or archives of SVG frames in, shards to train on out.
+
+The driver finds the animations and joins them with their prompts into a manifest; from there on
+this is a job like any other.
+"""
+
+import functools
+import io
+import logging
+import sys
+import tempfile
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import cairocffi
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from flipsketch.animation import Animation, RasterConfig, find_animations
+from flipsketch.captions import find_caption, read_captions
+from flipsketch.manifest import ManifestSummary
+from flipsketch.plan import FORMAT_VERSION, Plan, read_plan
+from flipsketch.storage import Folder, open_folder
+from pipelines.dry_run import format_bytes
+from pipelines.executor import start
+from pipelines.planning import MIN_SHARDS_PER_WORKER, choose_rows_per_shard, read_summary
+from pipelines.raster_maker import RasterMaker
+from pipelines.run import Run, RunConfig, anchor, refuse_vanishing_output
+
+log = logging.getLogger(__name__)
+
+# What was found, in the order in which the run has it.
+ANIMATIONS_FILE = "animations.parquet"
+SCHEMA = pa.schema([("id", pa.string()), ("sketch", pa.string()), ("prompt", pa.string())])
+ROWS_PER_SHARD = 1_000
+ROW_TIMEOUT_S = 300.0
+# Of a frame of 256 x 256 pixels, in a filmstrip; and the frames of a Live-Sketch animation.
+BYTES_PER_FRAME, USUAL_FRAMES = 4_000, 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class RasterizeConfig(RunConfig):
+    animations: str
+    """Folder (or .zip, or .tar) of animations, at any depth: Live-Sketch's output
+    (NAME/svg_logs/svg_step*/frame000.svg) or plain ones (NAME/frame000.svg)."""
+    captions: str | None = None
+    """Table (*.tsv, *.csv, *.jsonl or *.parquet) with columns name and prompt; an animation that
+    it lacks needs a prompt.txt beside its frames."""
+    raster: RasterConfig = field(default_factory=RasterConfig)
+    training_workers: int = 1
+    """Processes that will read the shards at once in training; each should have four shards."""
+    licence: str = "unknown"
+    """Licence of the animations, for the dataset card."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.training_workers < 1:
+            raise ValueError(f"training_workers must be at least 1, got {self.training_workers}")
+
+
+def make_training_shards(config: RasterizeConfig) -> int:
+    """Run the job and return its exit code: 0, 1 (too many failed rows) or 130 (interrupted).
+
+    Raises:
+        ValueError, OSError: the run cannot begin.
+    """
+    refuse_vanishing_output(config.output)
+    folder = open_folder(config.output)
+    before = None if config.overwrite else read_plan(folder)
+    content = list_animations(config, None if before is None else folder)
+    with tempfile.TemporaryDirectory() as temporary:
+        manifest = str(Path(temporary) / ANIMATIONS_FILE)
+        Path(manifest).write_bytes(content)
+        summary = read_summary(manifest, folder, before, [])
+        if config.dry_run:
+            print_plan(plan_run(config, before, summary, config.executor.workers or 1), summary)
+            return 0
+        resources = start(config.executor, 0, "cpu")
+        plan = plan_run(config, before, summary, resources.workers)
+        least = MIN_SHARDS_PER_WORKER * config.training_workers
+        if plan.num_shards < least:
+            log.warning(
+                "%d shards for %d training workers: %d or more would keep all of them busy; give "
+                "fewer --rows-per-shard (and --overwrite)",
+                plan.num_shards,
+                config.training_workers,
+                least,
+            )
+
+        def build_maker(plan: Plan) -> functools.partial[RasterMaker]:
+            return functools.partial(
+                RasterMaker,
+                root=anchor(config.animations),
+                raster=config.raster,
+                plan=plan,
+                folder=folder,
+                row_timeout=config.row_timeout or ROW_TIMEOUT_S,
+            )
+
+        run = Run(
+            config,
+            folder,
+            manifest,
+            summary,
+            resources,
+            build_maker,
+            verb="rasterized",
+            bad_row_remedy="give them prompts and names of their own, and add --overwrite",
+        )
+        return run.carry_out(plan, {ANIMATIONS_FILE: content})
+
+
+def list_animations(config: RasterizeConfig, run: Folder | None) -> bytes:
+    """Return the manifest of what is found: first the rows that the run has, in its order, so that
+    new ones come after them.
+
+    Raises:
+        OSError, ValueError: there is nothing to rasterize, or the captions cannot be read.
+    """
+    captions = read_captions(config.captions) if config.captions else {}
+    found = [caption(animation, captions) for animation in find_animations(config.animations)]
+    if not found:
+        raise ValueError(
+            f"{config.animations}: has no animations; they are folders NAME/svg_logs/svg_step*/ or "
+            f"NAME/ with files named frame000.svg, frame001.svg and so on"
+        )
+    content = run.read(ANIMATIONS_FILE) if run else None
+    known = pq.read_table(io.BytesIO(content))["id"].to_pylist() if content else []
+    places = {name: place for place, name in enumerate(known)}
+    found.sort(key=lambda animation: places.get(animation.name, len(places)))
+    rows = [
+        # Of an animation that is the root itself, the path below it is empty.
+        {"id": animation.name, "sketch": animation.location or ".", "prompt": animation.prompt}
+        for animation in found
+    ]
+    out = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), out, compression="zstd")
+    return out.getvalue()
+
+
+def caption(animation: Animation, captions: dict[str, str]) -> Animation:
+    found = find_caption(captions, animation.name)
+    return animation if found is None else replace(animation, prompt=found)
+
+
+def plan_run(
+    config: RasterizeConfig, before: Plan | None, summary: ManifestSummary, workers: int
+) -> Plan:
+    """Return the run's plan; what the user does not name comes from the plan that is there."""
+    chosen = choose_rows_per_shard(
+        summary.num_rows, max(workers, config.training_workers), ROWS_PER_SHARD
+    )
+    if before is not None:
+        chosen = before.settings.get("rows_per_shard", chosen)
+    settings = {
+        "format": FORMAT_VERSION,
+        "kind": "rasterize",
+        "num_rows": summary.num_rows,
+        "manifest_fingerprint": summary.fingerprint,
+        "rows_per_shard": config.rows_per_shard or chosen,
+        **asdict(config.raster),
+    }
+    notes = {
+        "command": " ".join(sys.argv),
+        "animations": anchor(config.animations),
+        "captions": config.captions,
+        "licence": config.licence,
+        "executor": config.executor.executor,
+        "workers": workers,
+        "versions": {"cairo": cairocffi.cairo_version_string()},
+    }
+    return Plan(settings, () if config.rows_per_shard else ("rows_per_shard",), notes)
+
+
+def print_plan(plan: Plan, summary: ManifestSummary) -> None:
+    settings = plan.settings
+    clip_bytes = (settings["num_frames"] or USUAL_FRAMES) * BYTES_PER_FRAME
+    clip_bytes *= (settings["size"] / 256) ** 2
+    num_good = summary.num_rows - summary.num_bad - len(summary.repeats)
+    print(f"rows:   {summary.num_rows:,}")
+    print(f"shards: {plan.num_shards:,} of up to {settings['rows_per_shard']:,} rows")
+    print(f"bad:    {summary.num_bad:,} animations without a prompt")
+    print(f"        {len(summary.repeats):,} with the name of another")
+    print(f"bytes:  some {format_bytes(num_good * clip_bytes)} in all")

@@ -1,0 +1,189 @@
+"""What every job that makes shards has in common: its flags, going on, trying again, summing up."""
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flipsketch.card import write_card
+from flipsketch.manifest import ManifestSummary
+from flipsketch.plan import PLAN_FILE, Plan, begin_run, format_ranges
+from flipsketch.shard import read_shards
+from flipsketch.storage import PARTIAL, Folder, open_folder, resolve
+from pipelines.attempts import NOTES
+from pipelines.executor import ExecutorConfig, make_shards
+from pipelines.planning import missing_shards, retryable_rows, write_summary
+from pipelines.pool import Maker, Resources
+from pipelines.summary import Progress, RunSummary, exceeds, parse_max_failures
+
+log = logging.getLogger(__name__)
+
+MAX_ROWS_PER_SHARD = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    output: str
+    """Folder of the corpus; holds nothing, or a run with the same plan, which goes on."""
+    rows_per_shard: int | None = None
+    """Rows in a shard; by default a few minutes of work, and at least four shards for each
+    worker."""
+    max_failures: str = "0"
+    """Failed rows (a count, or a share such as 2%) up to which the job still exits with 0."""
+    row_timeout: float | None = None
+    """Seconds that a row may take before it is run alone, and given up if that does not help; for
+    rows that run together, as many times the number of them."""
+    retry_failed: bool = False
+    """Once all shards are there, try the failed rows again, in shards of their own."""
+    extend: bool = False
+    """The input has gained rows: add them to the run in the output folder."""
+    dry_run: bool = False
+    """Print the plan (rows, shards, bad rows, bytes, time) and do nothing."""
+    overwrite: bool = False
+    """Delete what an earlier run left in the output folder, and start again."""
+    executor: ExecutorConfig = field(default_factory=ExecutorConfig)
+
+    def __post_init__(self) -> None:
+        if self.rows_per_shard is not None and not 1 <= self.rows_per_shard <= MAX_ROWS_PER_SHARD:
+            raise ValueError(
+                f"rows_per_shard must lie between 1 and {MAX_ROWS_PER_SHARD}, "
+                f"got {self.rows_per_shard}"
+            )
+        if self.row_timeout is not None and not self.row_timeout > 0:
+            raise ValueError(f"row_timeout must be more than 0, got {self.row_timeout}")
+        if self.overwrite and (self.extend or self.retry_failed):
+            raise ValueError(
+                "--overwrite starts again; it goes with neither --extend nor --retry-failed"
+            )
+        parse_max_failures(self.max_failures)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One job's input, and how it makes shards of it."""
+
+    config: RunConfig
+    folder: Folder
+    manifest: str
+    """Where the driver reads the rows."""
+    summary: ManifestSummary
+    resources: Resources
+    build_maker: Callable[[Plan], Callable[[], Maker]]
+    """Returns what a worker calls to get its maker; picklable."""
+    verb: str
+    """What is done to a row, in the past tense."""
+    bad_row_remedy: str
+    """What helps rows that the input itself has wrong."""
+
+    def carry_out(self, plan: Plan, files: dict[str, bytes] | None = None) -> int:
+        """Begin or go on with a plan and make what is missing; return the exit code.
+
+        Args:
+            files: to be put beside the plan once it stands.
+
+        Raises:
+            ValueError: another run is in the folder, or writes to it.
+        """
+        config, folder = self.config, self.folder
+        with folder.locked():
+            plan = begin_run(
+                folder,
+                plan,
+                overwrite=config.overwrite,
+                prefix_fingerprint=self.summary.prefix_fingerprint if config.extend else None,
+            )
+            write_summary(folder, self.summary)
+            for name, content in (files or {}).items():
+                folder.publish(name, content)
+            # A Ray driver outlives its actors, so the notes of another driver's blame nobody.
+            is_local = config.executor.executor == "local"
+            folder.sweep(PARTIAL if is_local else f"{PARTIAL}|{NOTES}")
+            return self.make_missing(plan)
+
+    def make_missing(self, plan: Plan) -> int:
+        """Make the shards that are not committed and sum up the run; return the exit code."""
+        started = time.monotonic()
+        folder = self.folder
+        shards, doubts = read_shards(folder, plan)
+        for doubt in doubts:
+            log.warning("%s; its shard is made anew", doubt)
+        log.info(
+            "%d rows in %d shards, %d of them done; %d workers on %s, %d threads each -> %s",
+            plan.num_rows,
+            plan.num_shards,
+            len(shards),
+            self.resources.workers,
+            self.resources.device,
+            plan.settings.get("threads", 1),
+            folder,
+        )
+        with Progress(plan, folder, shards) as progress:
+            try:
+                self.make(plan, progress)
+                if self.config.retry_failed:
+                    plan = self.plan_retry(plan, progress)
+                    self.make(plan, progress)
+            except KeyboardInterrupt:
+                progress.close()
+                if shards:
+                    write_card(folder, plan, list(shards.values()))
+                log.warning(
+                    "interrupted: %d of %d shards are committed and stay; the same command goes on",
+                    len(shards),
+                    plan.num_shards,
+                )
+                return 130
+        summary = RunSummary(folder, list(shards.values()), self.verb, self.bad_row_remedy)
+        write_card(folder, plan, summary.facts)
+        summary.log(seconds=time.monotonic() - started, new_clips=progress.num_new_ok)
+        return 1 if exceeds(summary.num_failed, plan.num_rows, self.config.max_failures) else 0
+
+    def make(self, plan: Plan, progress: Progress) -> None:
+        """Make the shards of a plan that are not committed."""
+        if len(progress.shards) == plan.num_shards:
+            return
+        missing = missing_shards(self.manifest, self.summary, plan, progress.shards)
+        maker = self.build_maker(plan)
+        for index in make_shards(
+            self.config.executor, self.resources, maker, missing, progress.report
+        ):
+            progress.commit(index)
+
+    def plan_retry(self, plan: Plan, progress: Progress) -> Plan:
+        """Add the rows that failed, and that are not wrong in the input itself, to the plan."""
+        rows = retryable_rows(self.folder, list(progress.shards.values()))
+        if not rows:
+            log.info("no failed row is worth another try")
+            return plan
+        plan = plan.add(kind="retry", rows=format_ranges(rows))
+        self.folder.publish(PLAN_FILE, plan.to_json())
+        log.info(
+            "trying %d failed rows again, in %d more shards", len(rows), plan.parts[-1].num_shards
+        )
+        progress.retry(len(rows))
+        return plan
+
+
+def anchor(location: str) -> str:
+    """Return an input's address as workers are to use it.
+
+    A submitted job's workers run in copies of its working directory, where relative paths hold;
+    elsewhere theirs is not the driver's.
+    """
+    return location if is_submitted(Path.cwd()) else resolve(location, os.path.abspath("driver"))
+
+
+def is_submitted(path: Path) -> bool:
+    """Tell whether a path lies where Ray unpacks a submitted job's working directory."""
+    return "working_dir_files" in path.parts
+
+
+def refuse_vanishing_output(output: str) -> None:
+    """The copy of the working directory in which a submitted job runs is deleted by Ray."""
+    if is_submitted(Path(open_folder(output).path)):
+        raise ValueError(
+            f"--output {output} would lie in the submitted job's copy of the working directory, "
+            f"which vanishes with the job; give an absolute path or a URI that all nodes share"
+        )
