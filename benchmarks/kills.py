@@ -235,7 +235,7 @@ class KillMatrix:
                 actors = [
                     process
                     for process in psutil.Process(pid).children(recursive=True)
-                    if "ShardActor" in " ".join(process.cmdline())
+                    if is_actor(process)
                 ]
                 if actors:
                     self.random.choice(actors).kill()
@@ -361,6 +361,13 @@ def wait(pid: int, seconds: float) -> bool:
             return True
         time.sleep(0.01)
     return False
+
+
+def is_actor(process: psutil.Process) -> bool:
+    try:
+        return "ShardActor" in " ".join(process.cmdline())
+    except psutil.Error:
+        return False  # it has ended meanwhile
 
 
 def end_all(processes: list[psutil.Process]) -> None:

@@ -73,7 +73,9 @@ class ArchiveFiles:
             raise
         # The readers raise whatever a broken archive leads them to.
         except Exception as error:
-            raise ValueError(f"{path}: the archive cannot be read: {error}") from error
+            raise ValueError(
+                f"{path}: the archive cannot be read: {error}; pack it again"
+            ) from error
 
     def index(self, entries: Iterable[tuple[str, Any]]) -> None:
         self.entries: dict[str, Any] = {}

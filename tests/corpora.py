@@ -46,8 +46,8 @@ def read_rows(output: str) -> list[dict]:
     return [row for path in sorted(folder.iterdir()) for row in pq.read_table(path).to_pylist()]
 
 
-def read_tars(output: str) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (Path(output) / "clips").glob("*")}
+def read_tars(output: str, folder: str = "clips") -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (Path(output) / folder).glob("*")}
 
 
 def same_corpus(one: str, other: str) -> bool:

@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 import ray
 
+from flipsketch.animation import RasterConfig
 from flipsketch.shard import committed_shards
 from flipsketch.storage import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.executor import ExecutorConfig, start
+from pipelines.rasterize import RasterizeConfig, make_training_shards
+from tests.animations import write_animation
 from tests.corpora import (
     ROOT,
     command,
@@ -48,6 +51,25 @@ def test_the_job_ends_and_makes_what_the_local_executor_makes(cpus, job, tmp_pat
     assert animate_manifest(on_ray) == 1
     assert [row["status"] == "ok" for row in read_rows(on_ray.output)] == [n != 3 for n in range(6)]
     assert same_corpus(on_ray.output, local.output)
+
+
+def test_animations_become_the_same_shards_as_in_this_process(cpus, tmp_path):
+    for number in range(6):
+        write_animation(tmp_path / "in" / f"thing {number}", prompt="it moves")
+    shards = RasterizeConfig(
+        animations=str(tmp_path / "in"),
+        output=str(tmp_path / "on_ray"),
+        raster=RasterConfig(size=32),
+        rows_per_shard=2,
+        executor=ExecutorConfig(workers=cpus),
+    )
+    assert make_training_shards(shards) == 0
+    local = replace(
+        shards, output=str(tmp_path / "local"), executor=ExecutorConfig(executor="local")
+    )
+    assert make_training_shards(local) == 0
+    assert read_tars(shards.output, "shards") == read_tars(local.output, "shards")
+    assert len(read_tars(local.output, "shards")) == 3
 
 
 def test_gpus_that_are_not_there_are_refused_at_once(cpus):

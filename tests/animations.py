@@ -1,0 +1,33 @@
+"""Small animations, written as Live-Sketch writes them."""
+
+from pathlib import Path
+
+STROKE = 'fill="none" stroke="black" stroke-width="3" stroke-linecap="round"'
+
+
+def frame(number: int, canvas: str = 'width="64" height="64"', lines: int = 3) -> bytes:
+    """Some curves that move to the right by two units a frame."""
+    x = 4 + 2 * number
+    paths = "".join(
+        f'<path d="M {x}.25 {8 + 9 * line} C {x + 9} {line} {x + 12}.5 40 {x + 20} 30" {STROKE}/>'
+        for line in range(lines)
+    )
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {canvas}><g>{paths}</g></svg>'.encode()
+
+
+def write_animation(folder: Path, num_frames: int = 4, prompt: str | None = None) -> None:
+    """The plain layout."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(num_frames):
+        (folder / f"frame{number:03d}.svg").write_bytes(frame(number))
+    if prompt is not None:
+        (folder / "prompt.txt").write_text(prompt)
+
+
+def write_livesketch(
+    folder: Path, num_frames: int = 4, prompt: str | None = None, step: int = 1000
+) -> None:
+    """Live-Sketch's layout."""
+    write_animation(folder / "svg_logs" / f"svg_step{step}", num_frames)
+    if prompt is not None:
+        (folder / "prompt.txt").write_text(prompt)
