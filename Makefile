@@ -1,11 +1,13 @@
 MANIFEST ?= data/manifests/demo.jsonl
 MODEL ?= out/models/tiny
 OUT ?= out/clips
+ANIMATIONS ?= data/animations
+SHARDS ?= out/shards
 ARGS ?=
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install demo animate preview test test-slow lint clean
+.PHONY: help install demo animate preview shards doodles test test-slow lint clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -31,6 +33,12 @@ animate: install $(MODEL) ## Animate MANIFEST with MODEL into OUT (more settings
 
 preview: install ## Write OUT-preview.png: sketches and their frames
 	$(BIN)/python jobs/preview.py --corpus $(OUT) --output $(OUT)-preview.png $(ARGS)
+
+shards: install ## Rasterize ANIMATIONS (folder or archive) into SHARDS to train on (more in ARGS)
+	$(BIN)/python jobs/make_shards.py --animations $(ANIMATIONS) --output $(SHARDS) $(ARGS)
+
+doodles: install ## Draw animations of our own into out/doodles (how many and which in ARGS)
+	$(BIN)/python jobs/make_doodles.py --output out/doodles $(ARGS)
 
 out/models/tiny: | install
 	$(BIN)/python -m flipsketch.tiny $@

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from flipsketch.clip import decode_filmstrip, encode_gif
 from flipsketch.manifest import parse_rows
-from flipsketch.plan import read_plan
+from flipsketch.plan import Plan, read_plan
 from flipsketch.shard import committed_shards, read_metadata, read_sample
 from flipsketch.sketch import load_sketch
 from flipsketch.storage import Folder, open_folder, read_file, resolve
@@ -54,14 +54,15 @@ def write_preview(config: PreviewConfig) -> int:
     plan = read_plan(folder)
     if plan is None:
         raise ValueError(f"{folder}: no run.json, so not the folder of a corpus")
-    chosen = choose_clips(folder, config)
-    manifest = plan.log["manifest"]
-    sketches = find_sketches(manifest, {row["id"] for _, row in chosen})
+    chosen = choose_clips(folder, plan, config)
+    manifest = plan.log.get("manifest", "")
+    sketches = find_sketches(manifest, {row["id"] for _, row in chosen}) if manifest else {}
     strips = []
     for shard, row in chosen:
-        frames = decode_filmstrip(read_sample(folder, shard, row).png, row["num_frames"])
+        sample = read_sample(folder, shard, row, plan.tars)
+        frames = decode_filmstrip(sample.png, row["num_frames"])
         sketch = read_sketch(sketches.get(row["id"]), manifest, max(CELL, row["height"]))
-        strips.append(draw_strip(sketch, frames, row["prompts"]))
+        strips.append(draw_strip(sketch, frames, row.get("prompts") or [row["prompt"]]))
         if config.gifs is not None:
             gif = Path(config.gifs) / f"{row['key']}.gif"
             gif.parent.mkdir(parents=True, exist_ok=True)
@@ -73,9 +74,12 @@ def write_preview(config: PreviewConfig) -> int:
     return 0
 
 
-def choose_clips(folder: Folder, config: PreviewConfig) -> list[tuple[int, dict[str, Any]]]:
+def choose_clips(
+    folder: Folder, plan: Plan, config: PreviewConfig
+) -> list[tuple[int, dict[str, Any]]]:
     """Return (shard, row) of the clips to show, in the corpus's order."""
-    columns = ["id", "key", "status", "prompts", "num_frames", "height", "tar_offset", "tar_length"]
+    columns = ["id", "key", "status", "num_frames", "height", "tar_offset", "tar_length"]
+    columns.append("prompts" if plan.tars == "clips" else "prompt")
     clips = [
         (shard, row)
         for shard in committed_shards(folder)
