@@ -28,12 +28,11 @@ from flipsketch.sampling import SamplingConfig
 from flipsketch.storage import open_folder
 from pipelines.dry_run import print_dry_run
 from pipelines.executor import start
-from pipelines.maker import AnimationMaker, row_schema
+from pipelines.maker import ROWS_PER_SHARD, AnimationMaker, row_schema
 from pipelines.planning import choose_rows_per_shard, read_summary
 from pipelines.pool import Resources
 from pipelines.run import Run, RunConfig, anchor, refuse_vanishing_output
 
-ROWS_PER_SHARD = 64
 ROW_TIMEOUT_S = {"cuda": 3600.0, "cpu": 86400.0}
 
 

@@ -13,6 +13,7 @@ from flipsketch.plan import Plan
 from flipsketch.sampling import SamplingConfig
 from flipsketch.shard import ShardFacts, read_metadata, read_shards
 from flipsketch.storage import Folder
+from pipelines.maker import ROWS_PER_SHARD
 from pipelines.planning import choose_rows_per_shard
 
 # Of 256 pixels, as ModelScope T2V has them; a filmstrip of real sketches has 0.06 bytes a pixel,
@@ -47,7 +48,9 @@ def print_dry_run(
     if rows_per_shard is None and plan is not None:
         rows_per_shard = plan.settings["rows_per_shard"]
     elif rows_per_shard is None:
-        rows_per_shard = choose_rows_per_shard(manifest.num_rows, workers, batch_size)
+        rows_per_shard = choose_rows_per_shard(
+            manifest.num_rows, workers, ROWS_PER_SHARD, batch_size
+        )
     shards = list(read_shards(folder, plan)[0].values()) if plan is not None else []
     num_shards = -(-manifest.num_rows // rows_per_shard)
     if plan is not None:

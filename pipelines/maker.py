@@ -26,6 +26,8 @@ from flipsketch.storage import Folder, read_file, resolve
 from pipelines.attempts import Attempts
 from pipelines.pool import Report
 
+# A few minutes of work on a GPU, and what a kill costs at most.
+ROWS_PER_SHARD = 64
 BROKEN_DEVICE = 71  # exit code
 # Rows on which the model raises before any comes out well: then it is not the rows.
 MANY = 32

@@ -37,11 +37,20 @@ def read_summary(
     """Return what there is to know of a manifest: from the planning of the run `before` if the file
     is still the same, else by reading all of it."""
     file_sha256 = hash_file(location)
-    found = folder.read(SUMMARY_FILE) if before else None
-    if found is not None and (summary := ManifestSummary.from_json(found)).file == file_sha256:
-        return summary
+    known = read_known_summary(folder) if before else None
+    if known is not None and known.file == file_sha256:
+        return known
     summary = summarize_manifest(location, reserved, prefix_rows=before.num_rows if before else 0)
     return replace(summary, file=file_sha256)
+
+
+def read_known_summary(folder: Folder) -> ManifestSummary | None:
+    found = folder.read(SUMMARY_FILE)
+    try:
+        return ManifestSummary.from_json(found) if found else None
+    except (ValueError, KeyError, TypeError) as error:
+        log.warning("%s/%s: not readable (%r), so all rows are", folder, SUMMARY_FILE, error)
+        return None
 
 
 def write_summary(folder: Folder, summary: ManifestSummary) -> None:

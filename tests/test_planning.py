@@ -14,6 +14,7 @@ from flipsketch.plan import format_ranges, parse_ranges, read_plan
 from flipsketch.shard import committed_shards, read_shards
 from flipsketch.storage import open_folder
 from pipelines.animate import animate_manifest
+from pipelines.executor import ExecutorConfig
 from pipelines.planning import missing_shards
 from pipelines.status import read_status
 from tests.corpora import good_rows, make_manifest, read_rows, read_tars, same_corpus
@@ -197,6 +198,9 @@ def test_a_dry_run_writes_nothing_and_needs_no_model(job, capsys, tmp_path):
     assert animate_manifest(job) == 0
     out = capsys.readouterr().out
     assert "rows:   22" in out and "shards: 11 of up to 2 rows" in out
+    local = ExecutorConfig(executor="local", workers=1)
+    assert animate_manifest(replace(job, rows_per_shard=None, executor=local)) == 0
+    assert "shards: 6 of up to 4 rows" in capsys.readouterr().out
     assert "1 rows that the manifest has wrong" in out and "1 rows with an id" in out
     assert "row 22: a prompt must be" in out
     assert not Path(job.output).exists()
