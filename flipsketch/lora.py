@@ -2,12 +2,74 @@
 `text_encoder/`, each in peft's format."""
 
 from pathlib import Path
+from typing import Literal
 
 import torch
-from peft import LoraConfig, inject_adapter_in_model, set_peft_model_state_dict
-from safetensors.torch import load_file
+from peft import (
+    LoraConfig,
+    get_peft_model_state_dict,
+    inject_adapter_in_model,
+    set_peft_model_state_dict,
+)
+from peft.tuners.tuners_utils import BaseTunerLayer
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
 UNET_FILES = ("unet/adapter_config.json", "unet/adapter_model.safetensors")
+ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
+LINEAR = (nn.Linear,)
+CONV = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+TargetSet = Literal["attention", "linear", "all"]
+
+
+def find_targets(network: nn.Module, target_set: TargetSet) -> dict[str, nn.Module]:
+    """Return the modules that a set of targets names, in the order of `named_modules`."""
+    kinds = (*LINEAR, *CONV) if target_set == "all" else LINEAR
+    return {
+        name: module
+        for name, module in network.named_modules()
+        if isinstance(module, kinds) and (target_set != "attention" or name.endswith(ATTENTION))
+    }
+
+
+def add_lora(
+    network: nn.Module, target_set: TargetSet, *, rank: int = 4, alpha: float = 4, seed: int = 0
+) -> int:
+    """Put a new adapter on a network, in place, and return the number of modules that it has.
+
+    It is the identity until it is trained, since one factor is zero; the other is drawn by the
+    seed. Only the adapter's parameters take gradients.
+    """
+    targets = find_targets(network, target_set)
+    assert targets, "a network has layers"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        inject_adapter_in_model(lora_config(list(targets), rank, alpha), network)
+    return len(targets)
+
+
+def lora_config(names: list[str], rank: int, alpha: float) -> LoraConfig:
+    return LoraConfig(r=rank, lora_alpha=alpha, target_modules=names)
+
+
+def lora_parameters(network: nn.Module) -> list[nn.Parameter]:
+    return [parameter for name, parameter in network.named_parameters() if ".lora_" in name]
+
+
+def save_lora(networks: dict[str, nn.Module], folder: str | Path) -> None:
+    """Write the adapters of some of a model's networks, by part, as `load_lora` reads them."""
+    for part, network in networks.items():
+        weights = get_peft_model_state_dict(network)
+        write_adapter(network.peft_config["default"], weights, Path(folder) / part)
+
+
+def write_adapter(config: LoraConfig, weights: dict[str, Tensor], folder: Path) -> None:
+    """Write one network's adapter; the file with its weights comes last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config.save_pretrained(str(folder))
+    contiguous = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
+    save_file(contiguous, folder / "adapter_model.safetensors")
 
 
 def check_lora(folder: str | Path) -> Path:
@@ -18,7 +80,7 @@ def check_lora(folder: str | Path) -> Path:
     return Path(folder)
 
 
-def load_lora(unet: torch.nn.Module, text_encoder: torch.nn.Module, folder: str | Path) -> None:
+def load_lora(unet: nn.Module, text_encoder: nn.Module, folder: str | Path) -> None:
     """Put an adapter's layers into the networks, in place.
 
     Raises:
@@ -41,3 +103,18 @@ def load_lora(unet: torch.nn.Module, text_encoder: torch.nn.Module, folder: str 
                 f"{folder / part}: does not fit the model, which has no "
                 f"{loaded.unexpected_keys[0]}; give the adapter that was trained on this model"
             )
+
+
+def merge_lora(network: nn.Module) -> None:
+    """Add an adapter's product to the weights, in place, and take its layers out again."""
+    layers = [
+        (name, module)
+        for name, module in network.named_modules()
+        if isinstance(module, BaseTunerLayer)
+    ]
+    for name, module in layers:
+        module.merge()
+        parent, _, own_name = name.rpartition(".")
+        setattr(network.get_submodule(parent), own_name, module.get_base_layer())
+    if hasattr(network, "peft_config"):
+        del network.peft_config

@@ -1,6 +1,10 @@
 """VideoModel: a text-to-video diffusion model in diffusers' layout, opened for the method."""
 
 import hashlib
+import logging
+import os
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +17,9 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from flipsketch.lora import load_lora
+from flipsketch.lora import load_lora, merge_lora
+
+log = logging.getLogger(__name__)
 
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 DTYPES = {
@@ -145,6 +151,40 @@ def load_model(
     for network in (unet, vae, text_encoder):
         network.requires_grad_(False).eval().to(device)
     return VideoModel(unet, vae, text_encoder, tokenizer, scheduler)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergeConfig:
+    model: str
+    """Folder in diffusers' layout, or a name on the Hugging Face Hub."""
+    lora: str
+    """Adapter folder."""
+    output: str
+    """Model folder to write."""
+
+
+def merge_into_folder(config: MergeConfig) -> int:
+    """Write the model with the adapter added to its weights; return the exit code.
+
+    Raises:
+        OSError, ValueError: the model or the adapter cannot be loaded, or the output is there.
+    """
+    output = Path(config.output).absolute()
+    if output.exists():
+        raise ValueError(f"{output}: is there already; give another --output")
+    source = find_model(config.model)
+    model = load_model(source, lora=config.lora)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".merge-") as temporary:
+        folder = Path(temporary) / "model"
+        shutil.copytree(source, folder, ignore=shutil.ignore_patterns("*.safetensors", ".*"))
+        for part in ("unet", "text_encoder", "vae"):
+            network = getattr(model, part)
+            merge_lora(network)
+            network.save_pretrained(folder / part)
+        os.replace(folder, output)
+    log.info("merged -> %s", output)
+    return 0
 
 
 def find_model(path_or_hub_name: str | Path) -> Path:
