@@ -132,7 +132,7 @@ def put(actor: Actor, place: Place, generator: np.random.Generator) -> Actor:
         width * (1 - needed.real) / (right - left), height * (1 - needed.imag) / (bottom - top)
     )
     # What moves through a room of its own is small enough.
-    smallest = 0.6 if needed else 0.42
+    smallest = 0.7 if needed else 0.5
     scale = largest * (smallest + (0.98 - smallest) * generator.random())
     corner = complex(place.left + SLACK - scale * left, place.top + SLACK - scale * top)
     room = complex(width - scale * (right - left), height - scale * (bottom - top))

@@ -25,6 +25,7 @@ Look = Literal["sketch", "filled"]
 
 # Free of ink at the edge: a pixel of a canvas of 64.
 MARGIN = 4.5
+ZOOMS = "grow", "shrink", "closer", "away"
 OUTLINES = "#222222", "#3a2a22", "#26304a", ""
 
 
@@ -80,8 +81,15 @@ class Doodle:
 
     @cached_property
     def backdrop(self) -> list[tuple[list[Segment], Paint]]:
-        first = self.actors[0]
-        strokes = backdrop(SUBJECTS[first.subject].scenery, first.floor, Roll(self.scenery))
+        sceneries = [SUBJECTS[actor.subject].scenery for actor in self.actors]
+        # Some sky is seen anywhere, so the sky is left to those who are alone in it.
+        scenery = min(sceneries, key=lambda scenery: scenery == "sky")
+        floors = [
+            actor.floor
+            for actor, its_own in zip(self.actors, sceneries, strict=True)
+            if its_own == scenery
+        ]
+        strokes = backdrop(scenery, min(floors), Roll(self.scenery))
         return [
             (to_segments(to_numbers(stroke.points)), self.paint(stroke.fill, opacity=opacity))
             for stroke, opacity in strokes
@@ -156,7 +164,7 @@ def make_doodle(
     first_motion = roll.pick(*motions_of(first)) if motion is None else motion
     if first_motion not in motions_of(first):
         raise ValueError(f"{first} has no motion {motion!r}; it has {', '.join(motions_of(first))}")
-    second = roll.pick(*SUBJECTS)
+    second = roll.pick(*companions(first))
     second_motion = roll.pick(*motions_of(second))
     are_two, are_twins = roll(0, 1) < 0.13, roll(0, 1) < 0.35
     cast = [(first, first_motion)]
@@ -166,7 +174,7 @@ def make_doodle(
     line_width = round(1.5 + 2.5 * roll(0, 1) ** 1.5, 2)
     wobble, redraw = roll(0.004, 0.014), roll(0.12, 0.3) * (roll(0, 1) < 0.35)
     actors: list[Actor] = []
-    places = share_out(cast, MARGIN + line_width / 2, roll(0, 1) < 0.5)
+    places = share_out(cast, MARGIN + line_width / 2)
     for (name, deed), place in zip(cast, places, strict=True):
         actor = cast_actor(name, deed, wobble, redraw, generator)
         if are_twins and actors:
@@ -179,6 +187,9 @@ def make_doodle(
             )
         actors.append(put(actor, place, generator))
 
+    # A thick pen would blot what is drawn small.
+    smallest = min(actor.size * smallest_zoom(actor) for actor in actors)
+    line_width = round(min(line_width, 1.3 + 0.014 * smallest), 2)
     stands = SUBJECTS[first].scenery == "ground" and len(actors) == 1
     has_ground = roll(0, 1) < 0.4 and stands
     return Doodle(
@@ -194,17 +205,30 @@ def make_doodle(
     )
 
 
-def share_out(cast: list[tuple[str, str]], margin: float, is_first_left: bool) -> list[Place]:
+def companions(subject: str) -> list[str]:
+    """Return the subjects that one may be seen with: no whale beside a lamp."""
+    scenery = SUBJECTS[subject].scenery
+    suitable = {scenery, "sky"} if scenery == "ground" else {scenery}
+    suiting = (name for name, other in SUBJECTS.items() if other.scenery in suitable)
+    return [name for name in suiting if name != subject]
+
+
+def share_out(cast: list[tuple[str, str]], margin: float) -> list[Place]:
     """Return each actor's part of the canvas: above one another if any goes sideways."""
     low, middle, high = margin, SIDE / 2, SIDE - margin
     if len(cast) == 1:
         return [Place(low, low, high, high)]
     rooms = [MOTIONS[SUBJECTS[name].deeds[deed].motion].room for name, deed in cast]
-    if any(room.real for room in rooms):
-        places = [Place(low, low, high, middle), Place(low, middle, high, high)]
-    else:
-        places = [Place(low, low, middle, high), Place(middle, low, high, high)]
-    return places if is_first_left else places[::-1]
+    if not any(room.real for room in rooms):
+        return [Place(low, low, middle, high), Place(middle, low, high, high)]
+    upper, lower = Place(low, low, high, middle), Place(low, middle, high, high)
+    # What flies is above what stands.
+    return [upper, lower] if SUBJECTS[cast[0][0]].scenery == "sky" else [lower, upper]
+
+
+def smallest_zoom(actor: Actor) -> float:
+    """Half of the way is what counts for something that grows or shrinks."""
+    return 0.55 if actor.deed.motion in ZOOMS else 1.0
 
 
 def draw_ground(floor: float, roll: Roll) -> Stroke:
@@ -227,6 +251,7 @@ def make_prompt(actors: Sequence[Actor], roll: Roll) -> str:
                 adjectives(actor),
                 adverb(actor),
                 2 if are_twins else 1,
+                are_twins or len(actors) == 1,
                 roll,
             )
         )
@@ -238,10 +263,10 @@ def adjectives(actor: Actor) -> list[str]:
     build, (thinnest, thickest) = actor.proportions[0], SUBJECTS[actor.subject].builds
     words = [thinnest if build < 0.2 else thickest if build > 0.8 else ""]
     # What grows or comes closer is of no one size.
-    if actor.deed.motion not in ("grow", "shrink", "closer", "away"):
+    if actor.deed.motion not in ZOOMS:
         share = actor.size / SIDE
-        words += ["small", "little"] if share < 0.4 else []
-        words += ["big", "large"] if share > 0.72 else []
+        words += ["small", "little"] if share < 0.48 else []
+        words += ["big", "large"] if share > 0.75 else []
     return [word for word in words if word]
 
 

@@ -5,29 +5,10 @@ from collections.abc import Callable, Sequence
 from flipsketch.strokes import Roll
 
 # They double their last letter before -ing.
-DOUBLING = {
-    "flap",
-    "wag",
-    "swim",
-    "hop",
-    "run",
-    "spin",
-    "bob",
-    "trot",
-    "sit",
-    "stop",
-    "get",
-    "jog",
-} | {
-    "cut",
-    "pop",
-    "set",
-    "drop",
-    "throb",
-    "snip",
-    "shut",
-    "begin",
-}
+DOUBLING = set(
+    "begin bob cut drop flap get hop jog nod plod pop run set shed shut snap snip spin swim throb "
+    "travel trot wag".split()
+)
 UNIQUE = "sun", "moon"
 SIDES = {
     "left": ("to the left", "left", "towards the left", "from right to left"),
@@ -43,6 +24,7 @@ def say(
     adjectives: Sequence[str],
     adverb: str,
     count: int,
+    is_alone: bool,
     roll: Roll,
 ) -> str:
     """Return a clause without a full stop: `a small bird is flying to the left`.
@@ -52,6 +34,7 @@ def say(
         side: `left`, `right` or nothing.
         adjectives: true of the drawing; one of them or none is used.
         count: 1, or 2 that do the same.
+        is_alone: no other clause follows or goes before, so that it needs no finite verb.
     """
     where = roll.pick(*SIDES[side]) if side else ""
     adjective = roll.pick("", *adjectives)
@@ -68,7 +51,7 @@ def say(
     many = count > 1
     if form < 0.4:
         said = plural_of(phrase) if many else third_person(phrase)
-    elif form < 0.75:
+    elif form < 0.75 or not is_alone:
         said = f"{'are' if many else 'is'} {gerund(plural_of(phrase) if many else phrase)}"
     else:
         said = gerund(plural_of(phrase) if many else phrase)
@@ -112,11 +95,8 @@ def gerund_verb(verb: str) -> str:
 
 PLURALS = {"its": "their", "it": "they", "itself": "themselves", "burns": "burn"}
 THEIRS = {
-    "tail": "tails",
-    "hand": "hands",
-    "body": "bodies",
-    "thread": "threads",
-    "mouth": "mouths",
+    **{word: f"{word}s" for word in ("hand", "head", "mouth", "spring", "tail", "thread")},
+    **{"body": "bodies", "box": "boxes"},
 }
 
 

@@ -94,7 +94,7 @@ SUBJECTS: dict[str, Subject] = {
         ("fish|fish",),
         {
             **sideways("swim", "swim|swim along|swim away", (2.5, 3.5)),
-            "wag": deed("stay", "wag its tail|wave its tail fin"),
+            "wag": deed("stay", "wag its tail|move its tail"),
             "dive": deed("descend", "dive|swim down|dive into the deep", (2.5, 3.5)),
         },
         ("slender", "round"),
@@ -189,11 +189,10 @@ SUBJECTS: dict[str, Subject] = {
         {
             "down": once("come down on its thread|lower itself on a thread|descend on its thread"),
             "climb": once("climb up its thread|climb its thread"),
-            "swing": deed("sway", "swing on its thread|swing from a thread"),
+            "swing": deed("stay", "swing on its thread|swing from a thread", (1.2, 2.0)),
         },
         ("", "fat"),
         "room",
-        -1.1j,
     ),
     "butterfly": Subject(
         animals.butterfly,
@@ -224,7 +223,7 @@ SUBJECTS: dict[str, Subject] = {
         ("duck|ducks",),
         {
             **sideways("swim", "swim|paddle|swim along"),
-            **sideways("waddle", "waddle|walk|waddle along"),
+            "nod": deed("stay", "nod its head|bob its head"),
         },
         ("slim", "fat"),
         "water",

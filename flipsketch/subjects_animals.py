@@ -401,16 +401,17 @@ def butterfly(roll: Roll, act: Act) -> list[Stroke]:
 
 
 def duck(roll: Roll, act: Act) -> list[Stroke]:
-    body, head = (
-        roll.pick("#f0d050", "#e9e4d8", "#a98a68"),
-        roll.pick("#f0d050", "#3f7d52", "#e9e4d8"),
-    )
-    fat, nod = roll.thick(0.26, 0.4), 0.04 * act.swing()
-    face = complex(0.5 + nod, -roll(0.52, 0.66))
-    r = roll(0.17, 0.22)
-    strokes = [
+    """It swims."""
+    body = roll.pick("#f0d050", "#e9e4d8", "#a98a68")
+    head = roll.pick("#f0d050", "#3f7d52", "#e9e4d8")
+    fat, r = roll.thick(0.26, 0.4), roll(0.18, 0.23)
+    nod = (0.13 if act.motion == "nod" else 0.03) * act.swing()
+    face = complex(0.5 + nod, -roll(0.5, 0.62) + abs(nod))
+    drift = 0.08 * act.swing(0.25)
+    ripples = ((-1.0, 8, fat + 0.02, 0.05, drift), (-0.6, 5, fat + 0.2, 0.04, -drift))
+    return [
         loop(
-            complex(0.42, -0.3),
+            complex(0.42 + nod * 0.5, -0.3),
             0.56 - 0.02j,
             complex(0.3, fat * 0.9),
             complex(-0.2, fat),
@@ -429,24 +430,12 @@ def duck(roll: Roll, act: Act) -> list[Stroke]:
         ),
         circle(face, r, head),
         dot(face + 0.06 - 0.04j, 0.03),
-        curve(0.2 - 0.06j, complex(0.0, 0.2), complex(-0.45, 0.02 + nod), -0.2 - 0.06j),
+        curve(0.2 - 0.06j, 0.2j, complex(-0.45, 0.03), -0.2 - 0.06j),
+        *(
+            curve(*(complex(x + 0.27 * k + shift, y + d * (-1) ** k) for k in range(count)))
+            for x, count, y, d, shift in ripples
+        ),
     ]
-    if act.motion.startswith("swim"):
-        drift = 0.08 * act.swing(0.25)
-        strokes += [
-            curve(
-                *(complex(-1.05 + 0.3 * k + drift, fat + 0.02 + 0.05 * (-1) ** k) for k in range(8))
-            ),
-            curve(
-                *(complex(-0.6 + 0.3 * k - drift, fat + 0.2 + 0.04 * (-1) ** k) for k in range(5))
-            ),
-        ]
-    else:
-        strokes += [
-            limb(complex(x, fat * 0.85), 0.28, 90 - 26 * act.swing(shift), 0.06, "#e8902c", 0.14)
-            for x, shift in ((-0.1, 0.0), (0.12, 0.5))
-        ]
-    return strokes
 
 
 def jellyfish(roll: Roll, act: Act) -> list[Stroke]:
@@ -549,12 +538,14 @@ def spider(roll: Roll, act: Act) -> list[Stroke]:
             knee = centre + 0.1j + complex(side * reach.real, reach.imag - 0.06)
             foot = knee + complex(side * 0.12, 0.24 + 0.03 * number)
             strokes.append(lines(centre + complex(side * body * 0.7, 0.06), knee, foot))
-    return [
+    hung = [
         *strokes,
         circle(centre, body, skin),
         circle(centre + complex(0, body + head * 0.7), head, skin),
         *(dot(centre + complex(side * 0.05, body + head * 0.8), 0.022) for side in (-1, 1)),
     ]
+    turn = 17 * act.swing() if act.motion == "swing" else 0.0
+    return [lines(-0.35 - 1.1j, 0.35 - 1.1j), *move(hung, turn=turn, about=-1.1j)]
 
 
 def whale(roll: Roll, act: Act) -> list[Stroke]:

@@ -505,7 +505,7 @@ def book(roll: Roll, act: Act) -> list[Stroke]:
     words = [
         lines(complex(side * wide * 0.25, y), complex(side * wide * 0.78, y - sag * 0.5))
         for side in (-1, 1)
-        for y in (-0.12, 0.02, 0.16)
+        for y in (-0.06, 0.12)
     ]
     return [
         polygon(

@@ -482,14 +482,10 @@ def submarine(roll: Roll, act: Act) -> list[Stroke]:
 
 def glider(roll: Roll, act: Act) -> list[Stroke]:
     """A plane of folded paper."""
-    wing, keel = roll(0.3, 0.42), roll.thick(0.2, 0.36)
+    wing, keel = roll(0.42, 0.56), roll.thick(0.24, 0.42)
     flex = 0.04 * act.swing()
     nose, tail = 0.9 + 0.02j, complex(-0.8, -0.1)
     return [
         polygon(nose, complex(-0.9, -wing + flex), tail, fill="#ffffff"),
-        polygon(nose, tail, complex(-0.55, keel), fill="#dfe4ec"),
-        polygon(
-            nose, complex(-0.48, keel * 0.55), complex(-0.98, keel * 0.32 + flex), fill="#f4f6fa"
-        ),
-        lines(nose, tail),
+        polygon(nose, tail, complex(-0.6, keel), fill="#dfe4ec"),
     ]

@@ -26,8 +26,8 @@ def frames_of(subject: str, motion: str, seed: int, num_frames: int = NUM_FRAMES
 
 
 def ink_of(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of dark pixels."""
-    return np.nonzero(frame[..., 0] < 160)
+    """Rows and columns of the pixels with ink, thin lines too."""
+    return np.nonzero(frame[..., 0] < 200)
 
 
 def extent(frame: np.ndarray) -> float:
@@ -109,7 +109,7 @@ def test_every_motion_is_seen(subject):
             # Ink that is somewhere else than in the first frame, at some time.
             changed = max((dark[0] ^ later).sum() for later in dark[1:])
             # A hand that waves is a small part of a person.
-            assert changed > 0.09 * num_ink, (motion, seed, changed, num_ink)
+            assert changed > 0.07 * num_ink, (motion, seed, changed, num_ink)
             num_still = sum(np.array_equal(*two) for two in pairwise(frames))
             # Eyes are open for longer than they are shut.
             assert num_still <= (10 if motion in ("blink", "wink", "flash") else 2), (motion, seed)
@@ -218,7 +218,7 @@ def test_small_and_big_are_true_of_the_drawing():
             sides = [extent(frame) for frame in render_doodle(doodle, 6, SIZE)]
             if re.search(r"\b(small|little)\b", doodle.prompt):
                 seen.add("small")
-                assert max(sides) < 0.45 * SIZE, doodle.prompt
+                assert max(sides) < 0.52 * SIZE, doodle.prompt
             if re.search(r"\b(big|large)\b", doodle.prompt):
                 seen.add("big")
                 assert max(sides) > 0.6 * SIZE, doodle.prompt
