@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from flipsketch.deeds import Deed
 from flipsketch.motions import MOTIONS
 from flipsketch.strokes import Act, Roll
-from flipsketch.subjects import SUBJECTS, Deed
+from flipsketch.subjects import SUBJECTS
 
 # Of a subject and of a motion; and the strokes that wobble each in its own way.
 NUM_PROPORTIONS, NUM_MANNERS, NUM_WOBBLES = 40, 12, 64

@@ -1,7 +1,8 @@
-"""People, and what looks like them: each a function of its proportions and of what it is doing."""
+"""People, and what looks like them, facing right: how each is drawn, and what it can do."""
 
 import math
 
+from flipsketch.deeds import CLOSER, GROW, JUMP, ROCK, Subject, deed, once, sideways
 from flipsketch.strokes import (
     Act,
     Roll,
@@ -326,3 +327,74 @@ def robot(roll: Roll, act: Act) -> list[Stroke]:
         foot = complex(side * wide * 0.5, 0.32) + polar(0.42, 90 - side * stride)
         legs += [lines(complex(side * wide * 0.5, 0.32), foot), lines(foot - 0.07, foot + 0.13)]
     return [*legs, *move(top, turn=turn, about=0.3j)]
+
+
+PEOPLE: dict[str, Subject] = {
+    "person": Subject(
+        person,
+        ("person|people", "child|children"),
+        {
+            **sideways("walk", "walk|walk along|stroll"),
+            **sideways("run", "run|run along|jog", (2.5, 3.5)),
+            "wave": deed("stay", "wave|wave a hand|wave hello"),
+            "jump": JUMP,
+            "cheer": deed("stay", "cheer|raise both arms|wave both arms", (1.5, 2.5)),
+        },
+        ("thin", "stout"),
+    ),
+    "dancer": Subject(
+        dancer,
+        ("dancer|dancers", "ballerina|ballerinas"),
+        {
+            "dance": deed("stay", "dance|dance on the spot", (1.5, 2.5)),
+            "jump": deed("jump", "leap|jump into the air|leap up and down"),
+            **sideways("dance", "dance|dance along", (1.5, 2.5)),
+        },
+        ("", ""),
+        "room",
+    ),
+    "swing": Subject(
+        swing,
+        ("child on a swing|children on swings", "person on a swing|people on swings"),
+        {
+            "swing": deed("stay", "swing back and forth|swing to and fro|swing", (1.2, 2.0)),
+        },
+    ),
+    "snowman": Subject(
+        snowman,
+        ("snowman|snowmen",),
+        {
+            "wave": deed("stay", "wave|wave an arm|wave hello"),
+            "melt": deed("shrink", "melt away|melt|shrink"),
+            "grow": GROW,
+            "sway": ROCK,
+            "jump": JUMP,
+        },
+        ("slim", "fat"),
+    ),
+    "face": Subject(
+        face,
+        ("face|faces",),
+        {
+            "blink": deed("stay", "blink|blink its eyes|open and close its eyes", (1.6, 2.6)),
+            "wink": deed("stay", "wink|wink an eye", (1.2, 2.2)),
+            "smile": once("begin to smile|start to smile|cheer up"),
+            "talk": deed("stay", "talk|speak|open and close its mouth"),
+            "closer": CLOSER,
+            "shake": deed("shake", "shake from side to side|shake"),
+        },
+        ("thin", "round"),
+        "room",
+    ),
+    "robot": Subject(
+        robot,
+        ("robot|robots",),
+        {
+            **sideways("walk", "walk|march|walk along"),
+            "wave": deed("stay", "wave|wave an arm|wave hello"),
+            "dance": deed("stay", "dance|swing its arms", (1.5, 2.5)),
+        },
+        ("thin", "wide"),
+        "room",
+    ),
+}
