@@ -4,6 +4,7 @@ import functools
 import logging
 import multiprocessing
 import shutil
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,8 +73,14 @@ def write_doodles(folder: Path, config: DoodlesConfig) -> int:
     write = functools.partial(write_index, folder, config)
     if config.workers == 1:
         return sum(map(write, range(config.num_animations)))
-    with multiprocessing.Pool(config.workers) as pool:
+    with multiprocessing.Pool(config.workers, leave_interrupts) as pool:
         return sum(pool.imap_unordered(write, range(config.num_animations), chunksize=16))
+
+
+def leave_interrupts() -> None:
+    """Let the job alone hear Ctrl-C, and end its workers as the system does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def write_index(folder: Path, config: DoodlesConfig, index: int) -> bool:

@@ -36,7 +36,7 @@ def draw_row(subject: str, motion: str, prompt: str, frames: np.ndarray, width: 
     draw = ImageDraw.Draw(row)
     draw.text((GAP, 0), f"{subject}: {motion}", INK, ImageFont.load_default(12))
     small = ImageFont.load_default(10)
-    for line, text in enumerate(textwrap.wrap(prompt, 25)[:4]):
+    for line, text in enumerate(textwrap.wrap(prompt, 23)[:4]):
         draw.text((GAP, 17 + 11 * line), text, GREY, small)
     for number, frame in enumerate(frames):
         left = LABEL + number * (CELL + GAP)

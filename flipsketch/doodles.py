@@ -232,7 +232,7 @@ def smallest_zoom(actor: Actor) -> float:
 
 
 def draw_ground(floor: float, roll: Roll) -> Stroke:
-    start, end = roll(4, 40), SIDE - roll(4, 40)
+    start, end = roll(8, 20), SIDE - roll(8, 20)
     return curve(*(complex(start + (end - start) * k / 5, floor + roll(0, 2)) for k in range(6)))
 
 

@@ -11,8 +11,8 @@ DOUBLING = set(
 )
 UNIQUE = "sun", "moon"
 SIDES = {
-    "left": ("to the left", "left", "towards the left", "from right to left"),
-    "right": ("to the right", "right", "towards the right", "from left to right"),
+    "left": ("to the left", "towards the left", "from right to left", "left"),
+    "right": ("to the right", "towards the right", "from left to right", "right"),
 }
 
 
@@ -36,7 +36,9 @@ def say(
         count: 1, or 2 that do the same.
         is_alone: no other clause follows or goes before, so that it needs no finite verb.
     """
-    where = roll.pick(*SIDES[side]) if side else ""
+    wheres = SIDES.get(side, ("",))
+    # `rolls left`, but not `rolls along left`.
+    where = roll.pick(*(wheres[:-1] if side and " " in phrase else wheres))
     adjective = roll.pick("", *adjectives)
     form, article, adverb_said = roll(0, 1), roll(0, 1), roll(0, 1) < 0.6
     described = " ".join(word for word in (adjective, noun if count == 1 else plural) if word)

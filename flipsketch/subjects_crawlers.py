@@ -167,11 +167,11 @@ def spider(roll: Roll, act: Act) -> list[Stroke]:
     strokes = [lines(-1.1j, centre - body * 1j)]
     for side in (-1, 1):
         for number in range(4):
-            angle = -38 + 28 * number + 9 * act.swing(0.27 * number + 0.13 * side)
-            reach = polar(roll(0.34, 0.4), angle)
-            knee = centre + 0.1j + complex(side * reach.real, reach.imag - 0.06)
-            foot = knee + complex(side * 0.12, 0.24 + 0.03 * number)
-            strokes.append(lines(centre + complex(side * body * 0.7, 0.06), knee, foot))
+            kick = 0.07 * act.swing(0.27 * number + 0.13 * side)
+            knee = centre + complex(side * roll(0.46, 0.54), -0.34 + 0.2 * number + kick)
+            foot = knee + complex(side * (0.26 - 0.07 * number), 0.3)
+            root = centre + complex(side * body * 0.7, body * (-0.45 + 0.3 * number))
+            strokes.append(lines(root, knee, foot))
     hung = [
         *strokes,
         circle(centre, body, skin),

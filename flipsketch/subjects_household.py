@@ -95,7 +95,7 @@ def candle(roll: Roll, act: Act) -> list[Stroke]:
             complex(-0.55, foot - 0.05),
             fill="#c9a040",
         ),
-        circle(0.64 + complex(0, foot + 0.0), 0.1),
+        circle(complex(0.64, foot), 0.1),
     ]
 
 
@@ -198,7 +198,7 @@ def bell(roll: Roll, act: Act) -> list[Stroke]:
         ),
         curve(complex(-wide * 0.72, 0.24), complex(0, 0.32), complex(wide * 0.72, 0.24)),
     ]
-    clapper = [lines(0.0j, complex(0, rim + 0.2)), circle(complex(0, rim + 0.22), 0.1, "#8a6a3c")]
+    clapper = [lines(0j, complex(0, rim + 0.2)), circle(complex(0, rim + 0.22), 0.1, "#8a6a3c")]
     return [
         *move(clapper, turn=-26 * act.swing(-0.12), about=crown),
         *move(body, turn=24 * act.swing(), about=crown),

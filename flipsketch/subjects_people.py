@@ -119,7 +119,7 @@ def dancer(roll: Roll, act: Act) -> list[Stroke]:
     long = roll(0.34, 0.44)
     swing = act.swing()
     lean = 9 * swing
-    waist, neck = 0.0j, -0.42j
+    waist, neck = 0j, -0.42j
     hem = [
         complex(
             wide * (1 - 2 * k / 6) + 0.1 * swing, long + 0.06 * (k % 2) + 0.08 * swing * (k / 3 - 1)
@@ -236,7 +236,7 @@ def snowman(roll: Roll, act: Act) -> list[Stroke]:
         circle(face, head, "#f7f9fc"),
         *(dot(complex(0, middle + y), 0.025) for y in (-0.08, 0.08)),
         *(dot(face + complex(x, -0.05), 0.025) for x in (-0.08, 0.08)),
-        polygon(face + 0.0j, face + complex(roll(0.2, 0.3), 0.06), face + 0.07j, fill="#ef8a3c"),
+        polygon(face, face + complex(roll(0.2, 0.3), 0.06), face + 0.07j, fill="#ef8a3c"),
         lines(
             face + complex(-head - 0.06, -head * 0.72), face + complex(head + 0.06, -head * 0.72)
         ),

@@ -153,7 +153,7 @@ SHIPS: dict[str, Subject] = {
         submarine,
         ("submarine|submarines",),
         {
-            **sideways("dive", "move|travel|go", (1.5, 2.5)),
+            **sideways("travel", "move|travel|go", (1.5, 2.5)),
             "down": deed("down", "dive|sink|dive down", (1.5, 2.5)),
             "up": deed("up", "surface|rise|come up", (1.5, 2.5)),
         },

@@ -56,7 +56,7 @@ def kite(roll: Roll, act: Act) -> list[Stroke]:
     tail = [
         root
         + complex(
-            -0.2 * k + 0.0,
+            -0.2 * k,
             0.13 * k + 0.12 * math.sin(2 * math.pi * (act.cycle - 0.24 * k)) * min(1, k),
         )
         for k in range(7)

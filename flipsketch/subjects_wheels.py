@@ -10,7 +10,7 @@ GLASS = "#cfe6f2"
 
 
 def wheel(
-    centre: complex, radius: float, act: Act, spokes: int = 4, fill: str = "#55565c"
+    centre: complex, radius: float, act: Act, spokes: int = 3, fill: str = "#55565c"
 ) -> list[Stroke]:
     """It rolls as far as the vehicle goes."""
     turned = math.degrees(act.travel / radius)
@@ -99,8 +99,8 @@ def bicycle(roll: Roll, act: Act) -> list[Stroke]:
     turn = math.degrees(act.travel / r) * 0.5
     crank = polar(0.15, turn)
     return [
-        *wheel(rear, r, act, int(roll(6, 9)), ""),
-        *wheel(front, r, act, int(roll(6, 9)), ""),
+        *wheel(rear, r, act, int(roll(5, 8)), ""),
+        *wheel(front, r, act, int(roll(5, 8)), ""),
         lines(rear, hub, head, seat, rear),
         lines(seat - complex(0.03, 0.12), hub),
         lines(seat - complex(0.18, 0.12), seat - complex(-0.1, 0.12)),
@@ -167,7 +167,6 @@ WHEELS: dict[str, Subject] = {
         {
             **sideways("roll", "roll|roll along|go"),
         },
-        ("low", "tall"),
     ),
     "train": Subject(
         train,
