@@ -12,6 +12,8 @@ from flipsketch.motions import MOTIONS
 from flipsketch.strokes import Act, Roll
 from flipsketch.subjects import SUBJECTS
 
+# Of the canvas, in pixels: Live-Sketch's.
+SIDE = 256.0
 # Of a subject and of a motion; and the strokes that wobble each in its own way.
 NUM_PROPORTIONS, NUM_MANNERS, NUM_WOBBLES = 40, 12, 64
 # The redrawn line of a wobbling hand: so many versions, shown in turn, so often in a clip.
@@ -29,7 +31,7 @@ class Place(NamedTuple):
     bottom: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Actor:
     subject: str
     motion: str

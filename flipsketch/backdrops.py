@@ -2,9 +2,9 @@
 
 import math
 
+from flipsketch.actors import SIDE
 from flipsketch.strokes import Roll, Stroke, curve, ellipse, lines
 
-SIDE = 256.0
 SKIES = (
     ("#bfe0f5", "#e8f4fb"),
     ("#f7d9b8", "#fbeedd"),

@@ -53,15 +53,11 @@ def sideways(
     }
 
 
-SWAY, SPIN = (
-    deed("sway", "sway|sway from side to side|sway in the wind"),
-    deed("spin", "spin around|spin|turn around"),
-)
+SWAY = deed("sway", "sway|sway from side to side|sway in the wind")
+SPIN = deed("spin", "spin around|spin|turn around")
 ROCK = deed("sway", "rock|rock from side to side|sway from side to side")
-GROW, SHRINK = (
-    deed("grow", "grow|grow bigger|grow larger"),
-    deed("shrink", "shrink|get smaller|become smaller"),
-)
+GROW = deed("grow", "grow|grow bigger|grow larger")
+SHRINK = deed("shrink", "shrink|get smaller|become smaller")
 CLOSER = deed("closer", "come closer|come nearer|approach")
 AWAY = deed("away", "move away|go away|get farther away")
 SHAKE = deed("shake", "shake|tremble|shake from side to side")

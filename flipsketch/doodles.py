@@ -5,19 +5,18 @@ place on a canvas of 256 x 256 and a hand that wobbles. It is a function of time
 shapes: drawing.py draws them at any size, or they are written as SVG; both show the same pixels.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
-from flipsketch.actors import Actor, Place, cast_actor, put
-from flipsketch.backdrops import SIDE, backdrop, blend
+from flipsketch.actors import SIDE, Actor, Place, cast_actor, put
+from flipsketch.backdrops import backdrop, blend
 from flipsketch.drawing import Paint, Shape, draw
 from flipsketch.geometry import Segment
-from flipsketch.motions import MOTIONS
-from flipsketch.prompts import join, say
+from flipsketch.motions import MOTIONS, ZOOMS
+from flipsketch.prompts import make_prompt
 from flipsketch.strokes import Roll, Stroke, curve
 from flipsketch.subjects import SUBJECTS, motions_of
 
@@ -25,11 +24,10 @@ Look = Literal["sketch", "filled"]
 
 # Free of ink at the edge: a pixel of a canvas of 64.
 MARGIN = 4.5
-ZOOMS = "grow", "shrink", "closer", "away"
 OUTLINES = "#222222", "#3a2a22", "#26304a", ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Doodle:
     name: str
     """Unique within a seed: `00042-bird-fly-left`."""
@@ -234,48 +232,6 @@ def smallest_zoom(actor: Actor) -> float:
 def draw_ground(floor: float, roll: Roll) -> Stroke:
     start, end = roll(8, 20), SIDE - roll(8, 20)
     return curve(*(complex(start + (end - start) * k / 5, floor + roll(0, 2)) for k in range(6)))
-
-
-def make_prompt(actors: Sequence[Actor], roll: Roll) -> str:
-    are_twins = len(actors) == 2 and actors[0].proportions == actors[1].proportions
-    clauses = []
-    for actor in actors[:1] if are_twins else actors:
-        subject, deed = SUBJECTS[actor.subject], actor.deed
-        noun, plural = roll.pick(*subject.nouns).split("|")
-        clauses.append(
-            say(
-                noun,
-                plural,
-                roll.pick(*deed.phrases),
-                deed.side,
-                adjectives(actor),
-                adverb(actor),
-                2 if are_twins else 1,
-                are_twins or len(actors) == 1,
-                roll,
-            )
-        )
-    return clauses[0] if len(clauses) == 1 else join(clauses[0], clauses[1], roll)
-
-
-def adjectives(actor: Actor) -> list[str]:
-    """Return words that are true of the drawing."""
-    build, (thinnest, thickest) = actor.proportions[0], SUBJECTS[actor.subject].builds
-    words = [thinnest if build < 0.2 else thickest if build > 0.8 else ""]
-    # What grows or comes closer is of no one size.
-    if actor.deed.motion not in ZOOMS:
-        share = actor.size / SIDE
-        words += ["small", "little"] if share < 0.48 else []
-        words += ["big", "large"] if share > 0.75 else []
-    return [word for word in words if word]
-
-
-def adverb(actor: Actor) -> str:
-    if actor.deed.motion != "stay" or actor.deed.is_once:
-        return ""
-    slowest, fastest = actor.deed.cycles
-    pace = (actor.cycles - slowest) / (fastest - slowest)
-    return "slowly" if pace < 0.25 else "quickly" if pace > 0.75 else ""
 
 
 def render_doodle(doodle: Doodle, num_frames: int, size: int, look: Look = "sketch") -> np.ndarray:

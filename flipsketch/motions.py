@@ -173,6 +173,8 @@ def roll_over(t: float, roll: Roll) -> Pose:
     return Pose(home(roll), shift=radius * complex(math.sin(turn), math.cos(turn)), turn=-angle)
 
 
+# Those of no one size.
+ZOOMS = "grow", "shrink", "closer", "away"
 ACROSS, ALONG = 0.36 + 0j, 0.36j
 MOTIONS: dict[str, Motion] = {
     "stay": Motion(stay),

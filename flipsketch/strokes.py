@@ -8,9 +8,6 @@ import cmath
 import math
 from typing import NamedTuple
 
-# Where the handles of a quarter of a circle lie.
-REACH = 4 * (2**0.5 - 1) / 3
-
 
 class Stroke(NamedTuple):
     """One line, drawn without lifting the pen."""
@@ -138,12 +135,12 @@ def move(
     by: complex = 0j,
     turn: float = 0.0,
     about: complex = 0j,
-    zoom: complex = 1 + 0j,
+    zoom: complex = 1 + 1j,
 ) -> list[Stroke]:
     """Stretch strokes (`zoom` is across and along) and turn them about a point, then shift them."""
     by += about
     spin = polar(1.0, turn)
-    if zoom == 1:
+    if zoom == 1 + 1j:
         return [Stroke([(z - about) * spin + by for z in s.points], s.fill) for s in strokes]
     across, along = zoom.real, zoom.imag
     return [
