@@ -160,7 +160,9 @@ def jack_in_the_box(roll: Roll, act: Act) -> list[Stroke]:
         arc(neck - complex(0, head * 0.7), 0.1, 0.08, 20, 140),
     ]
     # Down in the box there is no room for him at his full height.
-    clown = move(clown, zoom=complex(0.6 + 0.4 * up, 0.1 + 0.9 * up), about=complex(0, rim))
+    lean = 17 * act.swing() if act.motion == "wobble" else 0.0
+    zoom = complex(0.6 + 0.4 * up, 0.1 + 0.9 * up)
+    clown = move(clown, turn=lean, zoom=zoom, about=complex(0, rim))
     return [
         lines(complex(-wide, rim), complex(-wide, rim) + lid),
         *clown,
