@@ -28,7 +28,8 @@ import ray
 import tyro
 from cairosvg.parser import Tree
 from cairosvg.surface import PNGSurface
-from flipsketch.doodles import make_doodle, write_doodle
+from flipsketch.doodle_corpus import write_doodle
+from flipsketch.doodles import make_doodle
 from PIL import Image
 
 from flipsketch.animation import (
