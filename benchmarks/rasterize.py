@@ -28,7 +28,6 @@ import ray
 import tyro
 from cairosvg.parser import Tree
 from cairosvg.surface import PNGSurface
-from flipsketch.doodles import make_doodle, write_doodle
 from PIL import Image
 
 from flipsketch.animation import (
@@ -38,6 +37,8 @@ from flipsketch.animation import (
     rasterize_animation,
 )
 from flipsketch.clip import encode_filmstrip
+from flipsketch.doodle_corpus import write_doodle
+from flipsketch.doodles import make_doodle
 from flipsketch.drawing import Shape, draw, trace
 from flipsketch.svg import SvgReader, pad_to_square, rasterize_svg, read_drawing
 from pipelines.executor import ExecutorConfig

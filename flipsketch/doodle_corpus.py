@@ -1,0 +1,120 @@
+"""Doodles on disk: one folder each, in the layout that Live-Sketch writes, and a prompt beside."""
+
+import functools
+import logging
+import multiprocessing
+import shutil
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from flipsketch.doodle_sheet import write_sheet
+from flipsketch.doodles import Doodle, Look, frame_times, make_doodle
+
+log = logging.getLogger(__name__)
+
+FRAMES = "svg_logs/svg_step1000"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoodlesConfig:
+    output: str | None = None
+    """Folder of the animations; those that are there whole stay."""
+    num_animations: int = 100
+    """Animations in the folder once the job is done."""
+    num_frames: int = 16
+    """Frames of each."""
+    seed: int = 0
+    """The same seed draws the same animations."""
+    look: Look = "sketch"
+    """sketch: black strokes on white; filled: the same in colours, before a backdrop."""
+    workers: int = 1
+    """Processes that draw."""
+    contact_sheet: str | None = None
+    """PNG to write: a few frames of everything that there is to draw, with prompts."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("num_animations", 1), ("num_frames", 2), ("seed", 0), ("workers", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if self.output is None and self.contact_sheet is None:
+            raise ValueError("nothing to do: give --output, a folder, or --contact-sheet, a PNG")
+        if self.contact_sheet is not None and not self.contact_sheet.endswith(".png"):
+            raise ValueError(f"--contact-sheet must end in .png, got {self.contact_sheet}")
+
+
+def make_doodles(config: DoodlesConfig) -> int:
+    """Write what the config asks for and return the exit code.
+
+    Raises:
+        ValueError, OSError: the folder holds other animations, or cannot be written.
+    """
+    if config.output is not None:
+        started = time.monotonic()
+        folder = Path(config.output)
+        folder.mkdir(parents=True, exist_ok=True)
+        num_new = write_doodles(folder, config)
+        log.info(
+            "wrote %d animations in %.0f s, %d were there -> %s",
+            num_new,
+            time.monotonic() - started,
+            config.num_animations - num_new,
+            folder,
+        )
+    if config.contact_sheet is not None:
+        num_motions = write_sheet(Path(config.contact_sheet), config.seed, config.look)
+        log.info("showed %d motions -> %s", num_motions, config.contact_sheet)
+    return 0
+
+
+def write_doodles(folder: Path, config: DoodlesConfig) -> int:
+    """Write the animations that are missing and return how many these were."""
+    write = functools.partial(write_index, folder, config)
+    if config.workers == 1:
+        return sum(map(write, range(config.num_animations)))
+    with multiprocessing.Pool(config.workers, leave_interrupts) as pool:
+        return sum(pool.imap_unordered(write, range(config.num_animations), chunksize=16))
+
+
+def leave_interrupts() -> None:
+    """Let the job alone hear Ctrl-C, and end its workers as the system does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def write_index(folder: Path, config: DoodlesConfig, index: int) -> bool:
+    """Write one doodle and return True, or False if it is there."""
+    doodle = make_doodle(config.seed, index)
+    if (folder / doodle.name).exists():
+        check_same(folder / doodle.name, doodle, config.num_frames, config.look)
+        return False
+    write_doodle(folder, doodle, config.num_frames, config.look)
+    return True
+
+
+def write_doodle(folder: Path, doodle: Doodle, num_frames: int, look: Look = "sketch") -> None:
+    """Write an animation and its prompt to a folder of its name, whole or not at all.
+
+    Raises:
+        OSError: that folder is there already, or cannot be written.
+    """
+    # A name with a dot is not taken for an animation if the job is killed.
+    unfinished = folder / f".{doodle.name}"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    (unfinished / FRAMES).mkdir(parents=True)
+    for number, t in enumerate(frame_times(num_frames)):
+        frame = unfinished / FRAMES / f"frame{number:03d}.svg"
+        frame.write_bytes(doodle.svg(t, look))
+    (unfinished / "prompt.txt").write_bytes(f"{doodle.prompt}\n".encode())
+    unfinished.rename(folder / doodle.name)
+
+
+def check_same(animation: Path, doodle: Doodle, num_frames: int, look: Look) -> None:
+    """Raise ValueError unless a folder holds this doodle."""
+    frames = sorted((animation / FRAMES).glob("frame*.svg"))
+    if len(frames) != num_frames or frames[0].read_bytes() != doodle.svg(0.0, look):
+        raise ValueError(
+            f"{animation}: holds another animation ({len(frames)} frames, or of another seed or "
+            "look); choose another folder, or delete this one"
+        )
