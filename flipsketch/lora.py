@@ -2,7 +2,7 @@
 `text_encoder/`, each in peft's format."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from peft import (
@@ -61,7 +61,8 @@ def save_lora(networks: dict[str, nn.Module], folder: str | Path) -> None:
     """Write the adapters of some of a model's networks, by part, as `load_lora` reads them."""
     for part, network in networks.items():
         weights = get_peft_model_state_dict(network)
-        write_adapter(network.peft_config["default"], weights, Path(folder) / part)
+        config: Any = network.peft_config
+        write_adapter(config["default"], weights, Path(folder) / part)
 
 
 def write_adapter(config: LoraConfig, weights: dict[str, Tensor], folder: Path) -> None:

@@ -10,6 +10,7 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import UNet3DConditionModel
@@ -150,5 +151,6 @@ def import_pairs(
 
 def pair_shapes(module: nn.Module, rank: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return the shapes of a module's up and down matrices."""
-    out_size, in_size, *kernel = module.weight.shape
+    weight: Any = module.weight
+    out_size, in_size, *kernel = weight.shape
     return (out_size, rank, *[1] * len(kernel)), (rank, in_size, *kernel)
