@@ -6,6 +6,7 @@ Two layouts are known: Live-Sketch's (`<name>/svg_logs/svg_step*/frame000.svg`) 
 
 import functools
 import hashlib
+import logging
 import posixpath
 import re
 from collections.abc import Iterator
@@ -15,13 +16,19 @@ import numpy as np
 
 from flipsketch.drawing import draw
 from flipsketch.files import ARCHIVES, COMPRESSED, WITHIN, ArchiveFiles, Files, open_files
+from flipsketch.row import is_text
+from flipsketch.storage import open_location
 from flipsketch.svg import MAX_BYTES, SvgReader, pad_to_square
+
+log = logging.getLogger(__name__)
 
 FRAME = re.compile(r"frame_?(\d+)\.svg", re.IGNORECASE)
 STEPS, STEP = "svg_logs", re.compile(r"svg_step(\d+)")
 PROMPT_FILE = "prompt.txt"
 MAX_PROMPT_BYTES = 10_000
 MAX_FRAMES = 1_024
+# Pillow warns of larger images, taking them for attacks.
+MAX_STRIP_PIXELS = 89_000_000
 # Of folders within folders.
 MAX_DEPTH = 16
 ALL_ARCHIVES = (*COMPRESSED, *ARCHIVES)
@@ -80,7 +87,7 @@ def find_animations(root: str) -> Iterator[Animation]:
         OSError: there is no such root.
         ValueError: it is neither a folder nor an archive.
     """
-    base = posixpath.basename(root.rstrip("/"))
+    base = posixpath.basename(open_location(root)[1].rstrip("/"))
     yield from find_in(open_files(root), root, Place(own_name=strip_ending(base)))
 
 
@@ -99,39 +106,60 @@ def find_in(files: Files, root: str, place: Place, path: str = "") -> Iterator[A
     if isinstance(files, ArchiveFiles) and not path and files.unsafe:
         unsafe = place.location + files.unsafe[0]
         yield Animation(unsafe, unsafe)
-    folders, names = files.list(path)
+    try:
+        folders, names = files.list(path)
+    except OSError:
+        if not path:
+            raise
+        yield Animation(posixpath.join(place.name, path), place.location + path)
+        return
     if STEPS in folders or any(FRAME.fullmatch(name) for name in names):
-        name = posixpath.join(place.name, path) or place.own_name
+        name = posixpath.join(place.name, path).rstrip("/") or place.own_name
         prompt = read_prompt(files, path) if PROMPT_FILE in names else None
         yield Animation(name, place.location + path, prompt)
+    if STEPS in folders:
         return
-    if path.count("/") >= MAX_DEPTH:
-        return
-    for name in sorted([*folders, *(name for name in names if name.endswith(ALL_ARCHIVES))]):
+    archives = [name for name in names if name.lower().endswith(ALL_ARCHIVES)]
+    for name in sorted([*folders, *archives]):
         below = posixpath.join(path, name)
         if NOT_LOOKED_INTO.match(name):
             continue
-        if name in folders:
+        if below.count("/") >= MAX_DEPTH:
+            log.warning("%s%s: too deep, not looked into", place.location, below)
+        elif not is_text(name):
+            shown = below.encode("utf-8", "backslashreplace").decode()
+            yield Animation(posixpath.join(place.name, shown), place.location + shown)
+        elif name in folders:
             yield from find_in(files, root, place, below)
-        elif not isinstance(files, ArchiveFiles):
-            inside = strip_ending(below)
-            try:
-                archive = open_files(posixpath.join(root, below))
-            except (OSError, ValueError):
-                yield Animation(inside, below)
-            else:
-                yield from find_in(archive, root, Place(below + WITHIN, inside, inside))
+        else:
+            yield from find_in_archive(files, root, place, below)
+
+
+def find_in_archive(files: Files, root: str, place: Place, path: str) -> Iterator[Animation]:
+    inside = strip_ending(path)
+    if isinstance(files, ArchiveFiles):
+        yield Animation(posixpath.join(place.name, inside), place.location + path)
+        return
+    try:
+        archive = open_files(posixpath.join(root, path))
+    except (OSError, ValueError):
+        yield Animation(inside, path)
+    else:
+        yield from find_in(archive, root, Place(path + WITHIN, inside, inside))
 
 
 def strip_ending(name: str) -> str:
-    return next((name.removesuffix(end) for end in ALL_ARCHIVES if name.endswith(end)), name)
+    ends = (end for end in ALL_ARCHIVES if name.lower().endswith(end))
+    return next((name[: -len(end)] for end in ends), name)
 
 
 def read_prompt(files: Files, path: str) -> str | None:
     """Return the text of a prompt.txt as one line; None if it has none."""
+    name = posixpath.join(path, PROMPT_FILE)
     try:
-        text = files.read(posixpath.join(path, PROMPT_FILE), MAX_PROMPT_BYTES).decode("utf-8-sig")
-    except (OSError, ValueError):
+        text = files.read(name, MAX_PROMPT_BYTES).decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        log.warning("%s: not read as a prompt: %s", name, error)
         return None
     return " ".join(text.split()) or None
 
@@ -168,18 +196,28 @@ class AnimationReader:
         return frames
 
     def locate(self, location: str) -> tuple[Files, str]:
-        archive, within, path = location.rpartition(WITHIN)
-        path = "" if path == "." else path
+        archive, _, path = location.rpartition(WITHIN)
+        # A folder's name may end in what begins an archive's inside.
+        is_within = archive.lower().endswith(ALL_ARCHIVES)
+        path = path if is_within else location.removeprefix("./") if location != "." else ""
         if path.startswith("/") or "\\" in path or ".." in path.split("/"):
             raise ValueError(
                 "the archive has an entry that would lie outside of it, so such entries are not "
                 "read; was it packed to do harm?"
             )
-        if within:
+        if is_within:
             return self.open(posixpath.join(self.root, archive)), path
-        if path.endswith(ALL_ARCHIVES):
+        files = self.open(self.root)
+        if path.lower().endswith(ALL_ARCHIVES) and path not in self.folders(files, path):
+            if isinstance(files, ArchiveFiles):
+                raise ValueError("is an archive within an archive; unpack the outer one")
             return self.open(posixpath.join(self.root, path)), ""
-        return self.open(self.root), path
+        return files, path
+
+    def folders(self, files: Files, path: str) -> list[str]:
+        """Return the folders beside a path, each with its own."""
+        parent = posixpath.dirname(path)
+        return [posixpath.join(parent, name) for name in files.list(parent)[0]]
 
 
 def choose_step(folders: list[str], step: int | None) -> str:
@@ -229,6 +267,11 @@ def rasterize_animation(frames: list[tuple[str, bytes]], config: RasterConfig) -
         ValueError: a frame is unsafe, unreadable, too much, blank, or of another size.
     """
     size = config.size
+    if len(frames) * size**2 > MAX_STRIP_PIXELS:
+        raise ValueError(
+            f"{len(frames)} frames of {size} x {size} have more than the {MAX_STRIP_PIXELS:,} "
+            f"pixels that readers of images take; lower --num-frames or --size"
+        )
     reader = SvgReader(size)
     pixels = np.empty((len(frames), size, size, 3), np.uint8)
     first_canvas = None

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from typing import Any
 
 from flipsketch.manifest import read_table
 from flipsketch.row import is_text
@@ -28,23 +29,30 @@ def read_captions(location: str) -> dict[str, str]:
             log.warning("%s: left out: %s", location, fields)
             continue
         columns |= fields.keys()
-        name, prompt = fields.get("name"), fields.get("prompt")
-        if not (isinstance(name, str) and isinstance(prompt, str) and name and is_text(prompt)):
-            log.warning("%s: row %d has no name and prompt; left out", location, index + 1)
+        name, prompt = read_text(fields.get("name")), read_text(fields.get("prompt"))
+        if not (name and prompt):
+            log.warning("%s: row %d has no name and prompt in UTF-8; left out", location, index + 1)
             continue
-        name, prompt = plain_name(name), " ".join(prompt.split())
+        name = plain_name(name)
         if captions.setdefault(name, prompt) != prompt:
             raise ValueError(
                 f"{location}: row {index + 1} gives {name!r} another prompt than row "
                 f"{rows[name] + 1}; give each name one"
             )
         rows.setdefault(name, index)
+    if not columns:
+        raise ValueError(f"{location}: has no rows; captions need name and prompt")
     if missing := {"name", "prompt"} - columns:
         raise ValueError(
             f"{location}: has no column {min(missing)} (found: {', '.join(sorted(columns))}); "
             f"captions need name and prompt"
         )
     return captions
+
+
+def read_text(value: Any) -> str:
+    """Return a text as one line, an empty one if it is none."""
+    return " ".join(value.split()) if isinstance(value, str) and is_text(value) else ""
 
 
 def find_caption(captions: dict[str, str], name: str) -> str | None:

@@ -115,7 +115,8 @@ class TrainingClips(Dataset):
             "key": row["key"],
             "prompt": "" if is_dropped else row["prompt"],
             "first_frame": first,
-            "frames": frames[first : first + self.config.num_frames],
+            # A copy, since torch cannot have what Pillow lends.
+            "frames": frames[first : first + self.config.num_frames].copy(),
         }
 
     def positions(self, rank: int = 0, num_ranks: int = 1, start: int = 0) -> Iterator[int]:

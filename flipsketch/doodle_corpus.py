@@ -70,7 +70,8 @@ def make_doodles(config: DoodlesConfig) -> int:
 
 def write_doodles(folder: Path, config: DoodlesConfig) -> int:
     """Write the animations that are missing and return how many these were."""
-    write = functools.partial(write_index, folder, config)
+    there = {path.name.partition("-")[0]: path.name for path in folder.glob("[0-9]*-*")}
+    write = functools.partial(write_index, folder, config, there)
     if config.workers == 1:
         return sum(map(write, range(config.num_animations)))
     with multiprocessing.Pool(config.workers, leave_interrupts) as pool:
@@ -83,9 +84,19 @@ def leave_interrupts() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def write_index(folder: Path, config: DoodlesConfig, index: int) -> bool:
-    """Write one doodle and return True, or False if it is there."""
+def write_index(folder: Path, config: DoodlesConfig, there: dict[str, str], index: int) -> bool:
+    """Write one doodle and return True, or False if it is there.
+
+    Args:
+        there: names of the animations in the folder, by their index.
+    """
     doodle = make_doodle(config.seed, index)
+    name = there.get(doodle.name.partition("-")[0], doodle.name)
+    if name != doodle.name:
+        raise ValueError(
+            f"{folder / name}: of another seed, whose animations this folder holds; choose another "
+            f"folder, or delete them"
+        )
     if (folder / doodle.name).exists():
         check_same(folder / doodle.name, doodle, config.num_frames, config.look)
         return False
@@ -113,7 +124,8 @@ def write_doodle(folder: Path, doodle: Doodle, num_frames: int, look: Look = "sk
 def check_same(animation: Path, doodle: Doodle, num_frames: int, look: Look) -> None:
     """Raise ValueError unless a folder holds this doodle."""
     frames = sorted((animation / FRAMES).glob("frame*.svg"))
-    if len(frames) != num_frames or frames[0].read_bytes() != doodle.svg(0.0, look):
+    is_whole = len(frames) == num_frames and all(frame.stat().st_size for frame in frames)
+    if not is_whole or frames[0].read_bytes() != doodle.svg(0.0, look):
         raise ValueError(
             f"{animation}: holds another animation ({len(frames)} frames, or of another seed or "
             "look); choose another folder, or delete this one"

@@ -1,5 +1,7 @@
 """Trees of files to read from: a folder on any filesystem, a .zip or a .tar (never unpacked)."""
 
+import logging
+import os
 import posixpath
 import tarfile
 import zipfile
@@ -10,6 +12,8 @@ from pyarrow import fs
 
 from flipsketch.storage import open_location
 
+log = logging.getLogger(__name__)
+
 ARCHIVES = (".zip", ".tar")
 COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 MAX_ENTRIES = 5_000_000
@@ -17,10 +21,14 @@ MAX_ENTRIES = 5_000_000
 WITHIN = "!/"
 
 
+Names = list[str]
+Listing = tuple[list[str], list[str]]
+
+
 class Files(Protocol):
     """Paths are relative to the tree's root, with slashes; the root is an empty one."""
 
-    def list(self, path: str) -> tuple[list[str], list[str]]:
+    def list(self, path: str) -> Listing:
         """Return the names of the folders and of the files in a folder, sorted.
 
         Raises:
@@ -38,20 +46,43 @@ class Files(Protocol):
 class FolderFiles:
     def __init__(self, filesystem: fs.FileSystem, root: str) -> None:
         self.filesystem, self.root = filesystem, root
+        self.odd: set[str] = set()
+        """Dead links, devices and pipes, as far as folders were listed."""
 
-    def list(self, path: str) -> tuple[list[str], list[str]]:
-        found = self.filesystem.get_file_info(fs.FileSelector(posixpath.join(self.root, path)))
-        names: dict[fs.FileType, list[str]] = {}
-        for file in found:
-            names.setdefault(file.type, []).append(file.base_name)
-        # Devices and pipes are neither.
-        folders, files = names.get(fs.FileType.Directory, []), names.get(fs.FileType.File, [])
+    def list(self, path: str) -> Listing:
+        where = posixpath.join(self.root, path)
+        if isinstance(self.filesystem, fs.LocalFileSystem):
+            return self.list_local(path, where)
+        found = self.filesystem.get_file_info(fs.FileSelector(where))
+        folders = [file.base_name for file in found if file.type == fs.FileType.Directory]
+        return sorted(folders), sorted({file.base_name for file in found} - set(folders))
+
+    def list_local(self, path: str, where: str) -> Listing:
+        folders: Names = []
+        files: Names = []
+        with os.scandir(where) as entries:
+            for entry in entries:
+                if not entry.is_dir():
+                    files.append(entry.name)
+                    if not entry.is_file():
+                        self.odd.add(posixpath.join(path, entry.name))
+                elif entry.is_symlink() and leads_back(entry.path):
+                    log.warning("%s: a link to a folder that it is in; not followed", entry.path)
+                else:
+                    folders.append(entry.name)
         return sorted(folders), sorted(files)
 
     def read(self, path: str, max_bytes: int) -> bytes:
+        if path in self.odd:
+            raise ValueError("is a dead link, a device or a pipe; put a file there")
         where = posixpath.join(self.root, path)
         with self.filesystem.open_input_stream(where, compression=None) as stream:
             return check_size(stream.read(max_bytes + 1), max_bytes)
+
+
+def leads_back(link: str) -> bool:
+    target = os.path.realpath(link)
+    return os.path.commonpath([target, os.path.realpath(os.path.dirname(link))]) == target
 
 
 class ArchiveFiles:
@@ -62,12 +93,12 @@ class ArchiveFiles:
         self.archive: Any
         try:
             stream = filesystem.open_input_file(path)
-            if path.endswith(".zip"):
+            if path.lower().endswith(".zip"):
                 self.archive = zipfile.ZipFile(stream)
                 names = ((info.filename, info) for info in self.archive.infolist())
             else:
                 self.archive = tarfile.open(fileobj=stream, mode="r:")
-                names = ((member.name, member) for member in self.archive if member.isreg())
+                names = ((member.name, member) for member in self.archive if is_file(member))
             self.index(names)
         except FileNotFoundError:
             raise
@@ -80,7 +111,8 @@ class ArchiveFiles:
     def index(self, entries: Iterable[tuple[str, Any]]) -> None:
         self.entries: dict[str, Any] = {}
         self.folders: dict[str, tuple[set[str], set[str]]] = {"": (set(), set())}
-        self.unsafe: list[str] = []
+        self.unsafe: Names = []
+        self.doubled: set[str] = set()
         for number, (name, entry) in enumerate(entries):
             if number >= MAX_ENTRIES:
                 raise ValueError(f"more than {MAX_ENTRIES:,} entries; split it")
@@ -88,6 +120,8 @@ class ArchiveFiles:
             if name.startswith("/") or "\\" in name or ".." in name.split("/"):
                 self.unsafe.append(name)
             elif not name.endswith("/"):
+                if name in self.entries:
+                    self.doubled.add(name)
                 self.entries[name] = entry
                 self.note(name)
 
@@ -100,7 +134,7 @@ class ArchiveFiles:
             is_new = folder not in self.folders
             self.folders.setdefault(folder, (set(), set()))[0].add(base)
 
-    def list(self, path: str) -> tuple[list[str], list[str]]:
+    def list(self, path: str) -> Listing:
         if path not in self.folders:
             raise FileNotFoundError(f"the archive has no folder {path!r}")
         folders, files = self.folders[path]
@@ -110,6 +144,8 @@ class ArchiveFiles:
         entry = self.entries.get(path)
         if entry is None:
             raise FileNotFoundError(f"the archive has no file {path!r}")
+        if path in self.doubled:
+            raise ValueError("is in its archive twice; pack it again")
         is_zip = isinstance(self.archive, zipfile.ZipFile)
         try:
             with self.archive.open(entry) if is_zip else self.archive.extractfile(entry) as stream:
@@ -117,6 +153,11 @@ class ArchiveFiles:
         except Exception as error:
             raise ValueError(f"cannot be read from its archive: {error}") from error
         return check_size(content, max_bytes)
+
+
+def is_file(member: tarfile.TarInfo) -> bool:
+    # A link is looked up in the archive, and nowhere else.
+    return member.isreg() or member.islnk() or member.issym()
 
 
 def check_size(content: bytes, max_bytes: int) -> bytes:
@@ -138,11 +179,11 @@ def open_files(location: str) -> Files:
         return FolderFiles(filesystem, path)
     if kind == fs.FileType.NotFound:
         raise FileNotFoundError(f"{location}: there is no such folder or archive")
-    if path.endswith(COMPRESSED):
+    if path.lower().endswith(COMPRESSED):
         raise ValueError(
             f"{location}: a compressed tar can only be read from its beginning; decompress it, or "
             f"pack a .zip"
         )
-    if not path.endswith(ARCHIVES):
+    if not path.lower().endswith(ARCHIVES):
         raise ValueError(f"{location}: expected a folder, a .zip or a .tar")
     return ArchiveFiles(filesystem, path)

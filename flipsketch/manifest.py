@@ -263,7 +263,9 @@ def read_csv(
 ) -> Iterator[tuple[int, dict[str, Any] | str]]:
     csv.field_size_limit(CSV_FIELD_BYTES)
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    reader = csv.DictReader(text, strict=True, delimiter=delimiter)
+    # Between tabs a quote is a quote.
+    quotes: dict[str, Any] = {"quoting": csv.QUOTE_NONE} if delimiter == "\t" else {}
+    reader = csv.DictReader(text, strict=True, delimiter=delimiter, **quotes)
     line = 1
     try:
         names = reader.fieldnames or []

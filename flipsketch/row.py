@@ -10,6 +10,7 @@ ROW_COLUMNS = ("id", "sketch", "sketch_bytes", "prompt", "prompts")
 SETTING_COLUMNS = ("seed", "reference_scale", "num_frames", "negative_prompt", "align")
 KNOWN_COLUMNS = {*ROW_COLUMNS, *SETTING_COLUMNS}
 TEXT = "a string that is not empty, in UTF-8"
+NO_PROMPT = "a row needs either prompt or prompts (a list: a segment for each)"
 MAX_SEED = 2**63 - 1
 MAX_FRAMES = 256
 MAX_SEGMENTS = 64
@@ -64,7 +65,7 @@ def parse_row(index: int, fields: dict[str, Any]) -> Row:
 def parse_prompts(fields: dict[str, Any]) -> tuple[str, ...]:
     prompt, prompts = fields.get("prompt"), fields.get("prompts")
     if (prompt is None) == (prompts is None):
-        raise ValueError("a row needs either prompt or prompts (a list: a segment for each)")
+        raise ValueError(NO_PROMPT)
     found = prompts if prompt is None else [prompt]
     if not isinstance(found, list) or not 1 <= len(found) <= MAX_SEGMENTS:
         raise ValueError(

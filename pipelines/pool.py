@@ -113,7 +113,7 @@ class ActorPool:
                     raise error.cause from None
                 self.note_life()
                 if worker.shard is None:
-                    log.info("an actor has loaded the model and is ready")
+                    log.info("an actor is ready")
                 else:
                     yield worker.shard[0]
                     worker.shard = None

@@ -15,7 +15,7 @@ from flipsketch.animation import (
 )
 from flipsketch.clip import Clip
 from flipsketch.plan import Plan
-from flipsketch.row import Row
+from flipsketch.row import NO_PROMPT, Row
 from flipsketch.shard import Sample, encode_sample, write_shard
 from flipsketch.storage import Folder
 from pipelines.attempts import Attempts, watchdog
@@ -112,24 +112,18 @@ class RasterMaker:
 
     def describe(self, row: Row, attempts: Attempts) -> dict[str, Any]:
         """Return the row's record, as of a failure until `make_sample` says otherwise."""
-        error = row.error
-        if error is not None and not row.prompts:
-            error = (
-                "has no prompt: no line of --captions names it, and there is no prompt.txt with "
-                "text beside its frames"
-            )
         given_up = attempts.given_up.get(row.index)
         settings = asdict(self.raster)
         return {
             **{name: settings[name] for name in SETTINGS},
             "id": row.id,
             "manifest_row": row.index,
-            # A repeated id has the key of another row, whose sample it must not be joined with.
-            "key": row.key if row.error is None else None,
+            "key": row.key,
             "prompt": " ".join(row.prompts),
             "animation": row.sketch,
             "status": "failed",
-            "error": error or given_up,
+            # What is wrong with the animation itself is of more use, and comes first.
+            "error": given_up if row.error == NO_PROMPT else row.error or given_up,
             "attempts": attempts.deaths(row) + (given_up is None),
         }
 
@@ -140,6 +134,11 @@ class RasterMaker:
             svgs = self.reader.read(record["animation"])
             record["animation_sha256"] = hash_frames(svgs)
             frames = rasterize_animation(svgs, self.raster)
+            if not row.prompts:
+                raise ValueError(
+                    "has no prompt: no line of --captions names it, and there is no prompt.txt "
+                    "with text beside its frames; add one"
+                )
         except (OSError, ValueError, MemoryError) as error:
             record["error"] = f"{record['animation']}: {error or type(error).__name__}"
             return None

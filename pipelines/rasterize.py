@@ -5,19 +5,22 @@ this is a job like any other.
 """
 
 import functools
+import hashlib
 import io
+import json
 import logging
 import sys
 import tempfile
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import cairocffi
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flipsketch.animation import Animation, RasterConfig, find_animations
-from flipsketch.captions import find_caption, read_captions
+from flipsketch.captions import find_caption, plain_name, read_captions
 from flipsketch.manifest import ManifestSummary
 from flipsketch.plan import FORMAT_VERSION, Plan, read_plan
 from flipsketch.storage import Folder, open_folder
@@ -49,7 +52,7 @@ class RasterizeConfig(RunConfig):
     raster: RasterConfig = field(default_factory=RasterConfig)
     training_workers: int = 1
     """Processes that will read the shards at once in training; each should have four shards."""
-    licence: str = "unknown"
+    licence: str | None = None
     """Licence of the animations, for the dataset card."""
 
     def __post_init__(self) -> None:
@@ -67,25 +70,29 @@ def make_training_shards(config: RasterizeConfig) -> int:
     refuse_vanishing_output(config.output)
     folder = open_folder(config.output)
     before = None if config.overwrite else read_plan(folder)
-    content = list_animations(config, None if before is None else folder)
+    known = read_known(folder) if before else []
+    rows = list_animations(config, known)
+    if known and len(rows) > len(known) and not config.extend and not config.dry_run:
+        raise ValueError(
+            f"{folder}: holds a run of {len(known)} animations, and {len(rows) - len(known)} more "
+            f"are there now ({rows[len(known)]['id']}, ...); add --extend to have them too, or "
+            f"give another --output"
+        )
+    content = to_parquet(rows)
     with tempfile.TemporaryDirectory() as temporary:
         manifest = str(Path(temporary) / ANIMATIONS_FILE)
         Path(manifest).write_bytes(content)
-        summary = read_summary(manifest, folder, before, [])
+        summary = replace(
+            read_summary(manifest, folder, before, []),
+            fingerprint=fingerprint(rows),
+            prefix_fingerprint=fingerprint(rows[: len(known)]),
+        )
         if config.dry_run:
             print_plan(plan_run(config, before, summary, config.executor.workers or 1), summary)
             return 0
         resources = start(config.executor, 0, "cpu")
         plan = plan_run(config, before, summary, resources.workers)
-        least = MIN_SHARDS_PER_WORKER * config.training_workers
-        if plan.num_shards < least:
-            log.warning(
-                "%d shards for %d training workers: %d or more would keep all of them busy; give "
-                "fewer --rows-per-shard (and --overwrite)",
-                plan.num_shards,
-                config.training_workers,
-                least,
-            )
+        warn_of_differences(config, before, plan)
 
         def build_maker(plan: Plan) -> functools.partial[RasterMaker]:
             return functools.partial(
@@ -105,34 +112,97 @@ def make_training_shards(config: RasterizeConfig) -> int:
             resources,
             build_maker,
             verb="rasterized",
-            bad_row_remedy="give them prompts and names of their own, and add --overwrite",
+            bad_row_remedy="give them other names, and add --extend",
         )
-        return run.carry_out(plan, {ANIMATIONS_FILE: content})
+        named = {} if config.licence is None else {"licence": config.licence}
+        return run.carry_out(plan, files={ANIMATIONS_FILE: content}, notes=named)
 
 
-def list_animations(config: RasterizeConfig, run: Folder | None) -> bytes:
-    """Return the manifest of what is found: first the rows that the run has, in its order, so that
-    new ones come after them.
+def warn_of_differences(config: RasterizeConfig, before: Plan | None, plan: Plan) -> None:
+    """Say what the plan cannot refuse, or what training will not like."""
+    if before is not None and before.log.get("animations") != plan.log["animations"]:
+        log.warning(
+            "the run began with the animations in %s, now they are taken from %s: see that they "
+            "are the same, since shards that are there stay",
+            before.log.get("animations"),
+            plan.log["animations"],
+        )
+    least = MIN_SHARDS_PER_WORKER * config.training_workers
+    if plan.num_shards < least:
+        log.warning(
+            "%d shards for %d training workers: %d or more would keep all of them busy; give "
+            "fewer --rows-per-shard",
+            plan.num_shards,
+            config.training_workers,
+            least,
+        )
+
+
+def read_known(folder: Folder) -> list[dict[str, Any]]:
+    """Return the animations of the run in a folder, in its order."""
+    content = folder.read(ANIMATIONS_FILE)
+    return pq.read_table(io.BytesIO(content)).to_pylist() if content else []
+
+
+def list_animations(config: RasterizeConfig, known: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return id, sketch (the location) and prompt of every animation: first those that the run has,
+    in its order and under its names, then new ones.
 
     Raises:
-        OSError, ValueError: there is nothing to rasterize, or the captions cannot be read.
+        OSError: there is nothing to rasterize.
+        ValueError: the same, or the captions cannot be used, or a prompt is another than the run's.
     """
     captions = read_captions(config.captions) if config.captions else {}
-    found = [caption(animation, captions) for animation in find_animations(config.animations)]
+    # Of an animation that is the root itself, the path below it is empty.
+    found = {
+        animation.location or ".": caption(animation, captions)
+        for animation in find_animations(config.animations)
+    }
     if not found:
         raise ValueError(
             f"{config.animations}: has no animations; they are folders NAME/svg_logs/svg_step*/ or "
             f"NAME/ with files named frame000.svg, frame001.svg and so on"
         )
-    content = run.read(ANIMATIONS_FILE) if run else None
-    known = pq.read_table(io.BytesIO(content))["id"].to_pylist() if content else []
-    places = {name: place for place, name in enumerate(known)}
-    found.sort(key=lambda animation: places.get(animation.name, len(places)))
-    rows = [
-        # Of an animation that is the root itself, the path below it is empty.
-        {"id": animation.name, "sketch": animation.location or ".", "prompt": animation.prompt}
-        for animation in found
-    ]
+    names = {plain_name(animation.name) for animation in found.values()}
+    names |= {name.rpartition("/")[2] for name in names}
+    if unused := captions.keys() - names:
+        log.warning(
+            "%d of %d captions name no animation (%s, ...)",
+            len(unused),
+            len(captions),
+            min(unused),
+        )
+    rows = [renew(row, found.pop(row["sketch"], None)) for row in known]
+    taken = {row["id"] for row in rows}
+    for location, animation in found.items():
+        # Two may have one name: a folder, and an archive of it beside.
+        name = location if animation.name in taken else animation.name
+        taken.add(name)
+        rows.append({"id": name, "sketch": location, "prompt": animation.prompt})
+    return rows
+
+
+def renew(row: dict[str, Any], animation: Animation | None) -> dict[str, Any]:
+    """Return a row of the run as it is now: a prompt that it lacked may have come."""
+    if animation is None:
+        log.warning("%s: was there when the run began, and is gone", row["id"])
+        return row
+    if row["prompt"] and animation.prompt and row["prompt"] != animation.prompt:
+        raise ValueError(
+            f"{row['id']}: its prompt is {animation.prompt[:80]!r} now, but {row['prompt'][:80]!r} "
+            f"in the run that is there; restore it, give another --output, or say --overwrite to "
+            f"start again"
+        )
+    return {**row, "prompt": row["prompt"] or animation.prompt}
+
+
+def fingerprint(rows: list[dict[str, Any]]) -> str:
+    """Return a hash of which animations there are; their prompts are compared one by one."""
+    named = [[row["id"], row["sketch"]] for row in rows]
+    return hashlib.sha256(json.dumps(named).encode()).hexdigest()
+
+
+def to_parquet(rows: list[dict[str, Any]]) -> bytes:
     out = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(rows, SCHEMA), out, compression="zstd")
     return out.getvalue()
@@ -164,7 +234,7 @@ def plan_run(
         "command": " ".join(sys.argv),
         "animations": anchor(config.animations),
         "captions": config.captions,
-        "licence": config.licence,
+        "licence": config.licence or "unknown",
         "executor": config.executor.executor,
         "workers": workers,
         "versions": {"cairo": cairocffi.cairo_version_string()},
@@ -176,9 +246,8 @@ def print_plan(plan: Plan, summary: ManifestSummary) -> None:
     settings = plan.settings
     clip_bytes = (settings["num_frames"] or USUAL_FRAMES) * BYTES_PER_FRAME
     clip_bytes *= (settings["size"] / 256) ** 2
-    num_good = summary.num_rows - summary.num_bad - len(summary.repeats)
+    num_good = summary.num_rows - summary.num_bad
     print(f"rows:   {summary.num_rows:,}")
     print(f"shards: {plan.num_shards:,} of up to {settings['rows_per_shard']:,} rows")
     print(f"bad:    {summary.num_bad:,} animations without a prompt")
-    print(f"        {len(summary.repeats):,} with the name of another")
     print(f"bytes:  some {format_bytes(num_good * clip_bytes)} in all")

@@ -4,7 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from flipsketch.card import write_card
@@ -77,11 +77,18 @@ class Run:
     bad_row_remedy: str
     """What helps rows that the input itself has wrong."""
 
-    def carry_out(self, plan: Plan, files: dict[str, bytes] | None = None) -> int:
+    def carry_out(
+        self,
+        plan: Plan,
+        *,
+        files: dict[str, bytes] | None = None,
+        notes: dict[str, str] | None = None,
+    ) -> int:
         """Begin or go on with a plan and make what is missing; return the exit code.
 
         Args:
             files: to be put beside the plan once it stands.
+            notes: entries of the plan's log that may change from run to run.
 
         Raises:
             ValueError: another run is in the folder, or writes to it.
@@ -94,12 +101,16 @@ class Run:
                 overwrite=config.overwrite,
                 prefix_fingerprint=self.summary.prefix_fingerprint if config.extend else None,
             )
+            if notes and not notes.items() <= plan.log.items():
+                plan = replace(plan, log={**plan.log, **notes})
+                folder.publish(PLAN_FILE, plan.to_json())
             write_summary(folder, self.summary)
             for name, content in (files or {}).items():
                 folder.publish(name, content)
-            # A Ray driver outlives its actors, so the notes of another driver's blame nobody.
-            is_local = config.executor.executor == "local"
-            folder.sweep(PARTIAL if is_local else f"{PARTIAL}|{NOTES}")
+            # A Ray driver outlives its actors, so the notes of another driver's blame nobody; nor
+            # do those of a run that is no more.
+            keeps_notes = config.executor.executor == "local" and not config.overwrite
+            folder.sweep(PARTIAL if keeps_notes else f"{PARTIAL}|{NOTES}")
             return self.make_missing(plan)
 
     def make_missing(self, plan: Plan) -> int:

@@ -329,3 +329,5 @@ def test_other_animations_in_the_folder_are_refused(tmp_path):
         make_doodles(DoodlesConfig(output=str(tmp_path), num_animations=2, num_frames=4))
     with pytest.raises(ValueError, match="holds another animation"):
         make_doodles(DoodlesConfig(output=str(tmp_path), num_animations=2, look="filled"))
+    with pytest.raises(ValueError, match="of another seed"):
+        make_doodles(DoodlesConfig(output=str(tmp_path), num_animations=2, num_frames=3, seed=1))

@@ -1,4 +1,6 @@
+import os
 import tarfile
+import warnings
 import zipfile
 
 import pytest
@@ -53,10 +55,35 @@ def test_a_link_in_a_tar_leads_nowhere(tmp_path):
         member = tarfile.TarInfo("a.txt")
         member.type, member.linkname = tarfile.SYMTYPE, str(tmp_path / "secret.txt")
         archive.addfile(member)
+        archive.addfile(tarfile.TarInfo("one.txt"))
+        member = tarfile.TarInfo("linked.txt")
+        member.type, member.linkname = tarfile.LNKTYPE, "one.txt"
+        archive.addfile(member)
     files = open_files(str(tmp_path / "tree.tar"))
-    assert files.list("") == ([], [])
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(ValueError, match="cannot be read from its archive"):
         files.read("a.txt", 100)
+    assert files.read("linked.txt", 100) == b""
+
+
+def test_links_that_lead_back_and_odd_files_do_no_harm(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "loop").symlink_to("..")
+    (tmp_path / "a" / "dead").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "a" / "pipe")
+    files = open_files(str(tmp_path))
+    assert files.list("a") == ([], ["dead", "pipe"])
+    for name in ("dead", "pipe"):
+        with pytest.raises(ValueError, match="a dead link, a device or a pipe"):
+            files.read(f"a/{name}", 100)
+
+
+def test_an_entry_that_is_in_an_archive_twice_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "tree.zip", "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        archive.writestr("a.txt", b"one")
+        archive.writestr("a.txt", b"two")
+    with pytest.raises(ValueError, match="is in its archive twice"):
+        open_files(str(tmp_path / "tree.zip")).read("a.txt", 100)
 
 
 def test_what_is_neither_a_folder_nor_an_archive_is_refused(tmp_path):

@@ -1,7 +1,10 @@
 """The job, end to end: animations in, shards to train on out."""
 
+import json
 import logging
+import os
 import resource
+import shutil
 import time
 import zipfile
 from dataclasses import replace
@@ -88,6 +91,91 @@ def test_captions_win_over_prompt_files_and_no_prompt_fails_the_row(shards, tmp_
     assert rows[4]["prompt"] == "it jumps" and rows[1]["prompt"] == "it moves, way 1"
     assert "has no prompt" in rows[2]["error"]
     assert [row["status"] for row in rows].count("ok") == 5
+    # It is given one later.
+    (tmp_path / "captions.tsv").write_text("name\tprompt\nthing 4\tit jumps\nthing 2\tit sits\n")
+    again = replace(shards, captions=str(tmp_path / "captions.tsv"), retry_failed=True)
+    assert make_training_shards(again) == 0
+    assert (rows_of(shards)[-1]["prompt"], status_of(shards).ok) == ("it sits", 6)
+
+
+def test_another_prompt_for_what_is_made_is_refused_by_name(shards, tmp_path):
+    make_training_shards(shards)
+    (tmp_path / "in" / "thing 1" / "prompt.txt").write_text("it stops")
+    with pytest.raises(ValueError, match="thing 1: its prompt is 'it stops' now, but 'it moves"):
+        make_training_shards(shards)
+
+
+def test_two_animations_of_one_name_are_two_rows_and_the_run_goes_on(shards, tmp_path):
+    with zipfile.ZipFile(tmp_path / "in" / "thing 0.zip", "w") as archive:
+        archive.writestr("frame000.svg", frame(7))
+        archive.writestr("prompt.txt", "it is packed")
+    assert make_training_shards(shards) == 0
+    names = {row["id"]: row["prompt"] for row in rows_of(shards)}
+    assert names["thing 0.zip!/"] == "it is packed" and names["thing 0"] == "it moves, way 0"
+    assert len(names) == 7 and make_training_shards(shards) == 0
+
+
+def test_a_mended_archive_is_tried_again_and_what_it_holds_is_added(shards, tmp_path):
+    (tmp_path / "in" / "more.zip").write_bytes(b"PK and no more")
+    assert make_training_shards(shards) == 1
+    (bad,) = [row for row in rows_of(shards) if row["status"] == "failed"]
+    assert bad["id"] == "more" and "the archive cannot be read" in bad["error"]
+    with zipfile.ZipFile(tmp_path / "in" / "more.zip", "w") as archive:
+        archive.writestr("cat/frame000.svg", frame(7))
+        archive.writestr("cat/prompt.txt", "a cat")
+    with pytest.raises(ValueError, match=r"1 more are there now \(more/cat, ...\); add --extend"):
+        make_training_shards(shards)
+    make_training_shards(replace(shards, extend=True))
+    assert rows_of(shards)[-1]["id"] == "more/cat" and status_of(shards).ok == 7
+
+
+def test_a_stray_frame_hides_nothing(shards, tmp_path):
+    (tmp_path / "in" / "frame000.svg").write_bytes(frame(0))
+    assert make_training_shards(shards) == 1
+    assert status_of(shards).ok == 6
+
+
+def test_names_that_are_not_text_fail_their_own_row(shards, tmp_path):
+    write_animation(tmp_path / "in" / "bad")
+    os.rename(bytes(tmp_path / "in" / "bad"), bytes(tmp_path / "in") + b"/bad\xff")
+    write_animation(tmp_path / "in" / "wow!" / "cat", prompt="a cat")
+    assert make_training_shards(shards) == 1
+    failed = [row["id"] for row in rows_of(shards) if row["status"] == "failed"]
+    assert failed == ["bad\\udcff"] and status_of(shards).ok == 7
+
+
+def test_what_readers_of_images_refuse_is_not_made(shards):
+    too_large = RasterConfig(size=4096)
+    assert make_training_shards(replace(shards, raster=too_large)) == 1
+    errors = {row["error"] for row in rows_of(shards) if row["num_frames"] is None}
+    assert any("8 frames of 4096 x 4096 have more than the 89,000,000" in str(e) for e in errors)
+
+
+def test_a_licence_may_be_named_later(shards):
+    make_training_shards(shards)
+    card = Path(shards.output) / "README.md"
+    assert "license: unknown" in card.read_text()
+    make_training_shards(replace(shards, licence="cc0-1.0"))
+    assert "license: cc0-1.0" in card.read_text()
+    make_training_shards(shards)
+    assert "license: cc0-1.0" in card.read_text()
+
+
+def test_overwriting_forgets_what_the_old_run_went_through(shards):
+    make_training_shards(shards)
+    note = {"stage": "rasterizing", "running": [0], "limit_s": 0.1}
+    note["suspects"] = {"reading": [], "animating": [], "rasterizing": [0]}
+    (Path(shards.output) / "_tmp" / "attempts-00000.json").write_text(json.dumps(note))
+    assert make_training_shards(replace(shards, overwrite=True)) == 0
+    assert {row["attempts"] for row in rows_of(shards)} == {1}
+
+
+def test_another_folder_of_animations_is_warned_of(shards, tmp_path, caplog):
+    make_training_shards(shards)
+    shutil.copytree(tmp_path / "in", tmp_path / "moved")
+    with caplog.at_level(logging.WARNING):
+        assert make_training_shards(replace(shards, animations=str(tmp_path / "moved"))) == 0
+    assert "the run began with the animations in" in caplog.text
 
 
 def test_a_run_goes_on_where_it_was(shards):
