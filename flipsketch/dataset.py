@@ -10,7 +10,7 @@ import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -31,7 +31,7 @@ from flipsketch.storage import open_folder
 
 log = logging.getLogger(__name__)
 
-COLUMNS = ["key", "status", "prompt", "num_frames", "tar_offset", "tar_length"]
+COLUMNS = ["key", "status", "prompt", "num_frames", "height", "width", "tar_offset", "tar_length"]
 OPEN_TARS = 64
 
 
@@ -54,6 +54,20 @@ class ReaderConfig:
             )
 
 
+class Draw(NamedTuple):
+    """What a position determines."""
+
+    row: dict[str, Any]
+    """Of the metadata, and its shard."""
+    window: slice
+    is_dropped: bool
+    """The prompt is."""
+
+    def to_sample(self) -> dict[str, Any]:
+        prompt = "" if self.is_dropped else self.row["prompt"]
+        return {"key": self.row["key"], "prompt": prompt, "first_frame": self.window.start}
+
+
 class TrainingClips(Dataset):
     """Samples by position; `torch.utils.data.DataLoader` takes it with `positions` as sampler."""
 
@@ -64,7 +78,8 @@ class TrainingClips(Dataset):
         if plan is None:
             raise ValueError(f"{self.folder}: no run.json, so not the folder of a corpus")
         self.tars = plan.tars
-        shards, doubts = read_shards(self.folder, plan)
+        self.shards, doubts = read_shards(self.folder, plan)
+        shards = self.shards
         for doubt in doubts:
             log.warning("%s; left out", doubt)
         if len(shards) < plan.num_shards:
@@ -102,22 +117,28 @@ class TrainingClips(Dataset):
 
     def __getitem__(self, position: int) -> dict[str, Any]:
         """Return key, prompt, first frame's number, and frames uint8 (num_frames, H, W, 3)."""
+        draw = self.draw(position)
+        frames = self.read_frames(draw.row)[draw.window]
+        # A copy, since torch cannot have what Pillow lends.
+        return {**draw.to_sample(), "frames": frames.copy()}
+
+    def draw(self, position: int) -> "Draw":
         epoch, place = divmod(position, len(self))
         row = self.rows.slice(self.permutation(epoch)[place], 1).to_pylist()[0]
         random = random_state(self.config.seed, 1, position)
         first = int(random.randint(row["num_frames"] - self.config.num_frames + 1))
         is_dropped = random.random_sample() < self.config.prompt_dropout
+        return Draw(row, slice(first, first + self.config.num_frames), bool(is_dropped))
+
+    def read_frames(self, row: dict[str, Any]) -> np.ndarray:
+        """Return all frames of a clip, uint8 (F, H, W, 3)."""
         # A file that another process opened must not be read from by two.
         tar = self.open_tar(row["shard"], os.getpid())
         sample = unpack_sample(row["key"], tar.read_at(row["tar_length"], row["tar_offset"]))
-        frames = decode_filmstrip(sample.png, row["num_frames"])
-        return {
-            "key": row["key"],
-            "prompt": "" if is_dropped else row["prompt"],
-            "first_frame": first,
-            # A copy, since torch cannot have what Pillow lends.
-            "frames": frames[first : first + self.config.num_frames].copy(),
-        }
+        return decode_filmstrip(sample.png, row["num_frames"])
+
+    def rows_in(self, shard: int) -> list[dict[str, Any]]:
+        return self.rows.filter(pc.field("shard") == shard).to_pylist()
 
     def positions(self, rank: int = 0, num_ranks: int = 1, start: int = 0) -> Iterator[int]:
         """Yield one reader's positions without end, from a position that all have reached."""

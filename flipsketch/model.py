@@ -62,7 +62,11 @@ class VideoModel:
 
     @torch.no_grad()
     def encode_prompts(self, prompts: list[str]) -> Tensor:
-        """Return the text encoder's last hidden states (B, L, D); longer prompts are cut."""
+        """Return the text encoder's last hidden states (B, L, D)."""
+        return self.text_encoder(self.tokenize(prompts)).last_hidden_state
+
+    def tokenize(self, prompts: list[str]) -> Tensor:
+        """Return token ids (B, L); longer prompts are cut."""
         tokens = self.tokenizer(
             prompts,
             padding="max_length",
@@ -70,7 +74,7 @@ class VideoModel:
             truncation=True,
             return_tensors="pt",
         )
-        return self.text_encoder(tokens.input_ids.to(self.device)).last_hidden_state
+        return tokens.input_ids.to(self.device)
 
     def cuts_prompt(self, prompt: str) -> bool:
         """Tell whether a prompt has more tokens than the text encoder takes."""
@@ -235,13 +239,13 @@ def model_licence(folder: Path) -> str:
     return "unknown"
 
 
-def fingerprint_folder(folder: str | Path) -> str:
+def fingerprint_folder(folder: str | Path, parts: tuple[str, ...] = PARTS) -> str:
     """Return a hash over the names and contents of a model's or adapter's files.
 
     Files beside its parts (a card, pictures, `.git`) do not count.
     """
     digest = hashlib.sha256()
-    for part in PARTS:
+    for part in parts:
         for path in sorted((Path(folder) / part).glob("*")):
             if path.is_file():
                 with path.open("rb") as file:

@@ -1,0 +1,92 @@
+"""Latents of training clips, encoded once and kept beside the shards.
+
+The VAE encodes each frame by itself, so any window of a clip's latents are that window's. A file is
+of one shard, in a folder of one VAE and one frame size, and names the tar that it was made from.
+"""
+
+import functools
+import os
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from flipsketch.dataset import TrainingClips
+from flipsketch.model import VideoModel
+
+OPEN_FILES = 64
+
+
+def to_pixels(frames: np.ndarray) -> Tensor:
+    """Return frames uint8 (F, H, W, 3) as pixels (1, 3, F, H, W) in [-1, 1]."""
+    return (torch.tensor(frames).float() / 127.5 - 1).permute(3, 0, 1, 2)[None]
+
+
+def check_size(clips: TrainingClips, size: int) -> None:
+    """Raise ValueError unless all clips have the model's size."""
+    sizes = clips.rows.group_by(["height", "width"]).aggregate([]).to_pylist()
+    found = sorted({(row["height"], row["width"]) for row in sizes} - {(size, size)})
+    if found:
+        height, width = found[0]
+        raise ValueError(
+            f"{clips.folder}: has clips of {height} x {width} pixels, but the model is trained on "
+            f"{size} x {size}; make shards with --size {size}"
+        )
+
+
+class LatentClips(Dataset):
+    """TrainingClips, with latents (C, num_frames, h, w) in place of frames."""
+
+    def __init__(self, clips: TrainingClips, vae_fingerprint: str, size: int) -> None:
+        """Raises ValueError: the clips have another size, or lie in an object store."""
+        check_size(clips, size)
+        if not clips.folder.is_local:
+            raise ValueError(
+                f"{clips.folder}: latents are read piece by piece, from a local disk alone; copy "
+                f"the shards to one, or train without a cache"
+            )
+        self.clips, self.name = clips, f"latents/{vae_fingerprint[:16]}-{size}"
+        self.open = functools.lru_cache(OPEN_FILES)(self.open_in)
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, position: int) -> dict[str, Any]:
+        draw = self.clips.draw(position)
+        file = self.open(draw.row["shard"], os.getpid())
+        latents = file.get_slice(draw.row["key"])[draw.window].transpose(0, 1)
+        return {**draw.to_sample(), "latents": latents}
+
+    def missing(self) -> list[int]:
+        """Return the shards whose latents are not there, or of another tar."""
+        return [shard for shard in sorted(self.clips.shards) if not self.is_there(shard)]
+
+    def is_there(self, shard: int) -> bool:
+        try:
+            with safe_open(self.path(shard), "pt") as file:
+                return file.metadata()["tar_sha256"] == self.clips.shards[shard].tar_sha256
+        except (OSError, SafetensorError, KeyError, TypeError):
+            return False
+
+    def encode_shard(self, model: VideoModel, shard: int) -> None:
+        """Encode all clips of a shard that are long enough, frame by frame, and put them in place.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+        latents = {}
+        for row in self.clips.rows_in(shard):
+            pixels = to_pixels(self.clips.read_frames(row)).to(model.device)
+            latents[row["key"]] = model.encode(pixels)[0].transpose(0, 1).contiguous().cpu()
+        content = save(latents, {"tar_sha256": self.clips.shards[shard].tar_sha256})
+        self.clips.folder.publish(f"{self.name}/{shard:05d}.safetensors", content)
+
+    def path(self, shard: int) -> str:
+        return self.clips.folder.join(f"{self.name}/{shard:05d}.safetensors")
+
+    def open_in(self, shard: int, process: int) -> Any:
+        return safe_open(self.path(shard), "pt")

@@ -1,0 +1,216 @@
+"""Train a video model on clips: noise-prediction MSE, on an adapter or on all weights.
+
+Everything random of a sample (its window, noise, timestep, whether its prompt is dropped) is drawn
+from its position in the endless sequence of samples, so a run is the same however many processes
+share it and wherever it was interrupted.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from diffusers import DDIMScheduler
+from torch import Tensor, nn
+
+from flipsketch.dataset import random_state
+from flipsketch.lora import TargetSet, add_lora, lora_parameters
+from flipsketch.model import VideoModel
+
+QUARTILES = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    method: Literal["lora", "full"] = "lora"
+    """Train an adapter, or all weights of the UNet."""
+    target_set: TargetSet = "attention"
+    """Layers of the UNet that the adapter is put on: those of attention, all linear ones, or all
+    linear and convolutional ones (the published checkpoint's)."""
+    train_text_encoder: bool = False
+    """Put an adapter on the text encoder's linear layers too."""
+    rank: int = 4
+    """Of the adapter's matrices."""
+    alpha: float = 4.0
+    """The adapter is scaled by alpha / rank."""
+    num_steps: int = 2500
+    """Optimizer steps."""
+    global_batch_size: int = 8
+    """Clips in each step, over all workers; part of the plan, as the number of workers is not."""
+    batch_size: int = 1
+    """Clips in each forward pass of a worker; the rest of the global batch is accumulated."""
+    learning_rate: float = 1e-4
+    """Peak rate."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """Of the rate after the warm-up: cosine ends at zero."""
+    warmup_steps: int = 0
+    """Steps in which the rate rises from zero."""
+    weight_decay: float = 1e-2
+    """AdamW's."""
+    max_grad_norm: float = 1.0
+    """Gradients are clipped to this norm."""
+    num_frames: int = 10
+    """Frames of a training window."""
+    prompt_dropout: float = 0.1
+    """Share of the samples that see the empty prompt, which guidance needs."""
+    ema_decay: float = 0.999
+    """Of the running mean of the weights that is saved by the method 'full'."""
+    seed: int = 0
+    """Of the adapter, the order of the clips, windows, noise and timesteps."""
+
+    def __post_init__(self) -> None:
+        for name in ("rank", "num_steps", "global_batch_size", "batch_size", "num_frames"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.global_batch_size % self.batch_size:
+            raise ValueError(
+                f"global_batch_size must be a multiple of batch_size ({self.batch_size}), "
+                f"got {self.global_batch_size}"
+            )
+        for name in ("learning_rate", "max_grad_norm", "alpha"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be more than 0, got {getattr(self, name)}")
+        if not 0 <= self.ema_decay < 1:
+            raise ValueError(f"ema_decay must lie in [0, 1), got {self.ema_decay}")
+        if not 0 <= self.warmup_steps <= self.num_steps:
+            raise ValueError(f"warmup_steps must lie in 0..num_steps, got {self.warmup_steps}")
+
+
+def prepare(model: VideoModel, config: TrainingConfig) -> list[nn.Parameter]:
+    """Make a model trainable, in place, and return the parameters to train, in float32."""
+    if config.method == "full":
+        model.unet.float().requires_grad_(True)
+        return list(model.unet.parameters())
+    networks = [(model.unet, config.target_set)]
+    if config.train_text_encoder:
+        networks.append((model.text_encoder, "linear"))
+    parameters = []
+    for network, target_set in networks:
+        add_lora(network, target_set, rank=config.rank, alpha=config.alpha, seed=config.seed)
+        for parameter in lora_parameters(network):
+            # In bfloat16 most updates would vanish.
+            parameter.data = parameter.data.float()
+            parameters.append(parameter)
+    return parameters
+
+
+def make_optimizer(
+    parameters: list[nn.Parameter], config: TrainingConfig
+) -> tuple[torch.optim.AdamW, torch.optim.lr_scheduler.LambdaLR]:
+    optimizer = torch.optim.AdamW(
+        parameters, lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+    return optimizer, torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: rate_factor(step, config)
+    )
+
+
+def rate_factor(step: int, config: TrainingConfig) -> float:
+    """Return the share of the peak rate at a step."""
+    if step < config.warmup_steps:
+        return (step + 1) / config.warmup_steps
+    if config.schedule == "constant":
+        return 1.0
+    done = (step - config.warmup_steps) / max(1, config.num_steps - config.warmup_steps)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+class Denoiser(nn.Module):
+    """The networks that are trained, as one module, whose gradients travel together."""
+
+    def __init__(self, model: VideoModel, config: TrainingConfig) -> None:
+        super().__init__()
+        self.unet, self.dtype = model.unet, model.unet.dtype
+        self.text_encoder = model.text_encoder if config.train_text_encoder else None
+
+    def forward(self, noisy: Tensor, timesteps: Tensor, prompts: Tensor) -> Tensor:
+        """Return the UNet's prediction, in float32.
+
+        Args:
+            prompts: token ids (B, L) if the text encoder is trained, else embeddings (B, L, D).
+        """
+        if self.text_encoder is not None:
+            prompts = self.text_encoder(prompts).last_hidden_state
+        return self.unet(noisy.to(self.dtype), timesteps, prompts.to(self.dtype)).sample.float()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples at positions of one worker."""
+
+    latents: Tensor
+    """Clean (B, C, F, h, w)."""
+    prompts: Tensor
+    """As the denoiser takes them."""
+    noise: Tensor
+    """Like latents."""
+    timesteps: Tensor
+    """(B,)."""
+
+
+def draw_noise(
+    positions: list[int], shape: tuple[int, ...], num_timesteps: int, seed: int
+) -> tuple[Tensor, Tensor]:
+    """Return noise (B, *shape) in float32 and timesteps (B,), each row by its position alone."""
+    noise, timesteps = [], []
+    for position in positions:
+        random = random_state(seed, 2, position)
+        noise.append(random.standard_normal(shape).astype(np.float32))
+        timesteps.append(int(random.randint(num_timesteps)))
+    return torch.from_numpy(np.stack(noise)), torch.tensor(timesteps)
+
+
+def denoising_losses(denoiser: nn.Module, scheduler: DDIMScheduler, batch: Batch) -> Tensor:
+    """Return each sample's MSE (B,) between prediction and target, in float32.
+
+    The target is the noise, or the velocity (Salimans and Ho, 2022) if the scheduler says so.
+    """
+    noisy = scheduler.add_noise(batch.latents, batch.noise, batch.timesteps)
+    target = batch.noise
+    if scheduler.config.prediction_type == "v_prediction":
+        target = scheduler.get_velocity(batch.latents, batch.noise, batch.timesteps)
+    elif scheduler.config.prediction_type != "epsilon":
+        raise ValueError(
+            f"the model predicts {scheduler.config.prediction_type!r}; training knows epsilon and "
+            f"v_prediction"
+        )
+    prediction = denoiser(noisy, batch.timesteps, batch.prompts)
+    return (prediction - target).square().flatten(1).mean(dim=1)
+
+
+def quartile_losses(losses: Tensor, timesteps: Tensor, num_timesteps: int) -> tuple[Tensor, Tensor]:
+    """Return sums of losses and counts (4,) by the quarter of the noise schedule."""
+    quarters = timesteps * QUARTILES // num_timesteps
+    sums = torch.zeros(QUARTILES).index_add_(0, quarters.cpu(), losses.detach().float().cpu())
+    return sums, torch.bincount(quarters.cpu(), minlength=QUARTILES).float()
+
+
+class RunningMean:
+    """The exponential moving average of parameters."""
+
+    def __init__(self, parameters: list[nn.Parameter], decay: float) -> None:
+        self.parameters, self.decay = parameters, decay
+        self.means = [parameter.detach().clone() for parameter in parameters]
+
+    @torch.no_grad()
+    def update(self) -> None:
+        for mean, parameter in zip(self.means, self.parameters, strict=True):
+            mean.lerp_(parameter, 1 - self.decay)
+
+    @contextmanager
+    def swapped_in(self) -> Iterator[None]:
+        """Have the means in place of the parameters for a while."""
+        kept = [parameter.detach().clone() for parameter in self.parameters]
+        self.copy(self.means)
+        try:
+            yield
+        finally:
+            self.copy(kept)
+
+    @torch.no_grad()
+    def copy(self, values: list[Tensor]) -> None:
+        for parameter, value in zip(self.parameters, values, strict=True):
+            parameter.copy_(value)

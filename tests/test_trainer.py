@@ -1,0 +1,198 @@
+"""Training learns, and is one and the same however it is shared out, interrupted or cached."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as multiprocessing
+
+from flipsketch.animation import RasterConfig
+from flipsketch.dataset import ReaderConfig, TrainingClips
+from flipsketch.latents import LatentClips, check_size
+from flipsketch.lora import lora_parameters
+from flipsketch.model import fingerprint_folder, load_model
+from flipsketch.trainer import Trainer
+from flipsketch.training import TrainingConfig, draw_noise, rate_factor
+from pipelines.executor import ExecutorConfig
+from pipelines.rasterize import RasterizeConfig, make_training_shards
+from tests.animations import write_animation
+
+SIZE, NUM_FRAMES = 16, 3
+CONFIG = TrainingConfig(
+    num_steps=4, global_batch_size=4, batch_size=2, num_frames=NUM_FRAMES, learning_rate=1e-3
+)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> str:
+    folder = tmp_path_factory.mktemp("training")
+    for number in range(9):
+        write_animation(folder / "in" / f"thing {number}", 5, f"way {number}")
+    config = RasterizeConfig(
+        animations=str(folder / "in"),
+        output=str(folder / "out"),
+        raster=RasterConfig(size=SIZE),
+        rows_per_shard=4,
+        executor=ExecutorConfig(executor="local"),
+    )
+    assert make_training_shards(config) == 0
+    return config.output
+
+
+def read(corpus: str, seed: int = 0) -> TrainingClips:
+    return TrainingClips(corpus, ReaderConfig(num_frames=NUM_FRAMES, seed=seed))
+
+
+def make_trainer(model_folder, corpus: str, config: TrainingConfig = CONFIG, **rank) -> Trainer:
+    torch.set_num_threads(1)
+    return Trainer(load_model(model_folder), read(corpus, config.seed), config, **rank)
+
+
+def weights(trainer: Trainer) -> list[torch.Tensor]:
+    return [parameter.detach().clone() for parameter in trainer.parameters]
+
+
+def test_the_loss_falls_and_only_the_adapter_moves(tiny_folder, corpus):
+    config = TrainingConfig(
+        **{**vars(CONFIG), "num_steps": 30, "learning_rate": 1e-2, "target_set": "linear", "rank": 8}
+    )
+    trainer = make_trainer(tiny_folder, corpus, config)
+    frozen = {
+        name: parameter.clone()
+        for name, parameter in trainer.model.unet.named_parameters()
+        if ".lora_" not in name
+    }
+    losses = [progress.loss for progress in trainer.steps()]
+    assert np.mean(losses[-10:]) < 0.9 * np.mean(losses[:10])
+    for name, parameter in trainer.model.unet.named_parameters():
+        assert ".lora_" in name or torch.equal(parameter, frozen[name])
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_a_run_that_goes_on_from_a_saved_state_is_the_same_to_the_last_bit(
+    tiny_folder, corpus, method, tmp_path
+):
+    config = TrainingConfig(**{**vars(CONFIG), "method": method, "schedule": "cosine"})
+    whole = make_trainer(tiny_folder, corpus, config)
+    list(whole.steps())
+    first = make_trainer(tiny_folder, corpus, config)
+    first.step()
+    first.step()
+    torch.save(first.state(), tmp_path / "state.pt")
+    second = make_trainer(tiny_folder, corpus, config)
+    second.restore(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert [progress.step for progress in second.steps()] == [3, 4]
+    for one, other in zip(weights(whole), weights(second), strict=True):
+        assert torch.equal(one, other)
+    for one, other in zip(whole.mean.means, second.mean.means, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_two_processes_learn_what_one_does(tiny_folder, corpus, tmp_path):
+    alone = make_trainer(tiny_folder, corpus)
+    losses = [progress.loss for progress in alone.steps()]
+    multiprocessing.spawn(
+        train_rank, args=(str(tiny_folder), corpus, str(tmp_path)), nprocs=2, join=True
+    )
+    shared = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
+    np.testing.assert_allclose(
+        np.mean([each["losses"] for each in shared], axis=0), losses, atol=1e-5
+    )
+    for one, first, second in zip(
+        weights(alone), shared[0]["weights"], shared[1]["weights"], strict=True
+    ):
+        assert torch.equal(first, second)
+        torch.testing.assert_close(one, first, rtol=1e-4, atol=1e-5)
+
+
+def train_rank(rank: int, model_folder: str, corpus: str, folder: str) -> None:
+    store = dist.FileStore(str(Path(folder) / "store"), 2)
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=2)
+    config = TrainingConfig(**{**vars(CONFIG), "batch_size": 1})
+    trainer = make_trainer(model_folder, corpus, config, rank=rank, num_ranks=2)
+    losses = [progress.loss for progress in trainer.steps()]
+    torch.save({"losses": losses, "weights": weights(trainer)}, Path(folder) / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
+def test_the_batch_size_does_not_change_what_is_learnt(tiny_folder, corpus):
+    one, two = (
+        make_trainer(tiny_folder, corpus, TrainingConfig(**{**vars(CONFIG), "batch_size": size}))
+        for size in (1, 4)
+    )
+    list(one.steps())
+    list(two.steps())
+    for first, second in zip(weights(one), weights(two), strict=True):
+        torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-5)
+
+
+def test_cached_latents_give_the_same_batches(tiny_folder, corpus):
+    model = load_model(tiny_folder)
+    clips = read(corpus)
+    cached = LatentClips(clips, fingerprint_folder(tiny_folder, ("vae",)), model.size)
+    assert cached.missing() == [0, 1, 2]
+    for shard in cached.missing():
+        cached.encode_shard(model, shard)
+    assert cached.missing() == []
+    plain = Trainer(model, clips, CONFIG)
+    fast = Trainer(load_model(tiny_folder), cached, CONFIG)
+    for position in range(12):
+        one, other = plain.load([position]), fast.load([position])
+        torch.testing.assert_close(one.latents, other.latents, rtol=1e-5, atol=1e-5)
+        assert torch.equal(one.noise, other.noise)
+        assert torch.equal(one.timesteps, other.timesteps)
+        assert torch.equal(one.prompts, other.prompts)
+
+
+def test_latents_of_another_tar_are_missing(tiny_folder, corpus):
+    model = load_model(tiny_folder)
+    cached = LatentClips(read(corpus), "0" * 64, model.size)
+    cached.encode_shard(model, 1)
+    assert cached.missing() == [0, 2]
+    path = Path(cached.path(1))
+    path.write_bytes(
+        path.read_bytes().replace(cached.clips.shards[1].tar_sha256.encode(), b"0" * 64)
+    )
+    assert cached.missing() == [0, 1, 2]
+
+
+def test_clips_of_another_size_are_refused(corpus):
+    with pytest.raises(ValueError, match="16 x 16 pixels, but the model is trained on 32 x 32"):
+        check_size(read(corpus), 32)
+
+
+def test_the_text_encoder_learns_too_if_told(tiny_folder, corpus):
+    config = TrainingConfig(**{**vars(CONFIG), "train_text_encoder": True, "num_steps": 2})
+    trainer = make_trainer(tiny_folder, corpus, config)
+    before = [p.clone() for p in lora_parameters(trainer.model.text_encoder)]
+    list(trainer.steps())
+    after = lora_parameters(trainer.model.text_encoder)
+    assert before and not all(torch.equal(*pair) for pair in zip(before, after, strict=True))
+
+
+def test_noise_depends_on_the_position_alone():
+    together, steps = draw_noise([3, 8], (4, 2), 1000, seed=0)
+    alone, step = draw_noise([8], (4, 2), 1000, seed=0)
+    assert torch.equal(together[1:], alone) and steps[1] == step[0]
+    assert not torch.equal(draw_noise([8], (4, 2), 1000, seed=1)[0], alone)
+    many, drawn = draw_noise(list(range(2000)), (8,), 1000, seed=0)
+    assert abs(float(many.mean())) < 0.03 and abs(float(many.std()) - 1) < 0.03
+    assert drawn.min() < 10 and drawn.max() > 989 and abs(float(drawn.float().mean()) - 500) < 20
+
+
+def test_the_rate_warms_up_and_falls():
+    config = TrainingConfig(num_steps=100, warmup_steps=10, schedule="cosine")
+    rates = [rate_factor(step, config) for step in range(100)]
+    assert rates[0] == 0.1 and rates[9] == rates[10] == 1.0
+    assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False)) and rates[-1] < 1e-3
+    constant = TrainingConfig(num_steps=100)
+    assert {rate_factor(step, constant) for step in range(100)} == {1.0}
+
+
+def test_a_batch_that_cannot_be_shared_out_is_refused(tiny_folder, corpus):
+    with pytest.raises(
+        ValueError, match="a global batch of 4 cannot be shared out among 3 workers"
+    ):
+        make_trainer(tiny_folder, corpus, rank=0, num_ranks=3)
