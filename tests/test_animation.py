@@ -13,9 +13,9 @@ from flipsketch.animation import (
     AnimationReader,
     RasterConfig,
     choose_frames,
-    find_animations,
     rasterize_animation,
 )
+from flipsketch.discovery import find_animations
 from flipsketch.svg import SvgReader, rasterize_svg, read_drawing
 from tests.animations import frame, write_animation, write_livesketch
 
