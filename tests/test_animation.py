@@ -119,6 +119,11 @@ def test_an_animation_is_its_frames_drawn_one_by_one(tmp_path):
     np.testing.assert_array_equal(inverted, 255 - np.array(expected))
 
 
+def test_what_readers_of_images_refuse_is_not_drawn():
+    with pytest.raises(ValueError, match="6 frames of 4096 x 4096 have more than the 89,000,000"):
+        rasterize_animation([("frame", frame(0))] * 6, RasterConfig(size=4096))
+
+
 @pytest.mark.parametrize("group", ["", 'transform="rotate(10 16 16) scale(2 0.9)"'])
 def test_the_line_width_is_in_output_pixels(group):
     line = '<path d="M-99 16H99" stroke="black" stroke-width="9"/>'
