@@ -33,10 +33,10 @@ from PIL import Image
 from flipsketch.animation import (
     AnimationReader,
     RasterConfig,
-    find_animations,
     rasterize_animation,
 )
 from flipsketch.clip import encode_filmstrip
+from flipsketch.discovery import find_animations
 from flipsketch.doodle_corpus import write_doodle
 from flipsketch.doodles import make_doodle
 from flipsketch.drawing import Shape, draw, trace

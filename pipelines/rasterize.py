@@ -19,8 +19,9 @@ import cairocffi
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from flipsketch.animation import Animation, RasterConfig, find_animations
+from flipsketch.animation import RasterConfig
 from flipsketch.captions import find_caption, plain_name, read_captions
+from flipsketch.discovery import Animation, find_animations
 from flipsketch.manifest import ManifestSummary
 from flipsketch.plan import FORMAT_VERSION, Plan, read_plan
 from flipsketch.storage import Folder, open_folder

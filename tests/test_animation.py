@@ -13,9 +13,9 @@ from flipsketch.animation import (
     AnimationReader,
     RasterConfig,
     choose_frames,
-    find_animations,
     rasterize_animation,
 )
+from flipsketch.discovery import find_animations
 from flipsketch.svg import SvgReader, rasterize_svg, read_drawing
 from tests.animations import frame, write_animation, write_livesketch
 
@@ -117,6 +117,11 @@ def test_an_animation_is_its_frames_drawn_one_by_one(tmp_path):
     np.testing.assert_array_equal(pixels(tmp_path, "crow"), expected)
     inverted = pixels(tmp_path, "crow", invert=True)
     np.testing.assert_array_equal(inverted, 255 - np.array(expected))
+
+
+def test_what_readers_of_images_refuse_is_not_drawn():
+    with pytest.raises(ValueError, match="6 frames of 4096 x 4096 have more than the 89,000,000"):
+        rasterize_animation([("frame", frame(0))] * 6, RasterConfig(size=4096))
 
 
 @pytest.mark.parametrize("group", ["", 'transform="rotate(10 16 16) scale(2 0.9)"'])

@@ -92,9 +92,9 @@ def test_written_and_rendered_frames_have_the_same_pixels(look):
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_nothing_leaves_the_canvas(subject):
     for motion in motions_of(subject):
-        for seed in range(3):
+        for seed in range(2):
             doodle = make_doodle(seed, 7, subject=subject, motion=motion)
-            for t in frame_times(24):
+            for t in frame_times(16):
                 for shape in doodle.shapes(t):
                     reach = float(shape.paint["stroke-width"]) / 2
                     # The hull of a curve reaches further than the curve.
@@ -309,6 +309,7 @@ def test_a_second_run_writes_what_is_missing(tmp_path, caplog):
     assert all(path.stat().st_mtime_ns == then for path, then in before.items())
 
 
+@pytest.mark.slow
 def test_a_sheet_shows_every_motion(tmp_path, caplog):
     caplog.set_level("INFO")
     path = tmp_path / "made" / "sheet.png"

@@ -144,13 +144,6 @@ def test_names_that_are_not_text_fail_their_own_row(shards, tmp_path):
     assert failed == ["bad\\udcff"] and status_of(shards).ok == 7
 
 
-def test_what_readers_of_images_refuse_is_not_made(shards):
-    too_large = RasterConfig(size=4096)
-    assert make_training_shards(replace(shards, raster=too_large)) == 1
-    errors = {row["error"] for row in rows_of(shards) if row["num_frames"] is None}
-    assert any("8 frames of 4096 x 4096 have more than the 89,000,000" in str(e) for e in errors)
-
-
 def test_a_licence_may_be_named_later(shards):
     make_training_shards(shards)
     card = Path(shards.output) / "README.md"
