@@ -26,7 +26,7 @@ from flipsketch.training import (
 
 
 @dataclass(frozen=True)
-class Progress:
+class StepReport:
     """What one optimizer step of one process came to."""
 
     step: int
@@ -71,19 +71,20 @@ class Trainer:
         self.parameters = prepare(model, config)
         self.model = model
         self.optimizer, self.rate = make_optimizer(self.parameters, config)
-        self.mean = RunningMean(self.parameters, config.ema_decay)
+        is_full = config.method == "full"
+        self.mean = RunningMean(self.parameters, config.ema_decay) if is_full else None
         self.num_done = 0
         self.distributed: DistributedDataParallel | None = None
         if num_ranks > 1:
             self.distributed = DistributedDataParallel(self.denoiser, broadcast_buffers=False)
             self.denoiser = self.distributed
 
-    def steps(self) -> Iterator[Progress]:
+    def steps(self) -> Iterator[StepReport]:
         """Do the steps that are left, one at a time."""
         while self.num_done < self.config.num_steps:
             yield self.step()
 
-    def step(self) -> Progress:
+    def step(self) -> StepReport:
         config = self.config
         first = self.num_done * config.global_batch_size
         own = range(first + self.rank, first + config.global_batch_size, self.num_ranks)
@@ -107,10 +108,10 @@ class Trainer:
         rate = float(self.rate.get_last_lr()[0])
         self.optimizer.step()
         self.rate.step()
-        if config.method == "full":
+        if self.mean is not None:
             self.mean.update()
         self.num_done += 1
-        return Progress(self.num_done, total, sums, counts, float(norm), rate)
+        return StepReport(self.num_done, total, sums, counts, float(norm), rate)
 
     def load(self, positions: list[int]) -> Batch:
         """Return the samples at some positions, ready for the UNet."""
@@ -137,12 +138,16 @@ class Trainer:
             timesteps.to(model.device),
         )
 
+    @property
+    def means(self) -> list[Tensor]:
+        return self.mean.means if self.mean is not None else []
+
     def state(self) -> dict[str, Any]:
         """Return all that a run goes on from; what is random follows from the step."""
         return {
             "num_done": self.num_done,
             "parameters": [parameter.detach().cpu() for parameter in self.parameters],
-            "mean": [mean.cpu() for mean in self.mean.means],
+            "mean": [mean.cpu() for mean in self.means],
             "optimizer": self.optimizer.state_dict(),
             "rate": self.rate.state_dict(),
         }
@@ -150,7 +155,7 @@ class Trainer:
     def restore(self, state: dict[str, Any]) -> None:
         self.num_done = state["num_done"]
         with torch.no_grad():
-            for name, values in (("parameters", self.parameters), ("mean", self.mean.means)):
+            for name, values in (("parameters", self.parameters), ("mean", self.means)):
                 for value, saved in zip(values, state[name], strict=True):
                     value.copy_(saved)
         self.optimizer.load_state_dict(state["optimizer"])
