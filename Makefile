@@ -43,8 +43,8 @@ doodles: install ## Draw animations of our own into out/doodles (how many and wh
 out/models/tiny: | install
 	$(BIN)/python -m flipsketch.tiny $@
 
-test: install ## Run the tests, but for the slow ones (some wait more than they work: three at a time)
-	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not slow" $(ARGS)
+test: install ## Run the tests, but for the slow ones
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" $(ARGS)
 
 test-slow: install ## Run the slow tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow $(ARGS)
