@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from flipsketch.drawing import draw
-from flipsketch.geometry import read_path
+from flipsketch.geometry import read_path, read_paths
 from flipsketch.svg import rasterize_svg, read_drawing
 from tests.corpora import SKETCHES
 
@@ -130,6 +130,11 @@ def test_a_close_returns_to_the_start_of_its_part():
         ("L", [3, 3]),
         ("Z", []),
     ]
+
+
+def test_a_bar_in_a_path_is_unreadable_however_plain_the_rest():
+    with pytest.raises(ValueError, match="unreadable path data at character 5: '|M1 1L2 2'"):
+        read_paths(["M0 0L1 1", "M0 0 |M1 1L2 2"])
 
 
 def test_smooth_curves_mirror_the_handle_before():
