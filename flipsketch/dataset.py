@@ -79,17 +79,16 @@ class TrainingClips(Dataset):
             raise ValueError(f"{self.folder}: no run.json, so not the folder of a corpus")
         self.tars = plan.tars
         self.shards, doubts = read_shards(self.folder, plan)
-        shards = self.shards
         for doubt in doubts:
             log.warning("%s; left out", doubt)
-        if len(shards) < plan.num_shards:
+        if len(self.shards) < plan.num_shards:
             log.warning(
                 "%s: %d of %d shards are there; those are read",
                 self.folder,
-                len(shards),
+                len(self.shards),
                 plan.num_shards,
             )
-        tables = in_threads(self.read_rows, [shards[index] for index in sorted(shards)])
+        tables = in_threads(self.read_rows, [self.shards[index] for index in sorted(self.shards)])
         rows = pa.concat_tables(tables) if tables else None
         num_ok = len(rows) if rows else 0
         if rows is not None:

@@ -23,27 +23,34 @@ from flipsketch.storage import Folder
 
 ROWS_PER_GROUP = 10_000
 
+# What every job says of a row: first which it is, last what became of it.
+NAMING_COLUMNS = [
+    ("id", pa.string()),
+    ("manifest_row", pa.int64()),
+    ("key", pa.string()),
+    ("prompt", pa.string()),
+]
+OUTCOME_COLUMNS = [
+    ("status", pa.string()),
+    ("error", pa.string()),
+    ("attempts", pa.int32()),
+    ("num_frames", pa.int32()),
+    ("height", pa.int32()),
+    ("width", pa.int32()),
+    ("seconds", pa.float64()),
+    ("tar_offset", pa.int64()),
+    ("tar_length", pa.int64()),
+    ("frames_sha256", pa.string()),
+]
 ROW_SCHEMA = pa.schema(
     [
-        ("id", pa.string()),
-        ("manifest_row", pa.int64()),
-        ("key", pa.string()),
-        ("prompt", pa.string()),
+        *NAMING_COLUMNS,
         ("prompts", pa.list_(pa.string())),
         ("prompt_cut", pa.bool_()),
         ("sketch", pa.string()),
         ("sketch_sha256", pa.string()),
         ("seed", pa.int64()),
-        ("status", pa.string()),
-        ("error", pa.string()),
-        ("attempts", pa.int32()),
-        ("num_frames", pa.int32()),
-        ("height", pa.int32()),
-        ("width", pa.int32()),
-        ("seconds", pa.float64()),
-        ("tar_offset", pa.int64()),
-        ("tar_length", pa.int64()),
-        ("frames_sha256", pa.string()),
+        *OUTCOME_COLUMNS,
     ]
 )
 

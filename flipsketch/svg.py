@@ -87,16 +87,15 @@ def pad_to_square(pixels: np.ndarray, size: int) -> np.ndarray:
 
 
 def check_ink(pixels: np.ndarray) -> None:
-    contrasts = []
-    for channel in range(3):
-        contrasts.append(int(np.ptp(pixels[..., channel])))
-        if contrasts[-1] >= MIN_CONTRAST:
-            break
-    else:
-        raise ValueError(
-            f"the sketch is blank: its pixels differ by {max(contrasts)} of 255 levels, a visible "
-            f"line differs from the page by {MIN_CONTRAST} or more; draw it darker or leave it out"
-        )
+    channels = [pixels[..., channel] for channel in range(3)]
+    # Of a drawing in grey, the first tells.
+    if any(np.ptp(channel) >= MIN_CONTRAST for channel in channels):
+        return
+    contrast = max(int(np.ptp(channel)) for channel in channels)
+    raise ValueError(
+        f"the sketch is blank: its pixels differ by {contrast} of 255 levels, a visible line "
+        f"differs from the page by {MIN_CONTRAST} or more; draw it darker or leave it out"
+    )
 
 
 def read_drawing(svg: bytes, size: int) -> Drawing:
@@ -116,7 +115,8 @@ class SvgReader:
     def read(self, svg: bytes) -> Drawing:
         parts = PATH_DATA.split(svg)
         between, texts = parts[::2], [text.decode() for text in parts[1::2]]
-        # With the same text between them, the data stand in the same places of the same tree.
+        # With the same text between them, the data stand in the same places of the same tree; and
+        # a file with fewer characters than numbers are allowed has no more numbers.
         if self.page is not None and between == self.between and len(svg) < MAX_NUMBERS:
             return self.page.with_paths(texts).to_drawing(self.size)
         page = read_page(svg, self.size)

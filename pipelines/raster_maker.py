@@ -16,7 +16,13 @@ from flipsketch.animation import (
 from flipsketch.clip import Clip
 from flipsketch.plan import Plan
 from flipsketch.row import NO_PROMPT, Row
-from flipsketch.shard import Sample, encode_sample, write_shard
+from flipsketch.shard import (
+    NAMING_COLUMNS,
+    OUTCOME_COLUMNS,
+    Sample,
+    encode_sample,
+    write_shard,
+)
 from flipsketch.storage import Folder
 from pipelines.attempts import Attempts, watchdog
 from pipelines.pool import Report
@@ -25,22 +31,10 @@ REPORT_EVERY = 16
 
 ROW_SCHEMA = pa.schema(
     [
-        ("id", pa.string()),
-        ("manifest_row", pa.int64()),
-        ("key", pa.string()),
-        ("prompt", pa.string()),
+        *NAMING_COLUMNS,
         ("animation", pa.string()),
         ("animation_sha256", pa.string()),
-        ("status", pa.string()),
-        ("error", pa.string()),
-        ("attempts", pa.int32()),
-        ("num_frames", pa.int32()),
-        ("height", pa.int32()),
-        ("width", pa.int32()),
-        ("seconds", pa.float64()),
-        ("tar_offset", pa.int64()),
-        ("tar_length", pa.int64()),
-        ("frames_sha256", pa.string()),
+        *OUTCOME_COLUMNS,
         ("frame_stride", pa.int32()),
         ("line_width", pa.float64()),
         ("invert", pa.bool_()),
