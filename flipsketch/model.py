@@ -2,9 +2,7 @@
 
 import hashlib
 import logging
-import os
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from flipsketch.lora import load_lora, merge_lora
+from flipsketch.storage import new_folder
 
 log = logging.getLogger(__name__)
 
@@ -173,22 +172,27 @@ def merge_into_folder(config: MergeConfig) -> int:
     Raises:
         OSError, ValueError: the model or the adapter cannot be loaded, or the output is there.
     """
-    output = Path(config.output).absolute()
-    if output.exists():
-        raise ValueError(f"{output}: is there already; give another --output")
     source = find_model(config.model)
     model = load_model(source, lora=config.lora)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".merge-") as temporary:
-        folder = Path(temporary) / "model"
-        shutil.copytree(source, folder, ignore=shutil.ignore_patterns("*.safetensors", ".*"))
-        for part in ("unet", "text_encoder", "vae"):
-            network = getattr(model, part)
-            merge_lora(network)
-            network.save_pretrained(folder / part)
-        os.replace(folder, output)
-    log.info("merged -> %s", output)
+    merge_lora(model.unet)
+    merge_lora(model.text_encoder)
+    save_model(model, source, config.output)
+    log.info("merged -> %s", config.output)
     return 0
+
+
+def save_model(model: VideoModel, source: str | Path, output: str | Path) -> None:
+    """Write a model folder with the networks as they are, and all else as in the folder `source`.
+
+    Raises:
+        ValueError: the output is there already.
+    """
+    with new_folder(output) as folder:
+        # A card in `source` tells of the licence.
+        ignored = shutil.ignore_patterns("*.safetensors", ".*")
+        shutil.copytree(source, folder, ignore=ignored, dirs_exist_ok=True)
+        for part in ("unet", "text_encoder", "vae"):
+            getattr(model, part).save_pretrained(folder / part)
 
 
 def find_model(path_or_hub_name: str | Path) -> Path:

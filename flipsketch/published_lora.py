@@ -6,8 +6,6 @@ their parents and drops 197 of the UNet's 574.
 """
 
 import logging
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from flipsketch.lora import TargetSet, find_targets, lora_config, write_adapter
 from flipsketch.model import find_model
+from flipsketch.storage import new_folder
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +44,6 @@ def import_published_lora(config: ImportConfig) -> int:
     Raises:
         OSError, ValueError: a file is not in the published format or does not fit the model.
     """
-    output = Path(config.output)
-    if output.exists():
-        raise ValueError(f"{output}: is there already; give another --output")
     model = find_model(config.model)
     with torch.device("meta"):
         unet = UNet3DConditionModel.from_config(
@@ -58,25 +54,19 @@ def import_published_lora(config: ImportConfig) -> int:
         "unet": (unet, config.unet, "all"),
         "text_encoder": (encoder, config.text_encoder, "linear"),
     }
-    with tempfile.TemporaryDirectory(dir=make_parent(output), prefix=".import-") as temporary:
+    with new_folder(config.output) as folder:
         for part, (network, path, target_set) in parts.items():
             if path is None:
                 continue
             pairs = read_pairs(path)
             try:
-                rank = import_pairs(network, pairs, Path(temporary) / "lora" / part, target_set)
+                rank = import_pairs(network, pairs, folder / part, target_set)
             except ValueError as error:
                 raise ValueError(f"{path}: {error}") from error
             size = sum(up.numel() + down.numel() for up, down in pairs)
             log.info("%s: %d modules, rank %d, %d parameters", part, len(pairs), rank, size)
-        os.replace(Path(temporary) / "lora", output)
-    log.info("imported -> %s", output)
+    log.info("imported -> %s", config.output)
     return 0
-
-
-def make_parent(path: Path) -> Path:
-    path.absolute().parent.mkdir(parents=True, exist_ok=True)
-    return path.absolute().parent
 
 
 def read_pairs(path: str | Path) -> list[Pair]:

@@ -7,6 +7,7 @@ import logging
 import os
 import posixpath
 import re
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -174,6 +175,24 @@ def describe_failure(folder: Folder, name: str, num_bytes: int, error: OSError) 
         f"{folder}/{name}: its {num_bytes:,} bytes cannot be written: {error.strerror or error}; "
         f"nothing half-written is visible; {remedy}, then the same command goes on",
     )
+
+
+@contextmanager
+def new_folder(location: str | Path) -> Iterator[Path]:
+    """Fill a folder on a local disk that is then there as a whole, or not at all.
+
+    Raises:
+        ValueError: something is there already.
+    """
+    output = Path(location).absolute()
+    if output.exists():
+        raise ValueError(f"{location}: is there already; give another place, or move it away")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".partial-") as temporary:
+        folder = Path(temporary) / "folder"
+        folder.mkdir()
+        yield folder
+        os.replace(folder, output)
 
 
 def open_location(location: str) -> tuple[fs.FileSystem, str]:

@@ -1,11 +1,13 @@
 """The training loop, as one of the processes that share it runs it."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import Dataset
@@ -13,10 +15,12 @@ from torch.utils.data import Dataset
 from flipsketch.latents import to_pixels
 from flipsketch.model import VideoModel
 from flipsketch.training import (
+    QUARTILES,
     Batch,
     Denoiser,
     RunningMean,
     TrainingConfig,
+    check_share,
     denoising_losses,
     draw_noise,
     make_optimizer,
@@ -24,19 +28,23 @@ from flipsketch.training import (
     quartile_losses,
 )
 
+# Halved at each overflow from 65,536 on: below this no gradient is left that is not one.
+MIN_LOSS_SCALE = 1e-4
+
 
 @dataclass(frozen=True)
 class StepReport:
-    """What one optimizer step of one process came to."""
+    """What one optimizer step came to, over all processes."""
 
     step: int
     """Steps done."""
     loss: float
-    """Mean over this process's share of the global batch."""
-    quartile_sums: Tensor
-    """Losses by the quarter of the noise schedule, summed (4,), and their counts."""
-    quartile_counts: Tensor
+    """Mean over the global batch."""
+    quartile_sums: list[float]
+    """Losses by the quarter of the noise schedule, least noise first, summed (4,)."""
+    quartile_counts: list[int]
     grad_norm: float
+    """Before it is clipped; infinite if the step was skipped, as float16 does now and then."""
     learning_rate: float
 
 
@@ -57,27 +65,24 @@ class Trainer:
         num_ranks: int = 1,
     ) -> None:
         """Raises ValueError: the global batch cannot be shared out evenly."""
-        share = num_ranks * config.batch_size
-        if config.global_batch_size % share:
-            raise ValueError(
-                f"a global batch of {config.global_batch_size} cannot be shared out among "
-                f"{num_ranks} workers in batches of {config.batch_size}; make it a multiple of "
-                f"{share}"
-            )
+        check_share(config, num_ranks)
         self.samples, self.config = samples, config
         self.rank, self.num_ranks = rank, num_ranks
         # Before the adapter, which has a dtype of its own.
-        self.denoiser: nn.Module = Denoiser(model, config)
+        denoiser = Denoiser(model, config)
         self.parameters = prepare(model, config)
         self.model = model
         self.optimizer, self.rate = make_optimizer(self.parameters, config)
+        self.scaler = torch.amp.GradScaler(model.device.type, enabled=denoiser.scales_losses)
         is_full = config.method == "full"
         self.mean = RunningMean(self.parameters, config.ema_decay) if is_full else None
         self.num_done = 0
+        self.denoiser: nn.Module = denoiser
         self.distributed: DistributedDataParallel | None = None
         if num_ranks > 1:
-            self.distributed = DistributedDataParallel(self.denoiser, broadcast_buffers=False)
+            self.distributed = DistributedDataParallel(denoiser, broadcast_buffers=False)
             self.denoiser = self.distributed
+        self.upcoming: Iterator[tuple[list[int], list[dict[str, Any]]]] | None = None
 
     def steps(self) -> Iterator[StepReport]:
         """Do the steps that are left, one at a time."""
@@ -85,38 +90,86 @@ class Trainer:
             yield self.step()
 
     def step(self) -> StepReport:
+        """Do the next step.
+
+        Raises:
+            FloatingPointError: the gradients are not finite; the weights are as they were.
+        """
         config = self.config
-        first = self.num_done * config.global_batch_size
-        own = range(first + self.rank, first + config.global_batch_size, self.num_ranks)
-        groups = [own[at : at + config.batch_size] for at in range(0, len(own), config.batch_size)]
+        num_batches = config.global_batch_size // (self.num_ranks * config.batch_size)
+        if self.upcoming is None:
+            self.upcoming = self.read_ahead()
         self.optimizer.zero_grad(set_to_none=True)
-        total = 0.0
-        sums, counts = torch.zeros(2, 4)
-        for number, positions in enumerate(groups):
-            batch = self.load(list(positions))
+        # The loss, and for each quarter of the noise schedule a sum and a count.
+        totals = torch.zeros(1 + 2 * QUARTILES, device=self.model.device)
+        for number in range(num_batches):
+            batch = self.prepare_batch(*next(self.upcoming))
             # Gradients travel once, with the last of the batches that make up a step.
-            waits = self.distributed is not None and number + 1 < len(groups)
+            waits = self.distributed is not None and number + 1 < num_batches
             with self.distributed.no_sync() if waits and self.distributed else nullcontext():
                 losses = denoising_losses(self.denoiser, self.model.scheduler, batch)
-                (losses.mean() / len(groups)).backward()
-            total += losses.detach().mean().item() / len(groups)
-            more = quartile_losses(
+                self.scaler.scale(losses.mean() / num_batches).backward()
+            quartiles = quartile_losses(
                 losses, batch.timesteps, self.model.scheduler.config.num_train_timesteps
             )
-            sums, counts = sums + more[0], counts + more[1]
-        norm = nn.utils.clip_grad_norm_(self.parameters, config.max_grad_norm)
-        rate = float(self.rate.get_last_lr()[0])
-        self.optimizer.step()
+            share = num_batches * self.num_ranks
+            totals += torch.cat([losses.detach().mean()[None] / share, *quartiles])
+        if self.distributed is not None:
+            dist.all_reduce(totals)
+        norm, rate = self.update_weights(), float(self.rate.get_last_lr()[0])
         self.rate.step()
+        self.num_done += 1
+        loss, *quartile_sums_counts = totals.tolist()
+        return StepReport(
+            self.num_done,
+            loss,
+            quartile_sums_counts[:QUARTILES],
+            [int(count) for count in quartile_sums_counts[QUARTILES:]],
+            norm,
+            rate,
+        )
+
+    def update_weights(self) -> float:
+        """Take one step along the gradients; return their norm before it was clipped."""
+        self.scaler.unscale_(self.optimizer)
+        norm = float(nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm))
+        may_skip = self.scaler.is_enabled() and self.scaler.get_scale() > MIN_LOSS_SCALE
+        if norm != norm or norm == float("inf"):
+            if not may_skip:
+                raise FloatingPointError(
+                    f"step {self.num_done + 1}: the gradients are not finite (norm {norm}); lower "
+                    f"the learning rate, or use --dtype bfloat16 or float32, and start again"
+                )
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         if self.mean is not None:
             self.mean.update()
-        self.num_done += 1
-        return StepReport(self.num_done, total, sums, counts, float(norm), rate)
+        return norm
 
-    def load(self, positions: list[int]) -> Batch:
+    def read_ahead(self) -> Iterator[tuple[list[int], list[dict[str, Any]]]]:
+        """Yield positions and samples of this process's batches, the next one being read while one
+        is trained on."""
+        config = self.config
+        with ThreadPoolExecutor(1) as reader:
+            waiting = None
+            for step in range(self.num_done, config.num_steps):
+                first = step * config.global_batch_size
+                own = range(first + self.rank, first + config.global_batch_size, self.num_ranks)
+                for at in range(0, len(own), config.batch_size):
+                    positions = list(own[at : at + config.batch_size])
+                    reading = reader.submit(self.read, positions)
+                    if waiting is not None:
+                        yield waiting[0], waiting[1].result()
+                    waiting = positions, reading
+            if waiting is not None:
+                yield waiting[0], waiting[1].result()
+
+    def read(self, positions: list[int]) -> list[dict[str, Any]]:
+        return [self.samples[position] for position in positions]
+
+    def prepare_batch(self, positions: list[int], samples: list[dict[str, Any]]) -> Batch:
         """Return the samples at some positions, ready for the UNet."""
         model = self.model
-        samples = [self.samples[position] for position in positions]
         if "latents" in samples[0]:
             latents = torch.stack([sample["latents"] for sample in samples]).to(model.device)
         else:
@@ -150,13 +203,15 @@ class Trainer:
             "mean": [mean.cpu() for mean in self.means],
             "optimizer": self.optimizer.state_dict(),
             "rate": self.rate.state_dict(),
+            "scaler": self.scaler.state_dict(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.num_done = state["num_done"]
+        self.num_done, self.upcoming = state["num_done"], None
         with torch.no_grad():
             for name, values in (("parameters", self.parameters), ("mean", self.means)):
                 for value, saved in zip(values, state[name], strict=True):
                     value.copy_(saved)
         self.optimizer.load_state_dict(state["optimizer"])
         self.rate.load_state_dict(state["rate"])
+        self.scaler.load_state_dict(state["scaler"])

@@ -79,6 +79,16 @@ class TrainingConfig:
             raise ValueError(f"warmup_steps must lie in 0..num_steps, got {self.warmup_steps}")
 
 
+def check_share(config: TrainingConfig, num_ranks: int) -> None:
+    """Raise ValueError unless the global batch can be shared out evenly."""
+    share = num_ranks * config.batch_size
+    if config.global_batch_size % share:
+        raise ValueError(
+            f"a global batch of {config.global_batch_size} cannot be shared out among "
+            f"{num_ranks} workers in batches of {config.batch_size}; make it a multiple of {share}"
+        )
+
+
 def prepare(model: VideoModel, config: TrainingConfig) -> list[nn.Parameter]:
     """Make a model trainable, in place, and return the parameters to train, in float32."""
     if config.method == "full":
@@ -126,15 +136,24 @@ class Denoiser(nn.Module):
         self.unet, self.dtype = model.unet, model.unet.dtype
         self.text_encoder = model.text_encoder if config.train_text_encoder else None
 
+    @property
+    def scales_losses(self) -> bool:
+        """Gradients in float16 would vanish if their loss were not scaled up."""
+        return self.dtype == torch.float16
+
     def forward(self, noisy: Tensor, timesteps: Tensor, prompts: Tensor) -> Tensor:
         """Return the UNet's prediction, in float32.
 
         Args:
             prompts: token ids (B, L) if the text encoder is trained, else embeddings (B, L, D).
         """
-        if self.text_encoder is not None:
-            prompts = self.text_encoder(prompts).last_hidden_state
-        return self.unet(noisy.to(self.dtype), timesteps, prompts.to(self.dtype)).sample.float()
+        # What is trained is kept in float32, and computes in the dtype of the frozen rest.
+        half = self.dtype in (torch.bfloat16, torch.float16)
+        with torch.autocast(noisy.device.type, self.dtype if half else None, enabled=half):
+            if self.text_encoder is not None:
+                prompts = self.text_encoder(prompts).last_hidden_state
+            prediction = self.unet(noisy.to(self.dtype), timesteps, prompts.to(self.dtype)).sample
+        return prediction.float()
 
 
 @dataclass(frozen=True)
@@ -183,9 +202,8 @@ def denoising_losses(denoiser: nn.Module, scheduler: DDIMScheduler, batch: Batch
 
 def quartile_losses(losses: Tensor, timesteps: Tensor, num_timesteps: int) -> tuple[Tensor, Tensor]:
     """Return sums of losses and counts (4,) by the quarter of the noise schedule."""
-    quarters = timesteps * QUARTILES // num_timesteps
-    sums = torch.zeros(QUARTILES).index_add_(0, quarters.cpu(), losses.detach().float().cpu())
-    return sums, torch.bincount(quarters.cpu(), minlength=QUARTILES).float()
+    in_quarter = nn.functional.one_hot(timesteps * QUARTILES // num_timesteps, QUARTILES).float()
+    return losses.detach().float() @ in_quarter, in_quarter.sum(dim=0)
 
 
 class RunningMean:
