@@ -33,7 +33,9 @@ from ray.cluster_utils import Cluster
 
 from flipsketch.model import quiet_libraries
 from flipsketch.sampling import SamplingConfig
+from flipsketch.shard import committed_shards
 from flipsketch.sketch import load_sketch
+from flipsketch.storage import open_folder
 from flipsketch.tiny import write_tiny_model
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.executor import ExecutorConfig
@@ -154,16 +156,19 @@ class KillMatrix:
         duration = self.time_local()
         while outcome.kills < self.config.local_kills:
             job = self.next_job(self.short, self.short.executor)
-            longest = duration
+            num_in_vain = 0
             while True:
+                before = num_commits(job)
                 pid = start_child(job)
-                wait(pid, self.random.uniform(0, longest))
-                # On a machine that has become slower a run might otherwise never get anywhere.
-                longest *= 1.1
-                os.kill(pid, signal.SIGKILL)
-                if exit_code(pid) == 0:
+                wait(pid, self.random.uniform(0, duration))
+                # A row in which process after process dies is rightly given up: on a machine that
+                # has become slower that would be a good one.
+                while num_in_vain == 2 and num_commits(job) == before and not wait(pid, 0.1):
+                    pass
+                if kill(pid):
                     break
                 outcome.kills += 1
+                num_in_vain = 0 if num_commits(job) > before else num_in_vain + 1
                 inspect(job, self.short, outcome)
             compare(job, self.short, outcome)
         return outcome
@@ -212,9 +217,7 @@ class KillMatrix:
                 enough = outcome.kills >= self.config.kills
                 wait(pid, 600 if enough else self.random.uniform(0, self.config.driver_s))
                 started = psutil.Process(pid).children(recursive=True)
-                os.kill(pid, signal.SIGKILL)
-                ended = exit_code(pid)
-                if ended == 0:
+                if kill(pid):
                     break
                 outcome.kills += 1
                 inspect(job, whole, outcome)
@@ -361,6 +364,18 @@ def wait(pid: int, seconds: float) -> bool:
             return True
         time.sleep(0.01)
     return False
+
+
+def kill(pid: int) -> bool:
+    """Kill a child; return whether it had come to its end before."""
+    os.kill(pid, signal.SIGKILL)
+    code = exit_code(pid)
+    assert code in (0, -signal.SIGKILL), f"a run ended with {code}"
+    return code == 0
+
+
+def num_commits(job: AnimateConfig) -> int:
+    return len(committed_shards(open_folder(job.output)))
 
 
 def is_actor(process: psutil.Process) -> bool:

@@ -77,7 +77,7 @@ class TrainingClips(Dataset):
         plan = read_plan(self.folder)
         if plan is None:
             raise ValueError(f"{self.folder}: no run.json, so not the folder of a corpus")
-        self.tars = plan.tars
+        self.plan = plan
         self.shards, doubts = read_shards(self.folder, plan)
         for doubt in doubts:
             log.warning("%s; left out", doubt)
@@ -150,7 +150,9 @@ class TrainingClips(Dataset):
         return random_state(self.config.seed, 0, epoch).permutation(len(self))
 
     def open_tar_in(self, shard: int, process: int) -> Any:
-        return self.folder.filesystem.open_input_file(self.folder.join(tar_name(shard, self.tars)))
+        return self.folder.filesystem.open_input_file(
+            self.folder.join(tar_name(shard, self.plan.tars))
+        )
 
 
 def random_state(*entropy: int) -> np.random.RandomState:

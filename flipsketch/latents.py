@@ -1,7 +1,8 @@
 """Latents of training clips, encoded once and kept beside the shards.
 
 The VAE encodes each frame by itself, so any window of a clip's latents are that window's. A file is
-of one shard, in a folder of one VAE and one frame size, and names the tar that it was made from.
+of one shard, in a folder of one VAE, one frame size and one dtype that the VAE ran in, and names
+the tar that it was made from.
 """
 
 import functools
@@ -41,7 +42,9 @@ def check_size(clips: TrainingClips, size: int) -> None:
 class LatentClips(Dataset):
     """TrainingClips, with latents (C, num_frames, h, w) in place of frames."""
 
-    def __init__(self, clips: TrainingClips, vae_fingerprint: str, size: int) -> None:
+    def __init__(
+        self, clips: TrainingClips, vae_fingerprint: str, size: int, dtype: str = "float32"
+    ) -> None:
         """Raises ValueError: the clips have another size, or lie in an object store."""
         check_size(clips, size)
         if not clips.folder.is_local:
@@ -49,7 +52,7 @@ class LatentClips(Dataset):
                 f"{clips.folder}: latents are read piece by piece, from a local disk alone; copy "
                 f"the shards to one, or train without a cache"
             )
-        self.clips, self.name = clips, f"latents/{vae_fingerprint[:16]}-{size}"
+        self.clips, self.name = clips, f"latents/{vae_fingerprint[:16]}-{size}-{dtype}"
         self.open = functools.lru_cache(OPEN_FILES)(self.open_in)
 
     def __len__(self) -> int:
@@ -72,8 +75,9 @@ class LatentClips(Dataset):
         except (OSError, SafetensorError, KeyError, TypeError):
             return False
 
-    def encode_shard(self, model: VideoModel, shard: int) -> None:
-        """Encode all clips of a shard that are long enough, frame by frame, and put them in place.
+    def encode_shard(self, model: VideoModel, shard: int) -> int:
+        """Encode all clips of a shard that are long enough, frame by frame, and put them in place;
+        return how many they are.
 
         Raises:
             OSError: they cannot be written.
@@ -84,6 +88,7 @@ class LatentClips(Dataset):
             latents[row["key"]] = model.encode(pixels)[0].transpose(0, 1).contiguous().cpu()
         content = save(latents, {"tar_sha256": self.clips.shards[shard].tar_sha256})
         self.clips.folder.publish(f"{self.name}/{shard:05d}.safetensors", content)
+        return len(latents)
 
     def path(self, shard: int) -> str:
         return self.clips.folder.join(f"{self.name}/{shard:05d}.safetensors")

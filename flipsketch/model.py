@@ -5,6 +5,7 @@ import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import diffusers
 import torch
@@ -176,23 +177,29 @@ def merge_into_folder(config: MergeConfig) -> int:
     model = load_model(source, lora=config.lora)
     merge_lora(model.unet)
     merge_lora(model.text_encoder)
-    save_model(model, source, config.output)
+    networks = {"unet": model.unet, "text_encoder": model.text_encoder}
+    save_model(networks, source, config.output)
     log.info("merged -> %s", config.output)
     return 0
 
 
-def save_model(model: VideoModel, source: str | Path, output: str | Path) -> None:
-    """Write a model folder with the networks as they are, and all else as in the folder `source`.
+def save_model(networks: dict[str, Any], source: Path, output: str | Path) -> None:
+    """Write a model folder with some networks, by part, in place of those of the folder `source`.
 
     Raises:
         ValueError: the output is there already.
     """
+
+    def leave_out(folder: str, names: list[str]) -> set[str]:
+        pickles = {name for name in names if name.endswith((".bin", ".ckpt", ".pt", ".pth"))}
+        is_replaced = Path(folder).name in networks
+        old = {name for name in names if is_replaced and ".safetensors" in name}
+        return pickles | old | {name for name in names if name.startswith(".")}
+
     with new_folder(output) as folder:
-        # A card in `source` tells of the licence.
-        ignored = shutil.ignore_patterns("*.safetensors", ".*")
-        shutil.copytree(source, folder, ignore=ignored, dirs_exist_ok=True)
-        for part in ("unet", "text_encoder", "vae"):
-            getattr(model, part).save_pretrained(folder / part)
+        shutil.copytree(source, folder, ignore=leave_out, dirs_exist_ok=True)
+        for part, network in networks.items():
+            network.save_pretrained(folder / part)
 
 
 def find_model(path_or_hub_name: str | Path) -> Path:
@@ -229,6 +236,14 @@ def fetch_model(hub_name: str) -> Path:
             f"gives ({type(error).__name__}); give the path of a folder in diffusers' layout, or "
             f"check the name and the connection"
         ) from error
+
+
+def frame_size(folder: Path) -> int:
+    """Return height and width in pixels of a model's frames, as `VideoModel.size`, from its
+    configuration alone."""
+    unet = UNet3DConditionModel.load_config(folder, subfolder="unet")
+    vae = AutoencoderKL.load_config(folder, subfolder="vae")
+    return unet["sample_size"] * 2 ** (len(vae["block_out_channels"]) - 1)
 
 
 def model_licence(folder: Path) -> str:

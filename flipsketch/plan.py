@@ -3,7 +3,9 @@
 import functools
 import hashlib
 import json
+import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -13,12 +15,27 @@ from flipsketch.storage import Folder
 
 FORMAT_VERSION = 2
 PLAN_FILE = "run.json"
-# What a run writes, and so what `--overwrite` may delete.
-OWN_FILES = {
+# What a run writes, by folder, and so what `--overwrite` may delete.
+CORPUS_FILES = {
     "metadata": r"\d{5,}\.parquet",
     "clips": r"\d{5,}\.tar",
     "shards": r"\d{5,}\.tar",
     "": r"README\.md|run\.json|manifest\.json|animations\.parquet",
+}
+TRAINING_FILES = {
+    "checkpoints": r"step-\d{6,}\.pt",
+    "samples": r"step-\d{6,}\.png",
+    "logs": r"events\.out\.tfevents\..+",
+    "lora/unet": r"adapter_.+|README\.md",
+    "lora/text_encoder": r"adapter_.+|README\.md",
+    "lora": r"",
+    "model/unet": r".+\.(json|safetensors)",
+    "model/vae": r".+\.(json|safetensors)",
+    "model/text_encoder": r".+\.(json|safetensors)",
+    "model/tokenizer": r".+\.(json|txt)",
+    "model/scheduler": r".+\.json",
+    "model": r"model_index\.json|README\.md",
+    "": r"README\.md|loss\.png|run\.json",
 }
 
 
@@ -129,28 +146,36 @@ def parse_ranges(text: str) -> np.ndarray:
     return np.concatenate([np.arange(int(first), int(last or first) + 1) for first, last in ends])
 
 
-def read_plan(folder: Folder) -> Plan | None:
+def read_plan(folder: Folder, *, trains: bool = False) -> Plan | None:
     """Return the plan of the run in a folder, None if there is none.
 
+    Args:
+        trains: the plan is expected to be of training, else of making a corpus.
+
     Raises:
-        ValueError: the file is no plan.
+        ValueError: the file is no plan, or one of the other sort.
     """
     content = folder.read(PLAN_FILE)
     if content is None:
         return None
     try:
         document = json.loads(content)
-        return Plan(
+        plan = Plan(
             document["settings"],
             tuple(document["chosen"]),
             document["log"],
             tuple(document.get("additions", ())),
         )
+        is_training = plan.settings["kind"] == "train"
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{folder}/{PLAN_FILE}: not a plan of this project ({error}); move the folder away, or "
             f"give another one"
         ) from error
+    if is_training != trains:
+        found, wanted = ("training", "a corpus") if is_training else ("a corpus", "training")
+        raise ValueError(f"{folder}: holds a run of {found}, not of {wanted}; give another folder")
+    return plan
 
 
 def begin_run(
@@ -167,13 +192,10 @@ def begin_run(
         ValueError: another plan's run, or other files, are in the folder.
     """
     before = read_plan(folder)
-    if before is None and not folder.is_empty():
-        raise ValueError(
-            f"{folder}: holds files but no {PLAN_FILE}, so it is not the folder of a run; give an "
-            f"empty or a new one"
-        )
+    if before is None:
+        refuse_strange_files(folder)
     if before is not None and overwrite:
-        delete_run(folder)
+        delete_run(folder, CORPUS_FILES)
     elif before is not None:
         # The manifest's rows are compared with those of the last extension, all else with the
         # settings that the run began with.
@@ -192,6 +214,32 @@ def begin_run(
     return plan
 
 
+def begin_training(folder: Folder, plan: Plan, *, overwrite: bool = False) -> Plan:
+    """As `begin_run`, of a run that trains; its log is the latest command's.
+
+    Raises:
+        ValueError: another plan's run, or other files, are in the folder.
+    """
+    before = read_plan(folder, trains=True)
+    if before is None:
+        refuse_strange_files(folder)
+    elif overwrite:
+        delete_run(folder, TRAINING_FILES)
+    else:
+        refuse_changes(folder, before, before.settings, plan.settings)
+        plan = replace(plan, chosen=before.chosen)
+    folder.publish(PLAN_FILE, plan.to_json())
+    return plan
+
+
+def refuse_strange_files(folder: Folder) -> None:
+    if not folder.is_empty():
+        raise ValueError(
+            f"{folder}: holds files but no {PLAN_FILE}, so it is not the folder of a run; give an "
+            f"empty or a new one"
+        )
+
+
 def refuse_changes(folder: Folder, plan: Plan, before: dict[str, Any], now: dict[str, Any]) -> None:
     changed = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
     if not changed:
@@ -204,11 +252,11 @@ def refuse_changes(folder: Folder, plan: Plan, before: dict[str, Any], now: dict
             "if the manifest has only gained rows at its end, say --extend (which refuses when any "
             "earlier row has changed or is gone)"
         )
-    ways.append("give another --output, or say --overwrite to delete its clips and start again")
+    ways.append("give another --output, or say --overwrite to delete what it made and start again")
     raise ValueError(
         "\n".join(
             [
-                f"{folder}: holds a run with another plan, and clips of two plans do not mix:",
+                f"{folder}: holds a run with another plan, and what two plans make does not mix:",
                 *(
                     f"  {name}: {before.get(name)!r} there, {now.get(name)!r} now"
                     for name in changed
@@ -219,10 +267,14 @@ def refuse_changes(folder: Folder, plan: Plan, before: dict[str, Any], now: dict
     )
 
 
-def delete_run(folder: Folder) -> None:
+def delete_run(folder: Folder, own_files: dict[str, str]) -> None:
     """Delete an earlier run's files: commits first and the plan last, so that a kill half-way
     leaves a run that is merely less complete."""
-    for name, pattern in OWN_FILES.items():
+    for name, pattern in own_files.items():
         files = [file for file in folder.list(name) if re.fullmatch(pattern, file)]
         for file in sorted(files, key=PLAN_FILE.__eq__):
             folder.delete(f"{name}/{file}" if name else file)
+        if folder.is_local and name:
+            # One in which somebody else has put something stays.
+            with suppress(OSError):
+                os.rmdir(folder.join(name))

@@ -19,6 +19,7 @@ from pyarrow import fs
 
 log = logging.getLogger(__name__)
 
+Buffer = bytes | memoryview
 # A file on its way: not its writer's process number, which two machines may share.
 PARTIAL = r".+\.[0-9a-f]{12}"
 # Sketches and manifests' rows: more than any of them has, less than hurts.
@@ -64,7 +65,7 @@ class Folder:
         except FileNotFoundError:
             return None
 
-    def publish(self, name: str, content: bytes, *, durable: bool = True) -> None:
+    def publish(self, name: str, content: Buffer, *, durable: bool = True) -> None:
         """Put a file in place in one step: readers see all of it or nothing.
 
         On a local disk it is on the platter when this returns, unless it need not be durable; in
@@ -87,7 +88,7 @@ class Folder:
                 log.warning("%s/%s: %s; trying again in %s s", self, name, error, pause_s)
                 time.sleep(pause_s)
 
-    def replace(self, name: str, content: bytes, durable: bool) -> None:
+    def replace(self, name: str, content: Buffer, durable: bool) -> None:
         """Write beside, then rename."""
         final = Path(self.join(name))
         partial = Path(self.join("_tmp")) / f"{name.replace('/', '-')}.{uuid.uuid4().hex[:12]}"
@@ -111,7 +112,7 @@ class Folder:
             finally:
                 os.close(descriptor)
 
-    def upload(self, name: str, content: bytes) -> None:
+    def upload(self, name: str, content: Buffer) -> None:
         path = self.join(name)
         # Not in a `with`: leaving one on an exception would publish half a file.
         stream = self.filesystem.open_output_stream(path, compression=None)

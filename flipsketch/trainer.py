@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,7 +80,7 @@ class Trainer:
         self.denoiser: nn.Module = denoiser
         self.distributed: DistributedDataParallel | None = None
         if num_ranks > 1:
-            self.distributed = DistributedDataParallel(denoiser, broadcast_buffers=False)
+            self.distributed = DistributedDataParallel(denoiser)
             self.denoiser = self.distributed
         self.upcoming: Iterator[tuple[list[int], list[dict[str, Any]]]] | None = None
 
@@ -194,6 +194,10 @@ class Trainer:
     @property
     def means(self) -> list[Tensor]:
         return self.mean.means if self.mean is not None else []
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """Have the running means in place of the weights for a while, where there are any."""
+        return self.mean.swapped_in() if self.mean is not None else nullcontext()
 
     def state(self) -> dict[str, Any]:
         """Return all that a run goes on from; what is random follows from the step."""

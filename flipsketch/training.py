@@ -9,12 +9,14 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler
+from diffusers import DDIMScheduler, UNet3DConditionModel
 from torch import Tensor, nn
+from transformers import CLIPTextConfig, CLIPTextModel
 
 from flipsketch.dataset import random_state
 from flipsketch.lora import TargetSet, add_lora, lora_parameters
@@ -26,12 +28,12 @@ QUARTILES = 4
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
     method: Literal["lora", "full"] = "lora"
-    """Train an adapter, or all weights of the UNet."""
+    """Train an adapter, or all weights."""
     target_set: TargetSet = "attention"
     """Layers of the UNet that the adapter is put on: those of attention, all linear ones, or all
     linear and convolutional ones (the published checkpoint's)."""
     train_text_encoder: bool = False
-    """Put an adapter on the text encoder's linear layers too."""
+    """Train the text encoder too: all of it, or an adapter on its linear layers."""
     rank: int = 4
     """Of the adapter's matrices."""
     alpha: float = 4.0
@@ -91,20 +93,54 @@ def check_share(config: TrainingConfig, num_ranks: int) -> None:
 
 def prepare(model: VideoModel, config: TrainingConfig) -> list[nn.Parameter]:
     """Make a model trainable, in place, and return the parameters to train, in float32."""
+    networks = trained_networks(model, config)
     if config.method == "full":
-        model.unet.float().requires_grad_(True)
-        return list(model.unet.parameters())
-    networks = [(model.unet, config.target_set)]
-    if config.train_text_encoder:
-        networks.append((model.text_encoder, "linear"))
+        for network in networks.values():
+            network.float().requires_grad_(True)
+        return [parameter for network in networks.values() for parameter in network.parameters()]
     parameters = []
-    for network, target_set in networks:
+    for part, network in networks.items():
+        target_set = config.target_set if part == "unet" else "linear"
         add_lora(network, target_set, rank=config.rank, alpha=config.alpha, seed=config.seed)
         for parameter in lora_parameters(network):
             # In bfloat16 most updates would vanish.
             parameter.data = parameter.data.float()
             parameters.append(parameter)
     return parameters
+
+
+def trained_networks(model: VideoModel, config: TrainingConfig) -> dict[str, Any]:
+    """Return the networks that are trained, by part of the model."""
+    networks: dict[str, Any] = {"unet": model.unet}
+    if config.train_text_encoder:
+        networks["text_encoder"] = model.text_encoder
+    return networks
+
+
+def count_trained(model_folder: str | Path, config: TrainingConfig) -> dict[str, tuple[int, int]]:
+    """Return how many modules and parameters are trained in each part of a model, from its
+    configuration alone."""
+    with torch.device("meta"):
+        networks: dict[str, nn.Module] = {
+            "unet": UNet3DConditionModel.from_config(
+                UNet3DConditionModel.load_config(model_folder, subfolder="unet")
+            )
+        }
+        if config.train_text_encoder:
+            networks["text_encoder"] = CLIPTextModel(
+                CLIPTextConfig.from_pretrained(model_folder, subfolder="text_encoder")
+            )
+        counts = {}
+        for part, network in networks.items():
+            if config.method == "full":
+                num_modules = sum(1 for _ in network.modules())
+                trained = list(network.parameters())
+            else:
+                target_set = config.target_set if part == "unet" else "linear"
+                num_modules = add_lora(network, target_set, rank=config.rank)
+                trained = lora_parameters(network)
+            counts[part] = (num_modules, sum(parameter.numel() for parameter in trained))
+    return counts
 
 
 def make_optimizer(

@@ -4,10 +4,11 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import ray
 import torch
+import tyro
 
 from pipelines.pool import ActorPool, Maker, Report, Resources, Shard
 
@@ -16,7 +17,7 @@ from pipelines.pool import ActorPool, Maker, Report, Resources, Shard
 class ExecutorConfig:
     executor: Literal["ray", "local"] = "ray"
     """Where shards are made: in actors on Ray, or in this process (to debug, or without Ray)."""
-    workers: int | None = None
+    workers: Annotated[int | None, tyro.conf.arg(aliases=["--num-workers"])] = None
     """Actors; by default one for each GPU, else one for each CPU as far as memory goes."""
     ray_address: str | None = None
     """Ray cluster to join ('auto': the one that runs on this machine); by default the one that a

@@ -1,0 +1,66 @@
+"""Checkpoints of training: each there as a whole or not at all; one goes on from the newest."""
+
+import io
+import logging
+import pickle
+import re
+from typing import Any
+
+import torch
+
+from flipsketch.storage import Folder
+
+log = logging.getLogger(__name__)
+
+CHECKPOINTS = "checkpoints"
+NAME = re.compile(r"step-(\d{6,})\.pt")
+
+
+def checkpoint_steps(folder: Folder) -> list[int]:
+    """Return the steps after which checkpoints were saved, ascending."""
+    found = (NAME.fullmatch(name) for name in folder.list(CHECKPOINTS))
+    return sorted(int(match[1]) for match in found if match)
+
+
+def checkpoint_name(step: int) -> str:
+    return f"{CHECKPOINTS}/step-{step:06d}.pt"
+
+
+def save_checkpoint(folder: Folder, step: int, state: dict[str, Any], keep: int) -> None:
+    """Save a checkpoint, then delete all but the newest few.
+
+    Raises:
+        OSError: it cannot be written; the earlier ones stay.
+    """
+    content = io.BytesIO()
+    torch.save(state, content)
+    folder.publish(checkpoint_name(step), content.getbuffer())
+    for old in checkpoint_steps(folder)[:-keep]:
+        folder.delete(checkpoint_name(old))
+
+
+def load_newest(folder: Folder) -> tuple[int, dict[str, Any] | None]:
+    """Return step and state of the newest checkpoint that can be read; 0 and None if there is
+    none."""
+    for step in reversed(checkpoint_steps(folder)):
+        try:
+            return step, load_checkpoint(folder, step)
+        except ValueError as error:
+            log.warning("%s; the one before is taken", error)
+    return 0, None
+
+
+def load_checkpoint(folder: Folder, step: int) -> dict[str, Any]:
+    """Return the state after a step.
+
+    Raises:
+        ValueError: its checkpoint is not there, or cannot be read.
+    """
+    name = checkpoint_name(step)
+    content = folder.read(name)
+    if content is None:
+        raise ValueError(f"{folder}/{name}: not there; do all workers see the same folder?")
+    try:
+        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise ValueError(f"{folder}/{name}: cannot be read: {error}") from error

@@ -1,0 +1,126 @@
+"""The card of what training made: what it is made of, how, and how the loss went."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from flipsketch.plan import Plan
+from flipsketch.storage import Folder
+from flipsketch.trainer import StepReport
+from flipsketch.training import QUARTILES
+
+SMOOTHED_POINTS = 100
+TEMPLATE = """---
+license: {licence}
+{base}library_name: {library}
+pipeline_tag: text-to-video
+tags:
+- sketch
+- animation
+- flipsketch
+{more_tags}---
+
+# {title}
+
+{origin} on {num_clips:,} clips, {num_steps:,} steps of {global_batch_size} clips with \
+{num_frames} frames.
+
+| | |
+|---|---|
+| base model | {model}, fingerprint `{model_fingerprint}` |
+| licence | {licence}, the base model's; the clips have one of their own: {data_licence} |
+| clips | {shards}, fingerprint `{shards_fingerprint}` |
+| command | `{command}` |
+| versions | {versions} |
+
+{use}
+
+![loss](loss.png)
+
+| loss over the last {num_last:,} steps | {quartile_names} | all |
+|---|{rules}---|
+| | {quartile_losses} | {loss} |
+
+The quarters are of the noise schedule, from the least noise to the most.
+
+Settings:
+
+```json
+{settings}
+```
+"""
+USE = """```
+python jobs/animate_manifest.py --manifest MANIFEST --model {model} {flag} --output CLIPS
+```"""
+
+
+def write_training_card(folder: Folder, plan: Plan, history: list[StepReport]) -> None:
+    """Write README.md and the picture of the loss that it shows."""
+    settings, log = plan.settings, plan.log
+    is_lora = settings["method"] == "lora"
+    last = history[-max(1, len(history) // 10) :]
+    quartiles = mean_quartiles(last)
+    card = TEMPLATE.format(
+        title="Sketch animation adapter" if is_lora else "Sketch animation model",
+        licence=settings["model_licence"],
+        base="" if Path(log["model"]).is_dir() else f"base_model: {log['model']}\n",
+        library="peft" if is_lora else "diffusers",
+        more_tags="- lora\n" if is_lora else "",
+        origin="A LoRA adapter, trained" if is_lora else "All weights trained",
+        model=log["model"],
+        model_fingerprint=settings["model_fingerprint"],
+        shards=log["shards"],
+        shards_fingerprint=settings["shards_fingerprint"],
+        data_licence=log["data_licence"],
+        command=log["command"],
+        versions=", ".join(f"{name} {version}" for name, version in log["versions"].items()),
+        use=USE.format(
+            model=log["model"] if is_lora else f"{folder}/model",
+            flag=f"--lora {folder}/lora" if is_lora else "",
+        ),
+        num_last=len(last),
+        quartile_names=" | ".join(f"quarter {number + 1}" for number in range(QUARTILES)),
+        rules="---|" * QUARTILES,
+        quartile_losses=" | ".join(f"{loss:.4f}" for loss in quartiles),
+        loss=f"{np.mean([report.loss for report in last]):.4f}",
+        settings=json.dumps(settings, indent=1, sort_keys=True),
+        **{name: settings[name] for name in ("num_clips", "num_steps", "num_frames")},
+        global_batch_size=settings["global_batch_size"],
+    )
+    folder.publish("loss.png", draw_losses(history))
+    folder.publish("README.md", card.encode())
+
+
+def mean_quartiles(reports: list[StepReport]) -> np.ndarray:
+    """Return the mean loss in each quarter of the noise schedule (4,); NaN where none fell."""
+    sums = np.sum([report.quartile_sums for report in reports], axis=0)
+    counts = np.sum([report.quartile_counts for report in reports], axis=0)
+    return np.divide(sums, counts, out=np.full(QUARTILES, np.nan), where=counts > 0)
+
+
+def draw_losses(history: list[StepReport]) -> bytes:
+    """Return a PNG: the loss over the steps, and its means over stretches of them, by quarter."""
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    axes = figure.add_subplot()
+    steps = [report.step for report in history]
+    losses = [report.loss for report in history]
+    axes.plot(steps, losses, color="0.85", linewidth=0.8, label="each step")
+    stretch = max(1, len(history) // SMOOTHED_POINTS)
+    stretches = [history[at : at + stretch] for at in range(0, len(history), stretch)]
+    ends = [reports[-1].step for reports in stretches]
+    axes.plot(
+        ends,
+        [np.mean([report.loss for report in reports]) for reports in stretches],
+        color="black",
+        label=f"mean of {stretch} steps" if stretch > 1 else "loss",
+    )
+    for number, values in enumerate(zip(*map(mean_quartiles, stretches), strict=True)):
+        axes.plot(ends, values, linewidth=0.8, label=f"quarter {number + 1} of the noise")
+    axes.set(xlabel="step", ylabel="loss")
+    axes.legend(fontsize="small", frameon=False)
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=100, metadata={"Software": None})
+    return content.getvalue()

@@ -1,0 +1,94 @@
+"""Pictures of what a model in training makes of fixed sketches and prompts."""
+
+import io
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from flipsketch.dataset import TrainingClips
+from flipsketch.manifest import parse_rows
+from flipsketch.model import VideoModel
+from flipsketch.preview import draw_strip, stack
+from flipsketch.row import default_seed
+from flipsketch.sampling import SamplingConfig, animate
+from flipsketch.sketch import load_sketch
+from flipsketch.storage import read_file, resolve
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One that is animated again and again."""
+
+    sketch: np.ndarray
+    """uint8 (H, W, 3), of the model's size."""
+    prompt: str
+    seed: int
+
+
+def choose_subjects(clips: TrainingClips, number: int) -> list[Subject]:
+    """Return the first frames and prompts of some training clips, spread over all of them."""
+    places = np.linspace(0, len(clips) - 1, min(number, len(clips))).astype(int)
+    rows = clips.rows.take(places).to_pylist()
+    return [
+        Subject(clips.read_frames(row)[0].copy(), row["prompt"], default_seed(row["key"]))
+        for row in rows
+    ]
+
+
+def read_subjects(manifest: str, size: int, number: int) -> list[Subject]:
+    """Return the first good rows of a manifest, read as the animate job reads them.
+
+    Raises:
+        OSError, ValueError: a row or its sketch cannot be read.
+    """
+    subjects: list[Subject] = []
+    for row in parse_rows(manifest):
+        if len(subjects) == number:
+            break
+        if row.error is not None:
+            raise ValueError(f"{manifest}: {row.error}; mend it, or take the row out")
+        source = row.sketch
+        content = read_file(resolve(source, manifest)) if isinstance(source, str) else source
+        try:
+            sketch = load_sketch(content, size)
+        except ValueError as error:
+            raise ValueError(f"{manifest}: row {row.id!r}: {error}") from error
+        subjects.append(Subject(sketch, row.prompts[0], row.seed))
+    return subjects
+
+
+def animate_subject(
+    model: VideoModel, subject: Subject, config: SamplingConfig
+) -> np.ndarray | None:
+    """Return frames uint8 (F, H, W, 3); None if the model's result is not finite."""
+    try:
+        [clip] = animate(model, [subject.sketch], [subject.prompt], [subject.seed], config)
+    except ValueError as error:
+        log.warning("%s: %s", subject.prompt, error)
+        return None
+    return clip.frames
+
+
+def draw_sheet(subjects: list[Subject], clips: list[np.ndarray | None]) -> Image.Image:
+    """Return a picture with a row for each subject: the sketch, then the frames of its clip."""
+    nothing = np.zeros((0, 1, 1, 3), np.uint8)
+    return stack(
+        [
+            draw_strip(
+                subject.sketch,
+                nothing if frames is None else frames,
+                [subject.prompt if frames is not None else f"{subject.prompt} (not finite)"],
+            )
+            for subject, frames in zip(subjects, clips, strict=True)
+        ]
+    )
+
+
+def encode_png(picture: Image.Image) -> bytes:
+    content = io.BytesIO()
+    picture.save(content, "png", optimize=True)
+    return content.getvalue()

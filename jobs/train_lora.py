@@ -1,0 +1,16 @@
+#!/usr/bin/env python
+r"""Train a LoRA adapter (or all weights) of a text-to-video model on shards of sketch animations.
+
+The same command goes on with an interrupted run.
+
+    python jobs/train_lora.py --shards out/shards --model out/models/tiny --output out/train \
+        --num-steps 100
+"""
+
+import sys
+
+from pipelines.cli import run
+from pipelines.train import TrainConfig, train
+
+if __name__ == "__main__":
+    sys.exit(run(train, TrainConfig, __doc__))

@@ -1,0 +1,272 @@
+"""Train a video model, or an adapter for it, on shards: with Ray Train, or in this process.
+
+All that a run writes is in its folder: the plan, checkpoints to go on from, pictures, logs, and in
+the end the adapter (or the model). A worker that dies is started again by Ray, from the newest
+checkpoint; a driver that died goes on with the same command.
+"""
+
+import functools
+import hashlib
+import logging
+import platform
+import sys
+import time
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import diffusers
+import numpy as np
+import peft
+import torch
+
+from flipsketch.checkpoints import checkpoint_steps, load_newest
+from flipsketch.dataset import TrainingClips
+from flipsketch.latents import check_size
+from flipsketch.model import (
+    find_model,
+    fingerprint_folder,
+    frame_size,
+    model_licence,
+    weights_bytes,
+)
+from flipsketch.plan import FORMAT_VERSION, Plan, begin_training, read_plan
+from flipsketch.storage import PARTIAL, Folder, open_folder
+from flipsketch.trainer import StepReport
+from flipsketch.training import TrainingConfig, check_share, count_trained
+from flipsketch.training_card import write_training_card
+from pipelines.executor import ExecutorConfig, make_shards, start
+from pipelines.latent_maker import LatentMaker
+from pipelines.pool import Resources, Shard
+from pipelines.ray_training import train_on_ray
+from pipelines.run import anchor, refuse_vanishing_output
+from pipelines.training_progress import TrainingProgress
+from pipelines.training_worker import TrainingWorker, open_clips, open_latents
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    shards: str
+    """Folder of training shards, as `make shards` makes them; all workers must see it."""
+    model: str
+    """Folder in diffusers' layout, or a name on the Hugging Face Hub
+    (damo-vilab/text-to-video-ms-1.7b is the paper's)."""
+    output: str
+    """Folder of the run, on a disk that all workers see; holds nothing, or a run with the same
+    plan, which goes on."""
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    dtype: Literal["float32", "bfloat16", "float16"] | None = None
+    """What networks compute in; by default bfloat16 on a GPU and float32 elsewhere. Trained weights
+    are kept in float32."""
+    device: Literal["cuda", "cpu"] | None = None
+    """Where the networks run; by default on GPUs when there are any."""
+    threads: int | None = None
+    """CPU threads of each worker; by default the machine's, shared out. Part of the plan, since it
+    changes the last digits."""
+    checkpoint_gradients: bool = False
+    """Spend a third more time to save memory; changes no weight."""
+    cache_latents: bool = True
+    """Encode all clips once, before training, and keep their latents beside the shards."""
+    checkpoint_every: int = 250
+    """Steps between checkpoints, which are what a kill costs at most."""
+    keep_checkpoints: int = 2
+    """The newest ones; older ones are deleted."""
+    validate_every: int = 500
+    """Steps between pictures of fixed sketches and prompts, animated with what is learnt so far;
+    0 for none."""
+    validation: str | None = None
+    """Manifest of what is animated for them; by default some of the training clips' first
+    frames."""
+    num_validation: int = 4
+    """Rows of the pictures."""
+    validation_steps: int = 25
+    """DDIM steps for them."""
+    max_restarts: int = 3
+    """How often workers that died are started again."""
+    overwrite: bool = False
+    """Delete what an earlier run left in the output folder, and start again."""
+    executor: ExecutorConfig = field(default_factory=ExecutorConfig)
+
+    def __post_init__(self) -> None:
+        least = {"checkpoint_every": 1, "keep_checkpoints": 1, "validate_every": 0}
+        least |= {"num_validation": 1, "validation_steps": 1, "max_restarts": 0, "threads": 1}
+        for name, value in least.items():
+            found = getattr(self, name)
+            if found is not None and found < value:
+                raise ValueError(f"{name} must be at least {value}, got {found}")
+
+
+def train(config: TrainConfig) -> int:
+    """Run the job and return its exit code: 0 or 130 (interrupted).
+
+    Raises:
+        ValueError, OSError: the run cannot begin, or cannot go on.
+    """
+    refuse_vanishing_output(config.output)
+    folder = open_folder(config.output)
+    if not folder.is_local:
+        raise ValueError(
+            f"--output {config.output}: logs grow there, which object stores do not allow; give a "
+            f"folder on a disk that all workers see"
+        )
+    model_folder = find_model(config.model)
+    before = None if config.overwrite else read_plan(folder, trains=True)
+    clips = open_clips(config)
+    check_size(clips, frame_size(model_folder))
+    resources = share_out(
+        config, start(config.executor, weights_bytes(model_folder), config.device)
+    )
+    plan = plan_run(config, before, clips, model_folder, resources)
+    settled = replace(
+        config,
+        shards=anchor(config.shards),
+        model=anchor(config.model) if Path(config.model).is_dir() else config.model,
+        output=folder.path,
+        validation=config.validation and anchor(config.validation),
+        dtype=plan.settings["dtype"],
+        threads=plan.settings["threads"],
+    )
+    for part, (modules, parameters) in count_trained(model_folder, config.training).items():
+        log.info("%s: %d modules, %s parameters are trained", part, modules, f"{parameters:,}")
+    with folder.locked():
+        plan = begin_training(folder, plan, overwrite=config.overwrite)
+        folder.sweep(PARTIAL)
+        return carry_out(settled, plan, folder, resources)
+
+
+def share_out(config: TrainConfig, resources: Resources) -> Resources:
+    """Return the resources with as many workers as can share the global batch evenly.
+
+    Raises:
+        ValueError: the number that the user gave cannot.
+    """
+    training = config.training
+    if config.executor.workers is not None or config.executor.executor == "local":
+        check_share(training, resources.workers)
+        return resources
+    num_batches = training.global_batch_size // training.batch_size
+    workers = max(number for number in range(1, resources.workers + 1) if num_batches % number == 0)
+    threads = resources.cpus_per_worker * resources.workers // workers
+    return replace(resources, workers=workers, cpus_per_worker=threads)
+
+
+def plan_run(
+    config: TrainConfig,
+    before: Plan | None,
+    clips: TrainingClips,
+    model_folder: Path,
+    resources: Resources,
+) -> Plan:
+    """Return the run's plan; what the user does not name comes from the plan that is there."""
+    defaults = {
+        "dtype": "bfloat16" if resources.device == "cuda" else "float32",
+        "threads": resources.cpus_per_worker,
+    }
+    chosen = [name for name in defaults if getattr(config, name) is None]
+    tars = [f"{index} {facts.tar_sha256}\n" for index, facts in sorted(clips.shards.items())]
+    training = asdict(config.training)
+    # The share of one forward pass; like the number of workers it may change.
+    batch_size = training.pop("batch_size")
+    settings = {
+        **{name: (before.settings if before else defaults)[name] for name in chosen},
+        **{name: getattr(config, name) for name in defaults if name not in chosen},
+        "format": FORMAT_VERSION,
+        "kind": "train",
+        "num_clips": len(clips),
+        "shards_fingerprint": hashlib.sha256("".join(tars).encode()).hexdigest(),
+        "model_fingerprint": fingerprint_folder(model_folder),
+        "model_licence": model_licence(model_folder),
+        "cache_latents": config.cache_latents,
+        **training,
+    }
+    notes = {
+        "command": " ".join(sys.argv),
+        "shards": config.shards,
+        "data_licence": clips.plan.log.get("licence") or "not named",
+        "model": config.model,
+        "executor": config.executor.executor,
+        "workers": resources.workers,
+        "device": resources.device,
+        "batch_size": batch_size,
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "diffusers": diffusers.__version__,
+            "peft": peft.__version__,
+        },
+    }
+    return Plan(settings, tuple(chosen), notes)
+
+
+def carry_out(config: TrainConfig, plan: Plan, folder: Folder, resources: Resources) -> int:
+    """Do the steps that are left and write the card; return the exit code."""
+    started = time.monotonic()
+    num_before, num_steps = newest_step(folder), config.training.num_steps
+    log.info(
+        "%d clips, %d of %d steps done; %d workers on %s, %d threads each -> %s",
+        plan.settings["num_clips"],
+        num_before,
+        num_steps,
+        resources.workers,
+        resources.device,
+        config.threads,
+        folder,
+    )
+    clips_per_step = config.training.global_batch_size
+    try:
+        if config.cache_latents and num_before < num_steps:
+            make_latents(config, resources)
+        with TrainingProgress(num_before, num_steps, clips_per_step) as progress:
+            if config.executor.executor == "local":
+                TrainingWorker(config, resources.device).run(progress.report)
+            else:
+                train_on_ray(config, resources, progress.report)
+    except KeyboardInterrupt:
+        log.warning(
+            "interrupted: the checkpoint after step %d of %d stays; the same command goes on",
+            newest_step(folder),
+            num_steps,
+        )
+        return 130
+    except FloatingPointError as error:
+        raise ValueError(str(error)) from error
+    _, state = load_newest(folder)
+    assert state is not None, "the last step is saved"
+    history = [StepReport(*report) for report in state["history"]]
+    write_training_card(folder, plan, history)
+    seconds = time.monotonic() - started
+    num_clips = (num_steps - num_before) * clips_per_step
+    log.info(
+        "trained %d steps, %d of them in this run in %.0f s, %.1f clips/s; loss %.4f -> %s",
+        num_steps,
+        num_steps - num_before,
+        seconds,
+        num_clips / seconds,
+        np.mean([report.loss for report in history[-max(1, num_steps // 10) :]]),
+        folder,
+    )
+    return 0
+
+
+def newest_step(folder: Folder) -> int:
+    return max(checkpoint_steps(folder), default=0)
+
+
+def make_latents(config: TrainConfig, resources: Resources) -> None:
+    """Encode the clips of the shards whose latents are not there."""
+    clips = open_clips(config)
+    missing = open_latents(clips, config, frame_size(find_model(config.model))).missing()
+    if not missing:
+        return
+    log.info("latents of %d shards are to be made first", len(missing))
+    maker = functools.partial(LatentMaker, config, resources.device)
+    shards: list[Shard] = [(index, []) for index in missing]
+    made = make_shards(config.executor, resources, maker, shards, ignore)
+    for number, index in enumerate(made):
+        log.info("latents of shard %05d; %d of %d", index, number + 1, len(missing))
+
+
+def ignore(index: int, num_ok: int, num_failed: int) -> None:
+    """A shard's latents are made in seconds: a line when they are there is enough."""

@@ -1,0 +1,186 @@
+"""One of the processes that train together: restore, train, look, save. Needs no Ray."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import astuple
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+import torch.distributed as dist
+from torch.utils.tensorboard import SummaryWriter
+
+from flipsketch.checkpointing import checkpoint_gradients
+from flipsketch.checkpoints import load_checkpoint, load_newest, save_checkpoint
+from flipsketch.dataset import ReaderConfig, TrainingClips
+from flipsketch.latents import LatentClips
+from flipsketch.lora import save_lora
+from flipsketch.model import DTYPES, find_model, fingerprint_folder, load_model, save_model
+from flipsketch.sampling import SamplingConfig
+from flipsketch.storage import Folder, new_folder, open_folder
+from flipsketch.trainer import StepReport, Trainer
+from flipsketch.training import QUARTILES, trained_networks
+from flipsketch.validation import (
+    animate_subject,
+    choose_subjects,
+    draw_sheet,
+    encode_png,
+    read_subjects,
+)
+
+if TYPE_CHECKING:
+    from pipelines.train import TrainConfig
+
+log = logging.getLogger(__name__)
+
+
+class TrainingWorker:
+    """What one process has of a run. All do the same steps; the first one writes."""
+
+    def __init__(
+        self,
+        config: "TrainConfig",
+        device: torch.device | str,
+        *,
+        rank: int = 0,
+        num_ranks: int = 1,
+    ) -> None:
+        """
+        Args:
+            config: with dtype and threads settled, and places that this process can read.
+
+        Raises:
+            OSError, ValueError: the model or the shards cannot be read.
+        """
+        assert config.dtype and config.threads, "the driver settles them"
+        torch.set_num_threads(config.threads)
+        self.config, self.rank, self.num_ranks = config, rank, num_ranks
+        self.folder: Folder = open_folder(config.output)
+        self.model = load_model(config.model, device=device, dtype=DTYPES[config.dtype])
+        clips = open_clips(config)
+        self.trainer = Trainer(
+            self.model,
+            open_latents(clips, config, self.model.size) if config.cache_latents else clips,
+            config.training,
+            rank=rank,
+            num_ranks=num_ranks,
+        )
+        self.subjects = []
+        if config.validate_every:
+            self.subjects = (
+                read_subjects(config.validation, self.model.size, config.num_validation)
+                if config.validation
+                else choose_subjects(clips, config.num_validation)
+            )
+        self.history: list[StepReport] = []
+        self.resume()
+
+    def resume(self) -> None:
+        """Go on from the newest checkpoint, which the first process chooses for all."""
+        step, state = load_newest(self.folder) if self.rank == 0 else (0, None)
+        if self.num_ranks > 1:
+            chosen = torch.tensor(step, device=self.model.device)
+            dist.broadcast(chosen, 0)
+            if self.rank > 0 and (step := int(chosen)):
+                state = load_checkpoint(self.folder, step)
+        if state is not None:
+            self.history = [StepReport(*report) for report in state.pop("history")]
+            self.trainer.restore(state)
+
+    def run(self, report: Callable[[StepReport], None]) -> None:
+        """Do the steps that are left and write what was trained.
+
+        Raises:
+            FloatingPointError: the gradients are not finite.
+            OSError: a checkpoint or the result cannot be written.
+        """
+        config, trainer = self.config, self.trainer
+        writer = None
+        if self.rank == 0:
+            # Steps after the checkpoint, which a run that died has logged, are done again.
+            logs = self.folder.join("logs")
+            writer = SummaryWriter(logs, purge_step=trainer.num_done + 1, flush_secs=10)
+        with checkpoint_gradients(self.model.unet, config.checkpoint_gradients):
+            if trainer.num_done == 0:
+                self.validate(0, writer)
+            for step in trainer.steps():
+                self.history.append(step)
+                is_last = step.step == config.training.num_steps
+                if config.validate_every and (step.step % config.validate_every == 0 or is_last):
+                    self.validate(step.step, writer)
+                if writer is not None:
+                    write_scalars(writer, step)
+                    if step.step % config.checkpoint_every == 0 or is_last:
+                        self.save()
+                    report(step)
+        if writer is not None:
+            writer.close()
+            self.write_result()
+
+    def save(self) -> None:
+        state = {**self.trainer.state(), "history": [astuple(report) for report in self.history]}
+        save_checkpoint(self.folder, self.trainer.num_done, state, self.config.keep_checkpoints)
+
+    def validate(self, step: int, writer: SummaryWriter | None) -> None:
+        """Animate the subjects, shared out among the processes, and write a picture of all."""
+        if not self.subjects:
+            return
+        sampling = SamplingConfig(
+            num_frames=self.config.training.num_frames,
+            num_inference_steps=self.config.validation_steps,
+            binarize=False,
+        )
+        with self.trainer.averaged():
+            own = [
+                animate_subject(self.model, subject, sampling)
+                for subject in self.subjects[self.rank :: self.num_ranks]
+            ]
+        shares = [own]
+        if self.num_ranks > 1:
+            shares = [[] for _ in range(self.num_ranks)]
+            dist.all_gather_object(shares, own)
+        if writer is not None:
+            clips = [
+                shares[place % self.num_ranks][place // self.num_ranks]
+                for place in range(len(self.subjects))
+            ]
+            sheet = draw_sheet(self.subjects, clips)
+            self.folder.publish(f"samples/step-{step:06d}.png", encode_png(sheet))
+
+    def write_result(self) -> None:
+        """Write the adapter, or the model with the running means of its weights."""
+        output = Path(
+            self.folder.join("lora" if self.config.training.method == "lora" else "model")
+        )
+        if output.exists():
+            return
+        networks = trained_networks(self.model, self.config.training)
+        if self.config.training.method == "lora":
+            with new_folder(output) as folder:
+                save_lora(networks, folder)
+        else:
+            with self.trainer.averaged():
+                save_model(networks, find_model(self.config.model), output)
+
+
+def open_clips(config: "TrainConfig") -> TrainingClips:
+    training = config.training
+    reading = ReaderConfig(
+        num_frames=training.num_frames, prompt_dropout=training.prompt_dropout, seed=training.seed
+    )
+    return TrainingClips(config.shards, reading)
+
+
+def open_latents(clips: TrainingClips, config: "TrainConfig", size: int) -> LatentClips:
+    vae = fingerprint_folder(find_model(config.model), ("vae",))
+    return LatentClips(clips, vae, size, config.dtype or "float32")
+
+
+def write_scalars(writer: SummaryWriter, report: StepReport) -> None:
+    writer.add_scalar("loss", report.loss, report.step)
+    writer.add_scalar("gradient norm", report.grad_norm, report.step)
+    writer.add_scalar("learning rate", report.learning_rate, report.step)
+    for number in range(QUARTILES):
+        if count := report.quartile_counts[number]:
+            mean = report.quartile_sums[number] / count
+            writer.add_scalar(f"loss by noise/quarter {number + 1}", mean, report.step)
