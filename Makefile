@@ -3,11 +3,13 @@ MODEL ?= out/models/tiny
 OUT ?= out/clips
 ANIMATIONS ?= data/animations
 SHARDS ?= out/shards
+TRAINING_SHARDS ?= out/training-shards
+STEPS ?= 100
 ARGS ?=
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install demo animate preview shards doodles test test-slow lint clean
+.PHONY: help install demo animate preview shards doodles train test test-slow lint clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -39,6 +41,15 @@ shards: install ## Rasterize ANIMATIONS (folder or archive) into SHARDS to train
 
 doodles: install ## Draw animations of our own into out/doodles (how many and which in ARGS)
 	$(BIN)/python jobs/make_doodles.py --output out/doodles $(ARGS)
+
+train: install $(MODEL) $(TRAINING_SHARDS)/README.md ## Train an adapter for MODEL on TRAINING_SHARDS, STEPS long, into out/train
+	$(BIN)/python jobs/train_lora.py --shards $(TRAINING_SHARDS) --model $(MODEL) --output out/train \
+		--num-steps $(STEPS) $(ARGS)
+
+out/training-shards/README.md: | install
+	$(BIN)/python jobs/make_doodles.py --output out/training-doodles --num-animations 200
+	$(BIN)/python jobs/make_shards.py --animations out/training-doodles --output out/training-shards \
+		--size 32 --rows-per-shard 25 --executor local
 
 out/models/tiny: | install
 	$(BIN)/python -m flipsketch.tiny $@

@@ -10,9 +10,6 @@ and made in place: time depends on shapes alone.
 """
 
 import json
-import resource
-import tempfile
-import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -22,14 +19,13 @@ from typing import Literal
 import numpy as np
 import torch
 import tyro
-from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
+from diffusers import UNet3DConditionModel
+from measuring import make_model, read_peak, reset_peak, timed
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import CLIPTextConfig, CLIPTextModel
 
 from flipsketch.checkpointing import checkpoint_gradients
-from flipsketch.model import DTYPES, VideoModel, load_model
+from flipsketch.model import DTYPES, VideoModel
 from flipsketch.sampling import SamplingConfig, animate_pixels
-from flipsketch.tiny import byte_tokenizer, write_tiny_model
 
 GOLDEN = Path(__file__).parent.parent / "tests" / "golden"
 PROMPT = "a bird flaps its wings"
@@ -71,7 +67,7 @@ class Result:
 
 def main(config: BenchmarkConfig) -> None:
     dtype = DTYPES[config.dtype or ("bfloat16" if config.device == "cuda" else "float32")]
-    model = make_tiny(config, dtype) if config.size == "tiny" else make_modelscope(config, dtype)
+    model = make_model(config.size, config.device, dtype)
     results = []
     for align in {"off": [False], "on": [True], "both": [False, True]}[config.align]:
         cases: list[tuple[str, int, Callable[[], object]]] = [
@@ -99,49 +95,6 @@ def main(config: BenchmarkConfig) -> None:
     if config.output is not None:
         rows = [asdict(result) for result in results]
         config.output.write_text(json.dumps({"device": device, "rows": rows}, indent=1) + "\n")
-
-
-def make_tiny(config: BenchmarkConfig, dtype: torch.dtype) -> VideoModel:
-    with tempfile.TemporaryDirectory() as folder:
-        return load_model(write_tiny_model(folder), device=config.device, dtype=dtype)
-
-
-def make_modelscope(config: BenchmarkConfig, dtype: torch.dtype) -> VideoModel:
-    """ModelScope T2V's networks as its folder configures them, with fresh weights."""
-    tokenizer = byte_tokenizer()
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        with torch.device(config.device):
-            unet = UNet3DConditionModel(
-                sample_size=32, cross_attention_dim=1024, attention_head_dim=64
-            )
-            vae = AutoencoderKL(
-                sample_size=256,
-                block_out_channels=(128, 256, 512, 512),
-                down_block_types=("DownEncoderBlock2D",) * 4,
-                up_block_types=("UpDecoderBlock2D",) * 4,
-                layers_per_block=2,
-            )
-            text_encoder = CLIPTextModel(
-                CLIPTextConfig(
-                    hidden_size=1024,
-                    intermediate_size=4096,
-                    num_hidden_layers=23,
-                    num_attention_heads=16,
-                    hidden_act="gelu",
-                    max_position_embeddings=77,
-                    eos_token_id=tokenizer.eos_token_id,
-                )
-            )
-    finally:
-        torch.set_default_dtype(before)
-    for network in (unet, vae, text_encoder):
-        network.requires_grad_(False).eval().to(dtype)
-    scheduler = DDIMScheduler(
-        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False
-    )
-    return VideoModel(unet, vae, text_encoder, tokenizer, scheduler)
 
 
 def animate(model: VideoModel, batch: int, align: bool) -> None:
@@ -217,31 +170,6 @@ def counting_frames(unet: UNet3DConditionModel):
         yield counts
     finally:
         hook.remove()
-
-
-def timed(run: Callable[[], object], device: torch.device) -> float:
-    started = time.perf_counter()
-    run()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - started
-
-
-def reset_peak(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-    elif Path("/proc/self/clear_refs").exists():
-        Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM
-
-
-def read_peak(device: torch.device) -> int:
-    """Peak bytes since the reset: allocated on the GPU, or resident in this process."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated()
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def print_table(results: list[Result], header: bool) -> None:

@@ -108,13 +108,20 @@ def load_lora(unet: nn.Module, text_encoder: nn.Module, folder: str | Path) -> N
 
 def merge_lora(network: nn.Module) -> None:
     """Add an adapter's product to the weights, in place, and take its layers out again."""
+    for module in network.modules():
+        if isinstance(module, BaseTunerLayer):
+            module.merge()
+    drop_lora(network)
+
+
+def drop_lora(network: nn.Module) -> None:
+    """Take an adapter's layers out, in place."""
     layers = [
         (name, module)
         for name, module in network.named_modules()
         if isinstance(module, BaseTunerLayer)
     ]
     for name, module in layers:
-        module.merge()
         parent, _, own_name = name.rpartition(".")
         setattr(network.get_submodule(parent), own_name, module.get_base_layer())
     if hasattr(network, "peft_config"):

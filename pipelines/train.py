@@ -111,6 +111,8 @@ def train(config: TrainConfig) -> int:
             f"--output {config.output}: logs grow there, which object stores do not allow; give a "
             f"folder on a disk that all workers see"
         )
+    if config.executor.workers is not None:
+        check_share(config.training, config.executor.workers)
     model_folder = find_model(config.model)
     before = None if config.overwrite else read_plan(folder, trains=True)
     clips = open_clips(config)
@@ -137,15 +139,11 @@ def train(config: TrainConfig) -> int:
 
 
 def share_out(config: TrainConfig, resources: Resources) -> Resources:
-    """Return the resources with as many workers as can share the global batch evenly.
-
-    Raises:
-        ValueError: the number that the user gave cannot.
-    """
-    training = config.training
-    if config.executor.workers is not None or config.executor.executor == "local":
-        check_share(training, resources.workers)
+    """Return the resources with as many workers as can share the global batch evenly, unless the
+    user gave their number."""
+    if config.executor.workers is not None:
         return resources
+    training = config.training
     num_batches = training.global_batch_size // training.batch_size
     workers = max(number for number in range(1, resources.workers + 1) if num_batches % number == 0)
     threads = resources.cpus_per_worker * resources.workers // workers

@@ -1,0 +1,86 @@
+"""Models to measure with, the clock and the peak of memory."""
+
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from flipsketch.model import VideoModel, load_model
+from flipsketch.tiny import byte_tokenizer, write_tiny_model
+
+
+def make_model(size: Literal["tiny", "modelscope"], device: str, dtype: torch.dtype) -> VideoModel:
+    """A model with random weights."""
+    if size == "modelscope":
+        return make_modelscope(device, dtype)
+    with tempfile.TemporaryDirectory() as folder:
+        return load_model(write_tiny_model(folder), device=device, dtype=dtype)
+
+
+def make_modelscope(device: str, dtype: torch.dtype) -> VideoModel:
+    """ModelScope T2V's networks as its folder configures them, with fresh weights."""
+    tokenizer = byte_tokenizer()
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        with torch.device(device):
+            unet = UNet3DConditionModel(
+                sample_size=32, cross_attention_dim=1024, attention_head_dim=64
+            )
+            vae = AutoencoderKL(
+                sample_size=256,
+                block_out_channels=(128, 256, 512, 512),
+                down_block_types=("DownEncoderBlock2D",) * 4,
+                up_block_types=("UpDecoderBlock2D",) * 4,
+                layers_per_block=2,
+            )
+            text_encoder = CLIPTextModel(
+                CLIPTextConfig(
+                    hidden_size=1024,
+                    intermediate_size=4096,
+                    num_hidden_layers=23,
+                    num_attention_heads=16,
+                    hidden_act="gelu",
+                    max_position_embeddings=77,
+                    eos_token_id=tokenizer.eos_token_id,
+                )
+            )
+    finally:
+        torch.set_default_dtype(before)
+    for network in (unet, vae, text_encoder):
+        network.requires_grad_(False).eval().to(dtype)
+    scheduler = DDIMScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False
+    )
+    return VideoModel(unet, vae, text_encoder, tokenizer, scheduler)
+
+
+def timed(run: Callable[[], object], device: torch.device) -> float:
+    started = time.perf_counter()
+    run()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - started
+
+
+def reset_peak(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    elif Path("/proc/self/clear_refs").exists():
+        Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM
+
+
+def read_peak(device: torch.device) -> int:
+    """Peak bytes since the reset: allocated on the GPU, or resident in this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated()
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,0 +1,134 @@
+#!/usr/bin/env python
+"""Training steps of a LoRA adapter: clips/s and peak memory, with latents encoded in each step or
+once, with and without gradient checkpointing, in one run and without Ray.
+
+Clips are doodles, held in memory as the PNG filmstrips that shards have. Weights are random and
+made in place: time depends on shapes alone.
+
+    python benchmarks/train.py --size tiny
+    python benchmarks/train.py --size modelscope --device cuda
+"""
+
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, Literal
+
+import torch
+import tyro
+from measuring import make_model, read_peak, reset_peak, timed
+from torch.utils.data import Dataset
+
+from flipsketch.checkpointing import checkpoint_gradients
+from flipsketch.clip import decode_filmstrip, encode_filmstrip
+from flipsketch.doodles import make_doodle, render_doodle
+from flipsketch.latents import to_pixels
+from flipsketch.lora import TargetSet, drop_lora
+from flipsketch.model import DTYPES, VideoModel
+from flipsketch.trainer import Trainer
+from flipsketch.training import TrainingConfig
+
+CLIPS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkConfig:
+    size: Literal["tiny", "modelscope"] = "tiny"
+    """Toy model, or ModelScope T2V's exact shapes (1.4 G parameters)."""
+    device: str = "cuda" if torch.cuda.is_available() else "cpu"
+    dtype: Literal["float32", "bfloat16", "float16"] | None = None
+    """By default bfloat16 on a GPU and float32 elsewhere."""
+    batch_sizes: tuple[int, ...] = (1, 4)
+    target_set: TargetSet = "attention"
+    num_frames: int = 10
+    num_steps: int = 8
+    """Timed ones, after two to warm up; of one batch each."""
+
+
+class MemoryClips(Dataset):
+    """Doodles as filmstrips, decoded whenever they are asked for, or as latents."""
+
+    def __init__(self, model: VideoModel, num_frames: int) -> None:
+        doodles = [make_doodle(0, index) for index in range(CLIPS)]
+        self.prompts, self.num_frames = [doodle.prompt for doodle in doodles], num_frames
+        self.strips = [
+            encode_filmstrip(render_doodle(doodle, num_frames, model.size)) for doodle in doodles
+        ]
+        self.latents: list[torch.Tensor] | None = None
+
+    def encode(self, model: VideoModel) -> "MemoryClips":
+        pixels = [to_pixels(self[place]["frames"]).to(model.device) for place in range(CLIPS)]
+        self.latents = [model.encode(clip)[0].cpu() for clip in pixels]
+        return self
+
+    def __len__(self) -> int:
+        return CLIPS
+
+    def __getitem__(self, position: int) -> dict[str, Any]:
+        place = position % CLIPS
+        sample: dict[str, Any] = {"prompt": self.prompts[place]}
+        if self.latents is not None:
+            return {**sample, "latents": self.latents[place]}
+        return {**sample, "frames": decode_filmstrip(self.strips[place], self.num_frames)}
+
+
+def main(config: BenchmarkConfig) -> None:
+    dtype = DTYPES[config.dtype or ("bfloat16" if config.device == "cuda" else "float32")]
+    model = make_model(config.size, config.device, dtype)
+    clips = MemoryClips(model, config.num_frames)
+    cached = MemoryClips(model, config.num_frames).encode(model)
+    print("| batch | latents | checkpointing | s/step | clips/s | x | peak GiB |")
+    print("|---|---|---|---|---|---|---|", flush=True)
+    for batch_size in config.batch_sizes:
+        slowest = None
+        for checkpointing, samples in product((False, True), (clips, cached)):
+            training = TrainingConfig(
+                target_set=config.target_set,
+                num_frames=config.num_frames,
+                num_steps=2 + config.num_steps,
+                batch_size=batch_size,
+                global_batch_size=batch_size,
+            )
+            try:
+                seconds, peak = measure(model, samples, training, checkpointing)
+            except torch.cuda.OutOfMemoryError:
+                print(f"| {batch_size} | | {checkpointing} | out of GPU memory | | | |")
+                torch.cuda.empty_cache()
+                continue
+            rate = batch_size / seconds
+            slowest = slowest or rate
+            print(
+                f"| {batch_size} | {'cached' if samples is cached else 'encoded each time'} | "
+                f"{'on' if checkpointing else 'off'} | {seconds:.3g} | {rate:.3g} | "
+                f"{rate / slowest:.2f} | {peak / 2**30:.2f} |",
+                flush=True,
+            )
+    device = (
+        torch.cuda.get_device_name()
+        if config.device == "cuda"
+        else f"CPU, {torch.get_num_threads()} threads"
+    )
+    print(
+        f"\n{config.size}, {config.num_frames} frames of {model.size} pixels, adapter on "
+        f"{config.target_set}, {dtype}, {device}, torch {torch.__version__}; x: clips/s relative "
+        f"to the batch's first row"
+    )
+
+
+def measure(
+    model: VideoModel, samples: Dataset, training: TrainingConfig, checkpointing: bool
+) -> tuple[float, int]:
+    """Return seconds for each step, and the peak of memory in bytes."""
+    trainer = Trainer(model, samples, training)
+    try:
+        with checkpoint_gradients(model.unet, checkpointing):
+            trainer.step()
+            trainer.step()
+            reset_peak(model.device)
+            seconds = timed(lambda: list(trainer.steps()), model.device)
+        return seconds / (training.num_steps - 2), read_peak(model.device)
+    finally:
+        drop_lora(model.unet)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(BenchmarkConfig, description=__doc__))
