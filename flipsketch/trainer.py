@@ -1,5 +1,6 @@
 """The training loop, as one of the processes that share it runs it."""
 
+import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
@@ -44,7 +45,7 @@ class StepReport:
     """Losses by the quarter of the noise schedule, least noise first, summed (4,)."""
     quartile_counts: list[int]
     grad_norm: float
-    """Before it is clipped; infinite if the step was skipped, as float16 does now and then."""
+    """Before it is clipped; not finite if the step was skipped, as in float16 now and then."""
     learning_rate: float
 
 
@@ -133,13 +134,13 @@ class Trainer:
         """Take one step along the gradients; return their norm before it was clipped."""
         self.scaler.unscale_(self.optimizer)
         norm = float(nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm))
+        # Too large a scale shows in gradients that overflow, and is halved with the step skipped.
         may_skip = self.scaler.is_enabled() and self.scaler.get_scale() > MIN_LOSS_SCALE
-        if norm != norm or norm == float("inf"):
-            if not may_skip:
-                raise FloatingPointError(
-                    f"step {self.num_done + 1}: the gradients are not finite (norm {norm}); lower "
-                    f"the learning rate, or use --dtype bfloat16 or float32, and start again"
-                )
+        if not math.isfinite(norm) and not may_skip:
+            raise FloatingPointError(
+                f"step {self.num_done + 1}: the gradients are not finite (norm {norm}); lower "
+                f"the learning rate, or use --dtype bfloat16 or float32, and start again"
+            )
         self.scaler.step(self.optimizer)
         self.scaler.update()
         if self.mean is not None:

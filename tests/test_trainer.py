@@ -71,6 +71,31 @@ def test_the_loss_falls_and_only_the_adapter_moves(tiny_folder, corpus):
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_learns_about_the_same_in_weights_of_float32(
+    tiny_folder, corpus, dtype, method
+):
+    config = TrainingConfig(**{**vars(CONFIG), "method": method, "num_steps": 3})
+    torch.set_num_threads(1)
+    half = Trainer(load_model(tiny_folder, dtype=dtype), read(corpus), config)
+    whole = make_trainer(tiny_folder, corpus, config)
+    assert half.scaler.is_enabled() == (dtype == torch.float16)
+    for one, other in zip(half.steps(), whole.steps(), strict=True):
+        assert one.loss == pytest.approx(other.loss, rel=0.02)
+        assert one.grad_norm == pytest.approx(other.grad_norm, rel=0.1)
+    assert {parameter.dtype for parameter in half.parameters} == {torch.float32}
+
+
+def test_steps_on_gradients_that_overflow_are_skipped(tiny_folder, corpus):
+    half = Trainer(load_model(tiny_folder, dtype=torch.float16), read(corpus), CONFIG)
+    half.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**40)
+    before = weights(half)
+    assert not np.isfinite(half.step().grad_norm)
+    assert all(torch.equal(*pair) for pair in zip(before, weights(half), strict=True))
+    assert half.scaler.get_scale() == 2.0**39
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
 def test_a_run_that_goes_on_from_a_saved_state_is_the_same_to_the_last_bit(
     tiny_folder, corpus, method, tmp_path
 ):
