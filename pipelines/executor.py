@@ -1,16 +1,18 @@
 """What there is to compute with, and making shards with it: on Ray, or in this process."""
 
-import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Protocol
 
-import ray
 import torch
 import tyro
 
-from pipelines.pool import ActorPool, Maker, Report, Resources, Shard
+from flipsketch.row import Row
+
+Shard = tuple[int, list[Row]]
+# Called by a maker with (index, good rows so far, failed rows so far).
+Report = Callable[[int, int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,27 @@ class ExecutorConfig:
             )
 
 
+class Maker(Protocol):
+    def make_shard(self, index: int, rows: list[Row], report: Report) -> None: ...
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What the executor has to offer, and what it makes of it."""
+
+    workers: int
+    device: Literal["cpu", "cuda"]
+    cpus_per_worker: int
+    """Threads that a worker may use without crowding out the others."""
+    num_cpus: float = 0
+    """Ray's logical CPUs for each actor."""
+    num_gpus: int = 0
+
+    @property
+    def ask(self) -> dict[str, float]:
+        return {"CPU": self.num_cpus, "GPU": self.num_gpus}
+
+
 def start(config: ExecutorConfig, weights_bytes: int, device: str | None) -> Resources:
     """Start or join Ray if need be, and share out what is there.
 
@@ -49,57 +72,10 @@ def start(config: ExecutorConfig, weights_bytes: int, device: str | None) -> Res
             raise ValueError("device is cuda, but torch finds no GPU here; leave out --device")
         chosen: Any = device or found
         return Resources(1, chosen, os.cpu_count() or 1)
-    if not ray.is_initialized():
-        address = config.ray_address or os.environ.get("RAY_ADDRESS") or "local"
-        ray.init(address=address, log_to_driver=True, logging_level=logging.WARNING)
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    cpus, gpus = (int(sum(node.get(kind, 0) for node in nodes)) for kind in ("CPU", "GPU"))
-    if cpus < 1:
-        raise ValueError(f"the Ray cluster offers no CPU (it has {nodes}); start it with some")
-    if (device or ("cuda" if gpus else "cpu")) == "cuda":
-        workers = config.workers or max(1, gpus)
-        if workers > gpus:
-            raise ValueError(
-                f"{workers} workers on cuda need a GPU each, the Ray cluster has {gpus}; "
-                f"give fewer --workers, or --device cpu"
-            )
-        resources = Resources(
-            workers, "cuda", max(1, cpus // workers), min(1.0, cpus / (2 * workers)), 1
-        )
-    else:
-        memory = int(sum(node.get("memory", 0) for node in nodes))
-        # Weights, activations and a copy while loading; a process with torch and Ray takes 1 GB.
-        by_memory = max(1, memory // (4 * weights_bytes + 2**30))
-        workers = config.workers or min(cpus, by_memory)
-        # Half of the logical CPUs stay free, for Ray's own tasks and for other jobs.
-        resources = Resources(workers, "cpu", max(1, cpus // workers), cpus / (2 * workers))
-    return fit_nodes(resources, nodes)
+    # Ray is imported where it is used alone: the local executor does without.
+    from pipelines.cluster import start_cluster
 
-
-def fit_nodes(resources: Resources, nodes: list[dict[str, float]]) -> Resources:
-    """Return the resources with CPUs that the nodes can give: an actor lives on a single one.
-
-    Raises:
-        ValueError: the nodes can never hold so many actors.
-    """
-    hosts = [node for node in nodes if node.get("GPU", 0) >= resources.num_gpus and node.get("CPU")]
-    most = max((int(node["CPU"]) for node in hosts), default=0)
-    resources = replace(
-        resources,
-        num_cpus=round(min(resources.num_cpus, most / 2), 4),
-        cpus_per_worker=max(1, min(resources.cpus_per_worker, most)),
-    )
-    room = 0
-    for node in hosts:
-        by_cpu = int(node["CPU"] / resources.num_cpus + 1e-6)
-        room += min(by_cpu, int(node["GPU"])) if resources.num_gpus else by_cpu
-    if room < resources.workers:
-        raise ValueError(
-            f"the Ray cluster can never hold {resources.workers} actors that ask for "
-            f"{resources.ask} each on one node, only {room} of them; its nodes have {nodes}; give "
-            f"fewer --workers, or start nodes with more"
-        )
-    return resources
+    return start_cluster(config, weights_bytes, device)
 
 
 def make_shards(
@@ -124,6 +100,8 @@ def make_shards(
             local_maker.make_shard(index, rows, report)
             yield index
         return
+    from pipelines.pool import ActorPool
+
     pool = ActorPool(resources, maker, report, config.stall_timeout_s)
     try:
         yield from pool.run(iter(shards))

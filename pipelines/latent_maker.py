@@ -7,7 +7,7 @@ import torch
 
 from flipsketch.model import DTYPES, load_model
 from flipsketch.row import Row
-from pipelines.pool import Report
+from pipelines.executor import Report
 from pipelines.training_worker import open_clips, open_latents
 
 if TYPE_CHECKING:

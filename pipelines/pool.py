@@ -12,45 +12,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import ray
 from ray.exceptions import ActorUnavailableError, RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from flipsketch.row import Row
+from pipelines.executor import Maker, Report, Resources, Shard
 
 log = logging.getLogger(__name__)
-
-Shard = tuple[int, list[Row]]
-# Called by a maker with (index, good rows so far, failed rows so far).
-Report = Callable[[int, int, int], None]
 
 HEARTBEAT_S = 5.0
 # A row that kills its process does so four times; so many such rows in a row are no accident.
 MAX_DEATHS_IN_A_ROW = 20
 MAX_DEATHS_WHILE_LOADING = 3
-
-
-class Maker(Protocol):
-    def make_shard(self, index: int, rows: list[Row], report: Report) -> None: ...
-
-
-@dataclass(frozen=True)
-class Resources:
-    """What the executor has to offer, and what it makes of it."""
-
-    workers: int
-    device: Literal["cpu", "cuda"]
-    cpus_per_worker: int
-    """Threads that a worker may use without crowding out the others."""
-    num_cpus: float = 0
-    """Ray's logical CPUs for each actor."""
-    num_gpus: int = 0
-
-    @property
-    def ask(self) -> dict[str, float]:
-        return {"CPU": self.num_cpus, "GPU": self.num_gpus}
 
 
 @dataclass(eq=False)

@@ -18,7 +18,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from flipsketch.model import quiet_libraries
 from flipsketch.trainer import StepReport
-from pipelines.pool import HEARTBEAT_S, Resources
+from pipelines.executor import Resources
+from pipelines.pool import HEARTBEAT_S
 from pipelines.training_worker import TrainingWorker
 
 if TYPE_CHECKING:

@@ -35,10 +35,8 @@ from flipsketch.storage import PARTIAL, Folder, open_folder
 from flipsketch.trainer import StepReport
 from flipsketch.training import TrainingConfig, check_share, count_trained
 from flipsketch.training_card import write_training_card
-from pipelines.executor import ExecutorConfig, make_shards, start
+from pipelines.executor import ExecutorConfig, Resources, Shard, make_shards, start
 from pipelines.latent_maker import LatentMaker
-from pipelines.pool import Resources, Shard
-from pipelines.ray_training import train_on_ray
 from pipelines.run import anchor, refuse_vanishing_output
 from pipelines.training_progress import TrainingProgress
 from pipelines.training_worker import TrainingWorker, open_clips, open_latents
@@ -220,6 +218,8 @@ def carry_out(config: TrainConfig, plan: Plan, folder: Folder, resources: Resour
             if config.executor.executor == "local":
                 TrainingWorker(config, resources.device).run(progress.report)
             else:
+                from pipelines.ray_training import train_on_ray
+
                 train_on_ray(config, resources, progress.report)
     except KeyboardInterrupt:
         log.warning(

@@ -71,9 +71,10 @@ def test_pickled_weights_are_never_loaded(tiny_folder, tmp_path):
         load_model(pickled)
 
 
-def test_flipsketch_never_imports_ray():
+def test_flipsketch_and_jobs_that_stay_here_never_import_ray():
     program = """
 import importlib, pkgutil, sys, flipsketch
+import pipelines.animate, pipelines.rasterize, pipelines.status, pipelines.train
 for module in pkgutil.iter_modules(flipsketch.__path__):
     if module.name != "__main__":
         importlib.import_module(f"flipsketch.{module.name}")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import ray
 
-from pipelines.executor import ExecutorConfig, fit_nodes, make_shards
-from pipelines.pool import Resources
+from pipelines.cluster import fit_nodes
+from pipelines.executor import ExecutorConfig, Resources, make_shards
 from tests.corpora import ROOT
 
 ON_RAY = ExecutorConfig(stall_timeout_s=60)
