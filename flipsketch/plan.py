@@ -166,7 +166,7 @@ def read_plan(folder: Folder, *, trains: bool = False) -> Plan | None:
             document["log"],
             tuple(document.get("additions", ())),
         )
-        is_training = plan.settings["kind"] == "train"
+        is_training = plan.settings.get("kind") == "train"
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{folder}/{PLAN_FILE}: not a plan of this project ({error}); move the folder away, or "

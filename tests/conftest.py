@@ -9,6 +9,9 @@ from pipelines.animate import AnimateConfig
 from pipelines.executor import ExecutorConfig
 from tests.corpora import QUICK, good_rows, make_manifest
 
+# Two tests run at a time on as few as two cores, and threads that wait for a core spin.
+torch.set_num_threads(1)
+
 
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory):

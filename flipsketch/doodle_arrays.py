@@ -1,0 +1,102 @@
+"""Doodles as arrays of pixels, rendered once: what the embedded model learns from.
+
+A corpus is `<name>.npy`, uint8 (N, F, H, W, 3), with `<name>.json`, its prompts and subjects. It
+appears as a whole, and is read without being loaded.
+"""
+
+import functools
+import json
+import multiprocessing
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from flipsketch.actors import SIDE
+from flipsketch.doodle_corpus import leave_interrupts
+from flipsketch.doodles import Look, make_doodle, render_doodle, to_segments
+from flipsketch.drawing import Paint, Shape, draw
+
+CHUNK = 64
+
+
+@dataclass(frozen=True)
+class DoodleArrays:
+    clips: np.ndarray
+    """uint8 (N, F, H, W, 3), on disk."""
+    prompts: list[str]
+    subjects: list[str]
+
+
+def render_corpus(
+    folder: Path,
+    name: str,
+    *,
+    seed: int,
+    num_clips: int,
+    num_frames: int,
+    size: int,
+    look: Look,
+    subjects: tuple[str, ...],
+    workers: int,
+) -> DoodleArrays:
+    """Return a corpus, rendered if it is not there; clip i is of subject i modulo their number."""
+    if not (folder / f"{name}.json").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        shape = (num_clips, num_frames, size, size, 3)
+        partial = folder / f".{name}.npy"
+        clips = np.lib.format.open_memmap(partial, "w+", np.uint8, shape)
+        render = functools.partial(
+            render_index, seed=seed, num_frames=num_frames, size=size, look=look, subjects=subjects
+        )
+        facts = []
+        with multiprocessing.Pool(workers, leave_interrupts) as pool:
+            rendered = pool.imap(render, range(num_clips), chunksize=CHUNK)
+            for index, (frames, prompt, subject) in enumerate(rendered):
+                clips[index] = frames
+                facts.append({"prompt": prompt, "subject": subject})
+        clips.flush()
+        os.replace(partial, folder / f"{name}.npy")
+        unfinished = folder / f".{name}.json"
+        unfinished.write_text(json.dumps(facts))
+        os.replace(unfinished, folder / f"{name}.json")
+    facts = json.loads((folder / f"{name}.json").read_text())
+    return DoodleArrays(
+        np.load(folder / f"{name}.npy", mmap_mode="r"),
+        [fact["prompt"] for fact in facts],
+        [fact["subject"] for fact in facts],
+    )
+
+
+def render_index(
+    index: int, *, seed: int, num_frames: int, size: int, look: Look, subjects: tuple[str, ...]
+) -> tuple[np.ndarray, str, str]:
+    subject = subjects[index % len(subjects)]
+    doodle = make_doodle(seed, index, subject=subject)
+    return render_doodle(doodle, num_frames, size, look), doodle.prompt, subject
+
+
+def scribble(random: np.random.RandomState, size: int) -> np.ndarray:
+    """Return random strokes (H, W, 3), black on white: what any user's drawing may look like."""
+    scale = size / SIDE
+    count = int(np.exp(random.uniform(0, np.log(40))))
+    width = random.uniform(1.2, 12) if random.random_sample() < 0.3 else random.uniform(1.2, 4)
+    paint: Paint = {
+        "fill-rule": "nonzero",
+        "stroke-linecap": "round",
+        "stroke-linejoin": "round",
+        "stroke-miterlimit": 4.0,
+        "stroke-width": width,
+        "fill": "none",
+        "stroke": "#000000",
+        "stroke-opacity": 1.0,
+    }
+    shapes = []
+    for _ in range(count):
+        start = random.uniform(0.05, 0.95, 2) * SIDE
+        reach = np.exp(random.uniform(np.log(6), np.log(120)))
+        points = start + np.cumsum(random.normal(0, reach / 2, (3 * random.randint(1, 4), 2)), 0)
+        numbers = [*start.tolist(), *np.clip(points, 4, SIDE - 4).ravel().tolist()]
+        shapes.append(Shape(to_segments(numbers), (scale, 0.0, 0.0, scale, 0.0, 0.0), paint))
+    return draw(shapes, size, size)

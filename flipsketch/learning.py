@@ -1,0 +1,143 @@
+"""A loop that learns in slices: it goes on from its newest checkpoint, and stops when told to."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from flipsketch.checkpoints import load_newest, save_checkpoint
+from flipsketch.storage import Folder
+from flipsketch.training import RunningMean
+from flipsketch.validation import encode_png
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT_EVERY_S = 120.0
+LOG_EVERY_S = 30.0
+
+
+class Learner(Protocol):
+    """What can be trained step by step; `flipsketch.trainer.Trainer` is one too."""
+
+    num_done: int
+
+    def step(self) -> Any:
+        """Do a step and return a report with `loss`."""
+
+    def state(self) -> dict[str, Any]: ...
+    def restore(self, state: dict[str, Any]) -> None: ...
+
+
+class Report:
+    def __init__(self, loss: float) -> None:
+        self.loss = loss
+
+
+class SimpleLearner:
+    """Modules that are trained by AdamW, whose rate falls to zero along a cosine."""
+
+    def __init__(
+        self,
+        modules: list[nn.Module],
+        loss: Callable[[int], Tensor],
+        *,
+        num_steps: int,
+        learning_rate: float,
+        warmup_steps: int = 100,
+        ema_decay: float = 0.999,
+    ) -> None:
+        """
+        Args:
+            loss: returns the loss of a step, whose data follow from its number.
+        """
+        self.parameters = [parameter for module in modules for parameter in module.parameters()]
+        self.loss, self.num_done = loss, 0
+        self.optimizer = torch.optim.AdamW(self.parameters, learning_rate, betas=(0.9, 0.99))
+        self.rate = torch.optim.lr_scheduler.SequentialLR(
+            self.optimizer,
+            [
+                torch.optim.lr_scheduler.LinearLR(self.optimizer, 0.01, 1.0, warmup_steps),
+                torch.optim.lr_scheduler.CosineAnnealingLR(
+                    self.optimizer, max(1, num_steps - warmup_steps)
+                ),
+            ],
+            [warmup_steps],
+        )
+        self.mean = RunningMean(self.parameters, ema_decay)
+
+    def step(self) -> Report:
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.loss(self.num_done)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        self.optimizer.step()
+        self.rate.step()
+        self.mean.update()
+        self.num_done += 1
+        return Report(float(loss.detach()))
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "num_done": self.num_done,
+            "parameters": [parameter.detach().cpu() for parameter in self.parameters],
+            "mean": [mean.cpu() for mean in self.mean.means],
+            "optimizer": self.optimizer.state_dict(),
+            "rate": self.rate.state_dict(),
+        }
+
+    @torch.no_grad()
+    def restore(self, state: dict[str, Any]) -> None:
+        self.num_done = state["num_done"]
+        for name, values in (("parameters", self.parameters), ("mean", self.mean.means)):
+            for value, saved in zip(values, state[name], strict=True):
+                value.copy_(saved)
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.rate.load_state_dict(state["rate"])
+
+
+def learn(
+    folder: Folder,
+    learner: Learner,
+    num_steps: int,
+    *,
+    deadline: float,
+    draw: Callable[[], Image.Image],
+) -> list[float]:
+    """Train until all steps are done, or until a time of `time.monotonic()` has come.
+
+    Args:
+        folder: for checkpoints and pictures.
+        draw: returns a picture of what is learnt so far.
+
+    Returns:
+        The loss of each step so far; as many as there are steps if all are done.
+    """
+    losses: list[float] = []
+    _, state = load_newest(folder)
+    if state is not None:
+        losses = state.pop("losses").tolist()
+        learner.restore(state)
+    saved = logged = time.monotonic()
+    while learner.num_done < num_steps and (now := time.monotonic()) < deadline:
+        losses.append(learner.step().loss)
+        is_last = learner.num_done == num_steps
+        if is_last or now - saved > CHECKPOINT_EVERY_S or time.monotonic() >= deadline:
+            state = {**learner.state(), "losses": torch.tensor(losses)}
+            save_checkpoint(folder, learner.num_done, state, keep=2)
+            folder.publish(f"samples/step-{learner.num_done:06d}.png", encode_png(draw()))
+            saved = time.monotonic()
+        if is_last or now - logged > LOG_EVERY_S:
+            log.info(
+                "%s: step %d of %d, loss %.4f",
+                folder.path.rpartition("/")[2],
+                learner.num_done,
+                num_steps,
+                np.mean(losses[-100:]),
+            )
+            logged = now
+    return losses

@@ -1,0 +1,93 @@
+"""The embedded model's VAE: doodles in both looks and strokes of any kind, to latents and back."""
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from PIL import Image
+from torch import Tensor
+
+from flipsketch.dataset import random_state
+from flipsketch.doodle_arrays import DoodleArrays
+from flipsketch.learning import SimpleLearner
+
+INK_WEIGHT, KL_WEIGHT = 4.0, 1e-5
+BATCH_SIZE = 16
+
+
+def make_vae(size: int, latent_channels: int) -> AutoencoderKL:
+    """Return a VAE that halves frames three times."""
+    channels = (32, 64, 96, 128)
+    return AutoencoderKL(
+        sample_size=size,
+        block_out_channels=channels,
+        down_block_types=("DownEncoderBlock2D",) * len(channels),
+        up_block_types=("UpDecoderBlock2D",) * len(channels),
+        layers_per_block=1,
+        norm_num_groups=8,
+        latent_channels=latent_channels,
+        scaling_factor=1.0,
+    )
+
+
+class VAETraining:
+    """L1 on pixels, those with ink weighted five times, and a KL term that barely binds."""
+
+    def __init__(
+        self,
+        vae: AutoencoderKL,
+        corpora: list[DoodleArrays],
+        scribbles: np.ndarray,
+        *,
+        num_steps: int,
+        device: str,
+        seed: int,
+    ) -> None:
+        """
+        Args:
+            scribbles: uint8 (N, H, W, 3).
+        """
+        self.vae, self.corpora, self.scribbles = vae, corpora, scribbles
+        self.device, self.seed = device, seed
+        self.learner = SimpleLearner([vae], self.loss, num_steps=num_steps, learning_rate=2e-3)
+
+    def loss(self, step: int) -> Tensor:
+        random = random_state(self.seed, 3, step)
+        pixels = self.draw_pixels(random)
+        posterior = self.vae.encode(pixels).latent_dist
+        noise = torch.from_numpy(random.standard_normal(posterior.mean.shape).astype(np.float32))
+        decoded = self.vae.decode(posterior.mean + posterior.std * noise.to(self.device)).sample
+        # What is far from white: ink, and whatever is coloured strongly.
+        weights = 1 + INK_WEIGHT * (pixels.amin(dim=1, keepdim=True) < 0).float()
+        return (weights * (decoded - pixels).abs()).mean() + KL_WEIGHT * posterior.kl().mean()
+
+    def draw_pixels(self, random: np.random.RandomState, batch_size: int = BATCH_SIZE) -> Tensor:
+        """Return pixels (B, 3, H, W): a quarter scribbles, the rest from the corpora in turn."""
+        frames = []
+        for place in range(batch_size):
+            if place % 4 == 3:
+                frame = self.scribbles[random.randint(len(self.scribbles))]
+            else:
+                clips = self.corpora[place % len(self.corpora)].clips
+                frame = clips[random.randint(len(clips)), random.randint(clips.shape[1])]
+            frames.append(frame[:, ::-1] if random.random_sample() < 0.5 else frame)
+        pixels = torch.from_numpy(np.stack(frames)).float().permute(0, 3, 1, 2)
+        return (pixels / 127.5 - 1).to(self.device)
+
+    @torch.no_grad()
+    def draw(self) -> Image.Image:
+        """Return frames, and below them what comes back."""
+        pixels = self.draw_pixels(random_state(self.seed, 4), 16)
+        mean = self.learner.mean
+        with mean.swapped_in():
+            decoded = self.vae.decode(self.vae.encode(pixels).latent_dist.mode()).sample
+        both = torch.stack([pixels, decoded.clamp(-1, 1)], dim=0).cpu()
+        rows = ((both + 1) * 127.5).round().to(torch.uint8).permute(0, 3, 1, 4, 2)
+        height, count, width = rows.shape[1:4]
+        sheet = Image.fromarray(rows.reshape(2 * height, count * width, 3).numpy())
+        return sheet.resize((2 * sheet.width, 2 * sheet.height), Image.Resampling.NEAREST)
+
+
+@torch.no_grad()
+def measure_scale(vae: AutoencoderKL, pixels: Tensor) -> float:
+    """Return what latents are multiplied by to have unit deviation."""
+    return float(1 / vae.encode(pixels).latent_dist.mode().std())
