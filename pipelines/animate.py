@@ -27,10 +27,11 @@ from flipsketch.plan import FORMAT_VERSION, Plan, read_plan
 from flipsketch.sampling import SamplingConfig
 from flipsketch.storage import open_folder
 from pipelines.dry_run import print_dry_run
-from pipelines.executor import Resources, start
+from pipelines.executor import start
 from pipelines.maker import ROWS_PER_SHARD, AnimationMaker, row_schema
 from pipelines.planning import choose_rows_per_shard, read_summary
 from pipelines.run import Run, RunConfig, anchor, refuse_vanishing_output
+from pipelines.work import Resources
 
 ROW_TIMEOUT_S = {"cuda": 3600.0, "cpu": 86400.0}
 

@@ -3,16 +3,12 @@
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal
 
 import torch
 import tyro
 
-from flipsketch.row import Row
-
-Shard = tuple[int, list[Row]]
-# Called by a maker with (index, good rows so far, failed rows so far).
-Report = Callable[[int, int, int], None]
+from pipelines.work import Maker, Report, Resources, Shard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,27 +33,6 @@ class ExecutorConfig:
             raise ValueError(
                 f"the local executor is one worker, got workers={self.workers}; use --executor ray"
             )
-
-
-class Maker(Protocol):
-    def make_shard(self, index: int, rows: list[Row], report: Report) -> None: ...
-
-
-@dataclass(frozen=True)
-class Resources:
-    """What the executor has to offer, and what it makes of it."""
-
-    workers: int
-    device: Literal["cpu", "cuda"]
-    cpus_per_worker: int
-    """Threads that a worker may use without crowding out the others."""
-    num_cpus: float = 0
-    """Ray's logical CPUs for each actor."""
-    num_gpus: int = 0
-
-    @property
-    def ask(self) -> dict[str, float]:
-        return {"CPU": self.num_cpus, "GPU": self.num_gpus}
 
 
 def start(config: ExecutorConfig, weights_bytes: int, device: str | None) -> Resources:

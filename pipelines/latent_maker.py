@@ -7,8 +7,8 @@ import torch
 
 from flipsketch.model import DTYPES, load_model
 from flipsketch.row import Row
-from pipelines.executor import Report
 from pipelines.training_worker import open_clips, open_latents
+from pipelines.work import Report
 
 if TYPE_CHECKING:
     from pipelines.train import TrainConfig

@@ -24,7 +24,7 @@ from flipsketch.shard import ROW_SCHEMA, Sample, encode_sample, write_shard
 from flipsketch.sketch import load_sketch
 from flipsketch.storage import Folder, read_file, resolve
 from pipelines.attempts import Attempts
-from pipelines.executor import Report
+from pipelines.work import Report
 
 # A few minutes of work on a GPU, and what a kill costs at most.
 ROWS_PER_SHARD = 64

@@ -25,7 +25,7 @@ from flipsketch.shard import (
 )
 from flipsketch.storage import Folder
 from pipelines.attempts import Attempts, watchdog
-from pipelines.executor import Report
+from pipelines.work import Report
 
 REPORT_EVERY = 16
 

@@ -18,9 +18,9 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from flipsketch.model import quiet_libraries
 from flipsketch.trainer import StepReport
-from pipelines.executor import Resources
 from pipelines.pool import HEARTBEAT_S
 from pipelines.training_worker import TrainingWorker
+from pipelines.work import Resources
 
 if TYPE_CHECKING:
     from pipelines.train import TrainConfig

@@ -13,9 +13,10 @@ from flipsketch.plan import PLAN_FILE, Plan, begin_run, format_ranges
 from flipsketch.shard import read_shards
 from flipsketch.storage import PARTIAL, Folder, open_folder, resolve
 from pipelines.attempts import NOTES
-from pipelines.executor import ExecutorConfig, Maker, Resources, make_shards
+from pipelines.executor import ExecutorConfig, make_shards
 from pipelines.planning import missing_shards, retryable_rows, write_summary
 from pipelines.summary import Progress, RunSummary, exceeds, parse_max_failures
+from pipelines.work import Maker, Resources
 
 log = logging.getLogger(__name__)
 

@@ -35,11 +35,12 @@ from flipsketch.storage import PARTIAL, Folder, open_folder
 from flipsketch.trainer import StepReport
 from flipsketch.training import TrainingConfig, check_share, count_trained
 from flipsketch.training_card import write_training_card
-from pipelines.executor import ExecutorConfig, Resources, Shard, make_shards, start
+from pipelines.executor import ExecutorConfig, make_shards, start
 from pipelines.latent_maker import LatentMaker
 from pipelines.run import anchor, refuse_vanishing_output
 from pipelines.training_progress import TrainingProgress
 from pipelines.training_worker import TrainingWorker, open_clips, open_latents
+from pipelines.work import Resources, Shard
 
 log = logging.getLogger(__name__)
 

@@ -27,7 +27,9 @@ def test_kills_lose_double_and_half_show_nothing(roles, kills):
         text=True,
     )
     assert ended.returncode == 0, ended.stdout
-    lines = ended.stdout.splitlines()[-len(roles) :]
+    table = [line for line in ended.stdout.splitlines() if line.startswith("| ")]
+    lines = table[-len(roles) :]
+    assert len(table) == 1 + len(roles)
     for counts in ([cell.strip() for cell in line.split("|")[2:-1]] for line in lines):
         assert int(counts[0]) >= kills and int(counts[1]) >= 1
         assert counts[2:] == ["0", "0", "0", "0"]

@@ -1,16 +1,16 @@
 """The pool of actors on a real Ray, with makers that make next to nothing."""
 
 import functools
-import os
 import time
-from pathlib import Path
 
 import pytest
 import ray
 
 from pipelines.cluster import fit_nodes
-from pipelines.executor import ExecutorConfig, Resources, make_shards
+from pipelines.executor import ExecutorConfig, make_shards
+from pipelines.work import Resources
 from tests.corpora import ROOT
+from tests.makers import Maker, SlowMaker, UnloadableMaker
 
 ON_RAY = ExecutorConfig(stall_timeout_s=60)
 TWO = Resources(workers=2, device="cpu", cpus_per_worker=1, num_cpus=0.5)
@@ -32,27 +32,6 @@ def two_cpus():
     )
     yield
     ray.shutdown()
-
-
-class Maker:
-    """Leaves a file for each attempt at a shard, and dies in the first ones of chosen shards."""
-
-    def __init__(self, folder: Path, deaths: dict[int, int]):
-        self.folder, self.deaths = folder, deaths
-
-    def make_shard(self, index, rows, report):
-        attempt = sum(1 for _ in self.folder.glob(f"{index}-*"))
-        (self.folder / f"{index}-{attempt}").touch()
-        if attempt < self.deaths.get(index, 0):
-            os._exit(1)
-        if index == 13:
-            raise OSError("no space on shard 13")
-        report(index, len(rows), 0)
-
-
-class UnloadableMaker:
-    def __init__(self):
-        os._exit(1)
 
 
 def run(maker, shards, config=ON_RAY, resources=TWO):
@@ -93,11 +72,6 @@ def test_actors_that_find_no_place_end_the_run_with_what_was_asked_for(tmp_path)
         run(maker, [(0, [])], ExecutorConfig(stall_timeout_s=3))
     assert time.monotonic() - started < 30
     ray.kill(holder)
-
-
-class SlowMaker:
-    def make_shard(self, index, rows, report):
-        time.sleep(45)
 
 
 @pytest.mark.slow
