@@ -33,7 +33,7 @@ from tests.corpora import (
 pytestmark = pytest.mark.xdist_group("ray")
 
 
-@pytest.fixture(scope="module", params=[1, 2])
+@pytest.fixture(scope="module", params=[pytest.param(1, marks=pytest.mark.slow), 2])
 def cpus(request):
     """A Ray of one CPU, then one of two."""
     ray.init(address="local", num_cpus=request.param, include_dashboard=False, log_to_driver=False)
