@@ -39,7 +39,7 @@ from pipelines.executor import ExecutorConfig, make_shards, start
 from pipelines.latent_maker import LatentMaker
 from pipelines.run import anchor, refuse_vanishing_output
 from pipelines.training_progress import TrainingProgress
-from pipelines.training_worker import TrainingWorker, open_clips, open_latents
+from pipelines.training_worker import TrainingWorker, open_clips, open_latents, result_folder
 from pipelines.work import Resources, Shard
 
 log = logging.getLogger(__name__)
@@ -213,15 +213,8 @@ def carry_out(config: TrainConfig, plan: Plan, folder: Folder, resources: Resour
     )
     clips_per_step = config.training.global_batch_size
     try:
-        if config.cache_latents and num_before < num_steps:
-            make_latents(config, resources)
-        with TrainingProgress(num_before, num_steps, clips_per_step) as progress:
-            if config.executor.executor == "local":
-                TrainingWorker(config, resources.device).run(progress.report)
-            else:
-                from pipelines.ray_training import train_on_ray
-
-                train_on_ray(config, resources, progress.report)
+        if num_before < num_steps or not result_folder(config).exists():
+            train_all(config, resources, num_before)
     except KeyboardInterrupt:
         log.warning(
             "interrupted: the checkpoint after step %d of %d stays; the same command goes on",
@@ -247,6 +240,19 @@ def carry_out(config: TrainConfig, plan: Plan, folder: Folder, resources: Resour
         folder,
     )
     return 0
+
+
+def train_all(config: TrainConfig, resources: Resources, num_before: int) -> None:
+    if config.cache_latents:
+        make_latents(config, resources)
+    training = config.training
+    with TrainingProgress(num_before, training.num_steps, training.global_batch_size) as progress:
+        if config.executor.executor == "local":
+            TrainingWorker(config, resources.device).run(progress.report)
+        else:
+            from pipelines.ray_training import train_on_ray
+
+            train_on_ray(config, resources, progress.report)
 
 
 def newest_step(folder: Folder) -> int:
