@@ -149,9 +149,7 @@ class TrainingWorker:
 
     def write_result(self) -> None:
         """Write the adapter, or the model with the running means of its weights."""
-        output = Path(
-            self.folder.join("lora" if self.config.training.method == "lora" else "model")
-        )
+        output = result_folder(self.config)
         if output.exists():
             return
         networks = trained_networks(self.model, self.config.training)
@@ -161,6 +159,10 @@ class TrainingWorker:
         else:
             with self.trainer.averaged():
                 save_model(networks, find_model(self.config.model), output)
+
+
+def result_folder(config: "TrainConfig") -> Path:
+    return Path(config.output) / ("lora" if config.training.method == "lora" else "model")
 
 
 def open_clips(config: "TrainConfig") -> TrainingClips:
