@@ -11,6 +11,7 @@ from pathlib import Path
 
 from flipsketch.doodle_sheet import write_sheet
 from flipsketch.doodles import Doodle, Look, frame_times, make_doodle
+from flipsketch.subjects import SUBJECTS
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,8 @@ class DoodlesConfig:
     """sketch: black strokes on white; filled: the same in colours, before a backdrop."""
     workers: int = 1
     """Processes that draw."""
+    subjects: tuple[str, ...] = ()
+    """Draw these alone, in turn, one on each canvas; by default all, one or two."""
     contact_sheet: str | None = None
     """PNG to write: a few frames of everything that there is to draw, with prompts."""
 
@@ -38,6 +41,10 @@ class DoodlesConfig:
         for name, least in (("num_animations", 1), ("num_frames", 2), ("seed", 0), ("workers", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if unknown := [subject for subject in self.subjects if subject not in SUBJECTS]:
+            raise ValueError(
+                f"there is no subject {unknown[0]!r} to draw; there are {', '.join(SUBJECTS)}"
+            )
         if self.output is None and self.contact_sheet is None:
             raise ValueError("nothing to do: give --output, a folder, or --contact-sheet, a PNG")
         if self.contact_sheet is not None and not self.contact_sheet.endswith(".png"):
@@ -90,7 +97,9 @@ def write_index(folder: Path, config: DoodlesConfig, there: dict[str, str], inde
     Args:
         there: names of the animations in the folder, by their index.
     """
-    doodle = make_doodle(config.seed, index)
+    subjects = config.subjects
+    subject = subjects[index % len(subjects)] if subjects else None
+    doodle = make_doodle(config.seed, index, subject=subject)
     name = there.get(doodle.name.partition("-")[0], doodle.name)
     if name != doodle.name:
         raise ValueError(

@@ -1,14 +1,14 @@
 """A real model folder at toy size with random weights: every class is ModelScope's own, so what
 runs on it runs on the real one. It draws noise, for tests and for looking at the machinery."""
 
-import json
-import os
 from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from flipsketch.doodle_model import save_parts
 
 CONTEXT_LENGTH = 24
 TEXT_WIDTH = 32
@@ -68,17 +68,8 @@ def write_tiny_model(folder: str | Path, *, seed: int = 0, size: int = 32) -> Pa
         "tokenizer": tokenizer,
         "scheduler": scheduler,
     }
-    index: dict = {"_class_name": "TextToVideoSDPipeline"}
-    for name, part in parts.items():
-        part.save_pretrained(folder / name)
-        library = "transformers" if name in ("text_encoder", "tokenizer") else "diffusers"
-        index[name] = [library, type(part).__name__]
-    (folder / "README.md").write_text(
-        "---\nlicense: cc0-1.0\n---\nToy text-to-video model with random weights.\n"
-    )
-    # Last and in one move, so that a folder with an index is whole.
-    (folder / "model_index.json.new").write_text(json.dumps(index, indent=1) + "\n")
-    os.replace(folder / "model_index.json.new", folder / "model_index.json")
+    card = "---\nlicense: cc0-1.0\n---\nToy text-to-video model with random weights.\n"
+    save_parts(parts, folder, card)
     return folder
 
 

@@ -1,0 +1,90 @@
+"""The embedded scorer: a small CLIP (Radford et al., 2021) on doodles and their prompts."""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import CLIPConfig, CLIPModel, CLIPTokenizer, CLIPVisionConfig
+
+from flipsketch.dataset import random_state
+from flipsketch.doodle_arrays import DoodleArrays
+from flipsketch.doodle_model import text_config
+from flipsketch.learning import SimpleLearner
+
+BATCH_SIZE = 128
+LARGEST_SHIFT = 4  # pixels
+
+
+def make_clip(tokenizer: CLIPTokenizer, size: int) -> CLIPModel:
+    vision = CLIPVisionConfig(
+        hidden_size=128,
+        intermediate_size=256,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        image_size=size,
+        patch_size=8,
+        projection_dim=64,
+    )
+    text = text_config(tokenizer, num_layers=2)
+    text.projection_dim = 64
+    return CLIPModel(
+        CLIPConfig(text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=64)
+    )
+
+
+class CLIPTraining:
+    """Each frame with its prompt, against all others of a batch; equal prompts count as right."""
+
+    def __init__(
+        self,
+        clip: CLIPModel,
+        tokenizer: CLIPTokenizer,
+        corpora: list[DoodleArrays],
+        *,
+        num_steps: int,
+        device: str,
+        seed: int,
+    ) -> None:
+        self.clip, self.corpora, self.device, self.seed = clip, corpora, device, seed
+        self.tokens = [
+            tokenizer(
+                corpus.prompts,
+                padding="max_length",
+                max_length=tokenizer.model_max_length,
+                truncation=True,
+                return_tensors="pt",
+            ).input_ids
+            for corpus in corpora
+        ]
+        self.learner = SimpleLearner([clip], self.loss, num_steps=num_steps, learning_rate=1e-3)
+
+    def loss(self, step: int) -> Tensor:
+        logits, same = self.match(random_state(self.seed, 8, step))
+        targets = same / same.sum(dim=1, keepdim=True)
+        by_frame = F.cross_entropy(logits, targets)
+        return (by_frame + F.cross_entropy(logits.T, targets)) / 2
+
+    def match(self, random: np.random.RandomState) -> tuple[Tensor, Tensor]:
+        """Return logits of frames against prompts (B, B), and 1 where the prompts are equal."""
+        frames, tokens = [], []
+        for place in range(BATCH_SIZE):
+            which = place % len(self.corpora)
+            clips = self.corpora[which].clips
+            index = random.randint(len(clips))
+            frame = clips[index, random.randint(clips.shape[1])]
+            # Where it stands tells what it is of a corpus of ours alone.
+            shift = random.randint(-LARGEST_SHIFT, LARGEST_SHIFT + 1, 2)
+            frames.append(np.roll(frame, shift, (0, 1)))
+            tokens.append(self.tokens[which][index])
+        pixels = torch.from_numpy(np.stack(frames)).to(self.device).permute(0, 3, 1, 2)
+        ids = torch.stack(tokens).to(self.device)
+        out = self.clip(pixel_values=pixels.float() / 127.5 - 1, input_ids=ids)
+        same = (ids[:, None] == ids[None]).all(dim=2).float()
+        return out.logits_per_image, same
+
+    @torch.no_grad()
+    def accuracy(self) -> float:
+        """Return how often a frame's own prompt comes first in a batch."""
+        with self.learner.mean.swapped_in():
+            logits, same = self.match(random_state(self.seed, 9))
+        return float(same.gather(1, logits.argmax(dim=1, keepdim=True)).mean())

@@ -1,0 +1,101 @@
+"""The embedded model `doodle`: ModelScope's classes, small enough for a laptop and a repository."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from diffusers import DDIMScheduler, UNet3DConditionModel
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+CONTEXT_LENGTH = 24
+TEXT_WIDTH = 128
+VOCABULARY_SIZE = 1024
+
+
+def make_tokenizer(prompts: list[str]) -> CLIPTokenizer:
+    """Return a byte-pair tokenizer as CLIP's, whose merges are learnt from prompts."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    learnt = Tokenizer(models.BPE(end_of_word_suffix="</w>", fuse_unk=False))
+    learnt.normalizer = normalizers.Lowercase()
+    learnt.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY_SIZE,
+        initial_alphabet=alphabet,
+        end_of_word_suffix="</w>",
+        show_progress=False,
+    )
+    learnt.train_from_iterator(prompts, trainer)
+    merges = [tuple(merge) for merge in json.loads(learnt.to_str())["model"]["merges"]]
+    tokens = [*alphabet, *(f"{letter}</w>" for letter in alphabet)]
+    tokens += list(dict.fromkeys("".join(merge) for merge in merges))
+    tokens = list(dict.fromkeys([*tokens, "<|startoftext|>", "<|endoftext|>"]))
+    return CLIPTokenizer(
+        vocab={token: number for number, token in enumerate(tokens)},
+        merges=merges,
+        model_max_length=CONTEXT_LENGTH,
+    )
+
+
+def make_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
+    return CLIPTextModel(text_config(tokenizer))
+
+
+def text_config(tokenizer: CLIPTokenizer, num_layers: int = 3) -> CLIPTextConfig:
+    return CLIPTextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=TEXT_WIDTH,
+        intermediate_size=2 * TEXT_WIDTH,
+        num_hidden_layers=num_layers,
+        num_attention_heads=4,
+        max_position_embeddings=CONTEXT_LENGTH,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+
+
+def make_unet(size: int, latent_channels: int) -> UNet3DConditionModel:
+    """Return a UNet for latents of `size` x `size`, 8.5 M parameters."""
+    channels = (64, 128)
+    return UNet3DConditionModel(
+        sample_size=size,
+        in_channels=latent_channels,
+        out_channels=latent_channels,
+        block_out_channels=channels,
+        down_block_types=("CrossAttnDownBlock3D",) * len(channels),
+        up_block_types=("CrossAttnUpBlock3D",) * len(channels),
+        layers_per_block=1,
+        norm_num_groups=8,
+        attention_head_dim=32,
+        cross_attention_dim=TEXT_WIDTH,
+    )
+
+
+def make_scheduler() -> DDIMScheduler:
+    """Return ModelScope's noise schedule, for a model that predicts velocity."""
+    return DDIMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
+        prediction_type="v_prediction",
+    )
+
+
+def save_parts(parts: dict[str, Any], folder: Path, card: str) -> None:
+    """Write a model folder in diffusers' layout; its index comes last."""
+    index: dict[str, Any] = {"_class_name": "TextToVideoSDPipeline"}
+    for name, part in parts.items():
+        part.save_pretrained(folder / name)
+        library = "transformers" if name in ("text_encoder", "tokenizer") else "diffusers"
+        index[name] = [library, type(part).__name__]
+    (folder / "README.md").write_text(card)
+    # In one move, so that a folder with an index is whole.
+    (folder / "model_index.json.new").write_text(json.dumps(index, indent=1) + "\n")
+    os.replace(folder / "model_index.json.new", folder / "model_index.json")

@@ -1,0 +1,64 @@
+"""Latents of an array of clips, encoded once and held in memory, as samples for the trainer."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from torch.utils.data import Dataset
+
+from flipsketch.dataset import random_state
+from flipsketch.doodle_arrays import DoodleArrays
+
+CHUNK = 256
+
+
+@torch.no_grad()
+def encode_corpus(vae: AutoencoderKL, corpus: DoodleArrays, path: Path, device: str) -> np.ndarray:
+    """Return latents float16 (N, F, C, h, w), times the VAE's factor; encoded if not on disk."""
+    if not path.exists():
+        frames = corpus.clips.reshape(-1, *corpus.clips.shape[2:])
+        parts = []
+        for start in range(0, len(frames), CHUNK):
+            pixels = torch.from_numpy(np.array(frames[start : start + CHUNK])).to(device)
+            pixels = pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
+            parts.append(vae.encode(pixels).latent_dist.mode().half().cpu().numpy())
+        latents = np.concatenate(parts)
+        scaled = (latents.astype(np.float32) * vae.config.scaling_factor).astype(np.float16)
+        unfinished = path.with_name(f".{path.name}")
+        np.save(unfinished, scaled.reshape(*corpus.clips.shape[:2], *scaled.shape[1:]))
+        os.replace(unfinished, path)
+    return np.load(path)
+
+
+class LatentWindows(Dataset):
+    """Samples by position, as `flipsketch.dataset.TrainingClips` has them: a clip's latents
+    (C, F, h, w), all of its frames or a single one, and its prompt."""
+
+    def __init__(
+        self, latents: np.ndarray, prompts: list[str], num_frames: int, prompt_dropout: float
+    ) -> None:
+        assert num_frames in (1, latents.shape[1]), "a clip's motion is told by all of its frames"
+        self.latents, self.prompts = latents, prompts
+        self.num_frames, self.prompt_dropout = num_frames, prompt_dropout
+        self.epoch, self.order = -1, np.zeros(0, int)
+
+    def __len__(self) -> int:
+        return len(self.latents)
+
+    def __getitem__(self, position: int) -> dict[str, Any]:
+        epoch, place = divmod(position, len(self))
+        if epoch != self.epoch:
+            self.epoch, self.order = epoch, random_state(5, epoch).permutation(len(self))
+        clip, random = self.order[place], random_state(6, position)
+        latents = self.latents[clip]
+        if self.num_frames == 1:
+            first = random.randint(len(latents))
+            latents = latents[first : first + 1]
+        is_dropped = random.random_sample() < self.prompt_dropout
+        return {
+            "latents": torch.from_numpy(latents.astype(np.float32)).transpose(0, 1),
+            "prompt": "" if is_dropped else self.prompts[clip],
+        }

@@ -1,0 +1,15 @@
+#!/usr/bin/env python
+"""Make the embedded model, its adapter and its scorer, from doodles alone.
+
+Takes hours on a CPU and minutes on a large GPU; the same command goes on.
+
+    python jobs/make_doodle_model.py --output out/doodle-model --minutes 60
+"""
+
+import sys
+
+from pipelines.cli import run
+from pipelines.doodle_model import DoodleModelConfig, make_doodle_model
+
+if __name__ == "__main__":
+    sys.exit(run(make_doodle_model, DoodleModelConfig, __doc__))

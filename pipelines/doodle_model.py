@@ -1,0 +1,309 @@
+"""Make the embedded model: doodles to pixels, pixels to latents, and on them what the paper's model
+is trained for. Each stage goes on from the files that it left, so it may be cut into slices."""
+
+import logging
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+
+from flipsketch.animation import RasterConfig
+from flipsketch.clip_training import CLIPTraining, make_clip
+from flipsketch.dataset import random_state
+from flipsketch.doodle_arrays import DoodleArrays, render_corpus, scribble
+from flipsketch.doodle_corpus import DoodlesConfig, make_doodles
+from flipsketch.doodle_model import (
+    make_scheduler,
+    make_text_encoder,
+    make_tokenizer,
+    make_unet,
+    save_parts,
+)
+from flipsketch.latent_arrays import LatentWindows, encode_corpus
+from flipsketch.learning import learn
+from flipsketch.model import VideoModel, load_model
+from flipsketch.plain_sampling import sample_from_text
+from flipsketch.preview import draw_strip, stack
+from flipsketch.storage import new_folder, open_folder
+from flipsketch.trainer import Trainer
+from flipsketch.training import TrainingConfig
+from flipsketch.vae_training import VAETraining, make_vae, measure_scale
+from pipelines.executor import ExecutorConfig
+from pipelines.rasterize import RasterizeConfig, make_training_shards
+from pipelines.train import TrainConfig, train
+
+log = logging.getLogger(__name__)
+
+SIZE, NUM_FRAMES = 64, 10
+SUBJECTS: tuple[str, ...] = (
+    *("ball", "balloon", "bird", "boat", "butterfly", "car", "cat", "dog", "fish", "flower"),
+    *("heart", "person", "rocket", "star", "sun", "tree"),
+)
+SHOWN = (
+    "a bird flies to the left",
+    "the fish is swimming right",
+    "a balloon floating upwards",
+    "a person walks to the right",
+    "the car drives to the left",
+    "a flower sways",
+)
+Stage = Literal["vae", "images", "clips", "lora", "clip"]
+STAGES: tuple[Stage, ...] = ("vae", "images", "clips", "lora", "clip")
+CARD = "---\nlicense: cc0-1.0\n---\nBeing made.\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoodleModelConfig:
+    output: str = "out/doodle-model"
+    """Folder for all that is made."""
+    stages: tuple[Stage, ...] = STAGES
+    """Those to do, in this order; what is done is not done again."""
+    minutes: float = float("inf")
+    """Stop after so many, to go on another time; the adapter's training runs to its end."""
+    device: Literal["cpu", "cuda"] | None = None
+    """By default the GPU if there is one."""
+    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+    """CPU threads, and processes that draw."""
+    num_clips: int = 6400
+    """Doodles in colours; of sketches half as many."""
+    latent_channels: int = 8
+    """Of 8 x 8 latents."""
+    vae_steps: int = 3000
+    image_steps: int = 3000
+    clip_steps: int = 3000
+    lora_steps: int = 600
+    scorer_steps: int = 3000
+    seed: int = 0
+
+
+def make_doodle_model(config: DoodleModelConfig) -> int:
+    """Do the stages and return the exit code: 0 if all are done, 1 if time ran out before.
+
+    Raises:
+        OSError, ValueError: a stage before is not done, or files cannot be written.
+    """
+    torch.set_num_threads(config.threads)
+    making = Making(config)
+    for stage in config.stages:
+        log.info("stage %s", stage)
+        if not getattr(making, f"make_{stage}")():
+            log.info("%s is not done; the same command goes on", stage)
+            return 1
+    return 0
+
+
+class Making:
+    """The stages; each returns whether it is done."""
+
+    def __init__(self, config: DoodleModelConfig) -> None:
+        self.config = config
+        self.folder = Path(config.output)
+        self.device = config.device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.deadline = time.monotonic() + 60 * config.minutes
+
+    def corpus(self, look: Literal["filled", "sketch"]) -> DoodleArrays:
+        return render_corpus(
+            self.folder / "arrays",
+            look,
+            seed=1 if look == "filled" else 2,
+            num_clips=self.config.num_clips // (1 if look == "filled" else 2),
+            num_frames=NUM_FRAMES,
+            size=SIZE,
+            look=look,
+            subjects=SUBJECTS,
+            workers=self.config.threads,
+        )
+
+    def scribbles(self) -> np.ndarray:
+        path = self.folder / "arrays" / "scribbles.npy"
+        if not path.exists():
+            drawn = np.stack([scribble(random_state(7, index), SIZE) for index in range(6000)])
+            unfinished = path.with_name(".scribbles.npy")
+            np.save(unfinished, drawn)
+            unfinished.rename(path)
+        return np.load(path, mmap_mode="r")
+
+    def make_vae(self) -> bool:
+        config = self.config
+        if (self.folder / "vae" / "model").exists():
+            return True
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            vae = make_vae(SIZE, config.latent_channels).to(self.device)
+        training = VAETraining(
+            vae,
+            [self.corpus("filled"), self.corpus("sketch")],
+            self.scribbles(),
+            num_steps=config.vae_steps,
+            device=self.device,
+            seed=config.seed,
+        )
+        folder = open_folder(str(self.folder / "vae"))
+        losses = learn(
+            folder, training.learner, config.vae_steps, deadline=self.deadline, draw=training.draw
+        )
+        if len(losses) < config.vae_steps:
+            return False
+        with training.learner.mean.swapped_in(), new_folder(self.folder / "vae" / "model") as out:
+            pixels = training.draw_pixels(random_state(config.seed, 10), 256)
+            vae.register_to_config(scaling_factor=measure_scale(vae, pixels))
+            vae.save_pretrained(out)
+        return True
+
+    def make_images(self) -> bool:
+        return self.make_base("images", 1, self.config.image_steps, 64, None)
+
+    def make_clips(self) -> bool:
+        return self.make_base("clips", NUM_FRAMES, self.config.clip_steps, 16, "images")
+
+    def make_base(
+        self, name: str, num_frames: int, num_steps: int, batch_size: int, start: str | None
+    ) -> bool:
+        """Train UNet and text encoder on the filled look: on single frames first, then on clips."""
+        from diffusers import AutoencoderKL
+
+        output = self.folder / name / "model"
+        if output.exists():
+            return True
+        corpus = self.corpus("filled")
+        vae = AutoencoderKL.from_pretrained(self.folder / "vae" / "model").eval().to(self.device)
+        if start is None:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(self.config.seed)
+                tokenizer = make_tokenizer(
+                    sorted({*corpus.prompts, *self.corpus("sketch").prompts})
+                )
+                encoder = make_text_encoder(tokenizer)
+                unet = make_unet(SIZE // 8, self.config.latent_channels)
+            model = VideoModel(unet, vae, encoder, tokenizer, make_scheduler())
+        else:
+            model = load_model(self.folder / start / "model")
+        for network in (model.unet, model.vae, model.text_encoder):
+            network.requires_grad_(False).eval().to(self.device)
+        latents = encode_corpus(vae, corpus, self.folder / "arrays" / "latents.npy", self.device)
+        training = TrainingConfig(
+            method="full",
+            train_text_encoder=True,
+            num_steps=num_steps,
+            global_batch_size=batch_size,
+            batch_size=batch_size,
+            num_frames=num_frames,
+            learning_rate=1e-3,
+            warmup_steps=200,
+            schedule="cosine",
+            ema_decay=0.998,
+            seed=self.config.seed,
+        )
+        windows = LatentWindows(latents, corpus.prompts, num_frames, training.prompt_dropout)
+        trainer = Trainer(model, windows, training)
+
+        def draw() -> Image.Image:
+            with trainer.averaged():
+                return draw_from_text(model, num_frames)
+
+        folder = open_folder(str(self.folder / name))
+        losses = learn(folder, trainer, num_steps, deadline=self.deadline, draw=draw)
+        if len(losses) < num_steps:
+            return False
+        with trainer.averaged(), new_folder(output) as out:
+            parts = {
+                "unet": model.unet,
+                "vae": model.vae,
+                "text_encoder": model.text_encoder,
+                "tokenizer": model.tokenizer,
+                "scheduler": model.scheduler,
+            }
+            save_parts(parts, out, CARD)
+        return True
+
+    def make_lora(self) -> bool:
+        """The sketch adapter, by the project's own jobs."""
+        doodles, shards = self.folder / "lora-doodles", self.folder / "lora-shards"
+        make_doodles(
+            DoodlesConfig(
+                output=str(doodles),
+                num_animations=self.config.num_clips // 2,
+                num_frames=NUM_FRAMES,
+                seed=3,
+                subjects=SUBJECTS,
+                workers=self.config.threads,
+            )
+        )
+        local = ExecutorConfig(executor="local")
+        rasterize = RasterizeConfig(
+            animations=str(doodles),
+            output=str(shards),
+            raster=RasterConfig(size=SIZE),
+            licence="cc0-1.0",
+            executor=local,
+        )
+        if make_training_shards(rasterize) != 0:
+            return False
+        training = TrainConfig(
+            shards=str(shards),
+            model=str(self.folder / "clips" / "model"),
+            output=str(self.folder / "lora"),
+            training=TrainingConfig(
+                target_set="all",
+                num_steps=self.config.lora_steps,
+                global_batch_size=16,
+                batch_size=16,
+                num_frames=NUM_FRAMES,
+                learning_rate=1e-3,
+                warmup_steps=50,
+                schedule="cosine",
+                seed=self.config.seed,
+            ),
+            threads=self.config.threads,
+            checkpoint_every=100,
+            validate_every=200,
+            executor=local,
+        )
+        return train(training) == 0
+
+    def make_clip(self) -> bool:
+        """The scorer."""
+        if (self.folder / "clip" / "model").exists():
+            return True
+        model = load_model(self.folder / "images" / "model")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.config.seed)
+            clip = make_clip(model.tokenizer, SIZE).to(self.device)
+        training = CLIPTraining(
+            clip,
+            model.tokenizer,
+            [self.corpus("filled"), self.corpus("sketch")],
+            num_steps=self.config.scorer_steps,
+            device=self.device,
+            seed=self.config.seed,
+        )
+
+        def draw() -> Image.Image:
+            page = Image.new("RGB", (320, 24), "white")
+            ImageDraw.Draw(page).text((4, 4), f"first of 128: {training.accuracy():.3f}", "black")
+            return page
+
+        folder = open_folder(str(self.folder / "clip"))
+        num_steps = self.config.scorer_steps
+        losses = learn(folder, training.learner, num_steps, deadline=self.deadline, draw=draw)
+        if len(losses) < num_steps:
+            return False
+        with training.learner.mean.swapped_in(), new_folder(self.folder / "clip" / "model") as out:
+            clip.save_pretrained(out)
+            model.tokenizer.save_pretrained(out)
+        log.info("a frame's own prompt comes first of 128 in %.1f%%", 100 * training.accuracy())
+        return True
+
+
+def draw_from_text(model: VideoModel, num_frames: int) -> Image.Image:
+    """Return a picture of what the model makes of some prompts alone."""
+    strips = []
+    for seed, prompt in enumerate(SHOWN):
+        frames = sample_from_text(model, prompt, seed=seed, num_frames=num_frames)
+        strips.append(draw_strip(None, frames, [prompt]))
+    return stack(strips)

@@ -1,0 +1,120 @@
+"""Learning in slices is learning in one go; what the embedded model is made of."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from flipsketch.doodle_arrays import DoodleArrays, render_corpus, scribble
+from flipsketch.doodle_model import make_tokenizer
+from flipsketch.latent_arrays import LatentWindows, encode_corpus
+from flipsketch.learning import SimpleLearner, learn
+from flipsketch.storage import open_folder
+from flipsketch.vae_training import VAETraining, make_vae
+
+
+def make_learner() -> SimpleLearner:
+    torch.manual_seed(0)
+    layer = nn.Linear(4, 1)
+
+    def loss(step: int) -> torch.Tensor:
+        random = torch.Generator().manual_seed(step)
+        inputs = torch.randn(8, 4, generator=random)
+        return (layer(inputs) - inputs.sum(dim=1, keepdim=True)).square().mean()
+
+    return SimpleLearner([layer], loss, num_steps=300, learning_rate=0.1, warmup_steps=10)
+
+
+def draw() -> Image.Image:
+    return Image.new("L", (1, 1))
+
+
+def test_learning_in_slices_is_learning_in_one_go(tmp_path):
+    whole = make_learner()
+    folder = open_folder(str(tmp_path / "whole"))
+    losses = learn(folder, whole, 300, deadline=time.monotonic() + 60, draw=draw)
+    assert len(losses) == 300 and np.mean(losses[-10:]) < 0.01 * np.mean(losses[:10])
+
+    folder = open_folder(str(tmp_path / "slices"))
+    num_slices, sliced = 0, []
+    while len(sliced) < 300:
+        learner = make_learner()
+        sliced = learn(folder, learner, 300, deadline=time.monotonic() + 0.05, draw=draw)
+        num_slices += 1
+        assert num_slices < 300
+    assert num_slices > 1
+    np.testing.assert_array_equal(sliced, np.float32(losses))
+    for one, other in zip(whole.parameters, learner.parameters, strict=True):
+        assert torch.equal(one, other)
+    for one, other in zip(whole.mean.means, learner.mean.means, strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> DoodleArrays:
+    return render(tmp_path_factory.mktemp("arrays"))
+
+
+def render(folder: Path) -> DoodleArrays:
+    return render_corpus(
+        folder,
+        "filled",
+        seed=1,
+        num_clips=6,
+        num_frames=3,
+        size=16,
+        look="filled",
+        subjects=("ball", "bird"),
+        workers=2,
+    )
+
+
+def test_a_corpus_is_rendered_once_and_the_same_anywhere(corpus, tmp_path):
+    assert corpus.clips.shape == (6, 3, 16, 16, 3) and corpus.subjects == ["ball", "bird"] * 3
+    again = render(tmp_path)
+    np.testing.assert_array_equal(again.clips, corpus.clips)
+    assert again.prompts == corpus.prompts
+    before = (tmp_path / "filled.npy").stat().st_mtime_ns
+    render(tmp_path)
+    assert (tmp_path / "filled.npy").stat().st_mtime_ns == before
+
+
+def test_scribbles_are_ink_on_white():
+    for seed in range(20):
+        sketch = scribble(np.random.RandomState(seed), 32)
+        assert sketch.shape == (32, 32, 3) and sketch.min() < 200 and sketch.max() == 255
+
+
+def test_the_tokenizer_takes_a_token_for_a_known_word(tmp_path):
+    tokenizer = make_tokenizer(["a bird flies to the left", "the bird is flying left"] * 20)
+    tokenizer.save_pretrained(tmp_path)
+    tokenizer = type(tokenizer).from_pretrained(tmp_path)
+    text = "the bird flies left"
+    ids = tokenizer(text).input_ids
+    assert len(ids) == 2 + 4 and tokenizer.decode(ids, skip_special_tokens=True).strip() == text
+    # Of a word that it never saw, the letters are known.
+    assert tokenizer.decode(tokenizer("zebra 7").input_ids[1:-1]).replace(" ", "") == "zebra7"
+
+
+def test_the_vae_learns_and_its_latents_become_samples(corpus, tmp_path):
+    torch.manual_seed(0)
+    vae = make_vae(16, 4)
+    scribbles = np.stack([scribble(np.random.RandomState(seed), 16) for seed in range(4)])
+    training = VAETraining(vae, [corpus], scribbles, num_steps=30, device="cpu", seed=0)
+    losses = [training.learner.step().loss for _ in range(30)]
+    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
+    assert training.draw().height == 4 * 16
+
+    latents = encode_corpus(vae, corpus, tmp_path / "latents.npy", "cpu")
+    assert latents.shape == (6, 3, 4, 2, 2)
+    np.testing.assert_array_equal(encode_corpus(vae, corpus, tmp_path / "latents.npy", ""), latents)
+    clips = LatentWindows(latents, corpus.prompts, 3, 0.0)
+    assert sorted(clips[position]["prompt"] for position in range(6)) == sorted(corpus.prompts)
+    assert clips[0]["latents"].shape == (4, 3, 2, 2)
+    stills = LatentWindows(latents, corpus.prompts, 1, 0.5)
+    assert stills[7]["latents"].shape == (4, 1, 2, 2)
+    assert {stills[position]["prompt"] == "" for position in range(20)} == {True, False}
