@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
-import tyro
 from tyro.conf import Positional, arg
 
 from flipsketch.clip import encode_filmstrip, encode_gif
+from flipsketch.command_line import parse
 from flipsketch.model import DTYPES, load_model, quiet_libraries
 from flipsketch.sampling import SamplingConfig, animate
 from flipsketch.sketch import load_sketch
@@ -61,13 +61,6 @@ def main(config: OneConfig) -> None:
 if __name__ == "__main__":
     quiet_libraries()
     try:
-        main(
-            tyro.cli(
-                OneConfig,
-                prog="python -m flipsketch",
-                description=__doc__,
-                config=(tyro.conf.OmitArgPrefixes,),
-            )
-        )
+        main(parse(OneConfig, __doc__, prog="python -m flipsketch"))
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")

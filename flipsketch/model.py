@@ -21,6 +21,7 @@ from flipsketch.storage import new_folder
 
 log = logging.getLogger(__name__)
 
+EMBEDDED = Path(__file__).parent.parent / "data" / "models"
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 DTYPES = {
     "float64": torch.float64,
@@ -148,7 +149,7 @@ def load_model(
     except OSError as error:
         raise ValueError(f"{folder}: cannot load the model: {error}") from error
     if lora is not None:
-        load_lora(unet, text_encoder, lora)
+        load_lora(unet, text_encoder, find_embedded(lora))
         unet, text_encoder = unet.to(dtype), text_encoder.to(dtype)
     if dtype == torch.float16 and vae.config.force_upcast:
         vae = vae.float()
@@ -202,9 +203,18 @@ def save_model(networks: dict[str, Any], source: Path, output: str | Path) -> No
             network.save_pretrained(folder / part)
 
 
+def find_embedded(name: str | Path) -> Path:
+    """Return the folder of a model or adapter that comes with this project, if it has that name,
+    else the path as it is."""
+    embedded = EMBEDDED / name
+    is_name = Path(name).name == str(name)
+    return embedded if is_name and embedded.is_dir() and not Path(name).exists() else Path(name)
+
+
 def find_model(path_or_hub_name: str | Path) -> Path:
-    """Return the local folder of a model, fetched from the Hub if it is no folder."""
-    folder = Path(path_or_hub_name)
+    """Return the local folder of a model: one that is given, or comes with this project, or is
+    fetched from the Hub."""
+    folder = find_embedded(path_or_hub_name)
     if not folder.is_dir():
         folder = fetch_model(str(path_or_hub_name))
     missing = [part for part in PARTS if not (folder / part).is_dir()]

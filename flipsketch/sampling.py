@@ -5,8 +5,10 @@ L tokens, D width, N folded batch inside attention.
 """
 
 import hashlib
+import json
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -18,7 +20,7 @@ from flipsketch.alignment import align_frames
 from flipsketch.clip import Clip, binarize_frames
 from flipsketch.composition import compose_attention
 from flipsketch.inversion import INVERSION_FRAMES, invert
-from flipsketch.model import VideoModel, predict_noise
+from flipsketch.model import VideoModel, find_embedded, predict_noise
 from flipsketch.row import MAX_FRAMES, is_text
 
 MAX_STEPS = 1000  # the timesteps that models are trained with
@@ -87,6 +89,24 @@ class SamplingConfig:
             return 0
         steps = self.compose_steps
         return 3 * self.num_inference_steps // 5 + 1 if steps is None else steps
+
+
+def model_defaults(model: str | Path) -> SamplingConfig:
+    """Return what a model's folder says to be best for it, in its `sampling.json`.
+
+    The file names some fields of SamplingConfig; the others have their usual defaults. Nothing is
+    fetched: a model that is not here has the usual ones.
+
+    Raises:
+        ValueError: the file is not JSON, or has a field or value that there is not.
+    """
+    path = find_embedded(model) / "sampling.json"
+    if not path.is_file():
+        return SamplingConfig()
+    try:
+        return SamplingConfig(**json.loads(path.read_bytes()))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: not the settings of a sampler: {error}") from error
 
 
 @torch.no_grad()

@@ -18,6 +18,7 @@ import torch
 from flipsketch.lora import check_lora
 from flipsketch.manifest import ManifestSummary, summarize_manifest
 from flipsketch.model import (
+    find_embedded,
     find_model,
     fingerprint_folder,
     model_licence,
@@ -89,7 +90,7 @@ def animate_manifest(config: AnimateConfig) -> int:
         return 0
     model_folder = find_model(config.model)
     if config.lora is not None:
-        check_lora(config.lora)
+        check_lora(find_embedded(config.lora))
     before = None if config.overwrite else read_plan(folder)
     manifest = read_summary(config.manifest, folder, before, row_schema().names)
     resources = start(config.executor, weights_bytes(model_folder), config.device)
@@ -98,7 +99,7 @@ def animate_manifest(config: AnimateConfig) -> int:
         return functools.partial(
             AnimationMaker,
             model=anchor(config.model) if Path(config.model).is_dir() else config.model,
-            lora=config.lora and anchor(config.lora),
+            lora=anchor(config.lora) if config.lora and Path(config.lora).is_dir() else config.lora,
             manifest=anchor(config.manifest),
             sampling=config.sampling,
             checkpointing=config.checkpoint_gradients,
@@ -130,6 +131,7 @@ def plan_run(
     resources: Resources,
 ) -> Plan:
     """Return the run's plan; what the user does not name comes from the plan that is there."""
+    lora = config.lora and find_embedded(config.lora)
     defaults = {
         "rows_per_shard": choose_rows_per_shard(
             manifest.num_rows, resources.workers, ROWS_PER_SHARD, config.batch_size
@@ -149,7 +151,7 @@ def plan_run(
         "extra_columns": {field.name: str(field.type) for field in manifest.extra_schema},
         "model_fingerprint": fingerprint_folder(model_folder),
         "model_licence": model_licence(model_folder),
-        "lora_fingerprint": fingerprint_folder(config.lora) if config.lora else None,
+        "lora_fingerprint": fingerprint_folder(lora) if lora else None,
         "batch_size": config.batch_size,
         **asdict(config.sampling),
     }

@@ -6,8 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import tyro
-
+from flipsketch.command_line import parse
 from flipsketch.model import quiet_libraries
 
 log = logging.getLogger(__name__)
@@ -27,10 +26,7 @@ def run(pipeline: Callable[[Any], int], config_class: type, description: str | N
     # background, where Ctrl-C is ignored.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        config: Any = tyro.cli(
-            config_class, description=description, config=(tyro.conf.OmitArgPrefixes,)
-        )
-        return pipeline(config)
+        return pipeline(parse(config_class, description))
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

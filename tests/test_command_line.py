@@ -1,0 +1,34 @@
+"""Flags, and what they are when they are not given."""
+
+import json
+import shutil
+
+import pytest
+
+from flipsketch.command_line import parse
+from pipelines.animate import AnimateConfig
+
+
+@pytest.fixture
+def model(tiny_folder, tmp_path):
+    return shutil.copytree(tiny_folder, tmp_path / "model")
+
+
+def read(model, *flags: str) -> AnimateConfig:
+    arguments = ["--manifest", "rows.csv", "--output", "out", "--model", str(model), *flags]
+    return parse(AnimateConfig, None, args=arguments)
+
+
+def test_a_model_says_how_to_sample_unless_the_user_does(model):
+    assert read(model).sampling.guidance_scale == 9.0
+    (model / "sampling.json").write_text(json.dumps({"guidance_scale": 4.0, "num_frames": 6}))
+    config = read(model, "--num-frames", "5", "--batch-size", "3")
+    assert config.sampling.guidance_scale == 4.0 and config.sampling.num_frames == 5
+    assert config.batch_size == 3 and config.manifest == "rows.csv"
+
+
+@pytest.mark.parametrize("content", ["[1]", "{", '{"num_frame": 3}', '{"num_frames": 1}'])
+def test_what_a_model_says_must_be_settings(model, content):
+    (model / "sampling.json").write_text(content)
+    with pytest.raises(ValueError, match="sampling.json: not the settings of a sampler"):
+        read(model)
