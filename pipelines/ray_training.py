@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import ray
 import ray.train
 import ray.train.torch
+import torch
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -116,6 +117,8 @@ def train_rank(job: dict[str, Any]) -> None:
             board.report.remote(step)
 
     device = ray.train.torch.get_device()
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # where NCCL gathers objects
     try:
         TrainingWorker(config, device, rank=rank, num_ranks=num_ranks).run(report)
     except FloatingPointError as error:
