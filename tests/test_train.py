@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -215,9 +216,9 @@ def test_clips_that_do_not_fit_the_model_are_refused(training_job):
 
 @pytest.mark.slow
 def test_workers_and_drivers_may_die_and_their_number_may_change(training_job, tmp_path):
-    training = replace(QUICK, num_steps=24)
+    training = replace(QUICK, num_steps=12)
     on_ray = replace(
-        training_job, training=training, checkpoint_every=6, executor=ExecutorConfig(workers=2)
+        training_job, training=training, checkpoint_every=3, executor=ExecutorConfig(workers=2)
     )
     jobs = {
         name: replace(on_ray, output=str(tmp_path / name))
@@ -226,16 +227,16 @@ def test_workers_and_drivers_may_die_and_their_number_may_change(training_job, t
     assert subprocess.run(command(jobs["whole"], "--num-workers", "2")).returncode == 0
 
     process = subprocess.Popen(command(jobs["worker"], "--num-workers", "2"))
-    wait_for(Path(jobs["worker"].output) / "checkpoints" / "step-000006.pt", process)
+    wait_for(Path(jobs["worker"].output) / "checkpoints" / "step-000003.pt", process)
     os.kill(find_worker(process.pid), signal.SIGKILL)
     assert process.wait() == 0
 
-    for name in ("driver", "fewer"):
-        process = subprocess.Popen(command(jobs[name], "--num-workers", "2"))
-        wait_for(Path(jobs[name].output) / "checkpoints" / "step-000012.pt", process)
-        process.kill()
-        process.wait()
-        workers = "1" if name == "fewer" else "2"
+    process = subprocess.Popen(command(jobs["driver"], "--num-workers", "2"))
+    wait_for(Path(jobs["driver"].output) / "checkpoints" / "step-000006.pt", process)
+    process.kill()
+    process.wait()
+    shutil.copytree(jobs["driver"].output, jobs["fewer"].output)
+    for name, workers in (("driver", "2"), ("fewer", "1")):
         assert subprocess.run(command(jobs[name], "--num-workers", workers)).returncode == 0
     whole = adapter(jobs["whole"])
     assert same(adapter(jobs["worker"]), whole)
