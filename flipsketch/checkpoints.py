@@ -2,8 +2,8 @@
 
 import io
 import logging
-import pickle
 import re
+import zipfile
 from typing import Any
 
 import torch
@@ -41,12 +41,22 @@ def save_checkpoint(folder: Folder, step: int, state: dict[str, Any], keep: int)
 
 def load_newest(folder: Folder) -> tuple[int, dict[str, Any] | None]:
     """Return step and state of the newest checkpoint that can be read; 0 and None if there is
-    none."""
-    for step in reversed(checkpoint_steps(folder)):
+    none.
+
+    Raises:
+        ValueError: there are some, of which none can be read.
+    """
+    steps = checkpoint_steps(folder)
+    for step in reversed(steps):
         try:
             return step, load_checkpoint(folder, step)
         except ValueError as error:
-            log.warning("%s; the one before is taken", error)
+            log.warning("%s; the one before is tried", error)
+    if steps:
+        raise ValueError(
+            f"{folder}/{CHECKPOINTS}: none of its checkpoints can be read; say --overwrite to "
+            f"begin again, or put a good copy of one there"
+        )
     return 0, None
 
 
@@ -61,6 +71,10 @@ def load_checkpoint(folder: Folder, step: int) -> dict[str, Any]:
     if content is None:
         raise ValueError(f"{folder}/{name}: not there; do all workers see the same folder?")
     try:
-        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ValueError(f"{folder}/{name}: cannot be read: {error}") from error
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            bad = archive.testzip()
+    except zipfile.BadZipFile as error:
+        bad = str(error)
+    if bad is not None:
+        raise ValueError(f"{folder}/{name}: is damaged ({bad})")
+    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)

@@ -8,6 +8,8 @@ takes which positions, and training resumes at any of them.
 import functools
 import logging
 import os
+import tarfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -76,7 +78,9 @@ class TrainingClips(Dataset):
         self.config, self.folder = config, open_folder(location)
         plan = read_plan(self.folder)
         if plan is None:
-            raise ValueError(f"{self.folder}: no run.json, so not the folder of a corpus")
+            raise ValueError(
+                f"{self.folder}: no run.json, so not a corpus's folder; `make shards` makes one"
+            )
         self.plan = plan
         self.shards, doubts = read_shards(self.folder, plan)
         for doubt in doubts:
@@ -130,11 +134,23 @@ class TrainingClips(Dataset):
         return Draw(row, slice(first, first + self.config.num_frames), bool(is_dropped))
 
     def read_frames(self, row: dict[str, Any]) -> np.ndarray:
-        """Return all frames of a clip, uint8 (F, H, W, 3)."""
+        """Return all frames of a clip, uint8 (F, H, W, 3).
+
+        Raises:
+            ValueError: its bytes are not those that were written.
+        """
         # A file that another process opened must not be read from by two.
         tar = self.open_tar(row["shard"], os.getpid())
-        sample = unpack_sample(row["key"], tar.read_at(row["tar_length"], row["tar_offset"]))
-        return decode_filmstrip(sample.png, row["num_frames"])
+        try:
+            sample = unpack_sample(row["key"], tar.read_at(row["tar_length"], row["tar_offset"]))
+            return decode_filmstrip(sample.png, row["num_frames"])
+        # All that tarfile and Pillow raise when bytes are not what was written.
+        except (tarfile.TarError, zlib.error, OSError, ValueError, SyntaxError, TypeError) as error:
+            raise ValueError(
+                f"{self.folder}/{tar_name(row['shard'], self.plan.tars)}: clip {row['key']} is "
+                f"damaged ({error}); `jobs/status.py --verify` tells what else is; delete the tar, "
+                f"and the command that made it makes it again"
+            ) from error
 
     def rows_in(self, shard: int) -> list[dict[str, Any]]:
         return self.rows.filter(pc.field("shard") == shard).to_pylist()

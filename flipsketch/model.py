@@ -218,10 +218,12 @@ def find_model(path_or_hub_name: str | Path) -> Path:
     if not folder.is_dir():
         folder = fetch_model(str(path_or_hub_name))
     missing = [part for part in PARTS if not (folder / part).is_dir()]
-    if not missing and weights_bytes(folder) == 0:
-        raise ValueError(
-            f"{folder}: has no weights as safetensors, and pickles are not loaded; convert it"
-        )
+    for part in ("unet", "vae", "text_encoder") if not missing else ():
+        if not any((folder / part).glob("*.safetensors")):
+            raise ValueError(
+                f"{folder / part}: has no weights as safetensors, and pickles are not loaded; put "
+                f"them there, or convert them"
+            )
     if missing:
         raise ValueError(
             f"{folder}: not a model folder, it has no {', '.join(missing)}/; expected diffusers' "

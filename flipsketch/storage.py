@@ -134,7 +134,14 @@ class Folder:
         if not self.is_local:
             yield
             return
-        os.makedirs(self.path, exist_ok=True)
+        try:
+            os.makedirs(self.path, exist_ok=True)
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f"{self}: cannot be made a folder: {error.strerror}; give an --output where this "
+                f"user may write",
+            ) from error
         descriptor = os.open(self.path, os.O_RDONLY)
         try:
             try:

@@ -84,7 +84,9 @@ def write_training_card(folder: Folder, plan: Plan, history: list[StepReport]) -
         num_last=len(last),
         quartile_names=" | ".join(f"quarter {number + 1}" for number in range(QUARTILES)),
         rules="---|" * QUARTILES,
-        quartile_losses=" | ".join(f"{loss:.4f}" for loss in quartiles),
+        quartile_losses=" | ".join(
+            "none fell there" if np.isnan(loss) else f"{loss:.4f}" for loss in quartiles
+        ),
         loss=f"{np.mean([report.loss for report in last]):.4f}",
         settings=json.dumps(settings, indent=1, sort_keys=True),
         **{name: settings[name] for name in ("num_clips", "num_steps", "num_frames")},

@@ -43,7 +43,7 @@ def read_subjects(manifest: str, size: int, number: int) -> list[Subject]:
     """Return the first good rows of a manifest, read as the animate job reads them.
 
     Raises:
-        OSError, ValueError: a row or its sketch cannot be read.
+        OSError, ValueError: there is no row, or one or its sketch cannot be read.
     """
     subjects: list[Subject] = []
     for row in parse_rows(manifest):
@@ -51,13 +51,17 @@ def read_subjects(manifest: str, size: int, number: int) -> list[Subject]:
             break
         if row.error is not None:
             raise ValueError(f"{manifest}: {row.error}; mend it, or take the row out")
-        source = row.sketch
-        content = read_file(resolve(source, manifest)) if isinstance(source, str) else source
         try:
+            source = row.sketch
+            content = read_file(resolve(source, manifest)) if isinstance(source, str) else source
             sketch = load_sketch(content, size)
-        except ValueError as error:
-            raise ValueError(f"{manifest}: row {row.id!r}: {error}") from error
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"{manifest}: row {row.id!r}: {error}; mend it, or take the row out"
+            ) from error
         subjects.append(Subject(sketch, row.prompts[0], row.seed))
+    if not subjects:
+        raise ValueError(f"{manifest}: has no rows; give some, or leave out --validation")
     return subjects
 
 

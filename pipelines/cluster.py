@@ -2,6 +2,8 @@
 
 import logging
 import os
+import signal
+import threading
 from dataclasses import replace
 
 import ray
@@ -18,7 +20,11 @@ def start_cluster(config: ExecutorConfig, weights_bytes: int, device: str | None
     """
     if not ray.is_initialized():
         address = config.ray_address or os.environ.get("RAY_ADDRESS") or "local"
+        on_sigterm = signal.getsignal(signal.SIGTERM)
         ray.init(address=address, log_to_driver=True, logging_level=logging.WARNING)
+        # Ray takes it for itself, and a job would end without a word.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_sigterm)
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     cpus, gpus = (int(sum(node.get(kind, 0) for node in nodes)) for kind in ("CPU", "GPU"))
     if cpus < 1:

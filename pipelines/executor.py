@@ -14,9 +14,9 @@ from pipelines.work import Maker, Report, Resources, Shard
 @dataclass(frozen=True, kw_only=True)
 class ExecutorConfig:
     executor: Literal["ray", "local"] = "ray"
-    """Where shards are made: in actors on Ray, or in this process (to debug, or without Ray)."""
+    """Where the work is done: on Ray, or in this process (for little work, or without Ray)."""
     workers: Annotated[int | None, tyro.conf.arg(aliases=["--num-workers"])] = None
-    """Actors; by default one for each GPU, else one for each CPU as far as memory goes."""
+    """Processes on Ray; by default one for each GPU, else for each CPU as far as memory goes."""
     ray_address: str | None = None
     """Ray cluster to join ('auto': the one that runs on this machine); by default the one that a
     submitted job is in, else a new one on this machine."""

@@ -45,6 +45,9 @@ def train_on_ray(
     board = ray.remote(num_cpus=0, scheduling_strategy=here)(Board).remote()
     # Paths given relative to a submitted job's working directory must hold in the workers.
     os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
+    # It would log an error at every start that is none; a node that goes is noticed all the same.
+    os.environ["RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"] = "0"
+    log.info("starting %d workers; it takes some 20 s until they train", resources.workers)
     notes = Path(config.output) / "_tmp" / f"ray-{uuid.uuid4().hex[:12]}"
     trainer = ray.train.torch.TorchTrainer(
         train_rank,

@@ -8,9 +8,11 @@ checkpoint; a driver that died goes on with the same command.
 import functools
 import hashlib
 import logging
+import os
 import platform
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -35,6 +37,7 @@ from flipsketch.storage import PARTIAL, Folder, open_folder
 from flipsketch.trainer import StepReport
 from flipsketch.training import TrainingConfig, check_share, count_trained
 from flipsketch.training_card import write_training_card
+from flipsketch.validation import read_subjects
 from pipelines.executor import ExecutorConfig, make_shards, start
 from pipelines.latent_maker import LatentMaker
 from pipelines.run import anchor, refuse_vanishing_output
@@ -115,7 +118,14 @@ def train(config: TrainConfig) -> int:
     model_folder = find_model(config.model)
     before = None if config.overwrite else read_plan(folder, trains=True)
     clips = open_clips(config)
+    if len(clips.shards) < clips.plan.num_shards:
+        raise ValueError(
+            f"{config.shards}: {len(clips.shards)} of {clips.plan.num_shards} shards are there; "
+            f"the command that makes them goes on with what is missing"
+        )
     check_size(clips, frame_size(model_folder))
+    if config.validation is not None and config.validate_every:
+        read_subjects(config.validation, clips.rows["height"][0].as_py(), config.num_validation)
     resources = share_out(
         config, start(config.executor, weights_bytes(model_folder), config.device)
     )
@@ -200,7 +210,7 @@ def plan_run(
 def carry_out(config: TrainConfig, plan: Plan, folder: Folder, resources: Resources) -> int:
     """Do the steps that are left and write the card; return the exit code."""
     started = time.monotonic()
-    num_before, num_steps = newest_step(folder), config.training.num_steps
+    num_before, num_steps = load_newest(folder)[0], config.training.num_steps
     log.info(
         "%d clips, %d of %d steps done; %d workers on %s, %d threads each -> %s",
         plan.settings["num_clips"],
@@ -213,14 +223,14 @@ def carry_out(config: TrainConfig, plan: Plan, folder: Folder, resources: Resour
     )
     clips_per_step = config.training.global_batch_size
     try:
-        if num_before < num_steps or not result_folder(config).exists():
+        if num_before == num_steps and result_folder(config).exists():
+            log.info("all is done already; %s stays as it is", result_folder(config))
+        else:
             train_all(config, resources, num_before)
     except KeyboardInterrupt:
-        log.warning(
-            "interrupted: the checkpoint after step %d of %d stays; the same command goes on",
-            newest_step(folder),
-            num_steps,
-        )
+        newest = max(checkpoint_steps(folder), default=0)
+        what = f"the checkpoint after step {newest} stays" if newest else "no step is saved yet"
+        log.warning("interrupted: %s; the same command goes on", what)
         return 130
     except FloatingPointError as error:
         raise ValueError(str(error)) from error
@@ -230,6 +240,8 @@ def carry_out(config: TrainConfig, plan: Plan, folder: Folder, resources: Resour
     write_training_card(folder, plan, history)
     seconds = time.monotonic() - started
     num_clips = (num_steps - num_before) * clips_per_step
+    with suppress(OSError):
+        os.rmdir(folder.join("_tmp"))
     log.info(
         "trained %d steps, %d of them in this run in %.0f s, %.1f clips/s; loss %.4f -> %s",
         num_steps,
@@ -253,10 +265,6 @@ def train_all(config: TrainConfig, resources: Resources, num_before: int) -> Non
             from pipelines.ray_training import train_on_ray
 
             train_on_ray(config, resources, progress.report)
-
-
-def newest_step(folder: Folder) -> int:
-    return max(checkpoint_steps(folder), default=0)
 
 
 def make_latents(config: TrainConfig, resources: Resources) -> None:

@@ -51,11 +51,8 @@ class TrainingProgress:
         elif now - self.logged_at >= LOG_EVERY_S or report.step == self.num_steps:
             self.logged_at = now
             left = (self.num_steps - report.step) * self.clips_per_step
-            log.info(
-                "step %d of %d, loss %.4f, %.1f clips/s, %s left",
-                report.step,
-                self.num_steps,
-                report.loss,
-                clips_per_s,
-                tqdm.format_interval(left / clips_per_s) if clips_per_s else "?",
-            )
+            rate = ""
+            if clips_per_s:
+                remaining = tqdm.format_interval(left / clips_per_s)
+                rate = f", {clips_per_s:.1f} clips/s, {remaining} left"
+            log.info("step %d of %d, loss %.4f%s", report.step, self.num_steps, report.loss, rate)

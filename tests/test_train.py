@@ -148,12 +148,50 @@ def test_a_torn_checkpoint_gives_way_to_the_one_before(training_job):
     newest = run / "checkpoints" / "step-000006.pt"
     newest.write_bytes(newest.read_bytes()[:1000])
     assert load_newest(open_folder(training_job.output))[0] == 4
-    (run / "lora" / "unet" / "adapter_model.safetensors").unlink()
-    (run / "lora" / "unet" / "adapter_config.json").unlink()
-    (run / "lora" / "unet").rmdir()
-    (run / "lora").rmdir()
+    card = (run / "README.md").read_text()
+    assert train(training_job) == 0
+    assert load_newest(open_folder(training_job.output))[0] == 6
+    assert (run / "README.md").read_text() == card
+    newest.write_bytes(newest.read_bytes()[:1000])
+    shutil.rmtree(run / "lora")
     assert train(training_job) == 0
     assert same(adapter(training_job), trained)
+    for checkpoint in (run / "checkpoints").iterdir():
+        checkpoint.write_bytes(b"torn")
+    with pytest.raises(ValueError, match="none of its checkpoints can be read; say --overwrite"):
+        train(training_job)
+
+
+def test_shards_that_are_damaged_or_missing_are_named(training_job, tmp_path):
+    shards = Path(shutil.copytree(training_job.shards, tmp_path / "shards"))
+    shutil.rmtree(shards / "latents", ignore_errors=True)
+    job = replace(training_job, shards=str(shards))
+    tar = shards / "shards" / "00001.tar"
+    content = bytearray(tar.read_bytes())
+    content[100:2000] = b"?" * 1900
+    tar.write_bytes(content)
+    with pytest.raises(ValueError, match=r"shards/00001.tar: clip \w+ is damaged"):
+        train(job)
+    tar.unlink()
+    with pytest.raises(ValueError, match="1 of 2 shards are there; the command that makes them"):
+        train(job)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("", "has no rows; give some, or leave out --validation"),
+        ('{"id": "a", "sketch": "none.svg", "prompt": "b"}', "row 'a': .*none.svg: .*mend it"),
+    ],
+)
+def test_a_validation_manifest_is_read_before_anything_is_written(
+    training_job, tmp_path, row, message
+):
+    manifest = tmp_path / "rows.jsonl"
+    manifest.write_text(row)
+    with pytest.raises(ValueError, match=f"rows.jsonl: {message}"):
+        train(replace(training_job, validate_every=2, validation=str(manifest)))
+    assert not Path(training_job.output).exists()
 
 
 def test_another_plan_is_refused_and_another_pace_is_not(training_job):
