@@ -71,9 +71,9 @@ class DoodleModelConfig:
     """CPU threads, and processes that draw."""
     num_clips: int = 6400
     """Doodles in colours; of sketches half as many."""
-    latent_channels: int = 8
+    latent_channels: int = 16
     """Of 8 x 8 latents."""
-    vae_steps: int = 3000
+    vae_steps: int = 6000
     image_steps: int = 3000
     clip_steps: int = 3000
     lora_steps: int = 600
