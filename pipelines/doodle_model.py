@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from diffusers import AutoencoderKL
 from PIL import Image, ImageDraw
 
 from flipsketch.animation import RasterConfig
@@ -165,8 +166,6 @@ class Making:
         self, name: str, num_frames: int, num_steps: int, batch_size: int, start: str | None
     ) -> bool:
         """Train UNet and text encoder on the filled look: on single frames first, then on clips."""
-        from diffusers import AutoencoderKL
-
         output = self.folder / name / "model"
         if output.exists():
             return True
