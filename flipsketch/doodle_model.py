@@ -44,14 +44,16 @@ def make_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
     return CLIPTextModel(text_config(tokenizer))
 
 
-def text_config(tokenizer: CLIPTokenizer, num_layers: int = 3) -> CLIPTextConfig:
+def text_config(
+    tokenizer: CLIPTokenizer, *, num_layers: int = 3, width: int = TEXT_WIDTH
+) -> CLIPTextConfig:
     return CLIPTextConfig(
         vocab_size=len(tokenizer),
-        hidden_size=TEXT_WIDTH,
-        intermediate_size=2 * TEXT_WIDTH,
+        hidden_size=width,
+        intermediate_size=2 * width,
         num_hidden_layers=num_layers,
         num_attention_heads=4,
-        max_position_embeddings=CONTEXT_LENGTH,
+        max_position_embeddings=tokenizer.model_max_length,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,

@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
 from tokenizers.pre_tokenizers import ByteLevel
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextModel, CLIPTokenizer
 
-from flipsketch.doodle_model import save_parts
+from flipsketch.doodle_model import save_parts, text_config
 
 CONTEXT_LENGTH = 24
 TEXT_WIDTH = 32
@@ -40,19 +40,7 @@ def write_tiny_model(folder: str | Path, *, seed: int = 0, size: int = 32) -> Pa
             latent_channels=4,
         )
         tokenizer = byte_tokenizer()
-        text_encoder = CLIPTextModel(
-            CLIPTextConfig(
-                vocab_size=len(tokenizer),
-                hidden_size=TEXT_WIDTH,
-                intermediate_size=2 * TEXT_WIDTH,
-                num_hidden_layers=2,
-                num_attention_heads=4,
-                max_position_embeddings=CONTEXT_LENGTH,
-                bos_token_id=tokenizer.bos_token_id,
-                eos_token_id=tokenizer.eos_token_id,
-                pad_token_id=tokenizer.pad_token_id,
-            )
-        )
+        text_encoder = CLIPTextModel(text_config(tokenizer, num_layers=2, width=TEXT_WIDTH))
     scheduler = DDIMScheduler(
         beta_start=0.00085,
         beta_end=0.012,
