@@ -68,21 +68,7 @@ def train_on_ray(
     fitting = threading.Thread(target=fit, args=(trainer, ended), daemon=True)
     fitting.start()
     try:
-        last_news = time.monotonic()
-        while fitting.is_alive():
-            fitting.join(1.0)
-            heard, newest = ray.get(board.take_news.remote())
-            if heard:
-                last_news = time.monotonic()
-            if newest is not None:
-                report(newest)
-            if time.monotonic() - last_news > config.executor.stall_timeout_s:
-                raise TimeoutError(
-                    f"no worker was heard of for {config.executor.stall_timeout_s:.0f} s; "
-                    f"{resources.workers} were asked for with {resources.ask} each, the Ray "
-                    f"cluster has {ray.available_resources()} free of {ray.cluster_resources()}; "
-                    f"the newest checkpoint stays"
-                )
+        watch(fitting, board, config, resources, report)
         diverged, last_error = ray.get(board.how_it_ended.remote())
     finally:
         ray.kill(board)
@@ -94,6 +80,35 @@ def train_on_ray(
             f"training was begun again {config.max_restarts} times and failed each time, the last "
             f"time because of this: {last_error or ended[0]}; the newest checkpoint stays"
         )
+
+
+def watch(
+    fitting: threading.Thread,
+    board: Any,
+    config: "TrainConfig",
+    resources: Resources,
+    report: Callable[[StepReport], None],
+) -> None:
+    """Tell what workers say, until training has ended.
+
+    Raises:
+        TimeoutError: none says anything.
+    """
+    last_news = time.monotonic()
+    while fitting.is_alive():
+        fitting.join(1.0)
+        heard, newest = ray.get(board.take_news.remote())
+        if heard:
+            last_news = time.monotonic()
+        if newest is not None:
+            report(newest)
+        if time.monotonic() - last_news > config.executor.stall_timeout_s:
+            raise TimeoutError(
+                f"no worker was heard of for {config.executor.stall_timeout_s:.0f} s; "
+                f"{resources.workers} were asked for with {resources.ask} each, the Ray "
+                f"cluster has {ray.available_resources()} free of {ray.cluster_resources()}; "
+                f"the newest checkpoint stays"
+            )
 
 
 def fit(trainer: ray.train.torch.TorchTrainer, ended: list[BaseException]) -> None:
