@@ -2,6 +2,10 @@
 
 from pathlib import Path
 
+from flipsketch.animation import RasterConfig
+from pipelines.executor import ExecutorConfig
+from pipelines.rasterize import RasterizeConfig, make_training_shards
+
 STROKE = 'fill="none" stroke="black" stroke-width="3" stroke-linecap="round"'
 
 
@@ -31,3 +35,19 @@ def write_livesketch(
     write_animation(folder / "svg_logs" / f"svg_step{step}", num_frames)
     if prompt is not None:
         (folder / "prompt.txt").write_text(prompt)
+
+
+def write_training_shards(folder: Path, number: int, num_frames: int, licence: str = "") -> str:
+    """Rasterize some animations at 16 pixels, four a shard; return the folder of the shards."""
+    for index in range(number):
+        write_animation(folder / "in" / f"thing {index}", num_frames, f"way {index}")
+    config = RasterizeConfig(
+        animations=str(folder / "in"),
+        output=str(folder / "out"),
+        raster=RasterConfig(size=16),
+        rows_per_shard=4,
+        executor=ExecutorConfig(executor="local"),
+        licence=licence or None,
+    )
+    assert make_training_shards(config) == 0
+    return config.output

@@ -18,16 +18,14 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from flipsketch.animation import RasterConfig
 from flipsketch.checkpoints import checkpoint_steps, load_newest
 from flipsketch.model import fingerprint_folder, load_model
 from flipsketch.storage import open_folder
 from flipsketch.training import TrainingConfig
 from pipelines.animate import animate_manifest
 from pipelines.executor import ExecutorConfig
-from pipelines.rasterize import RasterizeConfig, make_training_shards
 from pipelines.train import TrainConfig, train
-from tests.animations import write_animation
+from tests.animations import write_training_shards
 from tests.corpora import ROOT, good_rows, make_manifest
 
 LOCAL = ExecutorConfig(executor="local")
@@ -38,19 +36,7 @@ QUICK = TrainingConfig(
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory) -> str:
-    folder = tmp_path_factory.mktemp("training")
-    for number in range(8):
-        write_animation(folder / "in" / f"thing {number}", 4, f"way {number}")
-    config = RasterizeConfig(
-        animations=str(folder / "in"),
-        output=str(folder / "out"),
-        raster=RasterConfig(size=16),
-        rows_per_shard=4,
-        executor=LOCAL,
-        licence="cc-by-4.0",
-    )
-    assert make_training_shards(config) == 0
-    return config.output
+    return write_training_shards(tmp_path_factory.mktemp("training"), 8, 4, "cc-by-4.0")
 
 
 @pytest.fixture

@@ -8,18 +8,15 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
 
-from flipsketch.animation import RasterConfig
 from flipsketch.dataset import ReaderConfig, TrainingClips
 from flipsketch.latents import LatentClips, check_size
 from flipsketch.lora import lora_parameters
 from flipsketch.model import fingerprint_folder, load_model
 from flipsketch.trainer import Trainer
 from flipsketch.training import TrainingConfig, draw_noise, rate_factor
-from pipelines.executor import ExecutorConfig
-from pipelines.rasterize import RasterizeConfig, make_training_shards
-from tests.animations import write_animation
+from tests.animations import write_training_shards
 
-SIZE, NUM_FRAMES = 16, 3
+NUM_FRAMES = 3
 CONFIG = TrainingConfig(
     num_steps=4, global_batch_size=4, batch_size=2, num_frames=NUM_FRAMES, learning_rate=1e-3
 )
@@ -27,18 +24,7 @@ CONFIG = TrainingConfig(
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory) -> str:
-    folder = tmp_path_factory.mktemp("training")
-    for number in range(9):
-        write_animation(folder / "in" / f"thing {number}", 5, f"way {number}")
-    config = RasterizeConfig(
-        animations=str(folder / "in"),
-        output=str(folder / "out"),
-        raster=RasterConfig(size=SIZE),
-        rows_per_shard=4,
-        executor=ExecutorConfig(executor="local"),
-    )
-    assert make_training_shards(config) == 0
-    return config.output
+    return write_training_shards(tmp_path_factory.mktemp("training"), 9, 5)
 
 
 def read(corpus: str, seed: int = 0) -> TrainingClips:
