@@ -49,7 +49,7 @@ class SimpleLearner:
         num_steps: int,
         learning_rate: float,
         warmup_steps: int = 100,
-        ema_decay: float = 0.999,
+        ema_decay: float = 0.998,
     ) -> None:
         """
         Args:

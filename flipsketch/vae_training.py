@@ -11,12 +11,12 @@ from flipsketch.doodle_arrays import DoodleArrays
 from flipsketch.learning import SimpleLearner
 
 INK_WEIGHT, KL_WEIGHT = 4.0, 1e-5
-BATCH_SIZE = 16
+BATCH_SIZE = 8
 
 
 def make_vae(size: int, latent_channels: int) -> AutoencoderKL:
     """Return a VAE that halves frames three times."""
-    channels = (24, 48, 96, 128)
+    channels = (24, 32, 64, 128)
     return AutoencoderKL(
         sample_size=size,
         block_out_channels=channels,
