@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer, CLIPVisionConfig
@@ -10,9 +11,11 @@ from flipsketch.dataset import random_state
 from flipsketch.doodle_arrays import DoodleArrays
 from flipsketch.doodle_model import text_config
 from flipsketch.learning import SimpleLearner
+from flipsketch.preview import FRAMES_SHOWN, draw_strip, stack
 
 BATCH_SIZE = 128
 LARGEST_SHIFT = 4  # pixels
+NUM_SHOWN = 8
 
 
 def make_clip(tokenizer: CLIPTokenizer, size: int) -> CLIPModel:
@@ -66,7 +69,16 @@ class CLIPTraining:
 
     def match(self, random: np.random.RandomState) -> tuple[Tensor, Tensor]:
         """Return logits of frames against prompts (B, B), and 1 where the prompts are equal."""
-        frames, tokens = [], []
+        frames, places = self.choose(random)
+        pixels = torch.from_numpy(frames).to(self.device).permute(0, 3, 1, 2)
+        ids = torch.stack([self.tokens[which][index] for which, index in places]).to(self.device)
+        out = self.clip(pixel_values=pixels.float() / 127.5 - 1, input_ids=ids)
+        same = (ids[:, None] == ids[None]).all(dim=2).float()
+        return out.logits_per_image, same
+
+    def choose(self, random: np.random.RandomState) -> tuple[np.ndarray, list[tuple[int, int]]]:
+        """Return frames (B, H, W, 3), and for each its corpus and clip."""
+        frames, places = [], []
         for place in range(BATCH_SIZE):
             which = place % len(self.corpora)
             clips = self.corpora[which].clips
@@ -75,12 +87,8 @@ class CLIPTraining:
             # Where it stands tells what it is of a corpus of ours alone.
             shift = random.randint(-LARGEST_SHIFT, LARGEST_SHIFT + 1, 2)
             frames.append(np.roll(frame, shift, (0, 1)))
-            tokens.append(self.tokens[which][index])
-        pixels = torch.from_numpy(np.stack(frames)).to(self.device).permute(0, 3, 1, 2)
-        ids = torch.stack(tokens).to(self.device)
-        out = self.clip(pixel_values=pixels.float() / 127.5 - 1, input_ids=ids)
-        same = (ids[:, None] == ids[None]).all(dim=2).float()
-        return out.logits_per_image, same
+            places.append((which, index))
+        return np.stack(frames), places
 
     @torch.no_grad()
     def accuracy(self) -> float:
@@ -88,3 +96,15 @@ class CLIPTraining:
         with self.learner.mean.swapped_in():
             logits, same = self.match(random_state(self.seed, 9))
         return float(same.gather(1, logits.argmax(dim=1, keepdim=True)).mean())
+
+    @torch.no_grad()
+    def draw(self) -> Image.Image:
+        """Return some prompts, each above it the frames of a batch that suit it best."""
+        with self.learner.mean.swapped_in():
+            logits, _ = self.match(random_state(self.seed, 9))
+        frames, places = self.choose(random_state(self.seed, 9))
+        strips = []
+        for column, (which, index) in enumerate(places[:NUM_SHOWN]):
+            best = logits[:, column].argsort(descending=True)[:FRAMES_SHOWN].cpu().numpy()
+            strips.append(draw_strip(None, frames[best], [self.corpora[which].prompts[index]]))
+        return stack(strips)

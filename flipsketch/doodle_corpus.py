@@ -3,11 +3,15 @@
 import functools
 import logging
 import multiprocessing
+import os
 import shutil
 import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from flipsketch.doodle_sheet import write_sheet
 from flipsketch.doodles import Doodle, Look, frame_times, make_doodle
@@ -34,6 +38,8 @@ class DoodlesConfig:
     """Processes that draw."""
     subjects: tuple[str, ...] = ()
     """Draw these alone, in turn, one on each canvas; by default all, one or two."""
+    manifest: str | None = None
+    """Parquet manifest to write: the first frame of each as a sketch, with its prompt."""
     contact_sheet: str | None = None
     """PNG to write: a few frames of everything that there is to draw, with prompts."""
 
@@ -45,8 +51,13 @@ class DoodlesConfig:
             raise ValueError(
                 f"there is no subject {unknown[0]!r} to draw; there are {', '.join(SUBJECTS)}"
             )
-        if self.output is None and self.contact_sheet is None:
-            raise ValueError("nothing to do: give --output, a folder, or --contact-sheet, a PNG")
+        if self.output is None and self.manifest is None and self.contact_sheet is None:
+            raise ValueError(
+                "nothing to do: give --output, a folder, --manifest, a Parquet file, or "
+                "--contact-sheet, a PNG"
+            )
+        if self.manifest is not None and not self.manifest.endswith(".parquet"):
+            raise ValueError(f"--manifest must end in .parquet, got {self.manifest}")
         if self.contact_sheet is not None and not self.contact_sheet.endswith(".png"):
             raise ValueError(f"--contact-sheet must end in .png, got {self.contact_sheet}")
 
@@ -69,6 +80,9 @@ def make_doodles(config: DoodlesConfig) -> int:
             config.num_animations - num_new,
             folder,
         )
+    if config.manifest is not None:
+        write_manifest(Path(config.manifest), config)
+        log.info("wrote %d sketches and prompts -> %s", config.num_animations, config.manifest)
     if config.contact_sheet is not None:
         num_motions = write_sheet(Path(config.contact_sheet), config.seed, config.look)
         log.info("showed %d motions -> %s", num_motions, config.contact_sheet)
@@ -85,6 +99,26 @@ def write_doodles(folder: Path, config: DoodlesConfig) -> int:
         return sum(pool.imap_unordered(write, range(config.num_animations), chunksize=16))
 
 
+def write_manifest(path: Path, config: DoodlesConfig) -> None:
+    """Write a manifest of first frames, as `animate` reads it; whole or not at all."""
+    doodles = [draw_doodle(config, index) for index in range(config.num_animations)]
+    rows = {
+        "id": [doodle.name for doodle in doodles],
+        "sketch_bytes": [doodle.svg(0.0, config.look) for doodle in doodles],
+        "prompt": [doodle.prompt for doodle in doodles],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}")
+    pq.write_table(pa.table(rows), unfinished, compression="zstd")
+    os.replace(unfinished, path)
+
+
+def draw_doodle(config: DoodlesConfig, index: int) -> Doodle:
+    subjects = config.subjects
+    subject = subjects[index % len(subjects)] if subjects else None
+    return make_doodle(config.seed, index, subject=subject)
+
+
 def leave_interrupts() -> None:
     """Let the job alone hear Ctrl-C, and end its workers as the system does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -97,9 +131,7 @@ def write_index(folder: Path, config: DoodlesConfig, there: dict[str, str], inde
     Args:
         there: names of the animations in the folder, by their index.
     """
-    subjects = config.subjects
-    subject = subjects[index % len(subjects)] if subjects else None
-    doodle = make_doodle(config.seed, index, subject=subject)
+    doodle = draw_doodle(config, index)
     name = there.get(doodle.name.partition("-")[0], doodle.name)
     if name != doodle.name:
         raise ValueError(

@@ -9,9 +9,13 @@ from diffusers import DDIMScheduler, UNet3DConditionModel
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from flipsketch.model import VideoModel
+
 CONTEXT_LENGTH = 24
 TEXT_WIDTH = 128
 VOCABULARY_SIZE = 1024
+# What differs from SamplingConfig's defaults, which are the paper's for ModelScope.
+SAMPLING = {"guidance_scale": 4.0}
 
 
 def make_tokenizer(prompts: list[str]) -> CLIPTokenizer:
@@ -61,8 +65,8 @@ def text_config(
 
 
 def make_unet(size: int, latent_channels: int) -> UNet3DConditionModel:
-    """Return a UNet for latents of `size` x `size`, 8.5 M parameters."""
-    channels = (64, 128)
+    """Return a UNet for latents of `size` x `size`, 6.2 M parameters."""
+    channels = (64, 112)
     return UNet3DConditionModel(
         sample_size=size,
         in_channels=latent_channels,
@@ -72,7 +76,7 @@ def make_unet(size: int, latent_channels: int) -> UNet3DConditionModel:
         up_block_types=("CrossAttnUpBlock3D",) * len(channels),
         layers_per_block=1,
         norm_num_groups=8,
-        attention_head_dim=32,
+        attention_head_dim=16,
         cross_attention_dim=TEXT_WIDTH,
     )
 
@@ -90,10 +94,15 @@ def make_scheduler() -> DDIMScheduler:
     )
 
 
-def save_parts(parts: dict[str, Any], folder: Path, card: str) -> None:
+def write_sampling(folder: Path) -> None:
+    """Say beside a model's parts which settings suit it, for `sampling.model_defaults`."""
+    (folder / "sampling.json").write_text(json.dumps(SAMPLING, indent=1) + "\n")
+
+
+def save_parts(model: VideoModel, folder: Path, card: str) -> None:
     """Write a model folder in diffusers' layout; its index comes last."""
     index: dict[str, Any] = {"_class_name": "TextToVideoSDPipeline"}
-    for name, part in parts.items():
+    for name, part in vars(model).items():
         part.save_pretrained(folder / name)
         library = "transformers" if name in ("text_encoder", "tokenizer") else "diffusers"
         index[name] = [library, type(part).__name__]

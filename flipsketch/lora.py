@@ -106,6 +106,32 @@ def load_lora(unet: nn.Module, text_encoder: nn.Module, folder: str | Path) -> N
             )
 
 
+def check_same_layers(network: nn.Module, folder: Path) -> None:
+    """Raise ValueError unless a network's adapter could have the weights of another.
+
+    Args:
+        folder: of the other one, in peft's format.
+    """
+    own: Any = network.peft_config
+    ours = {name: weight.shape for name, weight in get_peft_model_state_dict(network).items()}
+    saved = load_file(folder / "adapter_model.safetensors")
+    alpha = LoraConfig.from_pretrained(str(folder)).lora_alpha
+    if ours != {name: weight.shape for name, weight in saved.items()} or (
+        alpha != own["default"].lora_alpha
+    ):
+        raise ValueError(
+            f"{folder}: has other layers, or another rank or alpha, than the adapter that is to go "
+            f"on from it; ask for those that it has (--target-set, --rank, --alpha)"
+        )
+
+
+def fill_lora(networks: dict[str, nn.Module], folder: str | Path) -> None:
+    """Give the adapters of a model's networks, by part, the weights of one with the same layers."""
+    for part, network in networks.items():
+        weights = load_file(Path(folder) / part / "adapter_model.safetensors")
+        set_peft_model_state_dict(network, weights)
+
+
 def merge_lora(network: nn.Module) -> None:
     """Add an adapter's product to the weights, in place, and take its layers out again."""
     for module in network.modules():

@@ -9,6 +9,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from flipsketch.doodle_model import save_parts, text_config
+from flipsketch.model import VideoModel
 
 CONTEXT_LENGTH = 24
 TEXT_WIDTH = 32
@@ -49,15 +50,8 @@ def write_tiny_model(folder: str | Path, *, seed: int = 0, size: int = 32) -> Pa
         set_alpha_to_one=False,
         steps_offset=1,
     )
-    parts = {
-        "unet": unet,
-        "vae": vae,
-        "text_encoder": text_encoder,
-        "tokenizer": tokenizer,
-        "scheduler": scheduler,
-    }
     card = "---\nlicense: cc0-1.0\n---\nToy text-to-video model with random weights.\n"
-    save_parts(parts, folder, card)
+    save_parts(VideoModel(unet, vae, text_encoder, tokenizer, scheduler), folder, card)
     return folder
 
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from flipsketch.dataset import random_state
-from flipsketch.lora import TargetSet, add_lora, lora_parameters
+from flipsketch.lora import TargetSet, add_lora, check_same_layers, lora_parameters
 from flipsketch.model import VideoModel
 
 QUARTILES = 4
@@ -117,9 +117,18 @@ def trained_networks(model: VideoModel, config: TrainingConfig) -> dict[str, Any
     return networks
 
 
-def count_trained(model_folder: str | Path, config: TrainingConfig) -> dict[str, tuple[int, int]]:
+def count_trained(
+    model_folder: str | Path, config: TrainingConfig, lora: Path | None = None
+) -> dict[str, tuple[int, int]]:
     """Return how many modules and parameters are trained in each part of a model, from its
-    configuration alone."""
+    configuration alone.
+
+    Args:
+        lora: adapter folder that is gone on from.
+
+    Raises:
+        ValueError: that adapter has other layers.
+    """
     with torch.device("meta"):
         networks: dict[str, nn.Module] = {
             "unet": UNet3DConditionModel.from_config(
@@ -137,8 +146,10 @@ def count_trained(model_folder: str | Path, config: TrainingConfig) -> dict[str,
                 trained = list(network.parameters())
             else:
                 target_set = config.target_set if part == "unet" else "linear"
-                num_modules = add_lora(network, target_set, rank=config.rank)
+                num_modules = add_lora(network, target_set, rank=config.rank, alpha=config.alpha)
                 trained = lora_parameters(network)
+                if lora is not None:
+                    check_same_layers(network, lora / part)
             counts[part] = (num_modules, sum(parameter.numel() for parameter in trained))
     return counts
 

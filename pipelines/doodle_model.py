@@ -1,8 +1,11 @@
 """Make the embedded model: doodles to pixels, pixels to latents, and on them what the paper's model
 is trained for. Each stage goes on from the files that it left, so it may be cut into slices."""
 
+import json
 import logging
 import os
+import platform
+import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,27 +14,19 @@ from typing import Literal
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
-from PIL import Image, ImageDraw
 
 from flipsketch.animation import RasterConfig
-from flipsketch.clip_training import CLIPTraining, make_clip
+from flipsketch.base_training import BaseStage, train_base
+from flipsketch.clip_training import BATCH_SIZE, CLIPTraining, make_clip
 from flipsketch.dataset import random_state
 from flipsketch.doodle_arrays import DoodleArrays, render_corpus, scribble
 from flipsketch.doodle_corpus import DoodlesConfig, make_doodles
-from flipsketch.doodle_model import (
-    make_scheduler,
-    make_text_encoder,
-    make_tokenizer,
-    make_unet,
-    save_parts,
-)
-from flipsketch.latent_arrays import LatentWindows, encode_corpus
+from flipsketch.doodle_model import make_scheduler, make_text_encoder, make_tokenizer, make_unet
+from flipsketch.doodle_release import Stage, read_losses, write_clip, write_lora, write_model
+from flipsketch.latent_arrays import encode_corpus
 from flipsketch.learning import learn
 from flipsketch.model import VideoModel, load_model
-from flipsketch.plain_sampling import sample_from_text
-from flipsketch.preview import draw_strip, stack
 from flipsketch.storage import new_folder, open_folder
-from flipsketch.trainer import Trainer
 from flipsketch.training import TrainingConfig
 from flipsketch.vae_training import VAETraining, make_vae, measure_scale
 from pipelines.executor import ExecutorConfig
@@ -45,24 +40,15 @@ SUBJECTS: tuple[str, ...] = (
     *("ball", "balloon", "bird", "boat", "butterfly", "car", "cat", "dog", "fish", "flower"),
     *("heart", "person", "rocket", "star", "sun", "tree"),
 )
-SHOWN = (
-    "a bird flies to the left",
-    "the fish is swimming right",
-    "a balloon floating upwards",
-    "a person walks to the right",
-    "the car drives to the left",
-    "a flower sways",
-)
-Stage = Literal["vae", "images", "clips", "lora", "clip"]
-STAGES: tuple[Stage, ...] = ("vae", "images", "clips", "lora", "clip")
-CARD = "---\nlicense: cc0-1.0\n---\nBeing made.\n"
+StageName = Literal["vae", "images", "clips", "lora", "clip", "release"]
+STAGES: tuple[StageName, ...] = ("vae", "images", "clips", "lora", "clip", "release")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DoodleModelConfig:
     output: str = "out/doodle-model"
     """Folder for all that is made."""
-    stages: tuple[Stage, ...] = STAGES
+    stages: tuple[StageName, ...] = STAGES
     """Those to do, in this order; what is done is not done again."""
     minutes: float = float("inf")
     """Stop after so many, to go on another time; the adapter's training runs to its end."""
@@ -157,68 +143,45 @@ class Making:
         return True
 
     def make_images(self) -> bool:
-        return self.make_base("images", 1, self.config.image_steps, 64, None)
+        return self.make_base("images", 1, self.config.image_steps, 32, None)
 
     def make_clips(self) -> bool:
-        return self.make_base("clips", NUM_FRAMES, self.config.clip_steps, 16, "images")
+        return self.make_base("clips", NUM_FRAMES, self.config.clip_steps, 8, "images")
 
     def make_base(
         self, name: str, num_frames: int, num_steps: int, batch_size: int, start: str | None
     ) -> bool:
-        """Train UNet and text encoder on the filled look: on single frames first, then on clips."""
-        output = self.folder / name / "model"
-        if output.exists():
+        """The base model on the filled look: on single frames first, then on clips."""
+        if (self.folder / name / "model").exists():
             return True
         corpus = self.corpus("filled")
-        vae = AutoencoderKL.from_pretrained(self.folder / "vae" / "model").eval().to(self.device)
+        vae = AutoencoderKL.from_pretrained(self.folder / "vae" / "model")
         if start is None:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(self.config.seed)
-                tokenizer = make_tokenizer(
-                    sorted({*corpus.prompts, *self.corpus("sketch").prompts})
-                )
-                encoder = make_text_encoder(tokenizer)
-                unet = make_unet(SIZE // 8, self.config.latent_channels)
-            model = VideoModel(unet, vae, encoder, tokenizer, make_scheduler())
+            model = self.new_model(vae, sorted({*corpus.prompts, *self.corpus("sketch").prompts}))
         else:
             model = load_model(self.folder / start / "model")
         for network in (model.unet, model.vae, model.text_encoder):
             network.requires_grad_(False).eval().to(self.device)
-        latents = encode_corpus(vae, corpus, self.folder / "arrays" / "latents.npy", self.device)
-        training = TrainingConfig(
-            method="full",
-            train_text_encoder=True,
-            num_steps=num_steps,
-            global_batch_size=batch_size,
-            batch_size=batch_size,
+        latents = encode_corpus(
+            model.vae, corpus, self.folder / "arrays" / "latents.npy", self.device
+        )
+        stage = BaseStage(
             num_frames=num_frames,
+            num_steps=num_steps,
+            batch_size=batch_size,
             learning_rate=1e-3,
-            warmup_steps=200,
-            schedule="cosine",
-            ema_decay=0.998,
             seed=self.config.seed,
         )
-        windows = LatentWindows(latents, corpus.prompts, num_frames, training.prompt_dropout)
-        trainer = Trainer(model, windows, training)
+        return train_base(model, latents, corpus.prompts, stage, self.folder / name, self.deadline)
 
-        def draw() -> Image.Image:
-            with trainer.averaged():
-                return draw_from_text(model, num_frames)
-
-        folder = open_folder(str(self.folder / name))
-        losses = learn(folder, trainer, num_steps, deadline=self.deadline, draw=draw)
-        if len(losses) < num_steps:
-            return False
-        with trainer.averaged(), new_folder(output) as out:
-            parts = {
-                "unet": model.unet,
-                "vae": model.vae,
-                "text_encoder": model.text_encoder,
-                "tokenizer": model.tokenizer,
-                "scheduler": model.scheduler,
-            }
-            save_parts(parts, out, CARD)
-        return True
+    def new_model(self, vae: AutoencoderKL, prompts: list[str]) -> VideoModel:
+        """Return a model with a VAE, that has yet to learn what else it needs for the prompts."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.config.seed)
+            tokenizer = make_tokenizer(prompts)
+            encoder = make_text_encoder(tokenizer)
+            unet = make_unet(SIZE // 8, self.config.latent_channels)
+        return VideoModel(unet, vae, encoder, tokenizer, make_scheduler())
 
     def make_lora(self) -> bool:
         """The sketch adapter, by the project's own jobs."""
@@ -282,27 +245,51 @@ class Making:
             seed=self.config.seed,
         )
 
-        def draw() -> Image.Image:
-            page = Image.new("RGB", (320, 24), "white")
-            ImageDraw.Draw(page).text((4, 4), f"first of 128: {training.accuracy():.3f}", "black")
-            return page
-
         folder = open_folder(str(self.folder / "clip"))
         num_steps = self.config.scorer_steps
-        losses = learn(folder, training.learner, num_steps, deadline=self.deadline, draw=draw)
+        losses = learn(
+            folder, training.learner, num_steps, deadline=self.deadline, draw=training.draw
+        )
         if len(losses) < num_steps:
             return False
         with training.learner.mean.swapped_in(), new_folder(self.folder / "clip" / "model") as out:
             clip.save_pretrained(out)
             model.tokenizer.save_pretrained(out)
-        log.info("a frame's own prompt comes first of 128 in %.1f%%", 100 * training.accuracy())
+            facts = {"batch": BATCH_SIZE, "accuracy": training.accuracy()}
+            (out / "accuracy.json").write_text(json.dumps(facts) + "\n")
+        log.info("a frame's own prompt comes first of %(batch)d in %(accuracy).2f of them", facts)
+        return True
+
+    def make_release(self) -> bool:
+        """What is shipped; an earlier release of this folder gives way to it."""
+        config, folder = self.config, self.folder
+        facts = {
+            "subjects": SUBJECTS,
+            "hardware": describe_hardware(self.device, config.threads),
+            "scorer": json.loads((folder / "clip" / "model" / "accuracy.json").read_text()),
+        }
+        both = "frames of doodles in both looks"
+        vae, images, clips, lora, clip = (
+            Stage(name, trained_on, batch, read_losses(folder / name))
+            for name, trained_on, batch in (
+                ("vae", f"{both}, and scribbles", "8 frames"),
+                ("images", f"{config.num_clips:,} filled doodles, frame by frame", "32 frames"),
+                ("clips", f"{config.num_clips:,} filled doodles", "8 clips"),
+                ("lora", f"{config.num_clips // 2:,} sketch doodles", "16 clips"),
+                ("clip", both, f"{BATCH_SIZE} frames"),
+            )
+        )
+        release = folder / "release"
+        shutil.rmtree(release, ignore_errors=True)
+        write_model(folder / "clips" / "model", release / "doodle", facts, [vae, images, clips])
+        write_lora(folder / "lora", release / "doodle-lora", facts, [lora])
+        write_clip(folder / "clip" / "model", release / "doodle-clip", facts, [clip])
+        num_bytes = sum(path.stat().st_size for path in release.rglob("*") if path.is_file())
+        log.info("%.1f MB -> %s", num_bytes / 1e6, release)
         return True
 
 
-def draw_from_text(model: VideoModel, num_frames: int) -> Image.Image:
-    """Return a picture of what the model makes of some prompts alone."""
-    strips = []
-    for seed, prompt in enumerate(SHOWN):
-        frames = sample_from_text(model, prompt, seed=seed, num_frames=num_frames)
-        strips.append(draw_strip(None, frames, [prompt]))
-    return stack(strips)
+def describe_hardware(device: str, threads: int) -> str:
+    if device == "cuda":
+        return f"one {torch.cuda.get_device_name()}"
+    return f"{threads} threads of a CPU ({platform.machine()})"

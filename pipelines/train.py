@@ -25,7 +25,9 @@ import torch
 from flipsketch.checkpoints import checkpoint_steps, load_newest
 from flipsketch.dataset import TrainingClips
 from flipsketch.latents import check_size
+from flipsketch.lora import check_lora
 from flipsketch.model import (
+    find_embedded,
     find_model,
     fingerprint_folder,
     frame_size,
@@ -55,6 +57,9 @@ class TrainConfig:
     model: str
     """Folder in diffusers' layout, or a name on the Hugging Face Hub
     (damo-vilab/text-to-video-ms-1.7b is the paper's)."""
+    lora: str | None = None
+    """Adapter to go on from, by folder or name; it must have the layers and the rank that are asked
+    for here."""
     output: str
     """Folder of the run, on a disk that all workers see; holds nothing, or a run with the same
     plan, which goes on."""
@@ -98,6 +103,11 @@ class TrainConfig:
             found = getattr(self, name)
             if found is not None and found < value:
                 raise ValueError(f"{name} must be at least {value}, got {found}")
+        if self.lora is not None and self.training.method != "lora":
+            raise ValueError(
+                "--lora gives an adapter to go on from, and --method full trains none; merge it "
+                "into the model first (jobs/merge_lora.py)"
+            )
 
 
 def train(config: TrainConfig) -> int:
@@ -116,6 +126,8 @@ def train(config: TrainConfig) -> int:
     if config.executor.workers is not None:
         check_share(config.training, config.executor.workers)
     model_folder = find_model(config.model)
+    lora = None if config.lora is None else check_lora(find_embedded(config.lora))
+    trained = count_trained(model_folder, config.training, lora)
     before = None if config.overwrite else read_plan(folder, trains=True)
     clips = open_clips(config)
     if len(clips.shards) < clips.plan.num_shards:
@@ -134,12 +146,13 @@ def train(config: TrainConfig) -> int:
         config,
         shards=anchor(config.shards),
         model=anchor(config.model) if Path(config.model).is_dir() else config.model,
+        lora=None if lora is None else anchor(str(lora)),
         output=folder.path,
         validation=config.validation and anchor(config.validation),
         dtype=plan.settings["dtype"],
         threads=plan.settings["threads"],
     )
-    for part, (modules, parameters) in count_trained(model_folder, config.training).items():
+    for part, (modules, parameters) in trained.items():
         log.info("%s: %d modules, %s parameters are trained", part, modules, f"{parameters:,}")
     with folder.locked():
         plan = begin_training(folder, plan, overwrite=config.overwrite)
@@ -172,6 +185,7 @@ def plan_run(
         "threads": resources.cpus_per_worker,
     }
     chosen = [name for name in defaults if getattr(config, name) is None]
+    lora = config.lora and find_embedded(config.lora)
     tars = [f"{index} {facts.tar_sha256}\n" for index, facts in sorted(clips.shards.items())]
     training = asdict(config.training)
     # The share of one forward pass; like the number of workers it may change.
@@ -185,6 +199,7 @@ def plan_run(
         "shards_fingerprint": hashlib.sha256("".join(tars).encode()).hexdigest(),
         "model_fingerprint": fingerprint_folder(model_folder),
         "model_licence": model_licence(model_folder),
+        "lora_fingerprint": lora and fingerprint_folder(lora),
         "cache_latents": config.cache_latents,
         **training,
     }
@@ -193,6 +208,7 @@ def plan_run(
         "shards": config.shards,
         "data_licence": clips.plan.log.get("licence") or "not named",
         "model": config.model,
+        "lora": config.lora,
         "executor": config.executor.executor,
         "workers": resources.workers,
         "device": resources.device,

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,9 @@ from flipsketch.checkpointing import checkpoint_gradients
 from flipsketch.checkpoints import load_checkpoint, load_newest, save_checkpoint
 from flipsketch.dataset import ReaderConfig, TrainingClips
 from flipsketch.latents import LatentClips
-from flipsketch.lora import save_lora
+from flipsketch.lora import fill_lora, save_lora
 from flipsketch.model import DTYPES, find_model, fingerprint_folder, load_model, save_model
-from flipsketch.sampling import SamplingConfig
+from flipsketch.sampling import model_defaults
 from flipsketch.storage import Folder, new_folder, open_folder
 from flipsketch.trainer import StepReport, Trainer
 from flipsketch.training import QUARTILES, trained_networks
@@ -65,6 +65,8 @@ class TrainingWorker:
             rank=rank,
             num_ranks=num_ranks,
         )
+        if config.lora is not None:
+            fill_lora(trained_networks(self.model, config.training), config.lora)
         self.subjects = []
         if config.validate_every:
             self.subjects = (
@@ -125,7 +127,8 @@ class TrainingWorker:
         """Animate the subjects, shared out among the processes, and write a picture of all."""
         if not self.subjects:
             return
-        sampling = SamplingConfig(
+        sampling = replace(
+            model_defaults(self.config.model),
             num_frames=self.config.training.num_frames,
             num_inference_steps=self.config.validation_steps,
             binarize=False,

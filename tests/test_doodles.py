@@ -12,8 +12,10 @@ from PIL import Image
 
 from flipsketch.doodle_corpus import FRAMES, DoodlesConfig, make_doodles, write_doodle
 from flipsketch.doodles import frame_times, make_doodle, render_doodle
+from flipsketch.manifest import parse_rows
 from flipsketch.motions import MOTIONS
 from flipsketch.prompts import gerund, plural_of, third_person
+from flipsketch.sketch import load_sketch
 from flipsketch.subjects import SUBJECTS, motions_of
 from flipsketch.svg import rasterize_svg
 
@@ -317,6 +319,19 @@ def test_a_sheet_shows_every_motion(tmp_path, caplog):
     assert f"showed {len(PAIRS)} motions" in caplog.text
     assert path.stat().st_size < 1_500_000
     assert Image.open(path).width < 2000
+
+
+def test_a_manifest_has_the_first_frames(tmp_path):
+    path = tmp_path / "made" / "doodles.parquet"
+    config = DoodlesConfig(manifest=str(path), num_animations=4, seed=5, subjects=("cat", "star"))
+    assert make_doodles(config) == 0
+    rows = list(parse_rows(str(path)))
+    assert [row.id.split("-")[1] for row in rows] == ["cat", "star", "cat", "star"]
+    for index, row in enumerate(rows):
+        doodle = make_doodle(5, index, subject=("cat", "star")[index % 2])
+        assert row.prompts == (doodle.prompt,)
+        drawn = render_doodle(doodle, 16, 64, "sketch")[0]
+        np.testing.assert_array_equal(load_sketch(row.sketch, 64), drawn)
 
 
 def test_a_job_without_an_output_says_so():

@@ -224,6 +224,27 @@ def test_all_weights_can_be_trained(training_job):
     assert torch.equal(first, state["mean"][0]) and not torch.equal(first, state["parameters"][0])
 
 
+def test_training_goes_on_from_an_adapter(training_job, tmp_path):
+    assert train(training_job) == 0
+    on = replace(
+        training_job,
+        lora=str(tmp_path / "run" / "lora"),
+        output=str(tmp_path / "on"),
+        training=replace(QUICK, num_steps=1, learning_rate=1e-9),
+    )
+    assert train(on) == 0
+    before, after = adapter(training_job), adapter(on)
+    assert before.keys() == after.keys()
+    assert all(torch.allclose(before[name], after[name], atol=1e-6) for name in before)
+    settings = json.loads((tmp_path / "on" / "run.json").read_text())["settings"]
+    assert settings["lora_fingerprint"] == fingerprint_folder(on.lora, ("unet",))
+    for change in ({"rank": 2}, {"alpha": 8.0}, {"target_set": "attention"}):
+        other = replace(on, output=str(tmp_path / "other"), training=replace(QUICK, **change))
+        with pytest.raises(ValueError, match="has other layers, or another rank or alpha"):
+            train(other)
+        assert not (tmp_path / "other").exists()
+
+
 def test_clips_that_do_not_fit_the_model_are_refused(training_job):
     long = replace(training_job, training=replace(QUICK, num_frames=9))
     with pytest.raises(ValueError, match="none of its 8 clips has 9 frames"):

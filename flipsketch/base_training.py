@@ -1,0 +1,93 @@
+"""The embedded base model's training: UNet and text encoder together, on doodles in colours."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from flipsketch.doodle_model import save_parts, write_sampling
+from flipsketch.latent_arrays import LatentWindows
+from flipsketch.learning import learn
+from flipsketch.model import VideoModel
+from flipsketch.plain_sampling import sample_from_text
+from flipsketch.preview import draw_strip, stack
+from flipsketch.storage import new_folder, open_folder
+from flipsketch.trainer import Trainer
+from flipsketch.training import TrainingConfig
+
+CARD = "---\nlicense: cc0-1.0\n---\nA stage of the embedded model's making.\n"
+SHOWN = (
+    "a bird flies to the left",
+    "the fish is swimming right",
+    "a balloon floating upwards",
+    "a person walks to the right",
+    "the car drives to the left",
+    "a flower sways",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseStage:
+    num_frames: int
+    """One: images; or all of a clip."""
+    num_steps: int
+    batch_size: int
+    """Clips, or images."""
+    learning_rate: float
+    seed: int = 0
+
+
+def train_base(
+    model: VideoModel,
+    latents: np.ndarray,
+    prompts: list[str],
+    stage: BaseStage,
+    folder: Path,
+    deadline: float,
+) -> bool:
+    """Train in the folder until all is done, which it tells, or until the deadline.
+
+    The running mean of the weights is the result, a model folder `model` in that folder.
+
+    Args:
+        latents: float16 (N, F, C, h, w).
+        deadline: of `time.monotonic()`.
+    """
+    training = TrainingConfig(
+        method="full",
+        train_text_encoder=True,
+        num_steps=stage.num_steps,
+        global_batch_size=stage.batch_size,
+        batch_size=stage.batch_size,
+        num_frames=stage.num_frames,
+        learning_rate=stage.learning_rate,
+        warmup_steps=min(200, stage.num_steps // 2),
+        schedule="cosine",
+        ema_decay=0.998,
+        seed=stage.seed,
+    )
+    windows = LatentWindows(latents, prompts, stage.num_frames, training.prompt_dropout)
+    trainer = Trainer(model, windows, training)
+
+    def draw() -> Image.Image:
+        with trainer.averaged():
+            return draw_from_text(model, stage.num_frames)
+
+    learnt = open_folder(str(folder))
+    losses = learn(learnt, trainer, stage.num_steps, deadline=deadline, draw=draw)
+    if len(losses) < stage.num_steps:
+        return False
+    with trainer.averaged(), new_folder(folder / "model") as out:
+        write_sampling(out)
+        save_parts(model, out, CARD)
+    return True
+
+
+def draw_from_text(model: VideoModel, num_frames: int) -> Image.Image:
+    """Return a picture of what the model makes of some prompts alone."""
+    strips = []
+    for seed, prompt in enumerate(SHOWN):
+        frames = sample_from_text(model, prompt, seed=seed, num_frames=num_frames)
+        strips.append(draw_strip(None, frames, [prompt]))
+    return stack(strips)
