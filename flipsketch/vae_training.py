@@ -10,7 +10,9 @@ from flipsketch.dataset import random_state
 from flipsketch.doodle_arrays import DoodleArrays
 from flipsketch.learning import SimpleLearner
 
-INK_WEIGHT, KL_WEIGHT = 4.0, 1e-5
+INK_WEIGHT, KL_WEIGHT = 4.0, 1e-6
+# Steps in which the KL term comes in: before the decoder listens, it silences channels for good.
+KL_WARMUP = 1000
 BATCH_SIZE = 8
 
 
@@ -58,7 +60,8 @@ class VAETraining:
         decoded = self.vae.decode(posterior.mean + posterior.std * noise.to(self.device)).sample
         # What is far from white: ink, and whatever is coloured strongly.
         weights = 1 + INK_WEIGHT * (pixels.amin(dim=1, keepdim=True) < 0).float()
-        return (weights * (decoded - pixels).abs()).mean() + KL_WEIGHT * posterior.kl().mean()
+        kl_weight = KL_WEIGHT * min(1.0, step / KL_WARMUP)
+        return (weights * (decoded - pixels).abs()).mean() + kl_weight * posterior.kl().mean()
 
     def draw_pixels(self, random: np.random.RandomState, batch_size: int = BATCH_SIZE) -> Tensor:
         """Return pixels (B, 3, H, W): a quarter scribbles, the rest from the corpora in turn."""
