@@ -13,11 +13,17 @@ from transformers import CLIPModel, CLIPTokenizer
 from flipsketch.model import find_embedded, fingerprint_folder
 
 INK_BELOW = 128
+BLACK_BELOW, WHITE_ABOVE = 64, 192
 
 
 def ink(frames: np.ndarray) -> np.ndarray:
     """Return where there is ink, bool (..., H, W), of frames uint8 (..., H, W, 3)."""
     return frames @ np.array([0.299, 0.587, 0.114]) < INK_BELOW
+
+
+def coloured(frames: np.ndarray) -> np.ndarray:
+    """Return where a pixel is grey or coloured, neither black nor white: bool (..., H, W)."""
+    return (frames.max(axis=-1) >= BLACK_BELOW) & (frames.min(axis=-1) <= WHITE_ABOVE)
 
 
 def ink_iou(one: np.ndarray, other: np.ndarray) -> float:

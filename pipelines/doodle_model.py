@@ -60,7 +60,7 @@ class DoodleModelConfig:
     """Doodles in colours; of sketches half as many."""
     latent_channels: int = 16
     """Of 8 x 8 latents."""
-    vae_steps: int = 5000
+    vae_steps: int = 4000
     image_steps: int = 3000
     clip_steps: int = 3000
     lora_steps: int = 600

@@ -8,7 +8,7 @@ import torch
 
 from flipsketch.clip_training import make_clip
 from flipsketch.doodle_model import make_tokenizer
-from flipsketch.metrics import ClipScorer, ink, ink_iou, motion
+from flipsketch.metrics import ClipScorer, coloured, ink, ink_iou, motion
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +41,11 @@ def test_ink_and_its_overlap():
     assert ink_iou(one, other) == pytest.approx(32 / 96)
     blank = np.zeros_like(one)
     assert ink_iou(blank, blank) == 1.0 and ink_iou(one, blank) == 0.0
+
+
+def test_grey_and_colours_are_neither_black_nor_white():
+    colours = [(0, 0, 0), (40, 40, 40), (250, 250, 250), (128, 128, 128), (255, 0, 0), (40, 60, 90)]
+    assert coloured(np.array([colours], np.uint8)).tolist() == [[False] * 3 + [True] * 3]
 
 
 def test_motion_is_the_share_of_pixels_that_change():
