@@ -23,6 +23,7 @@ CELL = 96
 GAP = 4
 TEXT_HEIGHT = 16
 FRAMES_SHOWN = 12
+GIF_SIZE = 256  # at least
 INK, PAPER, RULE = (20, 20, 20), (255, 255, 255), (200, 200, 200)
 
 
@@ -66,7 +67,7 @@ def write_preview(config: PreviewConfig) -> int:
         if config.gifs is not None:
             gif = Path(config.gifs) / f"{row['key']}.gif"
             gif.parent.mkdir(parents=True, exist_ok=True)
-            gif.write_bytes(encode_gif(frames))
+            gif.write_bytes(encode_gif(enlarge(frames)))
             log.info("%s: %s", gif, row["id"])
     Path(config.output).parent.mkdir(parents=True, exist_ok=True)
     stack(strips).save(config.output)
@@ -119,6 +120,12 @@ def read_sketch(source: str | bytes | None, manifest: str, size: int) -> np.ndar
     except (OSError, ValueError) as error:
         log.warning("sketch not shown: %s", error)
         return None
+
+
+def enlarge(frames: np.ndarray) -> np.ndarray:
+    """Return small frames (F, H, W, 3) so large that a person sees what is on them."""
+    times = max(1, -(-GIF_SIZE // frames.shape[1]))
+    return frames.repeat(times, axis=1).repeat(times, axis=2)
 
 
 def draw_strip(sketch: np.ndarray | None, frames: np.ndarray, prompts: list[str]) -> Image.Image:

@@ -65,6 +65,8 @@ class DoodleModelConfig:
     clip_steps: int = 3000
     lora_steps: int = 600
     scorer_steps: int = 3000
+    validation_steps: int = 25
+    """DDIM steps of the adapter's pictures."""
     seed: int = 0
 
 
@@ -224,6 +226,7 @@ class Making:
             threads=self.config.threads,
             checkpoint_every=100,
             validate_every=200,
+            validation_steps=self.config.validation_steps,
             executor=local,
         )
         return train(training) == 0

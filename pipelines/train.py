@@ -55,8 +55,8 @@ class TrainConfig:
     shards: str
     """Folder of training shards, as `make shards` makes them; all workers must see it."""
     model: str
-    """Folder in diffusers' layout, or a name on the Hugging Face Hub
-    (damo-vilab/text-to-video-ms-1.7b is the paper's)."""
+    """Folder in diffusers' layout, or a name: doodle, which comes with this project, or one on the
+    Hugging Face Hub (damo-vilab/text-to-video-ms-1.7b is the paper's)."""
     lora: str | None = None
     """Adapter to go on from, by folder or name; it must have the layers and the rank that are asked
     for here."""

@@ -35,7 +35,7 @@ def test_gifs_come_with_it_if_asked_for(corpus, tmp_path):
     gifs = list((tmp_path / "gifs").iterdir())
     assert len(gifs) == 2
     assert {gif.stem for gif in gifs} <= {row["key"] for row in read_rows(corpus)}
-    assert Image.open(gifs[0]).n_frames == 3
+    assert Image.open(gifs[0]).n_frames == 3 and Image.open(gifs[0]).width >= 256
 
 
 def test_a_corpus_whose_manifest_is_gone_still_shows_its_frames(job, corpus, tmp_path):
