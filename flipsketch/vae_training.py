@@ -13,7 +13,7 @@ from flipsketch.learning import SimpleLearner
 INK_WEIGHT, KL_WEIGHT = 4.0, 1e-6
 # Steps in which the KL term comes in: before the decoder listens, it silences channels for good.
 KL_WARMUP = 1000
-BATCH_SIZE = 8
+BATCH_SIZE = 4
 
 
 def make_vae(size: int, latent_channels: int) -> AutoencoderKL:
@@ -32,7 +32,7 @@ def make_vae(size: int, latent_channels: int) -> AutoencoderKL:
 
 
 class VAETraining:
-    """L1 on pixels, those with ink weighted five times, and a KL term that barely binds."""
+    """L1 and L2 on pixels, those with ink weighted five times, and a KL term that barely binds."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class VAETraining:
         """
         self.vae, self.corpora, self.scribbles = vae, corpora, scribbles
         self.device, self.seed = device, seed
-        self.learner = SimpleLearner([vae], self.loss, num_steps=num_steps, learning_rate=2e-3)
+        self.learner = SimpleLearner([vae], self.loss, num_steps=num_steps, learning_rate=1e-3)
 
     def loss(self, step: int) -> Tensor:
         random = random_state(self.seed, 3, step)
@@ -61,7 +61,8 @@ class VAETraining:
         # What is far from white: ink, and whatever is coloured strongly.
         weights = 1 + INK_WEIGHT * (pixels.amin(dim=1, keepdim=True) < 0).float()
         kl_weight = KL_WEIGHT * min(1.0, step / KL_WARMUP)
-        return (weights * (decoded - pixels).abs()).mean() + kl_weight * posterior.kl().mean()
+        errors = (decoded - pixels).abs()
+        return (weights * (errors + errors**2)).mean() + kl_weight * posterior.kl().mean()
 
     def draw_pixels(self, random: np.random.RandomState, batch_size: int = BATCH_SIZE) -> Tensor:
         """Return pixels (B, 3, H, W): a quarter scribbles, the rest from the corpora in turn."""

@@ -60,7 +60,7 @@ class DoodleModelConfig:
     """Doodles in colours; of sketches half as many."""
     latent_channels: int = 16
     """Of 8 x 8 latents."""
-    vae_steps: int = 4000
+    vae_steps: int = 6500
     image_steps: int = 3000
     clip_steps: int = 3000
     lora_steps: int = 600
@@ -275,7 +275,7 @@ class Making:
         vae, images, clips, lora, clip = (
             Stage(name, trained_on, batch, read_losses(folder / name))
             for name, trained_on, batch in (
-                ("vae", f"{both}, and scribbles", "8 frames"),
+                ("vae", f"{both}, and scribbles", "4 frames"),
                 ("images", f"{config.num_clips:,} filled doodles, frame by frame", "32 frames"),
                 ("clips", f"{config.num_clips:,} filled doodles", "8 clips"),
                 ("lora", f"{config.num_clips // 2:,} sketch doodles", "16 clips"),
