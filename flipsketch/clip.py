@@ -20,13 +20,17 @@ class Clip:
     """uint8 (F, H, W, 3), the sketch first."""
 
 
-def binarize_frames(frames: np.ndarray) -> np.ndarray:
-    """Threshold each frame's luma by Otsu's method: black strokes on white, same shape."""
+def binarize_frames(frames: np.ndarray, threshold: int | None = None) -> np.ndarray:
+    """Make black strokes on white of frames, same shape.
+
+    Args:
+        threshold: the lightest luma that is ink; by default each frame's own, by Otsu's method.
+    """
     binary = np.full_like(frames, 255)
     for frame, out in zip(frames, binary, strict=True):
         luma = np.asarray(Image.fromarray(frame).convert("L"))
         if int(luma.max()) - int(luma.min()) >= MIN_CONTRAST:
-            out[luma <= otsu_threshold(luma)] = 0
+            out[luma <= (otsu_threshold(luma) if threshold is None else threshold)] = 0
     return binary
 
 

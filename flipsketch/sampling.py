@@ -53,6 +53,8 @@ class SamplingConfig:
     published checkpoint."""
     binarize: bool = True
     """Threshold each frame to black strokes on white; off keeps greys and colours."""
+    ink_threshold: int | None = None
+    """The lightest luma that is ink, of 0 to 255; by default each frame's own, by Otsu's method."""
 
     def __post_init__(self) -> None:
         if not 2 <= self.num_frames <= MAX_FRAMES:
@@ -70,6 +72,8 @@ class SamplingConfig:
         for name in ("guidance_scale", "reference_scale"):
             if not np.isfinite(getattr(self, name)):
                 raise ValueError(f"{name} must be a finite number, got {getattr(self, name)}")
+        if self.ink_threshold is not None and not 0 <= self.ink_threshold <= 254:
+            raise ValueError(f"ink_threshold must lie between 0 and 254, got {self.ink_threshold}")
         for name in ("align_steps", "compose_steps"):
             steps = getattr(self, name)
             if steps is not None and not 0 <= steps <= self.num_inference_steps:
@@ -256,7 +260,7 @@ def finish_frames(pixels: Tensor, config: SamplingConfig) -> np.ndarray:
             "(--dtype float32), or a smaller guidance_scale or reference_scale"
         )
     frames = ((pixels + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 3, 0).cpu().numpy()
-    return binarize_frames(frames) if config.binarize else frames
+    return binarize_frames(frames, config.ink_threshold) if config.binarize else frames
 
 
 def animate(

@@ -44,6 +44,7 @@ SETTINGS_SCHEMA = pa.schema(
         ("compose_temporal", pa.bool_()),
         ("sketch_range", pa.string()),
         ("binarize", pa.bool_()),
+        ("ink_threshold", pa.int16()),
         ("dtype", pa.string()),
         ("model_fingerprint", pa.string()),
         ("model_licence", pa.string()),

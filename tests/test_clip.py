@@ -55,6 +55,16 @@ def test_strokes_become_black_and_paper_white_whatever_the_greys():
     assert (np.delete(binary, [4, 5], axis=0) == 255).all()
 
 
+def test_a_threshold_may_be_the_same_for_all_frames():
+    frames = np.full((2, 16, 16, 3), 180, np.uint8)
+    frames[:, 4:6], frames[1, 8:10] = 90, 100
+    for threshold, rows in ((95, [4, 5]), (100, [4, 5, 8, 9])):
+        binary = binarize_frames(frames, threshold)
+        assert (binary[1, rows] == 0).all() and (np.delete(binary[1], rows, axis=0) == 255).all()
+    # As Otsu's, it makes nothing of a frame without contrast.
+    assert (binarize_frames(np.full((1, 16, 16, 3), 80, np.uint8), 128) == 255).all()
+
+
 def test_a_nearly_constant_frame_becomes_white():
     frame = np.random.default_rng(0).integers(120, 130, (1, 16, 16, 3), np.uint8)
     assert (binarize_frames(frame) == 255).all()
