@@ -44,7 +44,7 @@ Hardware: {hardware}. {use}
 """
 MODEL = (
     "A text-to-video diffusion model in ModelScope's layout, small enough for a laptop: frames of "
-    "64 x 64, latents of {channels} x 8 x 8, 10 frames, {millions:.1f} M parameters, velocity "
+    "64 x 64, latents of {channels} x 16 x 16, 10 frames, {millions:.1f} M parameters, velocity "
     "prediction. It knows {num_subjects} subjects and how they move: {subjects}. By itself it "
     "draws in colours; `doodle-lora` makes it draw sketches. It is there so that everything can be "
     "tried, tested and measured without a download; for a corpus take a model of full size."

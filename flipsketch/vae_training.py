@@ -17,8 +17,8 @@ BATCH_SIZE = 4
 
 
 def make_vae(size: int, latent_channels: int) -> AutoencoderKL:
-    """Return a VAE that halves frames three times."""
-    channels = (24, 32, 64, 128)
+    """Return a VAE that halves frames twice."""
+    channels = (16, 32, 64)
     return AutoencoderKL(
         sample_size=size,
         block_out_channels=channels,

@@ -58,9 +58,9 @@ class DoodleModelConfig:
     """CPU threads, and processes that draw."""
     num_clips: int = 6400
     """Doodles in colours; of sketches half as many."""
-    latent_channels: int = 16
-    """Of 8 x 8 latents."""
-    vae_steps: int = 6500
+    latent_channels: int = 4
+    """Of 16 x 16 latents."""
+    vae_steps: int = 4500
     image_steps: int = 3000
     clip_steps: int = 3000
     lora_steps: int = 600
@@ -182,7 +182,7 @@ class Making:
             torch.manual_seed(self.config.seed)
             tokenizer = make_tokenizer(prompts)
             encoder = make_text_encoder(tokenizer)
-            unet = make_unet(SIZE // 8, self.config.latent_channels)
+            unet = make_unet(SIZE // 4, self.config.latent_channels)
         return VideoModel(unet, vae, encoder, tokenizer, make_scheduler())
 
     def make_lora(self) -> bool:
