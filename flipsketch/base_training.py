@@ -9,7 +9,7 @@ from PIL import Image
 from flipsketch.doodle_model import save_parts, write_sampling
 from flipsketch.latent_arrays import LatentWindows
 from flipsketch.learning import learn
-from flipsketch.model import VideoModel
+from flipsketch.model import VideoModel, load_model
 from flipsketch.plain_sampling import sample_from_text
 from flipsketch.preview import draw_strip, stack
 from flipsketch.storage import new_folder, open_folder
@@ -39,27 +39,33 @@ class BaseStage:
 
 
 def train_base(
-    model: VideoModel,
+    start: Path,
     latents: np.ndarray,
     prompts: list[str],
     stage: BaseStage,
     folder: Path,
+    *,
+    device: str,
     deadline: float,
-) -> bool:
-    """Train in the folder until all is done, which it tells, or until the deadline.
+    rank: int = 0,
+    num_ranks: int = 1,
+) -> None:
+    """Train in the folder until all is done, or until the deadline.
 
-    The running mean of the weights is the result, a model folder `model` in that folder.
+    Once all is done, the folder has a model folder `model` with the running mean of the weights.
 
     Args:
+        start: model folder to begin with.
         latents: float16 (N, F, C, h, w).
-        deadline: of `time.monotonic()`.
+        deadline: of `time.monotonic()`; the first rank's counts.
     """
+    model = load_model(start, device=device)
     training = TrainingConfig(
         method="full",
         train_text_encoder=True,
         num_steps=stage.num_steps,
         global_batch_size=stage.batch_size,
-        batch_size=stage.batch_size,
+        batch_size=stage.batch_size // num_ranks,
         num_frames=stage.num_frames,
         learning_rate=stage.learning_rate,
         warmup_steps=min(200, stage.num_steps // 2),
@@ -68,7 +74,7 @@ def train_base(
         seed=stage.seed,
     )
     windows = LatentWindows(latents, prompts, stage.num_frames, training.prompt_dropout)
-    trainer = Trainer(model, windows, training)
+    trainer = Trainer(model, windows, training, rank=rank, num_ranks=num_ranks)
 
     def draw() -> Image.Image:
         with trainer.averaged():
@@ -76,12 +82,10 @@ def train_base(
 
     learnt = open_folder(str(folder))
     losses = learn(learnt, trainer, stage.num_steps, deadline=deadline, draw=draw)
-    if len(losses) < stage.num_steps:
-        return False
-    with trainer.averaged(), new_folder(folder / "model") as out:
-        write_sampling(out)
-        save_parts(model, out, CARD)
-    return True
+    if rank == 0 and len(losses) == stage.num_steps:
+        with trainer.averaged(), new_folder(folder / "model") as out:
+            write_sampling(out)
+            save_parts(model, out, CARD)
 
 
 def draw_from_text(model: VideoModel, num_frames: int) -> Image.Image:

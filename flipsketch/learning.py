@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from PIL import Image
 from torch import Tensor, nn
 
@@ -18,6 +19,7 @@ from flipsketch.validation import encode_png
 log = logging.getLogger(__name__)
 
 CHECKPOINT_EVERY_S = 120.0
+DRAW_EVERY_S = 600.0
 LOG_EVERY_S = 30.0
 
 
@@ -108,7 +110,11 @@ def learn(
     deadline: float,
     draw: Callable[[], Image.Image],
 ) -> list[float]:
-    """Train until all steps are done, or until a time of `time.monotonic()` has come.
+    """Train until all steps are done, or until a time of `time.monotonic()` has come; one step at
+    least.
+
+    Processes that train together (`torch.distributed`) all call it; the first one's clock counts,
+    and it alone writes.
 
     Args:
         folder: for checkpoints and pictures.
@@ -117,20 +123,29 @@ def learn(
     Returns:
         The loss of each step so far; as many as there are steps if all are done.
     """
+    is_first = not dist.is_initialized() or dist.get_rank() == 0
     losses: list[float] = []
     _, state = load_newest(folder)
     if state is not None:
         losses = state.pop("losses").tolist()
         learner.restore(state)
-    saved = logged = time.monotonic()
-    while learner.num_done < num_steps and (now := time.monotonic()) < deadline:
+    # All have read it before the first one writes another.
+    is_over(deadline)
+    saved = drawn = logged = time.monotonic()
+    is_last = learner.num_done == num_steps
+    while not is_last:
         losses.append(learner.step().loss)
-        is_last = learner.num_done == num_steps
-        if is_last or now - saved > CHECKPOINT_EVERY_S or time.monotonic() >= deadline:
+        is_last = learner.num_done == num_steps or is_over(deadline)
+        if not is_first:
+            continue
+        now = time.monotonic()
+        if is_last or now - saved > CHECKPOINT_EVERY_S:
             state = {**learner.state(), "losses": torch.tensor(losses)}
             save_checkpoint(folder, learner.num_done, state, keep=2)
-            folder.publish(f"samples/step-{learner.num_done:06d}.png", encode_png(draw()))
             saved = time.monotonic()
+        if is_last or now - drawn > DRAW_EVERY_S:
+            folder.publish(f"samples/step-{learner.num_done:06d}.png", encode_png(draw()))
+            drawn = time.monotonic()
         if is_last or now - logged > LOG_EVERY_S:
             log.info(
                 "%s: step %d of %d, loss %.4f",
@@ -141,3 +156,10 @@ def learn(
             )
             logged = now
     return losses
+
+
+def is_over(deadline: float) -> bool:
+    over = torch.tensor(int(time.monotonic() >= deadline))
+    if dist.is_initialized():
+        dist.broadcast(over, 0)
+    return bool(over)

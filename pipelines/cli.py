@@ -18,9 +18,7 @@ def run(pipeline: Callable[[Any], int], config_class: type, description: str | N
     What people give us and cannot be used (ValueError, OSError) ends in a line on stderr and 2;
     bugs keep their traceback.
     """
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"
-    )
+    log_to_stderr()
     quiet_libraries()
     # `ray job stop` and `kill` end a job as Ctrl-C does, also one that a shell started in the
     # background, where Ctrl-C is ignored.
@@ -33,3 +31,9 @@ def run(pipeline: Callable[[Any], int], config_class: type, description: str | N
     except KeyboardInterrupt:
         log.warning("interrupted; the same command goes on")
         return 130
+
+
+def log_to_stderr() -> None:
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"
+    )

@@ -16,12 +16,18 @@ import torch
 from diffusers import AutoencoderKL
 
 from flipsketch.animation import RasterConfig
-from flipsketch.base_training import BaseStage, train_base
+from flipsketch.base_training import BaseStage
 from flipsketch.clip_training import BATCH_SIZE, CLIPTraining, make_clip
 from flipsketch.dataset import random_state
 from flipsketch.doodle_arrays import DoodleArrays, render_corpus, scribble
 from flipsketch.doodle_corpus import DoodlesConfig, make_doodles
-from flipsketch.doodle_model import make_scheduler, make_text_encoder, make_tokenizer, make_unet
+from flipsketch.doodle_model import (
+    make_scheduler,
+    make_text_encoder,
+    make_tokenizer,
+    make_unet,
+    save_parts,
+)
 from flipsketch.doodle_release import Stage, read_losses, write_clip, write_lora, write_model
 from flipsketch.latent_arrays import encode_corpus
 from flipsketch.learning import learn
@@ -29,6 +35,7 @@ from flipsketch.model import VideoModel, load_model
 from flipsketch.storage import new_folder, open_folder
 from flipsketch.training import TrainingConfig
 from flipsketch.vae_training import VAETraining, make_vae, measure_scale
+from pipelines.doodle_base import train_together
 from pipelines.executor import ExecutorConfig
 from pipelines.rasterize import RasterizeConfig, make_training_shards
 from pipelines.train import TrainConfig, train
@@ -145,28 +152,28 @@ class Making:
         return True
 
     def make_images(self) -> bool:
-        return self.make_base("images", 1, self.config.image_steps, 32, None)
+        return self.make_base("images", 1, self.config.image_steps, 32, self.folder / "new")
 
     def make_clips(self) -> bool:
-        return self.make_base("clips", NUM_FRAMES, self.config.clip_steps, 8, "images")
+        images = self.folder / "images" / "model"
+        return self.make_base(
+            "clips", NUM_FRAMES, self.config.clip_steps, 8, self.folder / "images" / "model"
+        )
 
     def make_base(
-        self, name: str, num_frames: int, num_steps: int, batch_size: int, start: str | None
+        self, name: str, num_frames: int, num_steps: int, batch_size: int, start: Path
     ) -> bool:
         """The base model on the filled look: on single frames first, then on clips."""
-        if (self.folder / name / "model").exists():
+        output = self.folder / name / "model"
+        if output.exists():
             return True
         corpus = self.corpus("filled")
         vae = AutoencoderKL.from_pretrained(self.folder / "vae" / "model")
-        if start is None:
-            model = self.new_model(vae, sorted({*corpus.prompts, *self.corpus("sketch").prompts}))
-        else:
-            model = load_model(self.folder / start / "model")
-        for network in (model.unet, model.vae, model.text_encoder):
-            network.requires_grad_(False).eval().to(self.device)
-        latents = encode_corpus(
-            model.vae, corpus, self.folder / "arrays" / "latents.npy", self.device
-        )
+        latents = self.folder / "arrays" / "latents.npy"
+        encode_corpus(vae.eval().to(self.device), corpus, latents, self.device)
+        if not start.exists():
+            prompts = sorted({*corpus.prompts, *self.corpus("sketch").prompts})
+            self.write_new_model(vae.cpu(), prompts, start)
         stage = BaseStage(
             num_frames=num_frames,
             num_steps=num_steps,
@@ -174,16 +181,23 @@ class Making:
             learning_rate=1e-3,
             seed=self.config.seed,
         )
-        return train_base(model, latents, corpus.prompts, stage, self.folder / name, self.deadline)
+        num_ranks = self.config.threads if self.device == "cpu" else 1
+        train_together(
+            1 if batch_size % num_ranks else num_ranks,
+            (start, latents, corpus.prompts, stage, output.parent, self.device, self.deadline),
+        )
+        return output.exists()
 
-    def new_model(self, vae: AutoencoderKL, prompts: list[str]) -> VideoModel:
-        """Return a model with a VAE, that has yet to learn what else it needs for the prompts."""
+    def write_new_model(self, vae: AutoencoderKL, prompts: list[str], output: Path) -> None:
+        """Write a model with a VAE, that has yet to learn what else it needs for the prompts."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
             tokenizer = make_tokenizer(prompts)
             encoder = make_text_encoder(tokenizer)
             unet = make_unet(SIZE // 4, self.config.latent_channels)
-        return VideoModel(unet, vae, encoder, tokenizer, make_scheduler())
+        with new_folder(output) as out:
+            model = VideoModel(unet, vae, encoder, tokenizer, make_scheduler())
+            save_parts(model, out, "A beginning.\n")
 
     def make_lora(self) -> bool:
         """The sketch adapter, by the project's own jobs."""
