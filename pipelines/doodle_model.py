@@ -155,7 +155,6 @@ class Making:
         return self.make_base("images", 1, self.config.image_steps, 32, self.folder / "new")
 
     def make_clips(self) -> bool:
-        images = self.folder / "images" / "model"
         return self.make_base(
             "clips", NUM_FRAMES, self.config.clip_steps, 8, self.folder / "images" / "model"
         )
