@@ -70,6 +70,8 @@ class DoodleModelConfig:
     vae_steps: int = 4500
     image_steps: int = 3000
     clip_steps: int = 3000
+    lora_clips: int = 1600
+    """Sketch doodles that the adapter is trained on."""
     lora_steps: int = 600
     scorer_steps: int = 3000
     validation_steps: int = 25
@@ -204,7 +206,7 @@ class Making:
         make_doodles(
             DoodlesConfig(
                 output=str(doodles),
-                num_animations=self.config.num_clips // 2,
+                num_animations=self.config.lora_clips,
                 num_frames=NUM_FRAMES,
                 seed=3,
                 subjects=SUBJECTS,
@@ -228,8 +230,8 @@ class Making:
             training=TrainingConfig(
                 target_set="all",
                 num_steps=self.config.lora_steps,
-                global_batch_size=16,
-                batch_size=16,
+                global_batch_size=8,
+                batch_size=8,
                 num_frames=NUM_FRAMES,
                 learning_rate=1e-3,
                 warmup_steps=50,
@@ -291,7 +293,7 @@ class Making:
                 ("vae", f"{both}, and scribbles", "4 frames"),
                 ("images", f"{config.num_clips:,} filled doodles, frame by frame", "32 frames"),
                 ("clips", f"{config.num_clips:,} filled doodles", "8 clips"),
-                ("lora", f"{config.num_clips // 2:,} sketch doodles", "16 clips"),
+                ("lora", f"{config.lora_clips:,} sketch doodles", "8 clips"),
                 ("clip", both, f"{BATCH_SIZE} frames"),
             )
         )

@@ -63,6 +63,7 @@ def test_it_can_be_made_from_nothing_and_in_slices(tmp_path: Path):
         vae_steps=3,
         image_steps=2,
         clip_steps=2,
+        lora_clips=16,
         lora_steps=2,
         scorer_steps=2,
         validation_steps=2,
