@@ -24,7 +24,8 @@ def train_together(num_ranks: int, arguments: tuple[Any, ...]) -> None:
         return
     with tempfile.TemporaryDirectory() as meeting:
         address = f"file://{meeting}/point"
-        multiprocessing.spawn(train_rank, (num_ranks, address, *arguments), num_ranks)
+        # They end with this process, however it ends.
+        multiprocessing.spawn(train_rank, (num_ranks, address, *arguments), num_ranks, daemon=True)
 
 
 def train_rank(

@@ -87,11 +87,12 @@ def make_doodle_model(config: DoodleModelConfig) -> int:
     """
     torch.set_num_threads(config.threads)
     making = Making(config)
-    for stage in config.stages:
-        log.info("stage %s", stage)
-        if not getattr(making, f"make_{stage}")():
-            log.info("%s is not done; the same command goes on", stage)
-            return 1
+    with open_folder(config.output).locked():
+        for stage in config.stages:
+            log.info("stage %s", stage)
+            if not getattr(making, f"make_{stage}")():
+                log.info("%s is not done; the same command goes on", stage)
+                return 1
     return 0
 
 
