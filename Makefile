@@ -29,11 +29,14 @@ demo: install ## Draw, rasterize, fine-tune, animate and show, with the model th
 	$(BIN)/python jobs/make_shards.py --animations out/demo/doodles --output out/demo/shards --size 64 \
 		--rows-per-shard 8 --executor local
 	$(BIN)/python jobs/train_lora.py --shards out/demo/shards --model doodle --lora doodle-lora \
-		--target-set all --num-steps 20 --num-validation 1 --output out/demo/train --executor local
+		--target-set all --num-steps 20 --num-validation 1 --validation-steps 10 \
+		--output out/demo/train --executor local
 	$(BIN)/python jobs/animate_manifest.py --manifest data/manifests/demo.jsonl --model doodle \
 		--lora doodle-lora --output out/demo/clips $(ARGS)
 	$(BIN)/python jobs/preview.py --corpus out/demo/clips --output out/demo/preview.png \
 		--num-clips 100 --gifs out/demo/gifs
+	$(BIN)/python jobs/preview.py --corpus out/demo/clips --output out/demo/six.png \
+		--ids bird-fly fish-swim car ball cat-jump flower
 	@echo "Look at out/demo/preview.png (each sketch beside its frames) and at out/demo/gifs/."
 
 animate: install ## Animate MANIFEST with MODEL and LORA into OUT (more settings in ARGS)
