@@ -1,10 +1,11 @@
 #!/usr/bin/env python
-"""Take FlipSketch apart on a held-out manifest, and score what is left of it.
+r"""Take FlipSketch apart on a held-out manifest, and score what is left of it.
 
 Each variant is a corpus of its own in the output folder, made by the animate job; what is there
 from an earlier run of the same command is not made again. Scores are means with standard errors.
 
-    python benchmarks/ablation.py --output out/ablation
+    python benchmarks/ablation.py --output out/ablation --model out/doodle-model/release/doodle \
+        --lora out/doodle-model/release/doodle-lora --scorer out/doodle-model/release/doodle-clip
 """
 
 import logging

@@ -17,7 +17,7 @@ from flipsketch.model import DTYPES, load_model, quiet_libraries
 from flipsketch.sampling import SamplingConfig, animate
 from flipsketch.sketch import load_sketch
 
-EMBEDDED_MODEL, ITS_LORA = "doodle", "doodle-lora"
+PAPER_MODEL = "damo-vilab/text-to-video-ms-1.7b"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +28,10 @@ class OneConfig:
     """What it does."""
     output: Annotated[Path, arg(aliases=["-o"])]
     """*.gif, or *.png for a filmstrip."""
-    model: str = EMBEDDED_MODEL
-    """Folder in diffusers' layout, or a name: of the model that comes with this project, or on the
-    Hugging Face Hub (damo-vilab/text-to-video-ms-1.7b is the paper's)."""
+    model: str = PAPER_MODEL
+    """Folder in diffusers' layout, or a name on the Hugging Face Hub."""
     lora: str | None = None
-    """Adapter folder or name; doodle has its own, doodle-lora, if none is given."""
+    """Adapter folder."""
     seed: int = 0
     """Of the noise."""
     device: Literal["cuda", "cpu"] | None = None
@@ -51,8 +50,7 @@ def main(config: OneConfig) -> None:
     dtype = config.dtype or ("bfloat16" if device == "cuda" else "float32")
     # The drawing first: a bad one should not wait for the model.
     load_sketch(config.sketch, 64)
-    lora = config.lora or (ITS_LORA if config.model == EMBEDDED_MODEL else None)
-    model = load_model(config.model, lora=lora, device=device, dtype=DTYPES[dtype])
+    model = load_model(config.model, lora=config.lora, device=device, dtype=DTYPES[dtype])
     sketch = load_sketch(config.sketch, model.size)
     (clip,) = animate(model, [sketch], [config.prompt], [config.seed], config.sampling)
     config.output.parent.mkdir(parents=True, exist_ok=True)

@@ -42,10 +42,10 @@ class AnimateConfig(RunConfig):
     manifest: str
     """Table of sketches and prompts (*.parquet, *.jsonl or *.csv), a path or a URI."""
     model: str
-    """Folder in diffusers' layout, or a name: doodle, which comes with this project, or one on the
-    Hugging Face Hub (damo-vilab/text-to-video-ms-1.7b is the paper's)."""
+    """Folder in diffusers' layout, or a name on the Hugging Face Hub
+    (damo-vilab/text-to-video-ms-1.7b is the paper's)."""
     lora: str | None = None
-    """Adapter folder (unet/ and perhaps text_encoder/, each in peft's format), or doodle-lora."""
+    """Adapter folder (unet/ and perhaps text_encoder/, each in peft's format)."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     batch_size: int = 4
     """Rows animated together; part of the plan, since it changes results in the last digits."""
