@@ -235,7 +235,7 @@ class Making:
                 batch_size=8,
                 num_frames=NUM_FRAMES,
                 learning_rate=1e-3,
-                warmup_steps=50,
+                warmup_steps=min(50, self.config.lora_steps // 2),
                 schedule="cosine",
                 seed=self.config.seed,
             ),
