@@ -29,6 +29,7 @@ from flipsketch.shard import committed_shards, read_metadata, read_sample
 from flipsketch.sketch import load_sketch
 from flipsketch.storage import open_folder
 from pipelines.animate import AnimateConfig, animate_manifest
+from pipelines.cli import log_to_stderr
 from pipelines.executor import ExecutorConfig
 
 VARIANTS = {
@@ -53,7 +54,7 @@ class AblationConfig:
 
 
 def main(config: AblationConfig) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    log_to_stderr()
     quiet_libraries()
     rows = list(parse_rows(config.manifest))
     sampling = model_defaults(config.model)
@@ -134,7 +135,7 @@ def draw_from_text(
     folder.mkdir(parents=True, exist_ok=True)
     model = None
     for row in rows:
-        path = folder / f"{row.id}.npy"
+        path = folder / f"{row.key}.npy"
         if not path.exists():
             model = model or load_model(config.model, lora=lora)
             frames = sample_from_text(
@@ -144,7 +145,9 @@ def draw_from_text(
                 num_frames=sampling.num_frames,
                 guidance_scale=sampling.guidance_scale,
             )
-            np.save(path, frames)
+            unfinished = folder / f".{row.key}.npy"
+            np.save(unfinished, frames)
+            unfinished.rename(path)
         yield np.load(path)
 
 

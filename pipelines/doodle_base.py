@@ -24,7 +24,7 @@ def train_together(num_ranks: int, arguments: tuple[Any, ...]) -> None:
         return
     with tempfile.TemporaryDirectory() as meeting:
         address = f"file://{meeting}/point"
-        # They end with this process, however it ends.
+        # An interrupted job would wait for them, were they not to end with it.
         multiprocessing.spawn(train_rank, (num_ranks, address, *arguments), num_ranks, daemon=True)
 
 

@@ -171,8 +171,10 @@ class Making:
             return True
         corpus = self.corpus("filled")
         vae = AutoencoderKL.from_pretrained(self.folder / "vae" / "model")
-        latents = self.folder / "arrays" / "latents.npy"
-        encode_corpus(vae.eval().to(self.device), corpus, latents, self.device)
+        # With the VAE, so that another one cannot be given them.
+        latents = self.folder / "vae" / "latents.npy"
+        if not latents.exists():
+            encode_corpus(vae.eval().to(self.device), corpus, latents, self.device)
         if not start.exists():
             prompts = sorted({*corpus.prompts, *self.corpus("sketch").prompts})
             self.write_new_model(vae.cpu(), prompts, start)
@@ -263,7 +265,6 @@ class Making:
             device=self.device,
             seed=self.config.seed,
         )
-
         folder = open_folder(str(self.folder / "clip"))
         num_steps = self.config.scorer_steps
         losses = learn(
