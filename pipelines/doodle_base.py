@@ -34,13 +34,19 @@ def train_rank(
     meeting: str,
     start: Path,
     latents: Path,
+    clips: list[int],
     prompts: list[str],
     stage: BaseStage,
     folder: Path,
     device: str,
     deadline: float,
 ) -> None:
-    """Train the base model, as one of several processes that meet at an address."""
+    """Train the base model, as one of several processes that meet at an address.
+
+    Args:
+        clips: positions in the array of latents of what to learn from.
+        prompts: theirs.
+    """
     if num_ranks > 1:
         torch.set_num_threads(1)
         log_to_stderr()
@@ -48,7 +54,7 @@ def train_rank(
         dist.init_process_group("gloo", meeting, rank=rank, world_size=num_ranks)
     train_base(
         start,
-        np.load(latents),
+        np.load(latents)[clips],
         prompts,
         stage,
         folder,

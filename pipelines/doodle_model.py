@@ -47,6 +47,9 @@ SUBJECTS: tuple[str, ...] = (
     *("ball", "balloon", "bird", "boat", "butterfly", "car", "cat", "dog", "fish", "flower"),
     *("heart", "person", "rocket", "star", "sun", "tree"),
 )
+"""What the VAE and the scorer see."""
+DRAWN = ("ball", "balloon", "bird", "boat", "car", "fish", "flower", "person")
+"""What the base model and its adapter learn to draw: half as many, twice as well."""
 StageName = Literal["vae", "images", "clips", "lora", "clip", "release"]
 STAGES: tuple[StageName, ...] = ("vae", "images", "clips", "lora", "clip", "release")
 
@@ -176,8 +179,8 @@ class Making:
         if not latents.exists():
             encode_corpus(vae.eval().to(self.device), corpus, latents, self.device)
         if not start.exists():
-            prompts = sorted({*corpus.prompts, *self.corpus("sketch").prompts})
-            self.write_new_model(vae.cpu(), prompts, start)
+            every_prompt = sorted({*corpus.prompts, *self.corpus("sketch").prompts})
+            self.write_new_model(vae.cpu(), every_prompt, start)
         stage = BaseStage(
             num_frames=num_frames,
             num_steps=num_steps,
@@ -185,10 +188,12 @@ class Making:
             learning_rate=1e-3,
             seed=self.config.seed,
         )
+        clips = [i for i, subject in enumerate(corpus.subjects) if subject in DRAWN]
+        prompts = [corpus.prompts[i] for i in clips]
         num_ranks = self.config.threads if self.device == "cpu" else 1
         train_together(
             1 if batch_size % num_ranks else num_ranks,
-            (start, latents, corpus.prompts, stage, output.parent, self.device, self.deadline),
+            (start, latents, clips, prompts, stage, output.parent, self.device, self.deadline),
         )
         return output.exists()
 
@@ -212,7 +217,7 @@ class Making:
                 num_animations=self.config.lora_clips,
                 num_frames=NUM_FRAMES,
                 seed=3,
-                subjects=SUBJECTS,
+                subjects=DRAWN,
                 workers=self.config.threads,
             )
         )
@@ -284,7 +289,7 @@ class Making:
         """What is shipped; an earlier release of this folder gives way to it."""
         config, folder = self.config, self.folder
         facts = {
-            "subjects": SUBJECTS,
+            "subjects": DRAWN,
             "hardware": describe_hardware(self.device, config.threads),
             "scorer": json.loads((folder / "clip" / "model" / "accuracy.json").read_text()),
         }
