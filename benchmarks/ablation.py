@@ -18,13 +18,15 @@ import numpy as np
 import tyro
 
 from flipsketch.clip import binarize_frames, decode_filmstrip
+from flipsketch.clip_scores import ClipScorer
 from flipsketch.manifest import parse_rows
-from flipsketch.metrics import ClipScorer, coloured, ink, ink_iou, motion
+from flipsketch.metrics import coloured
 from flipsketch.model import load_model, quiet_libraries
 from flipsketch.plain_sampling import sample_from_text
 from flipsketch.plan import read_plan
 from flipsketch.row import Row
 from flipsketch.sampling import SamplingConfig, model_defaults
+from flipsketch.scores import Scorers, score_clip
 from flipsketch.shard import committed_shards, read_metadata, read_sample
 from flipsketch.sketch import load_sketch
 from flipsketch.storage import open_folder
@@ -39,6 +41,7 @@ VARIANTS = {
     "lambda 0": {"reference_scale": 0.0},
     "lambda 1": {"reference_scale": 1.0},
 }
+COLUMNS = ["s2v_consistency", "t2v_alignment", "motion", "first_iou"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,22 +77,16 @@ def main(config: AblationConfig) -> None:
     corpora["still sketch"] = {
         row.id: np.stack([sketches[row.id]] * sampling.num_frames) for row in rows
     }
-    scorer = ClipScorer(config.scorer)
+    scorers = Scorers(ClipScorer(config.scorer), None)
     print("| | sketch-to-video | text-to-video | motion | ink IoU of frame 0 |")
     print("|---|---|---|---|---|")
     for name, clips in corpora.items():
-        scores = np.array(
-            [
-                (
-                    scorer.consistency(sketches[row.id], clips[row.id]),
-                    scorer.alignment(clips[row.id], row.prompts[0]),
-                    motion(clips[row.id]),
-                    ink_iou(ink(clips[row.id][0]), ink(sketches[row.id])),
-                )
-                for row in rows
-                if row.id in clips
-            ]
-        )
+        scored = [
+            score_clip(clips[row.id], sketches[row.id], list(row.prompts), scorers)
+            for row in rows
+            if row.id in clips
+        ]
+        scores = np.array([[clip[column] for column in COLUMNS] for clip in scored])
         print(f"| {name} | {' | '.join(map(mean_and_error, scores.T))} |", flush=True)
     print("\n| prompts alone | share of grey or coloured pixels |\n|---|---|")
     shares = {"the sketches themselves": [sketches[row.id] for row in rows]}

@@ -216,7 +216,8 @@ def find_model(path_or_hub_name: str | Path) -> Path:
     fetched from the Hub."""
     folder = find_embedded(path_or_hub_name)
     if not folder.is_dir():
-        folder = fetch_model(str(path_or_hub_name))
+        patterns = ["README.md", "*.json", "*/*.json", "*/*.txt", "*/*.safetensors"]
+        folder = fetch_files(str(path_or_hub_name), patterns, "a folder in diffusers' layout")
     missing = [part for part in PARTS if not (folder / part).is_dir()]
     for part in ("unet", "vae", "text_encoder") if not missing else ():
         if not any((folder / part).glob("*.safetensors")):
@@ -232,21 +233,17 @@ def find_model(path_or_hub_name: str | Path) -> Path:
     return folder
 
 
-def fetch_model(hub_name: str) -> Path:
-    """Download the parts that are needed, without pickles or half-precision copies."""
+def fetch_files(hub_name: str, patterns: list[str], alternative: str) -> Path:
+    """Return the local folder of the Hub's files of some names, but for half-precision copies."""
     try:
         return Path(
-            snapshot_download(
-                hub_name,
-                allow_patterns=["README.md", "*.json", "*/*.json", "*/*.txt", "*/*.safetensors"],
-                ignore_patterns=["*.fp16.*"],
-            )
+            snapshot_download(hub_name, allow_patterns=patterns, ignore_patterns=["*.fp16.*"])
         )
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise ValueError(
             f"model {hub_name!r} is neither a folder here nor a model that the Hugging Face Hub "
-            f"gives ({type(error).__name__}); give the path of a folder in diffusers' layout, or "
-            f"check the name and the connection"
+            f"gives ({type(error).__name__}); give the path of {alternative}, or check the name "
+            f"and the connection"
         ) from error
 
 

@@ -13,13 +13,14 @@ import numpy as np
 
 from flipsketch.storage import Folder
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 PLAN_FILE = "run.json"
 # What a run writes, by folder, and so what `--overwrite` may delete.
 CORPUS_FILES = {
     "metadata": r"\d{5,}\.parquet",
     "clips": r"\d{5,}\.tar",
     "shards": r"\d{5,}\.tar",
+    "scores": r"\d{5,}\.parquet|summary\.json|prompts\.jsonl",
     "": r"README\.md|run\.json|manifest\.json|animations\.parquet",
 }
 TRAINING_FILES = {

@@ -17,9 +17,11 @@ from torch import Tensor
 from flipsketch.checkpointing import checkpoint_gradients
 from flipsketch.clip import Clip
 from flipsketch.model import DTYPES, load_model, quiet_libraries
+from flipsketch.pixel_scores import score_pixels
 from flipsketch.plan import Plan
 from flipsketch.row import Row
 from flipsketch.sampling import SamplingConfig, animate_pixels, finish_frames
+from flipsketch.scores import PIXEL_COLUMNS
 from flipsketch.shard import ROW_SCHEMA, Sample, encode_sample, write_shard
 from flipsketch.sketch import load_sketch
 from flipsketch.storage import Folder, read_file, resolve
@@ -54,7 +56,7 @@ SETTINGS_SCHEMA = pa.schema(
 
 
 def row_schema(extra: pa.Schema | None = None) -> pa.Schema:
-    return pa.schema([*ROW_SCHEMA, *SETTINGS_SCHEMA, *(extra or [])])
+    return pa.schema([*ROW_SCHEMA, *PIXEL_COLUMNS, *SETTINGS_SCHEMA, *(extra or [])])
 
 
 class AnimationMaker:
@@ -126,7 +128,8 @@ class AnimationMaker:
                     if row.index in pixels:
                         record = records[row.index]
                         record["seconds"] = seconds
-                        encoding.append(encoder.submit(self.encode, row, pixels[row.index], record))
+                        clip, sketch = pixels[row.index], sketches[row.index]
+                        encoding.append(encoder.submit(self.encode, row, clip, sketch, record))
                 report(index, *count_finished(records.values()))
         samples = [sample for job in encoding if (sample := job.result()) is not None]
         write_shard(
@@ -268,7 +271,9 @@ class AnimationMaker:
         # A row alone has its batch's shape, and takes as long.
         return self.row_timeout and self.row_timeout * self.plan.settings["batch_size"]
 
-    def encode(self, row: Row, pixels: Tensor, record: dict[str, Any]) -> Sample | None:
+    def encode(
+        self, row: Row, pixels: Tensor, sketch: np.ndarray, record: dict[str, Any]
+    ) -> Sample | None:
         """Return the row's sample and complete its record; None if the pixels are no clip."""
         try:
             frames = finish_frames(pixels, self.sampling)
@@ -282,6 +287,7 @@ class AnimationMaker:
             "height": height,
             "width": width,
             "frames_sha256": hashlib.sha256(frames.tobytes()).hexdigest(),
+            **asdict(score_pixels(frames, sketch)),
         }
         names = ["id", "key", "prompt", "prompts", "seed", "sketch_sha256", "num_frames", "height"]
         names += ["width", "frames_sha256", *SETTINGS_SCHEMA.names]

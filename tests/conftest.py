@@ -8,6 +8,7 @@ from flipsketch.tiny import write_tiny_model
 from pipelines.animate import AnimateConfig
 from pipelines.executor import ExecutorConfig
 from tests.corpora import QUICK, good_rows, make_manifest
+from tests.scorers import write_clip, write_xclip
 
 # Two tests run at a time on as few as two cores, and threads that wait for a core spin.
 torch.set_num_threads(1)
@@ -28,6 +29,16 @@ def tiny_model(tiny_folder) -> VideoModel:
 def tiny_model64(tiny_folder) -> VideoModel:
     """In float64, where equal means equal."""
     return load_model(tiny_folder, dtype=torch.float64)
+
+
+@pytest.fixture(scope="session")
+def clip_folder(tmp_path_factory):
+    return write_clip(tmp_path_factory.mktemp("clip"))
+
+
+@pytest.fixture(scope="session")
+def xclip_folder(tmp_path_factory):
+    return write_xclip(tmp_path_factory.mktemp("xclip"))
 
 
 @pytest.fixture

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from flipsketch.metrics import ClipScorer
+from flipsketch.clip_scores import ClipScorer
 from flipsketch.model import load_model
 from flipsketch.sampling import animate, model_defaults
+from flipsketch.scores import Scorers, score_clip
 from flipsketch.sketch import load_sketch
 from pipelines.doodle_model import DoodleModelConfig, make_doodle_model
 from tests.corpora import SKETCHES
@@ -35,6 +36,8 @@ def test_it_can_be_made_from_nothing_and_in_slices(tmp_path: Path):
     sampling = replace(model_defaults(release / "doodle"), num_inference_steps=2)
     (clip,) = animate(model, [sketch], ["a cat jumps"], [0], sampling)
     assert clip.frames.shape == (10, 64, 64, 3)
-    assert -1 <= ClipScorer(str(release / "doodle-clip")).alignment(clip.frames, "a cat jumps") <= 1
+    scorers = Scorers(ClipScorer(str(release / "doodle-clip")), None)
+    scores = score_clip(clip.frames, sketch, ["a cat jumps"], scorers)
+    assert -1 <= scores["t2v_alignment"] <= 1 and scores["clip_fingerprint"]
     card = (release / "doodle" / "README.md").read_text()
     assert "| images | 32 filled doodles, frame by frame | 2 | 32 frames |" in card

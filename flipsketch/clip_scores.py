@@ -1,0 +1,128 @@
+"""Scores of a clip by CLIP (Radford et al., 2021) and X-CLIP (Ni et al., 2022)."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import normalize
+from transformers import CLIPModel, CLIPTokenizer, XCLIPModel
+
+from flipsketch.model import fetch_files, find_embedded, fingerprint_folder
+
+# Frames whose features a clip is compared by with others.
+FRAMES_COMPARED = 4
+
+
+class Scorer:
+    """A model of images or videos and text, from a folder, the Hub, or by an embedded name."""
+
+    def __init__(self, kind: Any, location: str, device: str) -> None:
+        """Raises ValueError: there is no such model, or it cannot be loaded."""
+        try:
+            self.folder = find_scorer(location)
+            # Pickles are loaded too, as nothing but tensors: X-CLIP's are published so.
+            self.clip, loading = kind.from_pretrained(self.folder, output_loading_info=True)
+            self.tokenizer = CLIPTokenizer.from_pretrained(self.folder)
+            settings = json.loads((self.folder / "preprocessor_config.json").read_bytes())
+            if missing := loading["missing_keys"]:
+                raise ValueError(f"it lacks {len(missing)} weights, such as {min(missing)}")
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"{location}: cannot load a {kind.__name__} ({error}); give a folder with its "
+                f"config.json, weights, tokenizer and preprocessor_config.json, or a name on the "
+                f"Hugging Face Hub"
+            ) from error
+        self.clip.requires_grad_(False).eval().to(device)
+        self.location, self.device = location, device
+        self.fingerprint = fingerprint_folder(self.folder, ("",))
+        self.size = self.clip.config.vision_config.image_size
+        self.mean, self.std = (
+            torch.tensor(settings[name]).view(3, 1, 1) for name in ("image_mean", "image_std")
+        )
+
+    def prepare(self, frames: np.ndarray) -> Tensor:
+        """Return what the model sees of frames uint8 (F, H, W, 3): float (F, 3, S, S)."""
+        size = (self.size, self.size)
+        images = [Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC) for frame in frames]
+        sized = np.stack([np.asarray(image) for image in images])
+        pixels = torch.from_numpy(sized).permute(0, 3, 1, 2).float() / 255
+        return ((pixels - self.mean) / self.std).to(self.device)
+
+    def tokenize(self, prompt: str) -> Tensor:
+        tokens = self.tokenizer(prompt, truncation=True, return_tensors="pt")
+        return tokens.input_ids.to(self.device)
+
+
+class ClipScorer(Scorer):
+    def __init__(self, location: str, device: str = "cpu") -> None:
+        super().__init__(CLIPModel, location, device)
+
+    @torch.no_grad()
+    def embed_frames(self, frames: np.ndarray) -> Tensor:
+        """Return unit vectors (F, D)."""
+        vision = self.clip.vision_model(pixel_values=self.prepare(frames)).pooler_output
+        return normalize(self.clip.visual_projection(vision), dim=-1).cpu()
+
+    @torch.no_grad()
+    def embed_text(self, prompt: str) -> Tensor:
+        """Return a unit vector (D,)."""
+        text = self.clip.text_model(input_ids=self.tokenize(prompt)).pooler_output
+        return normalize(self.clip.text_projection(text), dim=-1)[0].cpu()
+
+    def align(self, features: Tensor, prompts: list[str]) -> float:
+        """Return the mean cosine of frames' features (F, D) to the prompts of their segments."""
+        texts = torch.stack([self.embed_text(prompt) for prompt in prompts])
+        segments = torch.tensor(segments_of(len(features), len(prompts)))
+        return float((features * texts[segments]).sum(dim=-1).mean())
+
+
+class XClipScorer(Scorer):
+    def __init__(self, location: str, device: str = "cpu") -> None:
+        super().__init__(XCLIPModel, location, device)
+        self.num_frames = self.clip.config.vision_config.num_frames
+
+    @torch.no_grad()
+    def align(self, frames: np.ndarray, prompts: list[str]) -> float:
+        """Return the cosine of the clip (F, H, W, 3) to the prompt; of several, their segments'
+        mean. Frames are resampled to as many as the model takes."""
+        segments = np.array(segments_of(len(frames), len(prompts)))
+        cosines = []
+        for number, prompt in enumerate(prompts):
+            own = frames[segments == number]
+            chosen = np.linspace(0, len(own) - 1, self.num_frames).round().astype(int)
+            tokens = self.tokenize(prompt)
+            out = self.clip(
+                input_ids=tokens,
+                attention_mask=torch.ones_like(tokens),
+                pixel_values=self.prepare(own[chosen])[None],
+            )
+            cosines.append(float(out.logits_per_video[0, 0] / self.clip.logit_scale.exp()))
+        return float(np.mean(cosines))
+
+
+def find_scorer(location: str) -> Path:
+    """Return the local folder of a scorer: one that is given, or comes with this project, or is
+    fetched from the Hub."""
+    folder = find_embedded(location)
+    if not folder.is_dir():
+        ours = "a folder with the model, its tokenizer and preprocessor_config.json"
+        folder = fetch_files(location, ["*.json", "*.txt", "*.safetensors"], ours)
+        if not any(folder.glob("*.safetensors")):
+            folder = fetch_files(location, ["*.json", "*.txt", "pytorch_model*.bin"], ours)
+    return folder
+
+
+def segments_of(num_frames: int, num_segments: int) -> list[int]:
+    """Return each frame's segment: S segments of M frames give S (M - 1) + 1, the sketch first."""
+    per_segment = (num_frames - 1) / num_segments
+    return [max(0, int(np.ceil(frame / per_segment)) - 1) for frame in range(num_frames)]
+
+
+def summarize(features: Tensor) -> np.ndarray:
+    """Return a unit vector float16 (4 D,) to find near-duplicates by: of four frames' features."""
+    chosen = np.linspace(0, len(features) - 1, FRAMES_COMPARED).round().astype(int)
+    return normalize(features[chosen].flatten(), dim=0).numpy().astype(np.float16)

@@ -1,0 +1,118 @@
+"""What the scores of a corpus come to: means, near-duplicates, and how each prompt is covered."""
+
+import logging
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from flipsketch.duplicates import find_duplicates
+from flipsketch.scores import SCORES_SCHEMA, read_scores
+from flipsketch.shard import read_metadata
+from flipsketch.storage import Folder
+
+log = logging.getLogger(__name__)
+
+# Among more clips, to compare all pairs takes too long.
+MOST_COMPARED = 200_000
+SCORES = [
+    column.name
+    for column in SCORES_SCHEMA
+    if pa.types.is_floating(column.type) or pa.types.is_boolean(column.type)
+]
+
+
+@dataclass(frozen=True)
+class ScoreSummary:
+    facts: dict[str, Any]
+    """num_clips, num_failed, num_near_duplicates (None among too many clips), the scorers, and for
+    each of `scores` the mean, standard error, least and most; a flag's mean is the share of clips
+    that have it."""
+    prompts: list[dict[str, Any]]
+    """For each prompt: rows, clips, and the means of what CLIP says."""
+
+
+def summarize_scores(folder: Folder, shards: list[int], duplicate_cosine: float) -> ScoreSummary:
+    """Sum up the scores of some shards of a corpus."""
+    columns = ["key", "error", *SCORES, "clip_model", "clip_fingerprint", "xclip_model"]
+    tables = [read_scores(folder, index, [*columns, "xclip_fingerprint"]) for index in shards]
+    table = pa.concat_tables(tables) if tables else SCORES_SCHEMA.empty_table()
+    scored = table.filter(pa.compute.is_null(table["error"]))
+    checkpoints = scored.select([name for name in columns if "clip_" in name]).slice(0, 1)
+    facts = {
+        "num_clips": len(table),
+        "num_failed": len(table) - len(scored),
+        "num_near_duplicates": count_duplicates(folder, shards, len(scored), duplicate_cosine),
+        "duplicate_cosine": duplicate_cosine,
+        "scorers": next(iter(checkpoints.to_pylist()), {}),
+        "scores": {name: describe(scored[name]) for name in SCORES},
+    }
+    return ScoreSummary(facts, cover_prompts(folder, shards, scored))
+
+
+def describe(column: pa.ChunkedArray) -> dict[str, float] | None:
+    """Return mean, standard error, least and most of a score; None if no clip has it."""
+    values = column.drop_null().to_numpy().astype(np.float64)
+    if len(values) == 0:
+        return None
+    return {
+        "mean": float(values.mean()),
+        "standard_error": float(values.std(ddof=1) / len(values) ** 0.5)
+        if len(values) > 1
+        else 0.0,
+        "least": float(values.min()),
+        "most": float(values.max()),
+    }
+
+
+def count_duplicates(folder: Folder, shards: list[int], num: int, cosine: float) -> int | None:
+    if num > MOST_COMPARED:
+        log.warning("near-duplicates are not looked for among more than %d clips", MOST_COMPARED)
+        return None
+    features = [
+        vector
+        for index in shards
+        for vector in read_scores(folder, index, ["features"])["features"].drop_null().to_numpy()
+    ]
+    return int((find_duplicates(np.stack(features), cosine) >= 0).sum()) if features else 0
+
+
+def cover_prompts(folder: Folder, shards: list[int], scored: pa.Table) -> list[dict[str, Any]]:
+    """Return how many rows and clips each prompt has, and what CLIP says of them."""
+    means = ["s2v_consistency", "t2v_alignment"]
+    named = scored.select(["key", *means]).to_pylist()
+    of_key = {row["key"]: [row[name] for name in means] for row in named}
+    keys: dict[str, list[str | None]] = defaultdict(list)
+    rows: dict[int, tuple[str, str | None]] = {}
+    for index in shards:
+        found = read_metadata(folder, index, ["manifest_row", "key", "prompt", "status"])
+        for row in found.to_pylist():
+            # What a later shard tried again counts as that one has it.
+            rows[row["manifest_row"]] = row["prompt"], row["key"] if row["status"] == "ok" else None
+    for prompt, key in rows.values():
+        keys[prompt].append(key)
+    return [
+        {
+            "prompt": prompt,
+            "rows": len(own),
+            "clips": sum(key is not None for key in own),
+            **dict(zip(means, mean_of([of_key[key] for key in own if key in of_key]), strict=True)),
+        }
+        for prompt, own in keys.items()
+    ]
+
+
+def mean_of(values: list[list[float]]) -> list[float | None]:
+    return np.mean(values, axis=0).tolist() if values else [None, None]
+
+
+def to_markdown(summary: ScoreSummary) -> str:
+    """Return a table of the means."""
+    lines = ["| score | mean | standard error | least | most |", "|---|---|---|---|---|"]
+    for name, values in summary.facts["scores"].items():
+        if values is not None:
+            numbers = " | ".join(f"{value:.4f}" for value in values.values())
+            lines.append(f"| {name} | {numbers} |")
+    return "\n".join(lines)

@@ -1,0 +1,217 @@
+"""Score a corpus: Parquet files of scores beside its metadata, and how it fares as a whole."""
+
+import functools
+import json
+import logging
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from flipsketch.clip_scores import find_scorer
+from flipsketch.manifest import ManifestSummary
+from flipsketch.plan import Plan, read_plan
+from flipsketch.score_summary import ScoreSummary, summarize_scores, to_markdown
+from flipsketch.scores import (
+    ScoreFacts,
+    fingerprint_scorers,
+    read_score_facts,
+    read_scores,
+    scored_shards,
+    scores_name,
+)
+from flipsketch.shard import ShardFacts, in_threads, read_shards
+from flipsketch.storage import PARTIAL, Folder, open_folder
+from pipelines.executor import ExecutorConfig, make_shards, start
+from pipelines.planning import missing_shards, read_summary
+from pipelines.run import anchor
+from pipelines.score_maker import ScoreMaker
+from pipelines.summary import REASONS_SHOWN
+
+log = logging.getLogger(__name__)
+
+SUMMARY_FILE, PROMPTS_FILE = "scores/summary.json", "scores/prompts.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig:
+    corpus: str
+    """Folder of a corpus that the animate job wrote."""
+    manifest: str | None = None
+    """Where its manifest is now, if it has moved since."""
+    clip_model: str = "doodle-clip"
+    """Scorer of frames: a folder with a CLIPModel, or a name on the Hugging Face Hub."""
+    xclip_model: str | None = None
+    """Scorer of clips with their prompts: the same with an XCLIPModel; by default none."""
+    duplicate_cosine: float = 0.98
+    """Clips whose features are as near as this count as near-duplicates."""
+    device: Literal["cuda", "cpu"] | None = None
+    """Where the scorers run; by default on GPUs when there are any."""
+    overwrite: bool = False
+    """Delete scores by other scorers that are there, and start again."""
+    executor: ExecutorConfig = field(default_factory=ExecutorConfig)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.duplicate_cosine <= 1:
+            raise ValueError(
+                f"duplicate_cosine must be more than 0 and at most 1, got {self.duplicate_cosine}"
+            )
+
+
+def evaluate(config: EvaluateConfig) -> int:
+    """Score what is not scored yet and sum up; return 0, or 1 if a clip could not be scored.
+
+    Raises:
+        ValueError, OSError: there is no such corpus, manifest or scorer.
+    """
+    folder = open_folder(config.corpus)
+    plan = read_plan(folder)
+    if plan is None or plan.tars != "clips":
+        raise ValueError(f"{folder}: no corpus of clips; give the --output of an animate job")
+    manifest = config.manifest or plan.log["manifest"]
+    summary = find_manifest(manifest, folder, plan)
+    fingerprint = fingerprint_scorers(config.clip_model, config.xclip_model)
+    shards, _ = read_shards(folder, plan)
+    if len(shards) < plan.num_shards:
+        log.warning(
+            "%d of %d shards are there; the others can be scored once they are made",
+            len(shards),
+            plan.num_shards,
+        )
+    own = open_folder(f"{folder}/scores")
+    with own.locked():
+        own.sweep(PARTIAL)
+        done = find_scored(folder, shards, fingerprint, config.overwrite)
+        missing = shards.keys() - done.keys()
+        if missing:
+            resources = start(config.executor, weights_bytes(config), config.device)
+            maker = functools.partial(
+                ScoreMaker,
+                folder=folder,
+                manifest=anchor(manifest),
+                clip_model=anchor_scorer(config.clip_model),
+                xclip_model=config.xclip_model and anchor_scorer(config.xclip_model),
+                device=resources.device,
+                threads=resources.cpus_per_worker,
+                fingerprint=fingerprint,
+            )
+            # Those that the run itself has yet to make are none of ours.
+            others = set(range(plan.num_shards)) - missing
+            rows = missing_shards(manifest, summary, plan, others)
+            started = time.monotonic()
+            with Progress(sum(shards[index].ok for index in missing)) as progress:
+                for index in make_shards(config.executor, resources, maker, rows, progress.report):
+                    done[index] = read_score_facts(folder, index)
+            log.info("scored %d shards in %.0f s", len(missing), time.monotonic() - started)
+        summary_of_scores = summarize_scores(folder, sorted(done), config.duplicate_cosine)
+        write_summary(folder, summary_of_scores)
+    print(to_markdown(summary_of_scores))
+    return report_failures(folder, list(done.values()))
+
+
+class Progress:
+    """One line at a terminal, nothing in a log."""
+
+    def __init__(self, num_clips: int) -> None:
+        self.counts: dict[int, int] = {}
+        self.redirect = logging_redirect_tqdm()
+        self.bar = tqdm(total=num_clips, unit="clip", disable=not sys.stderr.isatty())
+
+    def __enter__(self) -> "Progress":
+        self.redirect.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.close()
+        self.redirect.__exit__(None, None, None)
+
+    def report(self, index: int, num_ok: int, num_failed: int) -> None:
+        """Note how far a shard is; one that starts over takes its clips back."""
+        self.counts[index] = num_ok + num_failed
+        self.bar.n = sum(self.counts.values())
+        self.bar.refresh()
+
+
+def find_manifest(manifest: str, folder: Folder, plan: Plan) -> ManifestSummary:
+    """Return what there is to know of the manifest that the corpus was made of.
+
+    Raises:
+        ValueError: it is gone, or another one.
+    """
+    remedy = f"say with --manifest where the one is of which {folder} was made: it has the sketches"
+    try:
+        summary = read_summary(manifest, folder, plan, [])
+    except OSError as error:
+        raise ValueError(f"{manifest}: cannot be read ({error}); {remedy}") from error
+    if summary.fingerprint != plan.manifest_fingerprint:
+        raise ValueError(f"{manifest}: its rows are not those of the corpus; {remedy}")
+    return summary
+
+
+def find_scored(
+    folder: Folder, shards: dict[int, ShardFacts], fingerprint: str, overwrite: bool
+) -> dict[int, ScoreFacts]:
+    """Return what is scored already, by shard.
+
+    Raises:
+        ValueError: by other scorers.
+    """
+    found = {}
+    for facts in in_threads(functools.partial(read_known, folder), scored_shards(folder)):
+        shard = shards.get(facts.index) if facts else None
+        # Scores of an earlier corpus in the same folder count for nothing.
+        if facts is None or shard is None or facts.tar_sha256 != shard.tar_sha256:
+            continue
+        if facts.scorers == fingerprint:
+            found[facts.index] = facts
+        elif not overwrite:
+            raise ValueError(
+                f"{folder}/{scores_name(facts.index)}: has scores by other checkpoints or of "
+                f"another version, and scores of two kinds do not mix; give the same --clip-model "
+                f"and --xclip-model, or say --overwrite to score all anew"
+            )
+    return found
+
+
+def read_known(folder: Folder, index: int) -> ScoreFacts | None:
+    try:
+        return read_score_facts(folder, index)
+    except (pa.ArrowInvalid, OSError, KeyError, TypeError, ValueError) as error:
+        log.warning("%s/%s: not readable (%s), made anew", folder, scores_name(index), error)
+        return None
+
+
+def anchor_scorer(location: str) -> str:
+    return anchor(location) if Path(location).is_dir() else location
+
+
+def weights_bytes(config: EvaluateConfig) -> int:
+    folders = [find_scorer(name) for name in (config.clip_model, config.xclip_model) if name]
+    return sum(path.stat().st_size for folder in folders for path in folder.glob("*.safetensors"))
+
+
+def write_summary(folder: Folder, summary: ScoreSummary) -> None:
+    folder.publish(SUMMARY_FILE, (json.dumps(summary.facts, indent=1) + "\n").encode())
+    lines = (json.dumps(prompt) + "\n" for prompt in summary.prompts)
+    folder.publish(PROMPTS_FILE, "".join(lines).encode())
+
+
+def report_failures(folder: Folder, facts: list[ScoreFacts]) -> int:
+    num_failed = sum(one.failed for one in facts)
+    num_clips = sum(one.num_rows for one in facts)
+    reasons: Counter[str] = Counter()
+    for one in facts:
+        if one.failed:
+            reasons.update(
+                filter(None, read_scores(folder, one.index, ["error"])["error"].to_pylist())
+            )
+    for reason, count in reasons.most_common(REASONS_SHOWN):
+        log.warning("not scored, %s: %s", f"{count} clips" if count > 1 else "1 clip", reason)
+    log.info("scored %d of %d clips -> %s/scores", num_clips - num_failed, num_clips, folder)
+    return 1 if num_failed else 0

@@ -1,0 +1,90 @@
+"""Score one shard of clips and put its scores beside it."""
+
+import tarfile
+from typing import Any
+
+import numpy as np
+import torch
+
+from flipsketch.clip import decode_filmstrip
+from flipsketch.clip_scores import ClipScorer, XClipScorer
+from flipsketch.model import quiet_libraries
+from flipsketch.row import Row
+from flipsketch.scores import Scorers, score_clip, write_scores
+from flipsketch.shard import read_facts, read_metadata, tar_name, unpack_sample
+from flipsketch.sketch import load_sketch
+from flipsketch.storage import Folder, read_file, resolve
+from pipelines.work import Report
+
+REPORT_EVERY = 16
+COLUMNS = ["id", "manifest_row", "key", "prompts", "status", "num_frames", "height"]
+COLUMNS += ["tar_offset", "tar_length"]
+
+
+def load_scorers(clip_model: str, xclip_model: str | None, device: str) -> Scorers:
+    """Raises ValueError: one of them cannot be loaded."""
+    xclip = XClipScorer(xclip_model, device) if xclip_model else None
+    return Scorers(ClipScorer(clip_model, device), xclip)
+
+
+class ScoreMaker:
+    """Holds the scorers; an actor on Ray, or an object in this process."""
+
+    def __init__(
+        self,
+        *,
+        folder: Folder,
+        manifest: str,
+        clip_model: str,
+        xclip_model: str | None,
+        device: str,
+        threads: int,
+        fingerprint: str,
+    ) -> None:
+        quiet_libraries()
+        self.fingerprint = fingerprint
+        self.folder, self.manifest, self.threads = folder, manifest, threads
+        self.scorers = load_scorers(clip_model, xclip_model, device)
+
+    def make_shard(self, index: int, rows: list[Row], report: Report) -> None:
+        """Score the shard's clips; one that cannot be scored costs no neighbour.
+
+        Args:
+            rows: the manifest's, with the clips' sketches.
+
+        Raises:
+            OSError: the shard cannot be read, or the scores not be written.
+        """
+        # Here, since Ray may call from another thread than the one that loaded the models.
+        torch.set_num_threads(self.threads)
+        facts = read_facts(self.folder, index)
+        clips = read_metadata(self.folder, index, COLUMNS).to_pylist()
+        clips = [clip for clip in clips if clip["status"] == "ok"]
+        tar = self.folder.read(tar_name(index)) if clips else b""
+        if tar is None:
+            raise FileNotFoundError(f"{self.folder}/{tar_name(index)}: is gone")
+        by_position = {row.index: row for row in rows}
+        scored: list[dict[str, Any]] = []
+        for clip in clips:
+            scored.append(self.score(clip, by_position[clip["manifest_row"]], tar))
+            if len(scored) % REPORT_EVERY == 0 or len(scored) == len(clips):
+                num_failed = sum("error" in scores for scores in scored)
+                report(index, len(scored) - num_failed, num_failed)
+        write_scores(self.folder, index, scored, self.fingerprint, facts.tar_sha256)
+
+    def score(self, clip: dict[str, Any], row: Row, tar: bytes) -> dict[str, Any]:
+        """Return a row of scores, or one with the reason why there are none."""
+        named = {"id": clip["id"], "key": clip["key"]}
+        try:
+            stretch = tar[clip["tar_offset"] : clip["tar_offset"] + clip["tar_length"]]
+            png = unpack_sample(clip["key"], stretch).png
+            frames = decode_filmstrip(png, clip["num_frames"])
+            sketch = self.read_sketch(row, clip["height"])
+            return {**named, **score_clip(frames, sketch, clip["prompts"], self.scorers)}
+        except (OSError, ValueError, TypeError, MemoryError, tarfile.TarError) as error:
+            return {**named, "error": str(error) or type(error).__name__}
+
+    def read_sketch(self, row: Row, size: int) -> np.ndarray:
+        if isinstance(row.sketch, bytes):
+            return load_sketch(row.sketch, size)
+        return load_sketch(read_file(resolve(row.sketch, self.manifest)), size)
