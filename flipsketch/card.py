@@ -6,6 +6,12 @@ from flipsketch.plan import Plan
 from flipsketch.shard import ShardFacts, tar_name
 from flipsketch.storage import Folder
 
+ORIGINS = {
+    "flipsketch": "made by FlipSketch (Bandyopadhyay and Song, CVPR 2025)",
+    "t2v": "made by a text-to-video model from the prompts alone",
+    "still": "each the sketch, repeated",
+    "svd": "made by Stable Video Diffusion (Blattmann et al., 2023)",
+}
 TEMPLATE = """---
 license: {licence}
 pretty_name: Sketch animations
@@ -64,9 +70,7 @@ def write_card(folder: Folder, plan: Plan, shards: list[ShardFacts]) -> None:
         licence=plan.log["licence"] if is_drawn else plan.settings["model_licence"],
         more_tags="" if is_drawn else "- image-to-video\n",
         inputs="vector animations" if is_drawn else "sketches",
-        origin="drawn from SVG frames"
-        if is_drawn
-        else "made by FlipSketch (Bandyopadhyay and Song, CVPR 2025)",
+        origin="drawn from SVG frames" if is_drawn else ORIGINS[plan.settings["method"]],
         tars=plan.tars,
         paths=paths or " []",
         num_ok=sum(shard.ok for shard in shards),

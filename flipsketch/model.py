@@ -211,15 +211,20 @@ def find_embedded(name: str | Path) -> Path:
     return embedded if is_name and embedded.is_dir() and not Path(name).exists() else Path(name)
 
 
-def find_model(path_or_hub_name: str | Path) -> Path:
+def find_model(path_or_hub_name: str | Path, parts: tuple[str, ...] = PARTS) -> Path:
     """Return the local folder of a model: one that is given, or comes with this project, or is
-    fetched from the Hub."""
+    fetched from the Hub.
+
+    Raises:
+        ValueError: there is none, or it lacks one of the parts, or a part's weights.
+    """
     folder = find_embedded(path_or_hub_name)
     if not folder.is_dir():
         patterns = ["README.md", "*.json", "*/*.json", "*/*.txt", "*/*.safetensors"]
         folder = fetch_files(str(path_or_hub_name), patterns, "a folder in diffusers' layout")
-    missing = [part for part in PARTS if not (folder / part).is_dir()]
-    for part in ("unet", "vae", "text_encoder") if not missing else ():
+    missing = [part for part in parts if not (folder / part).is_dir()]
+    networks = {"unet", "vae", "text_encoder", "image_encoder"}
+    for part in [part for part in parts if part in networks] if not missing else ():
         if not any((folder / part).glob("*.safetensors")):
             raise ValueError(
                 f"{folder / part}: has no weights as safetensors, and pickles are not loaded; put "
@@ -228,7 +233,7 @@ def find_model(path_or_hub_name: str | Path) -> Path:
     if missing:
         raise ValueError(
             f"{folder}: not a model folder, it has no {', '.join(missing)}/; expected diffusers' "
-            f"layout of a text-to-video pipeline ({', '.join(f'{part}/' for part in PARTS)})"
+            f"layout of a pipeline with {', '.join(f'{part}/' for part in parts)}"
         )
     return folder
 

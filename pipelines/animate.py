@@ -17,6 +17,7 @@ import torch
 
 from flipsketch.lora import check_lora
 from flipsketch.manifest import ManifestSummary, summarize_manifest
+from flipsketch.methods import METHODS
 from flipsketch.model import (
     find_embedded,
     find_model,
@@ -46,6 +47,10 @@ class AnimateConfig(RunConfig):
     (damo-vilab/text-to-video-ms-1.7b is the paper's)."""
     lora: str | None = None
     """Adapter folder (unet/ and perhaps text_encoder/, each in peft's format)."""
+    method: str = "flipsketch"
+    """What animates: flipsketch; or, to compare with it, t2v (the model and adapter from the prompt
+    alone), still (the sketch repeated) or svd (Stable Video Diffusion: its folder or Hub name as
+    the model)."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     batch_size: int = 4
     """Rows animated together; part of the plan, since it changes results in the last digits."""
@@ -64,6 +69,10 @@ class AnimateConfig(RunConfig):
             value = getattr(self, name)
             if value is not None and not 1 <= value <= limit:
                 raise ValueError(f"{name} must lie between 1 and {limit}, got {value}")
+        if self.method not in METHODS:
+            raise ValueError(f"method must be one of {', '.join(METHODS)}, got {self.method}")
+        if self.lora is not None and not METHODS[self.method].takes_lora:
+            raise ValueError(f"the method {self.method} takes no adapter; leave out --lora")
 
 
 def animate_manifest(config: AnimateConfig) -> int:
@@ -88,7 +97,7 @@ def animate_manifest(config: AnimateConfig) -> int:
             device=config.device,
         )
         return 0
-    model_folder = find_model(config.model)
+    model_folder = find_model(config.model, METHODS[config.method].parts)
     if config.lora is not None:
         check_lora(find_embedded(config.lora))
     before = None if config.overwrite else read_plan(folder)
@@ -149,7 +158,8 @@ def plan_run(
         "num_rows": manifest.num_rows,
         "manifest_fingerprint": manifest.fingerprint,
         "extra_columns": {field.name: str(field.type) for field in manifest.extra_schema},
-        "model_fingerprint": fingerprint_folder(model_folder),
+        "method": config.method,
+        "model_fingerprint": fingerprint_folder(model_folder, METHODS[config.method].parts),
         "model_licence": model_licence(model_folder),
         "lora_fingerprint": fingerprint_folder(lora) if lora else None,
         "batch_size": config.batch_size,

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -16,11 +17,12 @@ from torch import Tensor
 
 from flipsketch.checkpointing import checkpoint_gradients
 from flipsketch.clip import Clip
-from flipsketch.model import DTYPES, load_model, quiet_libraries
+from flipsketch.methods import METHODS, Batch
+from flipsketch.model import DTYPES, quiet_libraries
 from flipsketch.pixel_scores import score_pixels
 from flipsketch.plan import Plan
 from flipsketch.row import Row
-from flipsketch.sampling import SamplingConfig, animate_pixels, finish_frames
+from flipsketch.sampling import SamplingConfig, finish_frames
 from flipsketch.scores import PIXEL_COLUMNS
 from flipsketch.shard import ROW_SCHEMA, Sample, encode_sample, write_shard
 from flipsketch.sketch import load_sketch
@@ -47,6 +49,7 @@ SETTINGS_SCHEMA = pa.schema(
         ("sketch_range", pa.string()),
         ("binarize", pa.bool_()),
         ("ink_threshold", pa.int16()),
+        ("method", pa.string()),
         ("dtype", pa.string()),
         ("model_fingerprint", pa.string()),
         ("model_licence", pa.string()),
@@ -60,7 +63,7 @@ def row_schema(extra: pa.Schema | None = None) -> pa.Schema:
 
 
 class AnimationMaker:
-    """Holds a model and makes shards of clips with it."""
+    """Holds a method with its model and makes shards of clips with it."""
 
     def __init__(
         self,
@@ -82,8 +85,8 @@ class AnimationMaker:
         self.last_raised: Exception | None = None
         self.manifest, self.sampling, self.checkpointing = manifest, sampling, checkpointing
         self.plan, self.folder, self.schema = plan, folder, schema
-        dtype = DTYPES[plan.settings["dtype"]]
-        self.model = load_model(model, lora=lora, device=device, dtype=dtype)
+        method = METHODS[plan.settings["method"]]
+        self.method = method(model, lora, device, DTYPES[plan.settings["dtype"]])
 
     def make_shard(self, index: int, rows: list[Row], report: Report) -> None:
         """Animate the rows in batches and commit the shard; a bad row costs no neighbour.
@@ -118,7 +121,9 @@ class AnimationMaker:
         encoding = []
         with (
             ThreadPoolExecutor(1) as encoder,
-            checkpoint_gradients(self.model.unet, self.checkpointing),
+            checkpoint_gradients(self.method.unet, self.checkpointing)
+            if self.method.unet is not None
+            else nullcontext(),
         ):
             for batch in batches:
                 batch_started = time.monotonic()
@@ -158,7 +163,7 @@ class AnimationMaker:
             "prompt": " ".join(row.prompts),
             "prompts": list(row.prompts),
             "prompt_cut": any(
-                self.model.cuts_prompt(text) for text in (*row.prompts, sampling.negative_prompt)
+                self.method.cuts_prompt(text) for text in (*row.prompts, sampling.negative_prompt)
             ),
             "sketch": row.sketch if isinstance(row.sketch, str) else None,
             "seed": row.seed,
@@ -194,7 +199,7 @@ class AnimationMaker:
                 content = read_file(resolve(row.sketch, self.manifest))
                 where = f"{row.sketch}: "
             record["sketch_sha256"] = hashlib.sha256(content).hexdigest()
-            return load_sketch(content, self.model.size)
+            return load_sketch(content, self.method.size)
         except (OSError, ValueError, MemoryError) as error:
             record["error"] = f"{where}{error or type(error).__name__}"
             return None
@@ -240,15 +245,15 @@ class AnimationMaker:
         filled = [row if row in group else group[0] for row in batch]
         samplings = [row_sampling(row, self.sampling) for row in filled]
         try:
-            pixels = animate_pixels(
-                self.model,
-                [sketches[row.index] for row in filled],
-                [list(row.prompts) for row in filled],
-                [row.seed for row in filled],
-                samplings[0],
+            whole = Batch(
+                sketches=[sketches[row.index] for row in filled],
+                prompts=[list(row.prompts) for row in filled],
+                seeds=[row.seed for row in filled],
+                config=samplings[0],
                 reference_scales=[sampling.reference_scale for sampling in samplings],
                 negative_prompts=[sampling.negative_prompt for sampling in samplings],
-            ).cpu()
+            )
+            pixels = self.method.animate(whole).cpu()
         except Exception as error:
             self.end_if_broken(error)
             raise
@@ -258,10 +263,10 @@ class AnimationMaker:
     def end_if_broken(self, error: Exception) -> None:
         """A GPU that has hit an illegal instruction or address is lost to its process: end it, as
         if the rows had, so that another one finds out which it was."""
-        if self.model.device.type != "cuda":
+        if self.method.device.type != "cuda":
             return
         try:
-            torch.ones(1, device=self.model.device).sum().item()
+            torch.ones(1, device=self.method.device).sum().item()
         except RuntimeError:
             print(f"the GPU is lost to this process, which ends: {error}", file=sys.__stderr__)
             os._exit(BROKEN_DEVICE)
