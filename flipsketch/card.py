@@ -24,9 +24,7 @@ task_categories:
 configs:
 - config_name: default
   data_files:
-  - split: train
-    path:{paths}
----
+{data_files}---
 
 # Sketch animations
 
@@ -53,7 +51,7 @@ for clip in clips:
     ]
 ```
 
-Settings:
+{more}Settings:
 
 ```json
 {settings}
@@ -61,10 +59,13 @@ Settings:
 """
 
 
-def write_card(folder: Folder, plan: Plan, shards: list[ShardFacts]) -> None:
-    """Write README.md for the shards that are committed."""
+def write_card(folder: Folder, plan: Plan, shards: list[ShardFacts], more: str = "") -> None:
+    """Write README.md for the shards that are committed.
+
+    Args:
+        more: Markdown to stand before the settings.
+    """
     shards = sorted(shards, key=lambda shard: shard.index)
-    paths = "".join(f"\n    - {tar_name(shard.index, plan.tars)}" for shard in shards if shard.ok)
     is_drawn = plan.settings.get("kind") == "rasterize"
     card = TEMPLATE.format(
         licence=plan.log["licence"] if is_drawn else plan.settings["model_licence"],
@@ -72,7 +73,8 @@ def write_card(folder: Folder, plan: Plan, shards: list[ShardFacts]) -> None:
         inputs="vector animations" if is_drawn else "sketches",
         origin="drawn from SVG frames" if is_drawn else ORIGINS[plan.settings["method"]],
         tars=plan.tars,
-        paths=paths or " []",
+        data_files=list_files(plan, shards),
+        more=more,
         num_ok=sum(shard.ok for shard in shards),
         num_failed=sum(shard.failed - shard.superseded for shard in shards),
         num_rows=plan.num_rows,
@@ -80,3 +82,15 @@ def write_card(folder: Folder, plan: Plan, shards: list[ShardFacts]) -> None:
         settings=json.dumps(plan.settings, indent=1, sort_keys=True),
     )
     folder.publish("README.md", card.encode())
+
+
+def list_files(plan: Plan, shards: list[ShardFacts]) -> str:
+    """Return the YAML that says which tars are which split's."""
+    tars: dict[str, list[str]] = {name: [] for name in plan.splits}
+    for shard in shards:
+        if shard.ok:
+            tars[plan.split_of(shard.index)].append(tar_name(shard.index, plan.tars))
+    return "".join(
+        f"  - split: {name}\n    path:{''.join(f'{chr(10)}    - {tar}' for tar in own) or ' []'}\n"
+        for name, own in tars.items()
+    )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from flipsketch.metrics import ink, ink_iou, motion
+from flipsketch.metrics import coloured, ink, ink_iou, motion
 
 MAX_INK = 0.5  # of a frame: more is no line drawing
 
@@ -18,6 +18,8 @@ class PixelScores:
     ink_max: float
     ink_drift: float
     """Of the last frame, less that of the first."""
+    coloured: float
+    """Share of the pixels that are grey or coloured, neither black nor white."""
     motion: float
     """Mean change of a pixel from frame to frame, in [0, 1]."""
     flicker: float
@@ -51,6 +53,7 @@ def score_pixels(frames: np.ndarray, sketch: np.ndarray) -> PixelScores:
         ink_min=float(shares.min()),
         ink_max=float(shares.max()),
         ink_drift=float(shares[-1] - shares[0]),
+        coloured=float(coloured(frames).mean()),
         motion=motion(frames),
         flicker=float(((middle != before) & (middle != after)).mean()) if len(middle) else 0.0,
         is_still=bool((frames == frames[0]).all()),

@@ -15,13 +15,16 @@ from flipsketch.storage import Folder
 
 FORMAT_VERSION = 3
 PLAN_FILE = "run.json"
+# What a corpus that was chosen from another has for its own, sketches included.
+MANIFEST_FILE = "manifest.parquet"
 # What a run writes, by folder, and so what `--overwrite` may delete.
 CORPUS_FILES = {
     "metadata": r"\d{5,}\.parquet",
     "clips": r"\d{5,}\.tar",
     "shards": r"\d{5,}\.tar",
     "scores": r"\d{5,}\.parquet|summary\.json|prompts\.jsonl",
-    "": r"README\.md|run\.json|manifest\.json|animations\.parquet",
+    "": r"README\.md|run\.json|manifest\.json|(animations|manifest)\.parquet|sample\.png"
+    r"|report\.html",
 }
 TRAINING_FILES = {
     "checkpoints": r"step-\d{6,}\.pt",
@@ -79,8 +82,8 @@ class Plan:
     def parts(self) -> list[Part]:
         parts: list[Part] = []
         shard = num_rows = 0
-        first = {"kind": "manifest", "num_rows": self.settings["num_rows"]}
-        for added in (first, *self.additions):
+        first = [{"kind": "manifest", "num_rows": count} for count in self.splits.values()]
+        for added in (*first, *self.additions):
             if added["kind"] == "retry":
                 rows = parse_ranges(added["rows"])
             else:
@@ -89,6 +92,16 @@ class Plan:
             parts.append(Part(added["kind"], shard, rows, self.settings["rows_per_shard"]))
             shard += parts[-1].num_shards
         return parts
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """Rows of each split, by its name: each has shards of its own."""
+        return dict(self.settings.get("splits") or [("train", self.settings["num_rows"])])
+
+    def split_of(self, shard: int) -> str:
+        """Return the split that a shard belongs to; what was added to a run goes to its last."""
+        names = list(self.splits)
+        return names[min(self.parts.index(self.part_of(shard)), len(names) - 1)]
 
     @property
     def num_shards(self) -> int:
@@ -177,6 +190,13 @@ def read_plan(folder: Folder, *, trains: bool = False) -> Plan | None:
         found, wanted = ("training", "a corpus") if is_training else ("a corpus", "training")
         raise ValueError(f"{folder}: holds a run of {found}, not of {wanted}; give another folder")
     return plan
+
+
+def manifest_of(folder: Folder, plan: Plan) -> str:
+    """Return where the rows of a corpus are, and so its sketches."""
+    if plan.settings.get("kind") == "curate":
+        return f"{folder}/{MANIFEST_FILE}"
+    return plan.log["manifest"]
 
 
 def begin_run(

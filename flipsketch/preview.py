@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from flipsketch.clip import decode_filmstrip, encode_gif
 from flipsketch.manifest import parse_rows
-from flipsketch.plan import Plan, read_plan
+from flipsketch.plan import Plan, manifest_of, read_plan
 from flipsketch.shard import committed_shards, read_metadata, read_sample
 from flipsketch.sketch import load_sketch
 from flipsketch.storage import Folder, open_folder, read_file, resolve
@@ -51,12 +51,26 @@ def write_preview(config: PreviewConfig) -> int:
     """
     if not config.output.endswith(".png"):
         raise ValueError(f"--output must end in .png, got {config.output}")
+    picture = draw_preview(config)
+    Path(config.output).parent.mkdir(parents=True, exist_ok=True)
+    picture.save(config.output)
+    log.info("-> %s", config.output)
+    return 0
+
+
+def draw_preview(config: PreviewConfig) -> Image.Image:
+    """Return the picture; write the GIFs if asked for.
+
+    Raises:
+        ValueError: the folder has no such clips.
+    """
     folder = open_folder(config.corpus)
     plan = read_plan(folder)
     if plan is None:
         raise ValueError(f"{folder}: no run.json, so not the folder of a corpus")
     chosen = choose_clips(folder, plan, config)
-    manifest = plan.log.get("manifest", "")
+    # Training shards are drawn from animations, which are no sketches.
+    manifest = manifest_of(folder, plan) if plan.tars == "clips" else ""
     sketches = find_sketches(manifest, {row["id"] for _, row in chosen}) if manifest else {}
     strips = []
     for shard, row in chosen:
@@ -69,10 +83,7 @@ def write_preview(config: PreviewConfig) -> int:
             gif.parent.mkdir(parents=True, exist_ok=True)
             gif.write_bytes(encode_gif(enlarge(frames)))
             log.info("%s: %s", gif, row["id"])
-    Path(config.output).parent.mkdir(parents=True, exist_ok=True)
-    stack(strips).save(config.output)
-    log.info("showed %d clips -> %s", len(chosen), config.output)
-    return 0
+    return stack(strips)
 
 
 def choose_clips(

@@ -16,7 +16,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from flipsketch.clip_scores import find_scorer
 from flipsketch.manifest import ManifestSummary
-from flipsketch.plan import Plan, read_plan
+from flipsketch.plan import Plan, manifest_of, read_plan
 from flipsketch.score_summary import ScoreSummary, summarize_scores, to_markdown
 from flipsketch.scores import (
     ScoreFacts,
@@ -65,16 +65,23 @@ class EvaluateConfig:
 
 
 def evaluate(config: EvaluateConfig) -> int:
-    """Score what is not scored yet and sum up; return 0, or 1 if a clip could not be scored.
+    """Score a corpus, print what its scores come to, and return 0, or 1 if some could not be had.
 
     Raises:
         ValueError, OSError: there is no such corpus, manifest or scorer.
     """
+    summary, num_failed = score_corpus(config)
+    print(to_markdown(summary))
+    return 1 if num_failed else 0
+
+
+def score_corpus(config: EvaluateConfig) -> tuple[ScoreSummary, int]:
+    """Score what is not scored yet and sum up all; return also how many clips have no scores."""
     folder = open_folder(config.corpus)
     plan = read_plan(folder)
     if plan is None or plan.tars != "clips":
         raise ValueError(f"{folder}: no corpus of clips; give the --output of an animate job")
-    manifest = config.manifest or plan.log["manifest"]
+    manifest = config.manifest or manifest_of(folder, plan)
     summary = find_manifest(manifest, folder, plan)
     fingerprint = fingerprint_scorers(config.clip_model, config.xclip_model)
     shards, _ = read_shards(folder, plan)
@@ -111,8 +118,7 @@ def evaluate(config: EvaluateConfig) -> int:
             log.info("scored %d shards in %.0f s", len(missing), time.monotonic() - started)
         summary_of_scores = summarize_scores(folder, sorted(done), config.duplicate_cosine)
         write_summary(folder, summary_of_scores)
-    print(to_markdown(summary_of_scores))
-    return report_failures(folder, list(done.values()))
+    return summary_of_scores, report_failures(folder, list(done.values()))
 
 
 class Progress:
@@ -203,15 +209,15 @@ def write_summary(folder: Folder, summary: ScoreSummary) -> None:
 
 
 def report_failures(folder: Folder, facts: list[ScoreFacts]) -> int:
+    """Say what could not be scored and why; return how many clips."""
     num_failed = sum(one.failed for one in facts)
     num_clips = sum(one.num_rows for one in facts)
     reasons: Counter[str] = Counter()
     for one in facts:
         if one.failed:
-            reasons.update(
-                filter(None, read_scores(folder, one.index, ["error"])["error"].to_pylist())
-            )
+            errors = read_scores(folder, one.index, ["error"])["error"]
+            reasons.update(errors.drop_null().to_pylist())
     for reason, count in reasons.most_common(REASONS_SHOWN):
         log.warning("not scored, %s: %s", f"{count} clips" if count > 1 else "1 clip", reason)
     log.info("scored %d of %d clips -> %s/scores", num_clips - num_failed, num_clips, folder)
-    return 1 if num_failed else 0
+    return num_failed

@@ -1,0 +1,240 @@
+"""A page to look at a corpus with: facts, why rows failed, scores, and a gallery that plays.
+
+One HTML file with all that it shows, so that it opens anywhere and fetches nothing.
+"""
+
+import base64
+import io
+import json
+import logging
+import random
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from flipsketch.clip import decode_filmstrip
+from flipsketch.plan import Plan, manifest_of, read_plan
+from flipsketch.preview import find_sketches, read_sketch
+from flipsketch.score_summary import SCORES
+from flipsketch.scores import read_scores, scored_shards
+from flipsketch.shard import committed_shards, read_metadata, read_sample
+from flipsketch.storage import Folder, open_folder
+
+log = logging.getLogger(__name__)
+
+TEMPLATE = Path(__file__).with_name("report.html")
+SIDE = 96  # pixels of a frame on the page, at most
+GREYS = 4
+BINS = 24
+REASONS_SHOWN = 50
+# On every clip; the one that is sorted by comes with them.
+SHOWN = ("s2v_consistency", "t2v_alignment", "motion")
+MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportConfig:
+    corpus: str
+    """Folder of a corpus of clips."""
+    output: str | None = None
+    """HTML file to write; by default report.html in the corpus."""
+    num_clips: int = 2000
+    """Rows in the gallery, drawn at random where the corpus has more."""
+    max_megabytes: float = 19.0
+    """Of the file: when it is full, no more clips come in."""
+    seed: int = 0
+    """Of the draw."""
+
+    def __post_init__(self) -> None:
+        if self.num_clips < 1:
+            raise ValueError(f"num_clips must be at least 1, got {self.num_clips}")
+        if not self.max_megabytes > 0:
+            raise ValueError(f"max_megabytes must be more than 0, got {self.max_megabytes}")
+
+
+def write_report(config: ReportConfig) -> int:
+    """Write the page and return the exit code.
+
+    Raises:
+        ValueError: the folder has no corpus of clips.
+    """
+    folder = open_folder(config.corpus)
+    plan = read_plan(folder)
+    if plan is None or plan.tars != "clips":
+        raise ValueError(f"{folder}: no corpus of clips; give the --output of an animate job")
+    page = build_page(folder, plan, config).encode()
+    if config.output is None:
+        folder.publish("report.html", page)
+    else:
+        Path(config.output).parent.mkdir(parents=True, exist_ok=True)
+        Path(config.output).write_bytes(page)
+    output = config.output or f"{folder}/report.html"
+    log.info("%.1f MB -> %s", len(page) / MEGABYTE, output)
+    return 0
+
+
+@dataclass
+class Entry:
+    """A row of the corpus."""
+
+    shard: int
+    row: dict[str, Any]
+    scores: dict[str, Any] | None = None
+
+
+def build_page(folder: Folder, plan: Plan, config: ReportConfig) -> str:
+    """Return the HTML."""
+    entries = read_entries(folder)
+    scored = [entry.scores for entry in entries if entry.scores is not None]
+    names = [name for name in SCORES if any(scores.get(name) is not None for scores in scored)]
+    picked = sorted(
+        random.Random(config.seed).sample(range(len(entries)), min(config.num_clips, len(entries)))
+    )
+    failed = Counter(entry.row["error"] for entry in entries if entry.row["status"] != "ok")
+    data: dict[str, Any] = {
+        "title": f"Sketch animations: {folder.path.rpartition('/')[2]}",
+        "facts": list_facts(plan, entries),
+        "failures": failed.most_common(REASONS_SHOWN),
+        "settings": json.dumps(plan.settings, indent=1, sort_keys=True),
+        "histograms": [make_histogram(name, scored) for name in names],
+        "scores": names,
+        "shown": [names.index(name) for name in SHOWN if name in names],
+    }
+    room = config.max_megabytes * MEGABYTE - len(fill_template(data).encode())
+    gallery = Gallery(folder, manifest_of(folder, plan), names, room)
+    gallery.add([entries[place] for place in picked])
+    data["sampling"] = f"{len(gallery.clips):,} of the corpus's {len(entries):,} rows are shown."
+    return fill_template({**data, "sketches": gallery.sketches, "clips": gallery.clips})
+
+
+def fill_template(data: dict[str, Any]) -> str:
+    # So that nothing in a prompt can end the script that it stands in.
+    text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+    return TEMPLATE.read_text(encoding="utf-8").replace("{data}", text)
+
+
+def read_entries(folder: Folder) -> list[Entry]:
+    """Return every row of the manifest as its last shard has it, with its scores if it has some."""
+    found: dict[int, Entry] = {}
+    scored = set(scored_shards(folder))
+    for index in committed_shards(folder):
+        rows = read_metadata(folder, index)
+        columns = [name for name in SCORES if name in rows.column_names]
+        scores = read_scores(folder, index, ["key", *SCORES]) if index in scored else None
+        by_key = {row.pop("key"): row for row in scores.to_pylist()} if scores else {}
+        for row in rows.to_pylist():
+            # Without an evaluation there is what the animate job says of the pixels.
+            own = {name: row[name] for name in columns} if row["status"] == "ok" else None
+            found[row["manifest_row"]] = Entry(index, row, by_key.get(row["key"], own))
+    return [found[place] for place in sorted(found)]
+
+
+def list_facts(plan: Plan, entries: list[Entry]) -> list[tuple[str, str]]:
+    num_ok = sum(entry.row["status"] == "ok" for entry in entries)
+    facts = [
+        ("Clips", f"{num_ok:,}"),
+        ("Failed rows", f"{len(entries) - num_ok:,}"),
+        ("Rows planned", f"{plan.num_rows:,}"),
+        ("Method", plan.settings.get("method", "flipsketch")),
+        ("Licence of the model", plan.settings.get("model_licence", "unknown")),
+    ]
+    named = {"Model": "model", "Adapter": "lora", "Chosen from": "corpus"}
+    return facts + [
+        (title, str(plan.log[name])) for title, name in named.items() if plan.log.get(name)
+    ]
+
+
+def make_histogram(name: str, scored: list[dict[str, Any]]) -> dict[str, Any]:
+    values = np.array([row[name] for row in scored if row[name] is not None], float)
+    least, most = float(values.min()), float(values.max())
+    counts, _ = np.histogram(values, BINS, (least, most if most > least else least + 1))
+    return {
+        "name": name,
+        "least": least,
+        "most": most,
+        "mean": float(values.mean()),
+        "counts": counts.tolist(),
+    }
+
+
+@dataclass
+class Gallery:
+    """What the page shows of each row, as long as there is room."""
+
+    folder: Folder
+    manifest: str
+    names: list[str]
+    """Of the scores, in order."""
+    room: float
+    """Bytes."""
+    clips: list[dict[str, Any]] = field(default_factory=list)
+    sketches: list[str] = field(default_factory=list)
+
+    def add(self, entries: list[Entry]) -> None:
+        sources = find_sketches(self.manifest, {entry.row["id"] for entry in entries})
+        places: dict[str, int] = {}
+        num_bytes = 0
+        for entry, clip in zip(entries, self.describe(entries), strict=True):
+            digest = entry.row["sketch_sha256"]
+            if clip["film"] and digest not in places:
+                sketch = read_sketch(sources.get(entry.row["id"]), self.manifest, SIDE)
+                if sketch is not None:
+                    places[digest] = len(self.sketches)
+                    self.sketches.append(encode_small(sketch[None]))
+                    num_bytes += len(self.sketches[-1])
+            clip["sketch"] = places.get(digest)
+            num_bytes += len(json.dumps(clip))
+            if num_bytes > self.room:
+                break
+            self.clips.append(clip)
+
+    def describe(self, entries: list[Entry]) -> Iterator[dict[str, Any]]:
+        for entry in entries:
+            row, scores = entry.row, entry.scores
+            film = None
+            if row["status"] == "ok":
+                sample = read_sample(self.folder, entry.shard, row)
+                film = encode_small(decode_filmstrip(sample.png, row["num_frames"]))
+            yield {
+                "id": row["id"],
+                "key": row["key"],
+                "prompt": " / ".join(row["prompts"] or []),
+                "seed": str(row["seed"]),
+                "status": row["status"],
+                "error": row["error"],
+                "frames": row["num_frames"],
+                "scores": scores and [round_score(scores[name]) for name in self.names],
+                "film": film,
+            }
+
+
+def round_score(value: float | bool | None) -> float | bool | None:
+    return value if value is None or isinstance(value, bool) else float(f"{value:.6g}")
+
+
+def encode_small(frames: np.ndarray) -> str:
+    """Return frames (F, H, W, 3) as a PNG in base64, smaller and in a few greys or colours."""
+    height, width = frames.shape[1:3]
+    if height > SIDE:
+        size = (round(width * SIDE / height), SIDE)
+        images = [Image.fromarray(frame).resize(size, Image.Resampling.BOX) for frame in frames]
+        frames = np.stack([np.asarray(image) for image in images])
+    is_grey = (frames.max(axis=-1) - frames.min(axis=-1)).max() < 16
+    strip = Image.fromarray(frames.reshape(-1, *frames.shape[2:]))
+    if not is_grey:
+        return base64.b64encode(encode_palette(strip.quantize(32))).decode()
+    levels = np.asarray(strip.convert("L")).astype(int) * GREYS // 256
+    image = Image.fromarray(levels.astype(np.uint8), "P")
+    image.putpalette([channel for level in range(GREYS) for channel in (level * 85,) * 3])
+    return base64.b64encode(encode_palette(image)).decode()
+
+
+def encode_palette(image: Image.Image) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "PNG", optimize=True)
+    return out.getvalue()

@@ -1,0 +1,113 @@
+"""Which clips of a scored corpus to keep, and which of train, val and test each goes to."""
+
+import hashlib
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+COMPARE = {
+    ">=": pc.greater_equal,
+    "<=": pc.less_equal,
+    ">": pc.greater,
+    "<": pc.less,
+    "=": pc.equal,
+}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a score must hold."""
+
+    score: str
+    operator: str
+    value: float | bool
+
+    def mask(self, table: pa.Table) -> pa.ChunkedArray:
+        """Return which rows hold it; one without the score does not."""
+        return pc.fill_null(COMPARE[self.operator](table[self.score], self.value), False)
+
+
+def parse_condition(text: str, schema: pa.Schema) -> Condition:
+    """Return what a text such as "motion>=0.01" or "is_still=false" says.
+
+    Raises:
+        ValueError: it says nothing, or of no score there is.
+    """
+    found = re.fullmatch(r"\s*(\w+)\s*(>=|<=|==|=|>|<)\s*(\S+)\s*", text)
+    if found is None:
+        raise ValueError(f"{text!r}: must be a score, one of < <= = >= > and a value: motion>=0.01")
+    score, operator, value = found[1], found[2].replace("==", "="), found[3].lower()
+    scores = [
+        field.name for field in schema if pa.types.is_boolean(field.type) or is_number(field.type)
+    ]
+    if score not in scores:
+        raise ValueError(f"{text!r}: there is no score {score}; there are {', '.join(scores)}")
+    if pa.types.is_boolean(schema.field(score).type):
+        if value not in ("true", "false") or operator != "=":
+            raise ValueError(f"{text!r}: {score} is a flag; say {score}=true or {score}=false")
+        return Condition(score, operator, value == "true")
+    try:
+        return Condition(score, operator, float(value))
+    except ValueError:
+        raise ValueError(f"{text!r}: {found[3]!r} is no number") from None
+
+
+def is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_floating(kind) or pa.types.is_integer(kind)
+
+
+def best_of_each(groups: list[tuple[Any, ...]], scores: list[float]) -> list[int]:
+    """Return the positions of the best of each group, in order; of equals the first."""
+    best: dict[tuple[Any, ...], int] = {}
+    for place, group in enumerate(groups):
+        if group not in best or scores[place] > scores[best[group]]:
+            best[group] = place
+    return sorted(best.values())
+
+
+def parse_splits(texts: tuple[str, ...]) -> dict[str, float]:
+    """Return the share of each split, which "train=0.9" and the like say.
+
+    Raises:
+        ValueError: the shares do not add up to 1, or a name is no name.
+    """
+    shares = {}
+    for text in texts:
+        found = re.fullmatch(r"([a-z]\w*)=(0?\.\d+|0|1|1\.0)", text)
+        if found is None or found[1] in shares:
+            raise ValueError(f"{text!r}: must be a name and a share, each once: train=0.9")
+        shares[found[1]] = float(found[2])
+    if abs(sum(shares.values()) - 1) > 1e-6:
+        raise ValueError(f"{' '.join(texts)}: the shares add up to {sum(shares.values()):g}, not 1")
+    return shares
+
+
+def split_by(sketches: list[str], shares: dict[str, float], seed: int) -> list[str]:
+    """Return each clip's split: all clips of a sketch are in the same.
+
+    Sketches are put in the order of a hash, and that is cut where so many clips lie before it as a
+    split's share says.
+
+    Args:
+        sketches: of each clip what names its sketch.
+    """
+    counts: dict[str, int] = defaultdict(int)
+    for sketch in sketches:
+        counts[sketch] += 1
+    order = sorted(counts, key=lambda name: hashlib.sha256(f"{seed} {name}".encode()).digest())
+    names, ends, end = list(shares), [], 0.0
+    for share in shares.values():
+        end += share * len(sketches)
+        ends.append(end)
+    split_of, before = {}, 0
+    for sketch in order:
+        # By where its middle lies, so that no split is short of more than half a sketch.
+        middle = before + counts[sketch] / 2
+        place = next((place for place, end in enumerate(ends) if middle <= end), len(names) - 1)
+        split_of[sketch] = names[place]
+        before += counts[sketch]
+    return [split_of[sketch] for sketch in sketches]

@@ -1,0 +1,15 @@
+#!/usr/bin/env python
+"""Animate a manifest in several ways, score them, and print one table: the paper's, by default.
+
+Each run is a corpus of its own. The same command goes on with an interrupted one.
+
+    python jobs/compare.py --manifest data/manifests/heldout.parquet --output out/compare
+"""
+
+import sys
+
+from pipelines.cli import run
+from pipelines.compare import CompareConfig, compare
+
+if __name__ == "__main__":
+    sys.exit(run(compare, CompareConfig, __doc__))

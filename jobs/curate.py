@@ -1,0 +1,15 @@
+#!/usr/bin/env python
+"""Choose clips of a scored corpus by their scores, split them, and write them as a new corpus.
+
+Samples are copied byte for byte. The same command goes on with an interrupted run.
+
+    python jobs/curate.py --corpus out/clips --output out/chosen --best-by s2v_consistency
+"""
+
+import sys
+
+from pipelines.cli import run
+from pipelines.curate import CurateConfig, curate
+
+if __name__ == "__main__":
+    sys.exit(run(curate, CurateConfig, __doc__))

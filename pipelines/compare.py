@@ -1,0 +1,228 @@
+"""Animate one manifest in several ways, score what comes out, and put the scores in one table."""
+
+import io
+import logging
+import re
+import tomllib
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from flipsketch.sampling import SamplingConfig, model_defaults
+from flipsketch.score_summary import SCORES, ScoreSummary
+from flipsketch.shard import committed_shards, read_metadata
+from flipsketch.storage import Folder, open_folder, read_file
+from pipelines.animate import AnimateConfig, animate_manifest
+from pipelines.evaluate import EvaluateConfig, score_corpus
+from pipelines.executor import ExecutorConfig
+
+log = logging.getLogger(__name__)
+
+PUBLISHED = ("s2v_consistency", "t2v_alignment")
+SETTINGS = tuple(field.name for field in fields(SamplingConfig))
+# What the Markdown table shows; the Parquet one has every score.
+SHOWN = {
+    "s2v_consistency": "S2V consistency",
+    "t2v_alignment": "T2V alignment",
+    "xclip_alignment": "T2V alignment (X-CLIP)",
+    "motion": "motion",
+    "first_iou": "ink IoU of frame 0",
+}
+TABLE_SCHEMA = pa.schema(
+    [
+        ("run", pa.string()),
+        ("error", pa.string()),
+        ("clips", pa.int64()),
+        ("seconds", pa.float64()),
+        *((f"{name}{suffix}", pa.float64()) for name in SCORES for suffix in ("", "_error")),
+        *((f"published_{name}", pa.float64()) for name in PUBLISHED),
+    ]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareConfig:
+    manifest: str
+    """Table of sketches and prompts (*.parquet, *.jsonl or *.csv), a path or a URI."""
+    runs: str = "data/runs/paper.toml"
+    """TOML file: for each run a table [[run]] with its name, and perhaps method, model, lora and
+    settings of the sampler."""
+    output: str
+    """Folder of the runs' corpora and of the tables."""
+    model: str = "doodle"
+    """Model of the runs that name none."""
+    lora: str | None = "doodle-lora"
+    """Adapter of the runs that name none."""
+    clip_model: str = "doodle-clip"
+    """Scorer of frames: a folder with a CLIPModel, or a name on the Hugging Face Hub."""
+    xclip_model: str | None = None
+    """Scorer of clips with their prompts: the same with an XCLIPModel; by default none."""
+    batch_size: int = 4
+    """Rows animated together."""
+    device: Literal["cuda", "cpu"] | None = None
+    """Where the networks run; by default on GPUs when there are any."""
+    threads: int | None = None
+    """CPU threads of each worker; by default the machine's, shared out."""
+    executor: ExecutorConfig = field(default_factory=ExecutorConfig)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedRun:
+    name: str
+    method: str = "flipsketch"
+    model: str | None = None
+    lora: str | None = None
+    """None: as the command line has it; empty: no adapter."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    published: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> str:
+        return re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
+
+
+def compare(config: CompareConfig) -> int:
+    """Make and score what is not there yet, write the tables, and return the exit code: 1 if a run
+    could not be made, or had bad rows.
+
+    Raises:
+        ValueError, OSError: the list of runs cannot be used.
+    """
+    rows, code = [], 0
+    for run in read_runs(config.runs):
+        log.info("run %s", run.name)
+        try:
+            row, own_code = carry_out(config, run)
+            code = max(code, own_code)
+        except (ValueError, OSError) as error:
+            # A model that is not to be had here costs no other run.
+            log.warning("%s: not made: %s", run.name, error)
+            row, code = {"run": run.name, "error": str(error)}, 1
+        rows.append({**row, **{f"published_{name}": run.published.get(name) for name in PUBLISHED}})
+    folder = open_folder(config.output)
+    out = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, TABLE_SCHEMA), out, compression="zstd")
+    folder.publish("table.parquet", out.getvalue())
+    markdown = to_markdown(rows)
+    folder.publish("table.md", markdown.encode())
+    print(markdown, end="")
+    log.info("%d runs -> %s/table.md and table.parquet", len(rows), folder)
+    return code
+
+
+def read_runs(location: str) -> list[NamedRun]:
+    """Raises ValueError: where the file is wrong, and in what."""
+    try:
+        content = tomllib.loads(read_file(location).decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{location}: not TOML: {error}") from error
+    entries = content.get("run")
+    if not isinstance(entries, list) or not entries or content.keys() != {"run"}:
+        raise ValueError(f"{location}: must have a table [[run]] for each run, and nothing else")
+    runs = [
+        parse_run(f"{location}: run {number}", entry) for number, entry in enumerate(entries, 1)
+    ]
+    folders = [run.folder for run in runs]
+    if twice := {name for name in folders if folders.count(name) > 1}:
+        raise ValueError(f"{location}: two runs are named like {min(twice)!r}; names must differ")
+    return runs
+
+
+def parse_run(where: str, entry: dict[str, Any]) -> NamedRun:
+    own = {name: entry[name] for name in ("name", "method", "model", "lora") if name in entry}
+    name = own.get("name", "")
+    if not (all(isinstance(value, str) for value in own.values()) and re.search(r"\w", name)):
+        raise ValueError(f"{where}: needs a name, and method, model and lora must be strings")
+    published = entry.get("published", {})
+    if not isinstance(published, dict) or not (
+        published.keys() <= set(PUBLISHED)
+        and all(isinstance(value, float) for value in published.values())
+    ):
+        raise ValueError(
+            f"{where} ({name}): published may have {' and '.join(PUBLISHED)} alone, numbers such "
+            f"as 0.956"
+        )
+    settings = {key: entry[key] for key in entry if key not in {*own, "published"}}
+    if unknown := sorted(settings.keys() - set(SETTINGS)):
+        raise ValueError(
+            f"{where} ({name}): {unknown[0]!r} is no setting; there are {', '.join(SETTINGS)}"
+        )
+    return NamedRun(**own, settings=settings, published=published)
+
+
+def carry_out(config: CompareConfig, run: NamedRun) -> tuple[dict[str, Any], int]:
+    """Animate and score one run; return its row of the table, and the exit code."""
+    model = run.model or config.model
+    try:
+        sampling = replace(model_defaults(model), **run.settings)
+    except TypeError as error:
+        raise ValueError(f"{run.name}: {error}") from error
+    corpus = f"{config.output.rstrip('/')}/{run.folder}"
+    animated = animate_manifest(
+        AnimateConfig(
+            manifest=config.manifest,
+            model=model,
+            lora=(config.lora if run.lora is None else run.lora) or None,
+            method=run.method,
+            output=corpus,
+            sampling=sampling,
+            batch_size=config.batch_size,
+            device=config.device,
+            threads=config.threads,
+            executor=config.executor,
+        )
+    )
+    if animated > 1:
+        raise KeyboardInterrupt
+    scoring = EvaluateConfig(
+        corpus=corpus,
+        clip_model=config.clip_model,
+        xclip_model=config.xclip_model,
+        device=config.device,
+        executor=config.executor,
+    )
+    summary, num_failed = score_corpus(scoring)
+    return summarize(run, open_folder(corpus), summary), max(animated, num_failed and 1)
+
+
+def summarize(run: NamedRun, folder: Folder, summary: ScoreSummary) -> dict[str, Any]:
+    columns = ["status", "seconds"]
+    found = [read_metadata(folder, index, columns) for index in committed_shards(folder)]
+    seconds = pa.concat_tables(found)["seconds"].drop_null().to_numpy()
+    scores = {
+        f"{name}{suffix}": values and values[key]
+        for name, values in summary.facts["scores"].items()
+        for suffix, key in (("", "mean"), ("_error", "standard_error"))
+    }
+    return {
+        "run": run.name,
+        "error": None,
+        "clips": summary.facts["num_clips"],
+        "seconds": float(np.mean(seconds)) if len(seconds) else None,
+        **scores,
+    }
+
+
+def to_markdown(rows: list[dict[str, Any]]) -> str:
+    """Return a table of the scores that are there: mean and standard error, and beside those what
+    was published, in brackets."""
+    shown = [name for name in SHOWN if any(row.get(name) is not None for row in rows)]
+    titles = ["run", *(SHOWN[name] for name in shown), "seconds per clip", "clips"]
+    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
+    for row in rows:
+        cells = [row["run"], *(format_score(row, name) for name in shown)]
+        if row["error"] is None:
+            cells += [f"{row['seconds'] or 0:.2f}", str(row["clips"])]
+        else:
+            cells += ["not made", "0"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def format_score(row: dict[str, Any], name: str) -> str:
+    mean, published = row.get(name), row.get(f"published_{name}")
+    own = "-" if mean is None else f"{mean:.4f} ± {row[f'{name}_error']:.4f}"
+    return own if published is None else f"{own} ({published:.3f})"

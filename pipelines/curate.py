@@ -1,0 +1,299 @@
+"""Choose from a scored corpus, and write what is chosen as a corpus of its own.
+
+Samples are copied byte for byte. The new corpus has its scores and its sketches with it, so it can
+be looked at, scored and chosen from again, wherever it is moved.
+"""
+
+import io
+import logging
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from flipsketch.card import write_card
+from flipsketch.duplicates import find_duplicates
+from flipsketch.manifest import parse_rows, summarize_manifest
+from flipsketch.plan import FORMAT_VERSION, MANIFEST_FILE, Plan, begin_run, manifest_of, read_plan
+from flipsketch.preview import PreviewConfig, draw_preview
+from flipsketch.score_summary import summarize_scores, to_markdown
+from flipsketch.scores import read_score_facts, read_scores, scored_shards, write_scores
+from flipsketch.selection import best_of_each, parse_condition, parse_splits, split_by
+from flipsketch.shard import (
+    in_threads,
+    read_facts,
+    read_metadata,
+    read_sample,
+    read_shards,
+    write_shard,
+)
+from flipsketch.storage import PARTIAL, Folder, open_folder, read_file, resolve
+from flipsketch.validation import encode_png
+
+log = logging.getLogger(__name__)
+
+SAMPLE_FILE = "sample.png"
+MANIFEST_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("sketch", pa.string()),
+        ("sketch_bytes", pa.binary()),
+        ("prompts", pa.list_(pa.string())),
+        ("seed", pa.int64()),
+    ]
+)
+CLIPS_SHOWN = 8
+# What the clips of a sketch and a prompt may differ by is their seed.
+GROUP = ("sketch_sha256", "prompt")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurateConfig:
+    corpus: str
+    """Folder of a corpus of clips with scores."""
+    output: str
+    """Folder of the new corpus; holds nothing, or what the same command left there."""
+    keep: tuple[str, ...] = ("is_blank=false", "is_blackout=false", "is_still=false")
+    """Conditions that a clip must hold, on any score or number of its metadata, such as
+    s2v_consistency>=0.9."""
+    best_by: str | None = None
+    """Of the clips of one sketch and one prompt (several seeds) keep the one of the highest such
+    score: s2v_consistency, say; by default keep all."""
+    duplicate_cosine: float | None = 0.98
+    """Of clips whose features are as near as this keep one; None keeps all."""
+    splits: tuple[str, ...] = ("train=0.9", "val=0.05", "test=0.05")
+    """Shares of the clips; all clips of a sketch go to the same split."""
+    seed: int = 0
+    """The same seed splits alike."""
+    rows_per_shard: int = 1000
+    """Clips in a shard."""
+    overwrite: bool = False
+    """Delete what an earlier run left in the output folder, and start again."""
+
+    def __post_init__(self) -> None:
+        if self.duplicate_cosine is not None and not 0 < self.duplicate_cosine <= 1:
+            raise ValueError(
+                f"duplicate_cosine must be more than 0 and at most 1, got {self.duplicate_cosine}"
+            )
+        if self.rows_per_shard < 1:
+            raise ValueError(f"rows_per_shard must be at least 1, got {self.rows_per_shard}")
+        parse_splits(self.splits)
+
+
+def curate(config: CurateConfig) -> int:
+    """Write the new corpus and return 0.
+
+    Raises:
+        ValueError: the corpus has no scores, a condition is none, or nothing is left.
+        OSError: a folder cannot be read or written.
+    """
+    source, output = open_folder(config.corpus), open_folder(config.output)
+    source_plan = read_plan(source)
+    if source_plan is None or source_plan.tars != "clips":
+        raise ValueError(f"{source}: no corpus of clips; give the --output of an animate job")
+    if source.path == output.path:
+        raise ValueError(f"{output}: is the corpus itself; give another --output")
+    clips = read_clips(source, source_plan)
+    places, splits = choose(config, clips)
+    chosen = clips.take(places)
+    content = write_manifest(manifest_of(source, source_plan), chosen.metadata)
+    settings = {
+        **{name: source_plan.settings[name] for name in ("model_licence", "method")},
+        "format": FORMAT_VERSION,
+        "kind": "curate",
+        "num_rows": len(places),
+        "splits": [[name, splits.count(name)] for name in dict.fromkeys(splits)],
+        "manifest_fingerprint": fingerprint(content),
+        "rows_per_shard": config.rows_per_shard,
+        "source": source_plan.fingerprint,
+        "scorers": clips.scorers,
+        "keep": sorted(config.keep),
+        "best_by": config.best_by,
+        "duplicate_cosine": config.duplicate_cosine,
+        "seed": config.seed,
+    }
+    plan = Plan(settings, log={"command": " ".join(sys.argv), "corpus": str(source)})
+    with output.locked():
+        plan = begin_run(output, plan, overwrite=config.overwrite)
+        output.sweep(PARTIAL)
+        output.publish(MANIFEST_FILE, content)
+        copy_clips(source, output, plan, chosen, splits)
+        finish(output, plan)
+    counts = ", ".join(f"{count} {name}" for name, count in plan.splits.items())
+    log.info("kept %d of %d clips (%s) -> %s", len(places), len(clips), counts, output)
+    return 0
+
+
+@dataclass(frozen=True)
+class ScoredClips:
+    """Clips that have scores, in the corpus's order."""
+
+    metadata: pa.Table
+    scores: pa.Table
+    """Theirs, row by row."""
+    shards: np.ndarray
+    """Of each clip the shard in which its sample is."""
+    scorers: str
+    """Fingerprint of the checkpoints."""
+
+    def __len__(self) -> int:
+        return len(self.metadata)
+
+    def take(self, places: list[int]) -> "ScoredClips":
+        return ScoredClips(
+            self.metadata.take(places),
+            self.scores.take(places),
+            self.shards[places],
+            self.scorers,
+        )
+
+    @property
+    def numbers(self) -> pa.Table:
+        """Everything that a condition may be on: the scores, and the metadata's own columns."""
+        own = [name for name in self.metadata.column_names if name not in self.scores.column_names]
+        table = self.scores
+        for name in own:
+            table = table.append_column(self.metadata.schema.field(name), self.metadata[name])
+        return table
+
+
+def read_clips(folder: Folder, plan: Plan) -> ScoredClips:
+    """Return the clips of a corpus with their scores; those that could not be scored are left out.
+
+    Raises:
+        ValueError: the corpus is not scored, or not wholly.
+    """
+    shards, _ = read_shards(folder, plan)
+    scored = set(scored_shards(folder))
+    metadata, scores, places, scorers = [], [], [], set()
+    for index in sorted(shards):
+        if shards[index].ok == 0:
+            continue
+        facts = read_score_facts(folder, index) if index in scored else None
+        if facts is None or facts.tar_sha256 != shards[index].tar_sha256:
+            raise ValueError(
+                f"{folder}: shard {index:05d} has no scores; run jobs/evaluate.py --corpus "
+                f"{folder} first"
+            )
+        scorers.add(facts.scorers)
+        own_scores = read_scores(folder, index)
+        own_scores = own_scores.filter(pc.is_null(own_scores["error"]))
+        rows = read_metadata(folder, index)
+        position = {key: place for place, key in enumerate(rows["key"].to_pylist())}
+        metadata.append(rows.take([position[key] for key in own_scores["key"].to_pylist()]))
+        scores.append(own_scores)
+        places += [index] * len(own_scores)
+    if len(scorers) != 1:
+        raise ValueError(
+            f"{folder}: has {'scores of several kinds' if scorers else 'no clips'}; see "
+            f"jobs/status.py, and run jobs/evaluate.py --overwrite"
+        )
+    return ScoredClips(
+        pa.concat_tables(metadata), pa.concat_tables(scores), np.array(places), scorers.pop()
+    )
+
+
+def choose(config: CurateConfig, clips: ScoredClips) -> tuple[list[int], list[str]]:
+    """Return the positions of the clips to keep, split by split, and the split of each."""
+    numbers = clips.numbers
+    conditions = [parse_condition(text, numbers.schema) for text in config.keep]
+    kept = np.ones(len(clips), bool)
+    for text, condition in zip(config.keep, conditions, strict=True):
+        holds = condition.mask(numbers).to_numpy()
+        log.info("%s: %d of %d clips", text, int(holds.sum()), len(clips))
+        kept &= holds
+    places = np.flatnonzero(kept).tolist()
+    ranks = np.zeros(len(clips))
+    if config.best_by is not None:
+        parse_condition(f"{config.best_by}>0", numbers.schema)
+        ranks = numbers[config.best_by].to_numpy().astype(float)
+        groups = list(zip(*(clips.metadata[name].to_pylist() for name in GROUP), strict=True))
+        best = best_of_each([groups[place] for place in places], ranks[places].tolist())
+        log.info("best of each sketch and prompt: %d of %d clips", len(best), len(places))
+        places = [places[number] for number in best]
+    if config.duplicate_cosine is not None and places:
+        # The better of two stays.
+        places.sort(key=lambda place: -ranks[place])
+        features = np.stack(clips.scores["features"].take(places).to_pylist()).astype(np.float16)
+        originals = find_duplicates(features, config.duplicate_cosine)
+        log.info("near-duplicates: %d of %d clips", int((originals >= 0).sum()), len(places))
+        places = sorted(places[number] for number in np.flatnonzero(originals < 0))
+    if not places:
+        raise ValueError(f"no clip is left of {len(clips)}; see above what each condition leaves")
+    shares = parse_splits(config.splits)
+    sketches = clips.metadata["sketch_sha256"].take(places).to_pylist()
+    splits = split_by(sketches, shares, config.seed)
+    names = list(shares)
+    order = sorted(range(len(places)), key=lambda number: names.index(splits[number]))
+    return [places[number] for number in order], [splits[number] for number in order]
+
+
+def write_manifest(manifest: str, metadata: pa.Table) -> bytes:
+    """Return a Parquet manifest of the clips, with the sketches that are to be had in it."""
+    sketches = {row.id: row.sketch for row in parse_rows(manifest)}
+    rows = []
+    for clip in metadata.select(["id", "prompts", "seed"]).to_pylist():
+        sketch = sketches.get(clip["id"], b"")
+        if isinstance(sketch, str):
+            location = resolve(sketch, manifest)
+            try:
+                sketch = read_file(location)
+            except (OSError, ValueError) as error:
+                log.warning("%s: goes without its sketch: %s", clip["id"], error)
+                sketch = location
+        rows.append({**clip, "sketch" if isinstance(sketch, str) else "sketch_bytes": sketch})
+    out = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, MANIFEST_SCHEMA), out, compression="zstd")
+    return out.getvalue()
+
+
+def fingerprint(manifest: bytes) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / MANIFEST_FILE
+        path.write_bytes(manifest)
+        return summarize_manifest(str(path)).fingerprint
+
+
+def copy_clips(
+    source: Folder, output: Folder, plan: Plan, chosen: ScoredClips, splits: list[str]
+) -> None:
+    """Write the shards that are not there yet."""
+    done, _ = read_shards(output, plan)
+    scored = set(scored_shards(output))
+    split = pa.field("split", pa.string())
+    old = chosen.metadata.schema
+    schema = old if "split" in old.names else old.append(split)
+    for part in plan.parts:
+        for shard in part.shards:
+            if shard in done and shard in scored:
+                continue
+            places = part.rows_in(shard).tolist()
+            own = chosen.take(places)
+            rows = own.metadata.to_pylist()
+            samples = in_threads(
+                lambda pair: read_sample(source, *pair), list(zip(own.shards, rows, strict=True))
+            )
+            for place, row in zip(places, rows, strict=True):
+                row |= {"manifest_row": place, "split": splits[place]}
+            write_shard(output, shard, rows, samples, schema, plan.fingerprint)
+            scores = [
+                {**score, "features": np.array(score["features"], np.float16)}
+                for score in own.scores.to_pylist()
+            ]
+            tar_sha256 = read_facts(output, shard).tar_sha256
+            write_scores(output, shard, scores, chosen.scorers, tar_sha256)
+
+
+def finish(folder: Folder, plan: Plan) -> None:
+    """Write the card, with a table of the scores and a picture of some clips."""
+    shards, _ = read_shards(folder, plan)
+    summary = summarize_scores(folder, sorted(shards), plan.settings["duplicate_cosine"] or 1.0)
+    preview = PreviewConfig(corpus=str(folder), output=SAMPLE_FILE, num_clips=CLIPS_SHOWN)
+    folder.publish(SAMPLE_FILE, encode_png(draw_preview(preview)))
+    more = f"![Some of the clips]({SAMPLE_FILE})\n\nScores:\n\n{to_markdown(summary)}\n\n"
+    write_card(folder, plan, list(shards.values()), more)
