@@ -9,7 +9,7 @@ ARGS ?=
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install demo animate preview shards doodles train doodle-model test test-slow lint clean
+.PHONY: help install demo animate preview report shards doodles train doodle-model test test-slow lint clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -32,6 +32,10 @@ demo: install $(MODEL) ## Animate the sketches in data/ and show the result
 
 animate: install $(MODEL) ## Animate MANIFEST with MODEL into OUT (more settings in ARGS)
 	$(BIN)/python jobs/animate_manifest.py --manifest $(MANIFEST) --model $(MODEL) --output $(OUT) $(ARGS)
+
+report: install ## Score the corpus in OUT and write OUT/report.html, a page to look at it with
+	$(BIN)/python jobs/evaluate.py --corpus $(OUT) $(ARGS)
+	$(BIN)/python jobs/report.py --corpus $(OUT)
 
 preview: install ## Write OUT-preview.png: sketches and their frames
 	$(BIN)/python jobs/preview.py --corpus $(OUT) --output $(OUT)-preview.png $(ARGS)
