@@ -58,13 +58,13 @@ class Scorers:
     @property
     def names(self) -> dict[str, str]:
         """Which checkpoints the scores are by."""
-        both = {"clip": self.clip, "xclip": self.xclip}
-        return {
-            f"{kind}_{what}": getattr(scorer, "location" if what == "model" else what)
-            for kind, scorer in both.items()
-            if scorer is not None
-            for what in ("model", "fingerprint")
-        }
+        names = {"clip_model": self.clip.location, "clip_fingerprint": self.clip.fingerprint}
+        if self.xclip is not None:
+            names |= {
+                "xclip_model": self.xclip.location,
+                "xclip_fingerprint": self.xclip.fingerprint,
+            }
+        return names
 
 
 def fingerprint_scorers(clip_model: str, xclip_model: str | None) -> str:

@@ -91,9 +91,9 @@ def score_corpus(config: EvaluateConfig) -> tuple[ScoreSummary, int]:
             len(shards),
             plan.num_shards,
         )
-    own = open_folder(f"{folder}/scores")
-    with own.locked():
-        own.sweep(PARTIAL)
+    # A lock of its own: a corpus can be scored while more of it is made.
+    with open_folder(f"{folder}/scores").locked():
+        folder.sweep(f"scores-{PARTIAL}")
         done = find_scored(folder, shards, fingerprint, config.overwrite)
         missing = shards.keys() - done.keys()
         if missing:
@@ -116,9 +116,9 @@ def score_corpus(config: EvaluateConfig) -> tuple[ScoreSummary, int]:
                 for index in make_shards(config.executor, resources, maker, rows, progress.report):
                     done[index] = read_score_facts(folder, index)
             log.info("scored %d shards in %.0f s", len(missing), time.monotonic() - started)
-        summary_of_scores = summarize_scores(folder, sorted(done), config.duplicate_cosine)
-        write_summary(folder, summary_of_scores)
-    return summary_of_scores, report_failures(folder, list(done.values()))
+        summed_up = summarize_scores(folder, sorted(done), config.duplicate_cosine)
+        write_summary(folder, summed_up)
+    return summed_up, report_failures(folder, list(done.values()))
 
 
 class Progress:
