@@ -60,10 +60,7 @@ CLIP = (
     "Its scores compare clips of doodles with one another, and are not those of a CLIP of full "
     "size."
 )
-USE = (
-    "Use: `--model doodle --lora doodle-lora`; measure another against it with "
-    "`benchmarks/ablation.py`."
-)
+USE = "Use: `--model doodle --lora doodle-lora`; measure another against it with `jobs/compare.py`."
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ SHOWN = {
     "xclip_alignment": "T2V alignment (X-CLIP)",
     "motion": "motion",
     "first_iou": "ink IoU of frame 0",
+    "coloured": "grey or coloured",
 }
 TABLE_SCHEMA = pa.schema(
     [

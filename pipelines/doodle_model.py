@@ -294,12 +294,13 @@ class Making:
             "scorer": json.loads((folder / "clip" / "model" / "accuracy.json").read_text()),
         }
         both = "frames of doodles in both looks"
+        filled = f"{config.num_clips * len(DRAWN) // len(SUBJECTS):,} filled doodles"
         vae, images, clips, lora, clip = (
             Stage(name, trained_on, batch, read_losses(folder / name))
             for name, trained_on, batch in (
                 ("vae", f"{both}, and scribbles", "4 frames"),
-                ("images", f"{config.num_clips:,} filled doodles, frame by frame", "32 frames"),
-                ("clips", f"{config.num_clips:,} filled doodles", "8 clips"),
+                ("images", f"{filled}, frame by frame", "32 frames"),
+                ("clips", filled, "8 clips"),
                 ("lora", f"{config.lora_clips:,} sketch doodles", "8 clips"),
                 ("clip", both, f"{BATCH_SIZE} frames"),
             )

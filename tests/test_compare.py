@@ -87,7 +87,9 @@ def test_a_model_that_is_not_to_be_had_costs_no_other_run(config, tmp_path):
     table = read_table(config)
     assert "neither a folder here nor a model" in table["SVD"]["error"]
     assert [row["clips"] for row in table.values()] == [None, 3, 3, 3]
-    assert "| SVD | - | - | - | - | not made | 0 |" in (tmp_path / "out" / "table.md").read_text()
+    assert (
+        "| SVD | - | - | - | - | - | not made | 0 |" in (tmp_path / "out" / "table.md").read_text()
+    )
 
 
 @pytest.mark.parametrize(

@@ -40,4 +40,4 @@ def test_it_can_be_made_from_nothing_and_in_slices(tmp_path: Path):
     scores = score_clip(clip.frames, sketch, ["a cat jumps"], scorers)
     assert -1 <= scores["t2v_alignment"] <= 1 and scores["clip_fingerprint"]
     card = (release / "doodle" / "README.md").read_text()
-    assert "| images | 32 filled doodles, frame by frame | 2 | 32 frames |" in card
+    assert "| images | 16 filled doodles, frame by frame | 2 | 32 frames |" in card
