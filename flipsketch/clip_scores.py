@@ -25,7 +25,9 @@ class Scorer:
         try:
             self.folder = find_scorer(location)
             # Pickles are loaded too, as nothing but tensors: X-CLIP's are published so.
-            self.clip, loading = kind.from_pretrained(self.folder, output_loading_info=True)
+            self.clip, loading = kind.from_pretrained(
+                self.folder, dtype=torch.float32, output_loading_info=True
+            )
             self.tokenizer = CLIPTokenizer.from_pretrained(self.folder)
             settings = json.loads((self.folder / "preprocessor_config.json").read_bytes())
             if missing := loading["missing_keys"]:

@@ -61,6 +61,7 @@ CLIP = (
     "size."
 )
 USE = "Use: `--model doodle --lora doodle-lora`; measure another against it with `jobs/compare.py`."
+CLIP_USE = "Use: it is the default scorer of `jobs/evaluate.py`."
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def write_clip(source: Path, output: Path, facts: dict[str, Any], stages: list[S
         (folder / "preprocessor_config.json").write_text(json.dumps(preparing, indent=1) + "\n")
         clip.half().save_pretrained(folder)
         add_samples(folder, source.parent)
-        card = fill_card("doodle-clip", "transformers", about, facts, stages)
+        card = fill_card("doodle-clip", "transformers", about, facts, stages, CLIP_USE)
         (folder / "README.md").write_text(card)
 
 
@@ -151,7 +152,12 @@ def add_samples(folder: Path, stage: Path) -> None:
 
 
 def fill_card(
-    name: str, library: str, about: str, facts: dict[str, Any], stages: list[Stage]
+    name: str,
+    library: str,
+    about: str,
+    facts: dict[str, Any],
+    stages: list[Stage],
+    use: str = USE,
 ) -> str:
     lines = [
         f"| {stage.name} | {stage.trained_on} | {len(stage.losses):,} | {stage.batch} | "
@@ -164,5 +170,5 @@ def fill_card(
         about=about,
         stages="\n".join(lines),
         hardware=facts["hardware"],
-        use=USE,
+        use=use,
     )

@@ -1,9 +1,10 @@
 #!/usr/bin/env python
-"""Animate a manifest in several ways, score them, and print one table: the paper's, by default.
+r"""Animate a manifest in several ways, score them, and print one table: the paper's, by default.
 
 Each run is a corpus of its own. The same command goes on with an interrupted one.
 
-    python jobs/compare.py --manifest data/manifests/heldout.parquet --output out/compare
+    python jobs/compare.py --manifest data/manifests/demo.jsonl --model out/models/tiny \
+        --output out/compare
 """
 
 import sys

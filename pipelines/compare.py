@@ -53,9 +53,9 @@ class CompareConfig:
     settings of the sampler."""
     output: str
     """Folder of the runs' corpora and of the tables."""
-    model: str = "doodle"
+    model: str
     """Model of the runs that name none."""
-    lora: str | None = "doodle-lora"
+    lora: str | None = None
     """Adapter of the runs that name none."""
     clip_model: str = "doodle-clip"
     """Scorer of frames: a folder with a CLIPModel, or a name on the Hugging Face Hub."""

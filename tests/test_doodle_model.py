@@ -3,15 +3,52 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from flipsketch.clip_scores import ClipScorer
-from flipsketch.model import load_model
+from flipsketch.doodles import make_doodle, render_doodle
+from flipsketch.model import EMBEDDED, load_model, model_licence
 from flipsketch.sampling import animate, model_defaults
 from flipsketch.scores import Scorers, score_clip
 from flipsketch.sketch import load_sketch
 from pipelines.doodle_model import DoodleModelConfig, make_doodle_model
 from tests.corpora import SKETCHES
+
+
+@pytest.fixture(scope="module")
+def scorer() -> ClipScorer:
+    return ClipScorer("doodle-clip")
+
+
+def test_the_scorer_knows_a_drawing_from_another(scorer):
+    names = ("cat", "car", "flower", "fish", "boat")
+    sketches = np.stack([load_sketch(SKETCHES / f"{name}.svg", 64) for name in names])
+    prompts = torch.stack([scorer.embed_text(f"a {name}") for name in names])
+    cosines = scorer.embed_frames(sketches) @ prompts.T
+    assert (cosines.argmax(dim=1) == torch.arange(len(names))).sum() >= 4
+
+
+def test_what_stands_still_is_wholly_consistent_and_noise_is_the_least(scorer):
+    frames = render_doodle(make_doodle(5, 0, subject="fish"), 10, 64, "sketch")
+    other = render_doodle(make_doodle(5, 0, subject="car"), 10, 64, "sketch")
+    noise = np.random.default_rng(0).integers(0, 256, frames.shape, np.uint8)
+    still = frames[:1].repeat(10, axis=0)
+    clips = {"still": still, "moving": frames, "other": other, "noise": noise}
+    scorers = Scorers(scorer, None)
+    scores = {
+        name: score_clip(clip, frames[0], ["a fish"], scorers) for name, clip in clips.items()
+    }
+    consistency = {name: score["s2v_consistency"] for name, score in scores.items()}
+    assert consistency["still"] == pytest.approx(1, abs=1e-5) and scores["still"]["motion"] == 0
+    assert list(consistency) == sorted(consistency, key=lambda name: -consistency[name])
+
+
+def test_the_scorer_is_free_and_says_what_it_is():
+    assert model_licence(EMBEDDED / "doodle-clip") == "cc0-1.0"
+    assert "own came first" in (EMBEDDED / "doodle-clip" / "README.md").read_text()
+    assert (EMBEDDED / "doodle-clip" / "samples.png").is_file()
 
 
 @pytest.mark.slow
