@@ -62,10 +62,10 @@ doodle-model: install ## Train a small model of our own, its adapter and its sco
 	$(BIN)/python jobs/make_doodle_model.py --output out/doodle-model $(ARGS)
 
 test: install ## Run the tests, but for the slow ones
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
 
 test-slow: install ## Run the slow tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow $(ARGS)
 
 lint: install ## Check style and types
 	$(BIN)/ruff check .

@@ -17,7 +17,6 @@ TWO = Resources(workers=2, device="cpu", cpus_per_worker=1, num_cpus=0.5)
 
 
 # One process for all of them: they share a Ray.
-pytestmark = pytest.mark.xdist_group("pool")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -30,7 +30,6 @@ from tests.corpora import (
 )
 
 # One process for all of them: they share a Ray.
-pytestmark = pytest.mark.xdist_group("ray")
 
 
 @pytest.fixture(scope="module", params=[pytest.param(1, marks=pytest.mark.slow), 2])

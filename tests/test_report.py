@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,11 +12,12 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from flipsketch.report import ReportConfig, write_report
-from pipelines.animate import animate_manifest
+from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.evaluate import EvaluateConfig, evaluate
 from pipelines.executor import ExecutorConfig
-from tests.corpora import good_rows, make_manifest, read_rows
+from tests.corpora import QUICK, good_rows, make_manifest, read_rows
 
+LOCAL = ExecutorConfig(executor="local")
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> & \u2028 \"it\" '{data}'"
 
 
@@ -39,16 +39,24 @@ def browser():
         driver.quit()
 
 
-@pytest.fixture
-def corpus(job, clip_folder, tmp_path) -> str:
+@pytest.fixture(scope="module")
+def corpus(tiny_folder, clip_folder, tmp_path_factory) -> str:
     """Eight rows: one that has failed, and one whose prompt would be more than text."""
+    folder = tmp_path_factory.mktemp("report")
     rows = good_rows(8)
     rows[2]["prompt"] = HOSTILE
     rows[5]["sketch"] = "gone.svg"
-    manifest = make_manifest(tmp_path, rows)
-    animate_manifest(replace(job, manifest=manifest, max_failures="1"))
-    local = ExecutorConfig(executor="local")
-    evaluate(EvaluateConfig(corpus=job.output, clip_model=str(clip_folder), executor=local))
+    job = AnimateConfig(
+        manifest=make_manifest(folder, rows),
+        output=str(folder / "corpus"),
+        model=str(tiny_folder),
+        sampling=QUICK,
+        max_failures="1",
+        threads=1,
+        executor=LOCAL,
+    )
+    assert animate_manifest(job) == 0
+    evaluate(EvaluateConfig(corpus=job.output, clip_model=str(clip_folder), executor=LOCAL))
     return job.output
 
 
