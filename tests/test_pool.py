@@ -16,9 +16,6 @@ ON_RAY = ExecutorConfig(stall_timeout_s=60)
 TWO = Resources(workers=2, device="cpu", cpus_per_worker=1, num_cpus=0.5)
 
 
-# One process for all of them: they share a Ray.
-
-
 @pytest.fixture(scope="module", autouse=True)
 def two_cpus():
     environment = {"env_vars": {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}}

@@ -29,8 +29,6 @@ from tests.corpora import (
     start_and_wait_for_a_shard,
 )
 
-# One process for all of them: they share a Ray.
-
 
 @pytest.fixture(scope="module", params=[pytest.param(1, marks=pytest.mark.slow), 2])
 def cpus(request):
