@@ -10,7 +10,7 @@ BLOCK = 1024
 def find_duplicates(features: np.ndarray, threshold: float) -> np.ndarray:
     """Return for each clip the first kept clip that it is like, or -1; those are what is kept.
 
-    Takes time that grows with the square of the number of clips: a minute for 100,000.
+    Takes time that grows with the square of the number of clips.
 
     Args:
         features: unit vectors (N, D).

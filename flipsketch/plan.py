@@ -192,6 +192,14 @@ def read_plan(folder: Folder, *, trains: bool = False) -> Plan | None:
     return plan
 
 
+def read_clips_plan(folder: Folder) -> Plan:
+    """Return the plan of a corpus of clips; raise ValueError if the folder has none."""
+    plan = read_plan(folder)
+    if plan is None or plan.tars != "clips":
+        raise ValueError(f"{folder}: no corpus of clips; give the --output of an animate job")
+    return plan
+
+
 def manifest_of(folder: Folder, plan: Plan) -> str:
     """Return where the rows of a corpus are, and so its sketches."""
     if plan.settings.get("kind") == "curate":

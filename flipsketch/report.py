@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from flipsketch.clip import decode_filmstrip
-from flipsketch.plan import Plan, manifest_of, read_plan
+from flipsketch.plan import Plan, manifest_of, read_clips_plan
 from flipsketch.preview import find_sketches, read_sketch
 from flipsketch.score_summary import SCORES
 from flipsketch.scores import read_scores, scored_shards
@@ -64,9 +64,7 @@ def write_report(config: ReportConfig) -> int:
         ValueError: the folder has no corpus of clips.
     """
     folder = open_folder(config.corpus)
-    plan = read_plan(folder)
-    if plan is None or plan.tars != "clips":
-        raise ValueError(f"{folder}: no corpus of clips; give the --output of an animate job")
+    plan = read_clips_plan(folder)
     page = build_page(folder, plan, config).encode()
     if config.output is None:
         folder.publish("report.html", page)

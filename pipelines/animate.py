@@ -32,7 +32,7 @@ from pipelines.dry_run import print_dry_run
 from pipelines.executor import start
 from pipelines.maker import ROWS_PER_SHARD, AnimationMaker, row_schema
 from pipelines.planning import choose_rows_per_shard, read_summary
-from pipelines.run import Run, RunConfig, anchor, refuse_vanishing_output
+from pipelines.run import Run, RunConfig, anchor, anchor_model, refuse_vanishing_output
 from pipelines.work import Resources
 
 ROW_TIMEOUT_S = {"cuda": 3600.0, "cpu": 86400.0}
@@ -107,8 +107,8 @@ def animate_manifest(config: AnimateConfig) -> int:
     def build_maker(plan: Plan) -> Callable[[], AnimationMaker]:
         return functools.partial(
             AnimationMaker,
-            model=anchor(config.model) if Path(config.model).is_dir() else config.model,
-            lora=anchor(config.lora) if config.lora and Path(config.lora).is_dir() else config.lora,
+            model=anchor_model(config.model),
+            lora=config.lora and anchor_model(config.lora),
             manifest=anchor(config.manifest),
             sampling=config.sampling,
             checkpointing=config.checkpoint_gradients,

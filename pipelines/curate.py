@@ -19,7 +19,14 @@ import pyarrow.parquet as pq
 from flipsketch.card import write_card
 from flipsketch.duplicates import find_duplicates
 from flipsketch.manifest import parse_rows, summarize_manifest
-from flipsketch.plan import FORMAT_VERSION, MANIFEST_FILE, Plan, begin_run, manifest_of, read_plan
+from flipsketch.plan import (
+    FORMAT_VERSION,
+    MANIFEST_FILE,
+    Plan,
+    begin_run,
+    manifest_of,
+    read_clips_plan,
+)
 from flipsketch.preview import PreviewConfig, draw_preview
 from flipsketch.score_summary import summarize_scores, to_markdown
 from flipsketch.scores import read_score_facts, read_scores, scored_shards, write_scores
@@ -93,9 +100,7 @@ def curate(config: CurateConfig) -> int:
         OSError: a folder cannot be read or written.
     """
     source, output = open_folder(config.corpus), open_folder(config.output)
-    source_plan = read_plan(source)
-    if source_plan is None or source_plan.tars != "clips":
-        raise ValueError(f"{source}: no corpus of clips; give the --output of an animate job")
+    source_plan = read_clips_plan(source)
     if source.path == output.path:
         raise ValueError(f"{output}: is the corpus itself; give another --output")
     clips = read_clips(source, source_plan)

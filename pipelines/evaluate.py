@@ -7,7 +7,6 @@ import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
@@ -16,7 +15,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from flipsketch.clip_scores import find_scorer
 from flipsketch.manifest import ManifestSummary
-from flipsketch.plan import Plan, manifest_of, read_plan
+from flipsketch.plan import Plan, manifest_of, read_clips_plan
 from flipsketch.score_summary import ScoreSummary, summarize_scores, to_markdown
 from flipsketch.scores import (
     ScoreFacts,
@@ -30,7 +29,7 @@ from flipsketch.shard import ShardFacts, in_threads, read_shards
 from flipsketch.storage import PARTIAL, Folder, open_folder
 from pipelines.executor import ExecutorConfig, make_shards, start
 from pipelines.planning import missing_shards, read_summary
-from pipelines.run import anchor
+from pipelines.run import anchor, anchor_model
 from pipelines.score_maker import ScoreMaker
 from pipelines.summary import REASONS_SHOWN
 
@@ -78,9 +77,7 @@ def evaluate(config: EvaluateConfig) -> int:
 def score_corpus(config: EvaluateConfig) -> tuple[ScoreSummary, int]:
     """Score what is not scored yet and sum up all; return also how many clips have no scores."""
     folder = open_folder(config.corpus)
-    plan = read_plan(folder)
-    if plan is None or plan.tars != "clips":
-        raise ValueError(f"{folder}: no corpus of clips; give the --output of an animate job")
+    plan = read_clips_plan(folder)
     manifest = config.manifest or manifest_of(folder, plan)
     summary = find_manifest(manifest, folder, plan)
     fingerprint = fingerprint_scorers(config.clip_model, config.xclip_model)
@@ -102,8 +99,8 @@ def score_corpus(config: EvaluateConfig) -> tuple[ScoreSummary, int]:
                 ScoreMaker,
                 folder=folder,
                 manifest=anchor(manifest),
-                clip_model=anchor_scorer(config.clip_model),
-                xclip_model=config.xclip_model and anchor_scorer(config.xclip_model),
+                clip_model=anchor_model(config.clip_model),
+                xclip_model=config.xclip_model and anchor_model(config.xclip_model),
                 device=resources.device,
                 threads=resources.cpus_per_worker,
                 fingerprint=fingerprint,
@@ -191,10 +188,6 @@ def read_known(folder: Folder, index: int) -> ScoreFacts | None:
     except (pa.ArrowInvalid, OSError, KeyError, TypeError, ValueError) as error:
         log.warning("%s/%s: not readable (%s), made anew", folder, scores_name(index), error)
         return None
-
-
-def anchor_scorer(location: str) -> str:
-    return anchor(location) if Path(location).is_dir() else location
 
 
 def weights_bytes(config: EvaluateConfig) -> int:

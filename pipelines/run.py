@@ -186,6 +186,11 @@ def anchor(location: str) -> str:
     return location if is_submitted(Path.cwd()) else resolve(location, os.path.abspath("driver"))
 
 
+def anchor_model(location: str) -> str:
+    """As `anchor`; a name on the Hub, or of what comes with this project, stays as it is."""
+    return anchor(location) if Path(location).is_dir() else location
+
+
 def is_submitted(path: Path) -> bool:
     """Tell whether a path lies where Ray unpacks a submitted job's working directory."""
     return "working_dir_files" in path.parts
