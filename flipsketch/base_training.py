@@ -67,6 +67,7 @@ def train_base(
         global_batch_size=stage.batch_size,
         batch_size=stage.batch_size // num_ranks,
         num_frames=stage.num_frames,
+        clear_first_frame=0.5 if stage.num_frames > 1 else 0.0,
         learning_rate=stage.learning_rate,
         warmup_steps=min(200, stage.num_steps // 2),
         schedule="cosine",

@@ -22,6 +22,7 @@ from flipsketch.training import (
     RunningMean,
     TrainingConfig,
     check_share,
+    clear_first_frames,
     denoising_losses,
     draw_noise,
     make_optimizer,
@@ -183,7 +184,7 @@ class Trainer:
             model.scheduler.config.num_train_timesteps,
             self.config.seed,
         )
-        return Batch(
+        batch = Batch(
             latents,
             model.tokenize(prompts)
             if self.config.train_text_encoder
@@ -191,6 +192,9 @@ class Trainer:
             noise.to(model.device),
             timesteps.to(model.device),
         )
+        if share := self.config.clear_first_frame:
+            return clear_first_frames(batch, positions, share, model.scheduler, self.config.seed)
+        return batch
 
     @property
     def means(self) -> list[Tensor]:
