@@ -13,12 +13,12 @@ from flipsketch.learning import SimpleLearner
 INK_WEIGHT, KL_WEIGHT = 4.0, 1e-6
 # Steps in which the KL term comes in: before the decoder listens, it silences channels for good.
 KL_WARMUP = 1000
-BATCH_SIZE = 8
+BATCH_SIZE = 4
 
 
 def make_vae(size: int, latent_channels: int) -> AutoencoderKL:
-    """Return a VAE that halves frames three times."""
-    channels = (16, 32, 64, 96)
+    """Return a VAE that halves frames twice."""
+    channels = (16, 32, 64)
     return AutoencoderKL(
         sample_size=size,
         block_out_channels=channels,
@@ -50,7 +50,7 @@ class VAETraining:
         """
         self.vae, self.corpora, self.scribbles = vae, corpora, scribbles
         self.device, self.seed = device, seed
-        self.learner = SimpleLearner([vae], self.loss, num_steps=num_steps, learning_rate=2e-3)
+        self.learner = SimpleLearner([vae], self.loss, num_steps=num_steps, learning_rate=1e-3)
 
     def loss(self, step: int) -> Tensor:
         random = random_state(self.seed, 3, step)

@@ -68,9 +68,9 @@ class DoodleModelConfig:
     """CPU threads, and processes that draw."""
     num_clips: int = 6400
     """Doodles in colours; of sketches half as many."""
-    latent_channels: int = 8
-    """Of 8 x 8 latents."""
-    vae_steps: int = 3000
+    latent_channels: int = 4
+    """Of 16 x 16 latents."""
+    vae_steps: int = 4500
     image_steps: int = 3000
     clip_steps: int = 3000
     lora_clips: int = 1600
@@ -203,7 +203,7 @@ class Making:
             torch.manual_seed(self.config.seed)
             tokenizer = make_tokenizer(prompts)
             encoder = make_text_encoder(tokenizer)
-            unet = make_unet(SIZE // 8, self.config.latent_channels)
+            unet = make_unet(SIZE // 4, self.config.latent_channels)
         with new_folder(output) as out:
             model = VideoModel(unet, vae, encoder, tokenizer, make_scheduler())
             save_parts(model, out, "A beginning.\n")
@@ -299,7 +299,7 @@ class Making:
         vae, images, clips, lora, clip = (
             Stage(name, trained_on, batch, read_losses(folder / name))
             for name, trained_on, batch in (
-                ("vae", f"{both}, and scribbles", "8 frames"),
+                ("vae", f"{both}, and scribbles", "4 frames"),
                 ("images", f"{filled}, frame by frame", "32 frames"),
                 ("clips", filled, "8 clips"),
                 ("lora", f"{config.lora_clips:,} sketch doodles", "8 clips"),
