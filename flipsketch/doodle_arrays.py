@@ -15,7 +15,7 @@ import numpy as np
 
 from flipsketch.actors import SIDE
 from flipsketch.doodle_corpus import leave_interrupts
-from flipsketch.doodles import Look, make_doodle, render_doodle, to_segments
+from flipsketch.doodles import Look, make_doodle_of, render_doodle, to_segments
 from flipsketch.drawing import Paint, Shape, draw
 
 CHUNK = 64
@@ -39,16 +39,23 @@ def render_corpus(
     size: int,
     look: Look,
     subjects: tuple[str, ...],
+    motions: tuple[str, ...] = (),
     workers: int,
 ) -> DoodleArrays:
-    """Return a corpus, rendered if it is not there; clip i is of subject i modulo their number."""
+    """Return a corpus, rendered if it is not there, of subjects in turn."""
     if not (folder / f"{name}.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
         shape = (num_clips, num_frames, size, size, 3)
         partial = folder / f".{name}.npy"
         clips = np.lib.format.open_memmap(partial, "w+", np.uint8, shape)
         render = functools.partial(
-            render_index, seed=seed, num_frames=num_frames, size=size, look=look, subjects=subjects
+            render_index,
+            seed=seed,
+            num_frames=num_frames,
+            size=size,
+            look=look,
+            subjects=subjects,
+            motions=motions,
         )
         facts = []
         with multiprocessing.Pool(workers, leave_interrupts) as pool:
@@ -70,11 +77,17 @@ def render_corpus(
 
 
 def render_index(
-    index: int, *, seed: int, num_frames: int, size: int, look: Look, subjects: tuple[str, ...]
+    index: int,
+    *,
+    seed: int,
+    num_frames: int,
+    size: int,
+    look: Look,
+    subjects: tuple[str, ...],
+    motions: tuple[str, ...],
 ) -> tuple[np.ndarray, str, str]:
-    subject = subjects[index % len(subjects)]
-    doodle = make_doodle(seed, index, subject=subject)
-    return render_doodle(doodle, num_frames, size, look), doodle.prompt, subject
+    doodle = make_doodle_of(seed, index, subjects, motions)
+    return render_doodle(doodle, num_frames, size, look), doodle.prompt, doodle.subjects[0]
 
 
 def scribble(random: np.random.RandomState, size: int) -> np.ndarray:

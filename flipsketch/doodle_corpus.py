@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flipsketch.doodle_sheet import write_sheet
-from flipsketch.doodles import Doodle, Look, frame_times, make_doodle
-from flipsketch.subjects import SUBJECTS
+from flipsketch.doodles import Doodle, Look, frame_times, make_doodle, make_doodle_of
+from flipsketch.subjects import SUBJECTS, motions_of
 
 log = logging.getLogger(__name__)
 
@@ -33,11 +33,14 @@ class DoodlesConfig:
     seed: int = 0
     """The same seed draws the same animations."""
     look: Look = "sketch"
-    """sketch: black strokes on white; filled: the same in colours, before a backdrop."""
+    """sketch: black strokes on white; filled: the same in colours, before a backdrop; plain: before
+    one colour."""
     workers: int = 1
     """Processes that draw."""
     subjects: tuple[str, ...] = ()
     """Draw these alone, in turn, one on each canvas; by default all, one or two."""
+    motions: tuple[str, ...] = ()
+    """Of the given subjects; by default all that they have."""
     manifest: str | None = None
     """Parquet manifest to write: the first frame of each as a sketch, with its prompt."""
     contact_sheet: str | None = None
@@ -50,6 +53,12 @@ class DoodlesConfig:
         if unknown := [subject for subject in self.subjects if subject not in SUBJECTS]:
             raise ValueError(
                 f"there is no subject {unknown[0]!r} to draw; there are {', '.join(SUBJECTS)}"
+            )
+        known = {motion for subject in self.subjects for motion in motions_of(subject)}
+        if unknown := [motion for motion in self.motions if motion not in known]:
+            raise ValueError(
+                f"none of the subjects given has a motion {unknown[0]!r}; they have "
+                f"{', '.join(sorted(known)) or 'none, as there are none: give subjects too'}"
             )
         if self.output is None and self.manifest is None and self.contact_sheet is None:
             raise ValueError(
@@ -114,9 +123,9 @@ def write_manifest(path: Path, config: DoodlesConfig) -> None:
 
 
 def draw_doodle(config: DoodlesConfig, index: int) -> Doodle:
-    subjects = config.subjects
-    subject = subjects[index % len(subjects)] if subjects else None
-    return make_doodle(config.seed, index, subject=subject)
+    if config.subjects:
+        return make_doodle_of(config.seed, index, config.subjects, config.motions)
+    return make_doodle(config.seed, index)
 
 
 def leave_interrupts() -> None:

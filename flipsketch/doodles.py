@@ -20,7 +20,7 @@ from flipsketch.prompts import make_prompt
 from flipsketch.strokes import Roll, Stroke, curve
 from flipsketch.subjects import SUBJECTS, motions_of
 
-Look = Literal["sketch", "filled"]
+Look = Literal["sketch", "filled", "plain"]
 
 # Free of ink at the edge: a pixel of a canvas of 64.
 MARGIN = 4.5
@@ -57,8 +57,9 @@ class Doodle:
         scale = size / SIDE
         matrix = (scale, 0.0, 0.0, scale, 0.0, 0.0)
         shapes = []
-        if look == "filled":
-            shapes += [Shape(segments, matrix, paint) for segments, paint in self.backdrop]
+        if look != "sketch":
+            shown = self.backdrop if look == "filled" else self.backdrop[:1]
+            shapes += [Shape(segments, matrix, paint) for segments, paint in shown]
         lines = [(to_numbers(stroke.points), "") for stroke in self.ground if look == "sketch"]
         for actor in self.actors:
             points, counts, fills = actor.strokes(t)
@@ -201,6 +202,21 @@ def make_doodle(
         ground=(draw_ground(actors[0].floor, roll),) if has_ground else (),
         scenery=tuple(generator.random(120).tolist()),
     )
+
+
+def make_doodle_of(
+    seed: int, index: int, subjects: tuple[str, ...], motions: tuple[str, ...] = ()
+) -> Doodle:
+    """Return doodle `index` of a seed, of the subjects in turn, and of each one's motions in turn.
+
+    Args:
+        motions: those to choose from; all, if there are none.
+    """
+    round_number, place = divmod(index, len(subjects))
+    subject = subjects[place]
+    own = [motion for motion in motions_of(subject) if motion in motions]
+    motion = own[round_number % len(own)] if own else None
+    return make_doodle(seed, index, subject=subject, motion=motion)
 
 
 def companions(subject: str) -> list[str]:

@@ -34,7 +34,6 @@ def train_rank(
     meeting: str,
     start: Path,
     latents: Path,
-    clips: list[int],
     prompts: list[str],
     stage: BaseStage,
     folder: Path,
@@ -44,7 +43,7 @@ def train_rank(
     """Train the base model, as one of several processes that meet at an address.
 
     Args:
-        clips: positions in the array of latents of what to learn from.
+        latents: file with an array of them.
         prompts: theirs.
     """
     if num_ranks > 1:
@@ -54,7 +53,7 @@ def train_rank(
         dist.init_process_group("gloo", meeting, rank=rank, world_size=num_ranks)
     train_base(
         start,
-        np.load(latents)[clips],
+        np.load(latents),
         prompts,
         stage,
         folder,

@@ -29,12 +29,13 @@ from flipsketch.doodle_model import (
     save_parts,
 )
 from flipsketch.doodle_release import Stage, read_losses, write_clip, write_lora, write_model
+from flipsketch.doodles import Look
 from flipsketch.latent_arrays import encode_corpus
 from flipsketch.learning import learn
 from flipsketch.model import VideoModel, load_model
 from flipsketch.storage import new_folder, open_folder
 from flipsketch.training import TrainingConfig
-from flipsketch.vae_training import VAETraining, make_vae, measure_scale
+from flipsketch.vae_training import VAETraining, make_vae, measure_scale, take_outer_levels
 from pipelines.doodle_base import train_together
 from pipelines.executor import ExecutorConfig
 from pipelines.rasterize import RasterizeConfig, make_training_shards
@@ -49,9 +50,16 @@ SUBJECTS: tuple[str, ...] = (
 )
 """What the VAE and the scorer see."""
 DRAWN = ("ball", "balloon", "bird", "boat", "car", "fish", "flower", "person")
-"""What the base model and its adapter learn to draw: half as many, twice as well."""
-StageName = Literal["vae", "images", "clips", "lora", "clip", "release"]
-STAGES: tuple[StageName, ...] = ("vae", "images", "clips", "lora", "clip", "release")
+DEEDS = (
+    *("bob", "bounce", "down", "drift-left", "drift-right", "drive-left", "drive-right", "fall"),
+    *("flap", "fly-left", "fly-right", "grow", "jump", "open", "rock", "roll-left", "roll-right"),
+    *("sail-left", "sail-right", "sway", "swim-left", "swim-right", "up", "wag", "walk-left"),
+    *("walk-right", "wave"),
+)
+"""What the base model and its adapter learn to draw: half as many subjects, and half of what each
+can do."""
+StageName = Literal["outer-vae", "vae", "images", "clips", "lora", "clip", "release"]
+STAGES: tuple[StageName, ...] = ("outer-vae", "vae", "images", "clips", "lora", "clip", "release")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +76,11 @@ class DoodleModelConfig:
     """CPU threads, and processes that draw."""
     num_clips: int = 6400
     """Doodles in colours; of sketches half as many."""
-    latent_channels: int = 4
-    """Of 16 x 16 latents."""
-    vae_steps: int = 4500
+    latent_channels: int = 12
+    """Of 8 x 8 latents; of the 16 x 16 ones of the VAE whose outer levels the other one begins
+    with, a third as many."""
+    outer_vae_steps: int = 4500
+    vae_steps: int = 3000
     image_steps: int = 3000
     clip_steps: int = 3000
     lora_clips: int = 1600
@@ -93,7 +103,7 @@ def make_doodle_model(config: DoodleModelConfig) -> int:
     with open_folder(config.output).locked():
         for stage in config.stages:
             log.info("stage %s", stage)
-            if not getattr(making, f"make_{stage}")():
+            if not getattr(making, f"make_{stage.replace('-', '_')}")():
                 log.info("%s is not done; the same command goes on", stage)
                 return 1
     return 0
@@ -108,16 +118,18 @@ class Making:
         self.device = config.device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.deadline = time.monotonic() + 60 * config.minutes
 
-    def corpus(self, look: Literal["filled", "sketch"]) -> DoodleArrays:
+    def corpus(self, look: Look) -> DoodleArrays:
+        is_plain = look == "plain"
         return render_corpus(
             self.folder / "arrays",
             look,
-            seed=1 if look == "filled" else 2,
-            num_clips=self.config.num_clips // (1 if look == "filled" else 2),
+            seed=("filled", "sketch", "plain").index(look) + 1,
+            num_clips=self.config.num_clips // (2 if look == "sketch" else 1),
             num_frames=NUM_FRAMES,
             size=SIZE,
             look=look,
-            subjects=SUBJECTS,
+            subjects=DRAWN if is_plain else SUBJECTS,
+            motions=DEEDS if is_plain else (),
             workers=self.config.threads,
         )
 
@@ -130,28 +142,46 @@ class Making:
             unfinished.rename(path)
         return np.load(path, mmap_mode="r")
 
-    def make_vae(self) -> bool:
+    def make_outer_vae(self) -> bool:
+        """A VAE that halves frames twice: fine lines are learnt in fewer steps so."""
         config = self.config
-        if (self.folder / "vae" / "model").exists():
-            return True
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            vae = make_vae(SIZE, config.latent_channels).to(self.device)
+            vae = make_vae(SIZE, config.latent_channels // 3, num_levels=3)
+        corpora = [self.corpus("filled"), self.corpus("sketch")]
+        return self.train_vae(vae, "outer-vae", config.outer_vae_steps, corpora)
+
+    def make_vae(self) -> bool:
+        """The VAE: it halves frames three times."""
+        config = self.config
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            vae = make_vae(SIZE, config.latent_channels)
+        take_outer_levels(vae, AutoencoderKL.from_pretrained(self.folder / "outer-vae" / "model"))
+        corpora = [self.corpus("plain"), self.corpus("sketch")]
+        return self.train_vae(vae, "vae", config.vae_steps, corpora)
+
+    def train_vae(
+        self, vae: AutoencoderKL, name: str, num_steps: int, corpora: list[DoodleArrays]
+    ) -> bool:
+        config, output = self.config, self.folder / name / "model"
+        if output.exists():
+            return True
         training = VAETraining(
-            vae,
-            [self.corpus("filled"), self.corpus("sketch")],
+            vae.to(self.device),
+            corpora,
             self.scribbles(),
-            num_steps=config.vae_steps,
+            num_steps=num_steps,
             device=self.device,
             seed=config.seed,
         )
-        folder = open_folder(str(self.folder / "vae"))
+        folder = open_folder(str(self.folder / name))
         losses = learn(
-            folder, training.learner, config.vae_steps, deadline=self.deadline, draw=training.draw
+            folder, training.learner, num_steps, deadline=self.deadline, draw=training.draw
         )
-        if len(losses) < config.vae_steps:
+        if len(losses) < num_steps:
             return False
-        with training.learner.mean.swapped_in(), new_folder(self.folder / "vae" / "model") as out:
+        with training.learner.mean.swapped_in(), new_folder(output) as out:
             pixels = training.draw_pixels(random_state(config.seed, 10), 256)
             vae.register_to_config(scaling_factor=measure_scale(vae, pixels))
             vae.save_pretrained(out)
@@ -168,18 +198,19 @@ class Making:
     def make_base(
         self, name: str, num_frames: int, num_steps: int, batch_size: int, start: Path
     ) -> bool:
-        """The base model on the filled look: on single frames first, then on clips."""
+        """The base model on doodles in colours: on single frames first, then on clips."""
         output = self.folder / name / "model"
         if output.exists():
             return True
-        corpus = self.corpus("filled")
+        corpus = self.corpus("plain")
         vae = AutoencoderKL.from_pretrained(self.folder / "vae" / "model")
         # With the VAE, so that another one cannot be given them.
         latents = self.folder / "vae" / "latents.npy"
         if not latents.exists():
             encode_corpus(vae.eval().to(self.device), corpus, latents, self.device)
         if not start.exists():
-            every_prompt = sorted({*corpus.prompts, *self.corpus("sketch").prompts})
+            looks: tuple[Look, ...] = ("filled", "sketch", "plain")
+            every_prompt = sorted({p for look in looks for p in self.corpus(look).prompts})
             self.write_new_model(vae.cpu(), every_prompt, start)
         stage = BaseStage(
             num_frames=num_frames,
@@ -188,12 +219,10 @@ class Making:
             learning_rate=1e-3,
             seed=self.config.seed,
         )
-        clips = [i for i, subject in enumerate(corpus.subjects) if subject in DRAWN]
-        prompts = [corpus.prompts[i] for i in clips]
         num_ranks = self.config.threads if self.device == "cpu" else 1
         train_together(
             1 if batch_size % num_ranks else num_ranks,
-            (start, latents, clips, prompts, stage, output.parent, self.device, self.deadline),
+            (start, latents, corpus.prompts, stage, output.parent, self.device, self.deadline),
         )
         return output.exists()
 
@@ -203,7 +232,7 @@ class Making:
             torch.manual_seed(self.config.seed)
             tokenizer = make_tokenizer(prompts)
             encoder = make_text_encoder(tokenizer)
-            unet = make_unet(SIZE // 4, self.config.latent_channels)
+            unet = make_unet(SIZE // 8, self.config.latent_channels)
         with new_folder(output) as out:
             model = VideoModel(unet, vae, encoder, tokenizer, make_scheduler())
             save_parts(model, out, "A beginning.\n")
@@ -218,6 +247,7 @@ class Making:
                 num_frames=NUM_FRAMES,
                 seed=3,
                 subjects=DRAWN,
+                motions=DEEDS,
                 workers=self.config.threads,
             )
         )
@@ -295,20 +325,23 @@ class Making:
             "scorer": json.loads((folder / "clip" / "model" / "accuracy.json").read_text()),
         }
         both = "frames of doodles in both looks"
-        filled = f"{config.num_clips * len(DRAWN) // len(SUBJECTS):,} filled doodles"
-        vae, images, clips, lora, clip = (
+        plain = f"{config.num_clips:,} doodles in colours"
+        outer_vae, vae, images, clips, lora, clip = (
             Stage(name, trained_on, batch, read_losses(folder / name))
             for name, trained_on, batch in (
-                ("vae", f"{both}, and scribbles", "4 frames"),
-                ("images", f"{filled}, frame by frame", "32 frames"),
-                ("clips", filled, "8 clips"),
+                ("outer-vae", f"{both}, and scribbles", "8 frames"),
+                ("vae", f"{both}, and scribbles", "8 frames"),
+                ("images", f"{plain}, frame by frame", "32 frames"),
+                ("clips", plain, "8 clips"),
                 ("lora", f"{config.lora_clips:,} sketch doodles", "8 clips"),
                 ("clip", both, f"{BATCH_SIZE} frames"),
             )
         )
         release = folder / "release"
         shutil.rmtree(release, ignore_errors=True)
-        write_model(folder / "clips" / "model", release / "doodle", facts, [vae, images, clips])
+        write_model(
+            folder / "clips" / "model", release / "doodle", facts, [outer_vae, vae, images, clips]
+        )
         write_lora(folder / "lora", release / "doodle-lora", facts, [lora])
         write_clip(folder / "clip" / "model", release / "doodle-clip", facts, [clip])
         num_bytes = sum(path.stat().st_size for path in release.rglob("*") if path.is_file())

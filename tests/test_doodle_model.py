@@ -56,6 +56,7 @@ def test_it_can_be_made_from_nothing_and_in_slices(tmp_path: Path):
     config = DoodleModelConfig(
         output=str(tmp_path),
         num_clips=32,
+        outer_vae_steps=3,
         vae_steps=3,
         image_steps=2,
         clip_steps=2,
@@ -65,7 +66,7 @@ def test_it_can_be_made_from_nothing_and_in_slices(tmp_path: Path):
         validation_steps=2,
         threads=2,
     )
-    assert make_doodle_model(replace(config, stages=("vae",), minutes=0.0)) == 1
+    assert make_doodle_model(replace(config, stages=("outer-vae",), minutes=0.0)) == 1
     assert make_doodle_model(config) == 0
     release = tmp_path / "release"
     model = load_model(release / "doodle", lora=release / "doodle-lora")
@@ -77,4 +78,4 @@ def test_it_can_be_made_from_nothing_and_in_slices(tmp_path: Path):
     scores = score_clip(clip.frames, sketch, ["a cat jumps"], scorers)
     assert -1 <= scores["t2v_alignment"] <= 1 and scores["clip_fingerprint"]
     card = (release / "doodle" / "README.md").read_text()
-    assert "| images | 16 filled doodles, frame by frame | 2 | 32 frames |" in card
+    assert "| images | 32 doodles in colours, frame by frame | 2 | 32 frames |" in card

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from flipsketch.doodle_corpus import FRAMES, DoodlesConfig, make_doodles, write_doodle
-from flipsketch.doodles import frame_times, make_doodle, render_doodle
+from flipsketch.doodles import frame_times, make_doodle, make_doodle_of, render_doodle
 from flipsketch.manifest import parse_rows
 from flipsketch.motions import MOTIONS
 from flipsketch.prompts import gerund, plural_of, third_person
@@ -207,6 +207,29 @@ def test_the_filled_look_is_coloured_all_over():
         assert (frames == 255).all(axis=3).mean() < 0.5
 
 
+def test_the_plain_look_is_the_filled_one_before_a_single_colour():
+    for index in range(5):
+        doodle = make_doodle(4, index)
+        frames = render_doodle(doodle, 2, SIZE, "plain")
+        background = frames[0, 0, 0]
+        assert background.min() < 255
+        assert 0.01 < (frames != background).any(axis=-1).mean() < 0.6
+        (_, *plain), filled = (doodle.shapes(0.3, 256, look) for look in ("plain", "filled"))
+        assert [shape.segments for shape in plain] == [
+            shape.segments for shape in filled[-len(plain) :]
+        ]
+
+
+def test_subjects_and_their_motions_take_turns():
+    motions = ("fall", "bounce", "flap")
+    drawn = [make_doodle_of(3, index, ("ball", "bird"), motions) for index in range(6)]
+    assert [doodle.subjects for doodle in drawn] == [("ball",), ("bird",)] * 3
+    assert {doodle.motions for doodle in drawn[::2]} == {("fall",), ("bounce",)}
+    assert {doodle.motions for doodle in drawn[1::2]} == {("flap",)}
+    any_motion = {make_doodle_of(3, index, ("ball",)).motions for index in range(40)}
+    assert len(any_motion) > 4
+
+
 def test_both_looks_are_one_drawing():
     for index in range(30):
         doodle = make_doodle(4, index)
@@ -273,6 +296,8 @@ def test_verbs_are_inflected(phrase, third, ing, plural):
 
 
 def test_an_unknown_subject_or_motion_is_refused():
+    with pytest.raises(ValueError, match="none of the subjects given has a motion 'flap'; they h"):
+        DoodlesConfig(output="x", subjects=("ball",), motions=("flap",))
     with pytest.raises(ValueError, match="no subject 'unicorn'"):
         make_doodle(0, 0, subject="unicorn")
     with pytest.raises(ValueError, match="fish has no motion 'walk-left'"):
