@@ -1,7 +1,5 @@
 """The embedded model's VAE: doodles in both looks and strokes of any kind, to latents and back."""
 
-import re
-
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
@@ -15,15 +13,12 @@ from flipsketch.learning import SimpleLearner
 INK_WEIGHT, KL_WEIGHT = 4.0, 1e-6
 # Steps in which the KL term comes in: before the decoder listens, it silences channels for good.
 KL_WARMUP = 1000
-BATCH_SIZE = 8
+BATCH_SIZE = 4
 
 
-CHANNELS = (16, 32, 64, 96)
-
-
-def make_vae(size: int, latent_channels: int, num_levels: int = len(CHANNELS)) -> AutoencoderKL:
-    """Return a VAE that halves frames once less than it has levels."""
-    channels = CHANNELS[:num_levels]
+def make_vae(size: int, latent_channels: int) -> AutoencoderKL:
+    """Return a VAE that halves frames twice."""
+    channels = (16, 32, 64)
     return AutoencoderKL(
         sample_size=size,
         block_out_channels=channels,
@@ -34,22 +29,6 @@ def make_vae(size: int, latent_channels: int, num_levels: int = len(CHANNELS)) -
         latent_channels=latent_channels,
         scaling_factor=1.0,
     )
-
-
-def take_outer_levels(vae: AutoencoderKL, shallower: AutoencoderKL) -> None:
-    """Begin with the weights of a VAE that has a level less: all but those of the last levels."""
-    weights = {}
-    for name, weight in shallower.state_dict().items():
-        if found := re.match(r"decoder\.up_blocks\.(\d+)", name):
-            name = f"decoder.up_blocks.{int(found[1]) + 1}{name[found.end() :]}"
-        weights[name] = weight
-    own = vae.state_dict()
-    same = {
-        name: weight
-        for name, weight in weights.items()
-        if name in own and own[name].shape == weight.shape
-    }
-    vae.load_state_dict(same, strict=False)
 
 
 class VAETraining:

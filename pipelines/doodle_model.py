@@ -35,7 +35,7 @@ from flipsketch.learning import learn
 from flipsketch.model import VideoModel, load_model
 from flipsketch.storage import new_folder, open_folder
 from flipsketch.training import TrainingConfig
-from flipsketch.vae_training import VAETraining, make_vae, measure_scale, take_outer_levels
+from flipsketch.vae_training import VAETraining, make_vae, measure_scale
 from pipelines.doodle_base import train_together
 from pipelines.executor import ExecutorConfig
 from pipelines.rasterize import RasterizeConfig, make_training_shards
@@ -58,8 +58,8 @@ DEEDS = (
 )
 """What the base model and its adapter learn to draw: half as many subjects, and half of what each
 can do."""
-StageName = Literal["outer-vae", "vae", "images", "clips", "lora", "clip", "release"]
-STAGES: tuple[StageName, ...] = ("outer-vae", "vae", "images", "clips", "lora", "clip", "release")
+StageName = Literal["vae", "images", "clips", "lora", "clip", "release"]
+STAGES: tuple[StageName, ...] = ("vae", "images", "clips", "lora", "clip", "release")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,11 +76,9 @@ class DoodleModelConfig:
     """CPU threads, and processes that draw."""
     num_clips: int = 6400
     """Doodles in colours; of sketches half as many."""
-    latent_channels: int = 12
-    """Of 8 x 8 latents; of the 16 x 16 ones of the VAE whose outer levels the other one begins
-    with, a third as many."""
-    outer_vae_steps: int = 4500
-    vae_steps: int = 3000
+    latent_channels: int = 4
+    """Of 16 x 16 latents."""
+    vae_steps: int = 4500
     image_steps: int = 3000
     clip_steps: int = 3000
     lora_clips: int = 1600
@@ -103,7 +101,7 @@ def make_doodle_model(config: DoodleModelConfig) -> int:
     with open_folder(config.output).locked():
         for stage in config.stages:
             log.info("stage %s", stage)
-            if not getattr(making, f"make_{stage.replace('-', '_')}")():
+            if not getattr(making, f"make_{stage}")():
                 log.info("%s is not done; the same command goes on", stage)
                 return 1
     return 0
@@ -142,40 +140,23 @@ class Making:
             unfinished.rename(path)
         return np.load(path, mmap_mode="r")
 
-    def make_outer_vae(self) -> bool:
-        """A VAE that halves frames twice: fine lines are learnt in fewer steps so."""
-        config = self.config
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
-            vae = make_vae(SIZE, config.latent_channels // 3, num_levels=3)
-        corpora = [self.corpus("filled"), self.corpus("sketch")]
-        return self.train_vae(vae, "outer-vae", config.outer_vae_steps, corpora)
-
     def make_vae(self) -> bool:
-        """The VAE: it halves frames three times."""
-        config = self.config
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
-            vae = make_vae(SIZE, config.latent_channels)
-        take_outer_levels(vae, AutoencoderKL.from_pretrained(self.folder / "outer-vae" / "model"))
-        corpora = [self.corpus("plain"), self.corpus("sketch")]
-        return self.train_vae(vae, "vae", config.vae_steps, corpora)
-
-    def train_vae(
-        self, vae: AutoencoderKL, name: str, num_steps: int, corpora: list[DoodleArrays]
-    ) -> bool:
-        config, output = self.config, self.folder / name / "model"
+        config, num_steps = self.config, self.config.vae_steps
+        output = self.folder / "vae" / "model"
         if output.exists():
             return True
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            vae = make_vae(SIZE, config.latent_channels).to(self.device)
         training = VAETraining(
-            vae.to(self.device),
-            corpora,
+            vae,
+            [self.corpus("filled"), self.corpus("sketch")],
             self.scribbles(),
             num_steps=num_steps,
             device=self.device,
             seed=config.seed,
         )
-        folder = open_folder(str(self.folder / name))
+        folder = open_folder(str(self.folder / "vae"))
         losses = learn(
             folder, training.learner, num_steps, deadline=self.deadline, draw=training.draw
         )
@@ -232,7 +213,7 @@ class Making:
             torch.manual_seed(self.config.seed)
             tokenizer = make_tokenizer(prompts)
             encoder = make_text_encoder(tokenizer)
-            unet = make_unet(SIZE // 8, self.config.latent_channels)
+            unet = make_unet(SIZE // 4, self.config.latent_channels)
         with new_folder(output) as out:
             model = VideoModel(unet, vae, encoder, tokenizer, make_scheduler())
             save_parts(model, out, "A beginning.\n")
@@ -326,11 +307,10 @@ class Making:
         }
         both = "frames of doodles in both looks"
         plain = f"{config.num_clips:,} doodles in colours"
-        outer_vae, vae, images, clips, lora, clip = (
+        vae, images, clips, lora, clip = (
             Stage(name, trained_on, batch, read_losses(folder / name))
             for name, trained_on, batch in (
-                ("outer-vae", f"{both}, and scribbles", "8 frames"),
-                ("vae", f"{both}, and scribbles", "8 frames"),
+                ("vae", f"{both}, and scribbles", "4 frames"),
                 ("images", f"{plain}, frame by frame", "32 frames"),
                 ("clips", plain, "8 clips"),
                 ("lora", f"{config.lora_clips:,} sketch doodles", "8 clips"),
@@ -339,9 +319,7 @@ class Making:
         )
         release = folder / "release"
         shutil.rmtree(release, ignore_errors=True)
-        write_model(
-            folder / "clips" / "model", release / "doodle", facts, [outer_vae, vae, images, clips]
-        )
+        write_model(folder / "clips" / "model", release / "doodle", facts, [vae, images, clips])
         write_lora(folder / "lora", release / "doodle-lora", facts, [lora])
         write_clip(folder / "clip" / "model", release / "doodle-clip", facts, [clip])
         num_bytes = sum(path.stat().st_size for path in release.rglob("*") if path.is_file())

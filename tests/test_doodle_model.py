@@ -56,7 +56,6 @@ def test_it_can_be_made_from_nothing_and_in_slices(tmp_path: Path):
     config = DoodleModelConfig(
         output=str(tmp_path),
         num_clips=32,
-        outer_vae_steps=3,
         vae_steps=3,
         image_steps=2,
         clip_steps=2,
@@ -66,7 +65,7 @@ def test_it_can_be_made_from_nothing_and_in_slices(tmp_path: Path):
         validation_steps=2,
         threads=2,
     )
-    assert make_doodle_model(replace(config, stages=("outer-vae",), minutes=0.0)) == 1
+    assert make_doodle_model(replace(config, stages=("vae",), minutes=0.0)) == 1
     assert make_doodle_model(config) == 0
     release = tmp_path / "release"
     model = load_model(release / "doodle", lora=release / "doodle-lora")
