@@ -40,6 +40,7 @@ def render_corpus(
     look: Look,
     subjects: tuple[str, ...],
     motions: tuple[str, ...] = (),
+    variety: float = 1.0,
     workers: int,
 ) -> DoodleArrays:
     """Return a corpus, rendered if it is not there, of subjects in turn."""
@@ -56,6 +57,7 @@ def render_corpus(
             look=look,
             subjects=subjects,
             motions=motions,
+            variety=variety,
         )
         facts = []
         with multiprocessing.Pool(workers, leave_interrupts) as pool:
@@ -85,8 +87,9 @@ def render_index(
     look: Look,
     subjects: tuple[str, ...],
     motions: tuple[str, ...],
+    variety: float,
 ) -> tuple[np.ndarray, str, str]:
-    doodle = make_doodle_of(seed, index, subjects, motions)
+    doodle = make_doodle_of(seed, index, subjects, motions, variety)
     return render_doodle(doodle, num_frames, size, look), doodle.prompt, doodle.subjects[0]
 
 

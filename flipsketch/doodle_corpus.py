@@ -41,6 +41,8 @@ class DoodlesConfig:
     """Draw these alone, in turn, one on each canvas; by default all, one or two."""
     motions: tuple[str, ...] = ()
     """Of the given subjects; by default all that they have."""
+    variety: float = 1.0
+    """From 1 down to 0, where all drawings of a subject are alike."""
     manifest: str | None = None
     """Parquet manifest to write: the first frame of each as a sketch, with its prompt."""
     contact_sheet: str | None = None
@@ -54,6 +56,8 @@ class DoodlesConfig:
             raise ValueError(
                 f"there is no subject {unknown[0]!r} to draw; there are {', '.join(SUBJECTS)}"
             )
+        if not 0 <= self.variety <= 1:
+            raise ValueError(f"variety must lie between 0 and 1, got {self.variety}")
         known = {motion for subject in self.subjects for motion in motions_of(subject)}
         if unknown := [motion for motion in self.motions if motion not in known]:
             raise ValueError(
@@ -124,8 +128,8 @@ def write_manifest(path: Path, config: DoodlesConfig) -> None:
 
 def draw_doodle(config: DoodlesConfig, index: int) -> Doodle:
     if config.subjects:
-        return make_doodle_of(config.seed, index, config.subjects, config.motions)
-    return make_doodle(config.seed, index)
+        return make_doodle_of(config.seed, index, config.subjects, config.motions, config.variety)
+    return make_doodle(config.seed, index, variety=config.variety)
 
 
 def leave_interrupts() -> None:

@@ -147,11 +147,20 @@ def to_path(shape: Shape) -> str:
 
 
 def make_doodle(
-    seed: int, index: int, *, subject: str | None = None, motion: str | None = None
+    seed: int,
+    index: int,
+    *,
+    subject: str | None = None,
+    motion: str | None = None,
+    variety: float = 1.0,
 ) -> Doodle:
     """Return doodle `index` of a seed; what is not given is drawn at random, evenly over subjects.
 
     A given subject or motion is alone on its canvas.
+
+    Args:
+        variety: how far proportions, colours and pens stray from the middle; with 0 all doodles of
+            a subject look the same, but for where and how large they are.
 
     Raises:
         ValueError: there is no such subject, or it has no such motion.
@@ -170,12 +179,13 @@ def make_doodle(
     if are_two and subject is None and motion is None:
         cast.append(cast[0] if are_twins else (second, second_motion))
 
-    line_width = round(1.5 + 2.5 * roll(0, 1) ** 1.5, 2)
+    line_width = round(1.5 + 2.5 * (variety * roll(0, 1)) ** 1.5, 2)
     wobble, redraw = roll(0.004, 0.014), roll(0.12, 0.3) * (roll(0, 1) < 0.35)
     actors: list[Actor] = []
     places = share_out(cast, MARGIN + line_width / 2)
     for (name, deed), place in zip(cast, places, strict=True):
-        actor = cast_actor(name, deed, wobble, redraw, generator)
+        actor = cast_actor(name, deed, variety * wobble, redraw, generator)
+        actor = replace(actor, proportions=narrow(actor.proportions, variety))
         if are_twins and actors:
             twin = actors[0]
             actor = replace(
@@ -200,12 +210,20 @@ def make_doodle(
         line_width=line_width,
         outline=roll.pick(*OUTLINES),
         ground=(draw_ground(actors[0].floor, roll),) if has_ground else (),
-        scenery=tuple(generator.random(120).tolist()),
+        scenery=narrow(tuple(generator.random(120).tolist()), variety),
     )
 
 
+def narrow(numbers: tuple[float, ...], variety: float) -> tuple[float, ...]:
+    return tuple(0.5 + variety * (number - 0.5) for number in numbers)
+
+
 def make_doodle_of(
-    seed: int, index: int, subjects: tuple[str, ...], motions: tuple[str, ...] = ()
+    seed: int,
+    index: int,
+    subjects: tuple[str, ...],
+    motions: tuple[str, ...] = (),
+    variety: float = 1.0,
 ) -> Doodle:
     """Return doodle `index` of a seed, of the subjects in turn, and of each one's motions in turn.
 
@@ -216,7 +234,7 @@ def make_doodle_of(
     subject = subjects[place]
     own = [motion for motion in motions_of(subject) if motion in motions]
     motion = own[round_number % len(own)] if own else None
-    return make_doodle(seed, index, subject=subject, motion=motion)
+    return make_doodle(seed, index, subject=subject, motion=motion, variety=variety)
 
 
 def companions(subject: str) -> list[str]:
