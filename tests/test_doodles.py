@@ -220,6 +220,20 @@ def test_the_plain_look_is_the_filled_one_before_a_single_colour():
         ]
 
 
+def test_without_variety_all_drawings_of_a_subject_are_alike():
+    def looks(variety: float) -> set[tuple]:
+        doodles = [make_doodle(1, i, subject="bird", variety=variety) for i in range(20)]
+        return {
+            (doodle.actors[0].proportions, tuple(paint["fill"] for _, paint in doodle.backdrop))
+            for doodle in doodles
+        }
+
+    assert len(looks(0.0)) == 1 and len(looks(0.3)) == len(looks(1.0)) == 20
+    assert make_doodle(1, 3, variety=1.0).svg(0.2) == make_doodle(1, 3).svg(0.2)
+    with pytest.raises(ValueError, match="variety must lie between 0 and 1, got 2"):
+        DoodlesConfig(output="x", variety=2)
+
+
 def test_subjects_and_their_motions_take_turns():
     motions = ("fall", "bounce", "flap")
     drawn = [make_doodle_of(3, index, ("ball", "bird"), motions) for index in range(6)]
