@@ -70,6 +70,10 @@ def render_corpus(
         unfinished = folder / f".{name}.json"
         unfinished.write_text(json.dumps(facts))
         os.replace(unfinished, folder / f"{name}.json")
+    return read_corpus(folder, name)
+
+
+def read_corpus(folder: Path, name: str) -> DoodleArrays:
     facts = json.loads((folder / f"{name}.json").read_text())
     return DoodleArrays(
         np.load(folder / f"{name}.npy", mmap_mode="r"),

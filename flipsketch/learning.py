@@ -41,7 +41,8 @@ class Report:
 
 
 class SimpleLearner:
-    """Modules that are trained by AdamW, whose rate falls to zero along a cosine."""
+    """Modules that are trained by AdamW, whose rate falls to zero along a cosine; by several
+    processes together if `torch.distributed` is set up."""
 
     def __init__(
         self,
@@ -76,6 +77,7 @@ class SimpleLearner:
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.loss(self.num_done)
         loss.backward()
+        share_gradients(self.parameters)
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
         self.rate.step()
@@ -156,6 +158,16 @@ def learn(
             )
             logged = now
     return losses
+
+
+def share_gradients(parameters: list[nn.Parameter]) -> None:
+    """Give processes that train together the mean of their gradients."""
+    if not dist.is_initialized():
+        return
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    flat = nn.utils.parameters_to_vector(gradients)
+    dist.all_reduce(flat)
+    nn.utils.vector_to_parameters(flat / dist.get_world_size(), gradients)
 
 
 def is_over(deadline: float) -> bool:

@@ -13,13 +13,15 @@ from flipsketch.learning import SimpleLearner
 INK_WEIGHT, KL_WEIGHT = 4.0, 1e-6
 # Steps in which the KL term comes in: before the decoder listens, it silences channels for good.
 KL_WARMUP = 1000
-BATCH_SIZE = 4
+BATCH_SIZE = 12
+# Noise as large as what it blurs would keep fine lines from being learnt.
+FIRST_LOG_VARIANCE = -6.0
 
 
 def make_vae(size: int, latent_channels: int) -> AutoencoderKL:
-    """Return a VAE that halves frames twice."""
-    channels = (16, 32, 64)
-    return AutoencoderKL(
+    """Return a VAE that halves frames three times."""
+    channels = (16, 24, 48, 96)
+    vae = AutoencoderKL(
         sample_size=size,
         block_out_channels=channels,
         down_block_types=("DownEncoderBlock2D",) * len(channels),
@@ -29,6 +31,8 @@ def make_vae(size: int, latent_channels: int) -> AutoencoderKL:
         latent_channels=latent_channels,
         scaling_factor=1.0,
     )
+    vae.quant_conv.bias.data[latent_channels:] = FIRST_LOG_VARIANCE
+    return vae
 
 
 class VAETraining:
@@ -43,18 +47,22 @@ class VAETraining:
         num_steps: int,
         device: str,
         seed: int,
+        rank: int = 0,
+        num_ranks: int = 1,
     ) -> None:
         """
         Args:
             scribbles: uint8 (N, H, W, 3).
+            rank: of the processes that share each batch.
         """
+        self.rank, self.batch_size = rank, BATCH_SIZE // num_ranks
         self.vae, self.corpora, self.scribbles = vae, corpora, scribbles
         self.device, self.seed = device, seed
-        self.learner = SimpleLearner([vae], self.loss, num_steps=num_steps, learning_rate=1e-3)
+        self.learner = SimpleLearner([vae], self.loss, num_steps=num_steps, learning_rate=2e-3)
 
     def loss(self, step: int) -> Tensor:
-        random = random_state(self.seed, 3, step)
-        pixels = self.draw_pixels(random)
+        random = random_state(self.seed, 3, step, self.rank)
+        pixels = self.draw_pixels(random, self.batch_size)
         posterior = self.vae.encode(pixels).latent_dist
         noise = torch.from_numpy(random.standard_normal(posterior.mean.shape).astype(np.float32))
         decoded = self.vae.decode(posterior.mean + posterior.std * noise.to(self.device)).sample
@@ -64,7 +72,7 @@ class VAETraining:
         errors = (decoded - pixels).abs()
         return (weights * (errors + errors**2)).mean() + kl_weight * posterior.kl().mean()
 
-    def draw_pixels(self, random: np.random.RandomState, batch_size: int = BATCH_SIZE) -> Tensor:
+    def draw_pixels(self, random: np.random.RandomState, batch_size: int) -> Tensor:
         """Return pixels (B, 3, H, W): a quarter scribbles, the rest from the corpora in turn."""
         frames = []
         for place in range(batch_size):

@@ -7,9 +7,10 @@ import os
 import platform
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -35,10 +36,12 @@ from flipsketch.learning import learn
 from flipsketch.model import VideoModel, load_model
 from flipsketch.storage import new_folder, open_folder
 from flipsketch.training import TrainingConfig
-from flipsketch.vae_training import VAETraining, make_vae, measure_scale
-from pipelines.doodle_base import train_together
+from flipsketch.vae_training import BATCH_SIZE as VAE_BATCH_SIZE
+from flipsketch.vae_training import make_vae
+from pipelines.doodle_stages import train_base_on, train_vae
 from pipelines.executor import ExecutorConfig
 from pipelines.rasterize import RasterizeConfig, make_training_shards
+from pipelines.together import train_together
 from pipelines.train import TrainConfig, train
 
 log = logging.getLogger(__name__)
@@ -77,9 +80,9 @@ class DoodleModelConfig:
     """CPU threads, and processes that draw."""
     num_clips: int = 6400
     """Doodles in colours; of sketches half as many."""
-    latent_channels: int = 4
-    """Of 16 x 16 latents."""
-    vae_steps: int = 4500
+    latent_channels: int = 12
+    """Of 8 x 8 latents."""
+    vae_steps: int = 8000
     image_steps: int = 3000
     clip_steps: int = 3000
     lora_clips: int = 1600
@@ -133,42 +136,40 @@ class Making:
             workers=self.config.threads,
         )
 
-    def scribbles(self) -> np.ndarray:
+    def draw_scribbles(self) -> None:
         path = self.folder / "arrays" / "scribbles.npy"
         if not path.exists():
             drawn = np.stack([scribble(random_state(7, index), SIZE) for index in range(6000)])
             unfinished = path.with_name(".scribbles.npy")
             np.save(unfinished, drawn)
             unfinished.rename(path)
-        return np.load(path, mmap_mode="r")
 
     def make_vae(self) -> bool:
-        config, num_steps = self.config, self.config.vae_steps
-        output = self.folder / "vae" / "model"
+        config, output = self.config, self.folder / "vae" / "model"
         if output.exists():
             return True
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            vae = make_vae(SIZE, config.latent_channels).to(self.device)
-        training = VAETraining(
+            vae = make_vae(SIZE, config.latent_channels)
+        for look in ("sketch", "plain"):
+            self.corpus(look)
+        self.draw_scribbles()
+        self.share_out(
+            VAE_BATCH_SIZE,
+            train_vae,
             vae,
-            [self.corpus("filled"), self.corpus("sketch")],
-            self.scribbles(),
-            num_steps=num_steps,
-            device=self.device,
-            seed=config.seed,
+            self.folder / "arrays",
+            config.vae_steps,
+            config.seed,
+            output.parent,
         )
-        folder = open_folder(str(self.folder / "vae"))
-        losses = learn(
-            folder, training.learner, num_steps, deadline=self.deadline, draw=training.draw
-        )
-        if len(losses) < num_steps:
-            return False
-        with training.learner.mean.swapped_in(), new_folder(output) as out:
-            pixels = training.draw_pixels(random_state(config.seed, 10), 256)
-            vae.register_to_config(scaling_factor=measure_scale(vae, pixels))
-            vae.save_pretrained(out)
-        return True
+        return output.exists()
+
+    def share_out(self, batch_size: int, work: Callable[..., None], *arguments: Any) -> None:
+        """Train in as many processes as there are threads, if a batch can be shared out evenly."""
+        num_ranks = self.config.threads if self.device == "cpu" else 1
+        num_ranks = 1 if batch_size % num_ranks else num_ranks
+        train_together(num_ranks, work, *arguments, self.device, self.deadline)
 
     def make_images(self) -> bool:
         return self.make_base("images", 1, self.config.image_steps, 32, self.folder / "new")
@@ -202,10 +203,8 @@ class Making:
             learning_rate=1e-3,
             seed=self.config.seed,
         )
-        num_ranks = self.config.threads if self.device == "cpu" else 1
-        train_together(
-            1 if batch_size % num_ranks else num_ranks,
-            (start, latents, corpus.prompts, stage, output.parent, self.device, self.deadline),
+        self.share_out(
+            batch_size, train_base_on, latents, start, corpus.prompts, stage, output.parent
         )
         return output.exists()
 
@@ -215,7 +214,7 @@ class Making:
             torch.manual_seed(self.config.seed)
             tokenizer = make_tokenizer(prompts)
             encoder = make_text_encoder(tokenizer)
-            unet = make_unet(SIZE // 4, self.config.latent_channels)
+            unet = make_unet(SIZE // 8, self.config.latent_channels)
         with new_folder(output) as out:
             model = VideoModel(unet, vae, encoder, tokenizer, make_scheduler())
             save_parts(model, out, "A beginning.\n")
@@ -313,7 +312,7 @@ class Making:
         vae, images, clips, lora, clip = (
             Stage(name, trained_on, batch, read_losses(folder / name))
             for name, trained_on, batch in (
-                ("vae", f"{both}, and scribbles", "4 frames"),
+                ("vae", f"{both}, and scribbles", "12 frames"),
                 ("images", f"{plain}, frame by frame", "32 frames"),
                 ("clips", plain, "8 clips"),
                 ("lora", f"{config.lora_clips:,} sketch doodles", "8 clips"),

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
+import torch.multiprocessing as multiprocessing
 from PIL import Image
 from torch import nn
 
@@ -52,6 +54,29 @@ def test_learning_in_slices_is_learning_in_one_go(tmp_path):
         assert torch.equal(one, other)
     for one, other in zip(whole.mean.means, learner.mean.means, strict=True):
         assert torch.equal(one, other)
+
+
+def learn_a_step(rank: int, address: str, out: Path) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", address, rank=rank, world_size=2)
+    learner = make_learner()
+    loss_of = learner.loss
+    learner.loss = lambda step: loss_of(2 * step + rank)
+    learner.step()
+    torch.save([p.data for p in learner.parameters], out / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
+def test_processes_that_learn_together_take_the_mean_of_their_gradients(tmp_path):
+    address = f"file://{tmp_path}/point"
+    multiprocessing.spawn(learn_a_step, (address, tmp_path), 2)
+    alone = make_learner()
+    loss_of = alone.loss
+    alone.loss = lambda step: (loss_of(2 * step) + loss_of(2 * step + 1)) / 2
+    alone.step()
+    for rank in range(2):
+        together = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
+        torch.testing.assert_close(together, [p.data for p in alone.parameters])
 
 
 @pytest.fixture(scope="module")
@@ -110,11 +135,11 @@ def test_the_vae_learns_and_its_latents_become_samples(corpus, tmp_path):
     assert training.draw().height == 4 * 16
 
     latents = encode_corpus(vae, corpus, tmp_path / "latents.npy", "cpu")
-    assert latents.shape == (6, 3, 4, 4, 4)
+    assert latents.shape == (6, 3, 4, 2, 2)
     np.testing.assert_array_equal(encode_corpus(vae, corpus, tmp_path / "latents.npy", ""), latents)
     clips = LatentWindows(latents, corpus.prompts, 3, 0.0)
     assert sorted(clips[position]["prompt"] for position in range(6)) == sorted(corpus.prompts)
-    assert clips[0]["latents"].shape == (4, 3, 4, 4)
+    assert clips[0]["latents"].shape == (4, 3, 2, 2)
     stills = LatentWindows(latents, corpus.prompts, 1, 0.5)
-    assert stills[7]["latents"].shape == (4, 1, 4, 4)
+    assert stills[7]["latents"].shape == (4, 1, 2, 2)
     assert {stills[position]["prompt"] == "" for position in range(20)} == {True, False}

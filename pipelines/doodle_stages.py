@@ -1,0 +1,77 @@
+"""The stages of the embedded model's training that several processes share."""
+
+from pathlib import Path
+
+import numpy as np
+from diffusers import AutoencoderKL
+
+from flipsketch.base_training import BaseStage, train_base
+from flipsketch.dataset import random_state
+from flipsketch.doodle_arrays import read_corpus
+from flipsketch.learning import learn
+from flipsketch.storage import new_folder, open_folder
+from flipsketch.vae_training import VAETraining, measure_scale
+
+
+def train_vae(
+    vae: AutoencoderKL,
+    arrays: Path,
+    num_steps: int,
+    seed: int,
+    folder: Path,
+    device: str,
+    deadline: float,
+    rank: int,
+    num_ranks: int,
+) -> None:
+    """Train a VAE in the folder until all is done, or until the deadline.
+
+    Args:
+        arrays: folder with the corpora `sketch` and `plain`, and scribbles.
+    """
+    training = VAETraining(
+        vae.to(device),
+        [read_corpus(arrays, name) for name in ("sketch", "plain")],
+        np.load(arrays / "scribbles.npy", mmap_mode="r"),
+        num_steps=num_steps,
+        device=device,
+        seed=seed,
+        rank=rank,
+        num_ranks=num_ranks,
+    )
+    learnt = open_folder(str(folder))
+    losses = learn(learnt, training.learner, num_steps, deadline=deadline, draw=training.draw)
+    if rank == 0 and len(losses) == num_steps:
+        with training.learner.mean.swapped_in(), new_folder(folder / "model") as out:
+            pixels = training.draw_pixels(random_state(seed, 10), 256)
+            vae.register_to_config(scaling_factor=measure_scale(vae, pixels))
+            vae.save_pretrained(out)
+
+
+def train_base_on(
+    latents: Path,
+    start: Path,
+    prompts: list[str],
+    stage: BaseStage,
+    folder: Path,
+    device: str,
+    deadline: float,
+    rank: int,
+    num_ranks: int,
+) -> None:
+    """Train the base model in the folder on an array of latents.
+
+    Args:
+        start: model folder to begin with.
+    """
+    train_base(
+        start,
+        np.load(latents),
+        prompts,
+        stage,
+        folder,
+        device=device,
+        deadline=deadline,
+        rank=rank,
+        num_ranks=num_ranks,
+    )
