@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 
 from flipsketch.clip_scores import ClipScorer
 from flipsketch.doodles import make_doodle, render_doodle
@@ -14,6 +15,7 @@ from flipsketch.sampling import animate, model_defaults
 from flipsketch.scores import Scorers, score_clip
 from flipsketch.sketch import load_sketch
 from pipelines.doodle_model import DoodleModelConfig, make_doodle_model
+from pipelines.together import train_together
 from tests.corpora import SKETCHES
 
 
@@ -52,6 +54,20 @@ def test_the_scorer_is_free_and_says_what_it_is():
 
 
 @pytest.mark.slow
+def write_sum(folder: Path, rank: int, num_ranks: int) -> None:
+    number = torch.tensor(10 + rank)
+    if num_ranks > 1:
+        dist.all_reduce(number)
+    (folder / f"{rank} of {num_ranks}").write_text(str(int(number)))
+
+
+@pytest.mark.parametrize("num_ranks, total", [(1, 10), (2, 21)])
+def test_processes_train_together(tmp_path, num_ranks, total):
+    train_together(num_ranks, write_sum, tmp_path)
+    written = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert written == {f"{rank} of {num_ranks}": str(total) for rank in range(num_ranks)}
+
+
 def test_it_can_be_made_from_nothing_and_in_slices(tmp_path: Path):
     config = DoodleModelConfig(
         output=str(tmp_path),
@@ -63,7 +79,7 @@ def test_it_can_be_made_from_nothing_and_in_slices(tmp_path: Path):
         lora_steps=2,
         scorer_steps=2,
         validation_steps=2,
-        threads=2,
+        threads=1,
     )
     assert make_doodle_model(replace(config, stages=("vae",), minutes=0.0)) == 1
     assert make_doodle_model(config) == 0
