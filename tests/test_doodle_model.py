@@ -68,6 +68,7 @@ def test_processes_train_together(tmp_path, num_ranks, total):
     assert written == {f"{rank} of {num_ranks}": str(total) for rank in range(num_ranks)}
 
 
+@pytest.mark.slow
 def test_it_can_be_made_from_nothing_and_in_slices(tmp_path: Path):
     config = DoodleModelConfig(
         output=str(tmp_path),
