@@ -19,8 +19,8 @@ FIRST_LOG_VARIANCE = -6.0
 
 
 def make_vae(size: int, latent_channels: int) -> AutoencoderKL:
-    """Return a VAE that halves frames three times."""
-    channels = (16, 24, 48, 96)
+    """Return a VAE that halves frames twice."""
+    channels = (16, 32, 64)
     vae = AutoencoderKL(
         sample_size=size,
         block_out_channels=channels,

@@ -62,6 +62,10 @@ DEEDS = (
 VARIETY = 0.3
 """What the base model and its adapter learn to draw: half as many subjects, half of what each can
 do, and in shapes that differ less."""
+Corpus = Literal["filled", "sketch", "plain", "drawings"]
+LINE_DRAWING = "line drawing: "
+"""Before the prompts of the sketches among what the base model learns: as a model of full size has
+seen sketches, but draws them only when asked to."""
 StageName = Literal["vae", "images", "clips", "lora", "clip", "release"]
 STAGES: tuple[StageName, ...] = ("vae", "images", "clips", "lora", "clip", "release")
 
@@ -80,11 +84,11 @@ class DoodleModelConfig:
     """CPU threads, and processes that draw."""
     num_clips: int = 6400
     """Doodles in colours; of sketches half as many."""
-    latent_channels: int = 12
-    """Of 8 x 8 latents."""
-    vae_steps: int = 8000
-    image_steps: int = 3000
-    clip_steps: int = 3000
+    latent_channels: int = 4
+    """Of 16 x 16 latents."""
+    vae_steps: int = 3000
+    image_steps: int = 1300
+    clip_steps: int = 1600
     lora_clips: int = 1600
     """Sketch doodles that the adapter is trained on."""
     lora_steps: int = 600
@@ -120,19 +124,25 @@ class Making:
         self.device = config.device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.deadline = time.monotonic() + 60 * config.minutes
 
-    def corpus(self, look: Look) -> DoodleArrays:
-        is_plain = look == "plain"
+    def corpus(self, name: Corpus) -> DoodleArrays:
+        looks: dict[Corpus, Look] = {
+            "filled": "filled",
+            "sketch": "sketch",
+            "plain": "plain",
+            "drawings": "sketch",
+        }
+        is_easy = name in ("plain", "drawings")
         return render_corpus(
             self.folder / "arrays",
-            look,
-            seed=("filled", "sketch", "plain").index(look) + 1,
-            num_clips=self.config.num_clips // (2 if look == "sketch" else 1),
+            name,
+            seed=list(looks).index(name) + 1,
+            num_clips=self.config.num_clips // (2 if looks[name] == "sketch" else 1),
             num_frames=NUM_FRAMES,
             size=SIZE,
-            look=look,
-            subjects=DRAWN if is_plain else SUBJECTS,
-            motions=DEEDS if is_plain else (),
-            variety=VARIETY if is_plain else 1.0,
+            look=looks[name],
+            subjects=DRAWN if is_easy else SUBJECTS,
+            motions=DEEDS if is_easy else (),
+            variety=VARIETY if is_easy else 1.0,
             workers=self.config.threads,
         )
 
@@ -151,8 +161,8 @@ class Making:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             vae = make_vae(SIZE, config.latent_channels)
-        for look in ("sketch", "plain"):
-            self.corpus(look)
+        self.corpus("sketch")
+        self.corpus("plain")
         self.draw_scribbles()
         self.share_out(
             VAE_BATCH_SIZE,
@@ -182,19 +192,25 @@ class Making:
     def make_base(
         self, name: str, num_frames: int, num_steps: int, batch_size: int, start: Path
     ) -> bool:
-        """The base model on doodles in colours: on single frames first, then on clips."""
+        """The base model on doodles in colours and on some sketches: on single frames first, then
+        on clips."""
         output = self.folder / name / "model"
         if output.exists():
             return True
-        corpus = self.corpus("plain")
+        plain, drawings = self.corpus("plain"), self.corpus("drawings")
         vae = AutoencoderKL.from_pretrained(self.folder / "vae" / "model")
         # With the VAE, so that another one cannot be given them.
-        latents = self.folder / "vae" / "latents.npy"
-        if not latents.exists():
-            encode_corpus(vae.eval().to(self.device), corpus, latents, self.device)
+        latents = {
+            self.folder / "vae" / "plain.npy": plain,
+            self.folder / "vae" / "drawings.npy": drawings,
+        }
+        for path, corpus in latents.items():
+            if not path.exists():
+                encode_corpus(vae.eval().to(self.device), corpus, path, self.device)
+        prompts = plain.prompts + [LINE_DRAWING + prompt for prompt in drawings.prompts]
         if not start.exists():
-            looks: tuple[Look, ...] = ("filled", "sketch", "plain")
-            every_prompt = sorted({p for look in looks for p in self.corpus(look).prompts})
+            seen = (prompts, self.corpus("filled").prompts, self.corpus("sketch").prompts)
+            every_prompt = sorted({prompt for some in seen for prompt in some})
             self.write_new_model(vae.cpu(), every_prompt, start)
         stage = BaseStage(
             num_frames=num_frames,
@@ -204,7 +220,7 @@ class Making:
             seed=self.config.seed,
         )
         self.share_out(
-            batch_size, train_base_on, latents, start, corpus.prompts, stage, output.parent
+            batch_size, train_base_on, list(latents), start, prompts, stage, output.parent
         )
         return output.exists()
 
@@ -214,7 +230,7 @@ class Making:
             torch.manual_seed(self.config.seed)
             tokenizer = make_tokenizer(prompts)
             encoder = make_text_encoder(tokenizer)
-            unet = make_unet(SIZE // 8, self.config.latent_channels)
+            unet = make_unet(SIZE // 4, self.config.latent_channels)
         with new_folder(output) as out:
             model = VideoModel(unet, vae, encoder, tokenizer, make_scheduler())
             save_parts(model, out, "A beginning.\n")

@@ -49,7 +49,7 @@ def train_vae(
 
 
 def train_base_on(
-    latents: Path,
+    latents: list[Path],
     start: Path,
     prompts: list[str],
     stage: BaseStage,
@@ -59,14 +59,14 @@ def train_base_on(
     rank: int,
     num_ranks: int,
 ) -> None:
-    """Train the base model in the folder on an array of latents.
+    """Train the base model in the folder on arrays of latents, one after the other.
 
     Args:
         start: model folder to begin with.
     """
     train_base(
         start,
-        np.load(latents),
+        np.concatenate([np.load(path) for path in latents]),
         prompts,
         stage,
         folder,
