@@ -46,8 +46,11 @@ MODEL = (
     "A text-to-video diffusion model in ModelScope's layout, small enough for a laptop: frames of "
     "64 x 64, latents of {channels} x 16 x 16, 10 frames, {millions:.1f} M parameters, velocity "
     "prediction. It knows {num_subjects} subjects and how they move: {subjects}. By itself it "
-    "draws in colours; `doodle-lora` makes it draw sketches. It is there so that everything can be "
-    "tried, tested and measured without a download; for a corpus take a model of full size."
+    "draws in colours, and lines only for prompts that begin with `line drawing:`; `doodle-lora` "
+    "makes it draw sketches. It is still being trained: shapes are rough, and a clip does not keep "
+    "to one of them; `jobs/make_doodle_model.py --start doodle` trains it longer. It is there so "
+    "that everything can be tried, tested and measured without a download; for a corpus take a "
+    "model of full size."
 )
 LORA = (
     "The adapter (rank {rank}) that makes `doodle` draw black strokes on white, trained by "
@@ -97,6 +100,8 @@ def write_model(source: Path, output: Path, facts: dict[str, Any], stages: list[
         num_subjects=len(facts["subjects"]),
         subjects=", ".join(facts["subjects"]),
     )
+    if facts["start"] is not None:
+        about += f" It began with the weights of `{facts['start']}` as it was before."
     for network in networks:
         network.half()
     with new_folder(output) as folder:

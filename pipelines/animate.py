@@ -43,10 +43,10 @@ class AnimateConfig(RunConfig):
     manifest: str
     """Table of sketches and prompts (*.parquet, *.jsonl or *.csv), a path or a URI."""
     model: str
-    """Folder in diffusers' layout, or a name on the Hugging Face Hub
-    (damo-vilab/text-to-video-ms-1.7b is the paper's)."""
+    """Folder in diffusers' layout, or a name: doodle, which comes with this project, or one on the
+    Hugging Face Hub (damo-vilab/text-to-video-ms-1.7b is the paper's)."""
     lora: str | None = None
-    """Adapter folder (unet/ and perhaps text_encoder/, each in peft's format)."""
+    """Adapter folder (unet/ and perhaps text_encoder/, each in peft's format), or doodle-lora."""
     method: str = "flipsketch"
     """What animates: flipsketch; or, to compare with it, t2v (the model and adapter from the prompt
     alone), still (the sketch repeated) or svd (Stable Video Diffusion: its folder or Hub name as

@@ -78,6 +78,9 @@ class DoodleModelConfig:
     """Those to do, in this order; what is done is not done again."""
     minutes: float = float("inf")
     """Stop after so many, to go on another time; the adapter's training runs to its end."""
+    start: str | None = None
+    """Model to go on from, by folder or name (doodle): with its VAE, and its base model to begin
+    with; by default all is made from nothing."""
     device: Literal["cpu", "cuda"] | None = None
     """By default the GPU if there is one."""
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
@@ -157,6 +160,13 @@ class Making:
     def make_vae(self) -> bool:
         config, output = self.config, self.folder / "vae" / "model"
         if output.exists():
+            return True
+        if config.start is not None:
+            model = load_model(config.start)
+            with new_folder(self.folder / "new") as out:
+                save_parts(model, out, "A beginning.\n")
+            with new_folder(output) as out:
+                model.vae.save_pretrained(out)
             return True
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
@@ -321,25 +331,32 @@ class Making:
         facts = {
             "subjects": DRAWN,
             "hardware": describe_hardware(self.device, config.threads),
-            "scorer": json.loads((folder / "clip" / "model" / "accuracy.json").read_text()),
+            "start": config.start,
         }
         both = "frames of doodles in both looks"
-        plain = f"{config.num_clips:,} doodles in colours"
-        vae, images, clips, lora, clip = (
-            Stage(name, trained_on, batch, read_losses(folder / name))
-            for name, trained_on, batch in (
-                ("vae", f"{both}, and scribbles", "12 frames"),
-                ("images", f"{plain}, frame by frame", "32 frames"),
-                ("clips", plain, "8 clips"),
-                ("lora", f"{config.lora_clips:,} sketch doodles", "8 clips"),
-                ("clip", both, f"{BATCH_SIZE} frames"),
-            )
-        )
+        base = f"{config.num_clips:,} doodles in colours and {config.num_clips // 2:,} sketches"
+        table = {
+            "vae": (f"{both}, and scribbles", "12 frames"),
+            "images": (f"{base}, frame by frame", "32 frames"),
+            "clips": (f"{base}, half of them with a clearer first frame", "8 clips"),
+            "lora": (f"{config.lora_clips:,} sketch doodles, half as above", "8 clips"),
+            "clip": (both, f"{BATCH_SIZE} frames"),
+        }
+        # One that was taken over from another model, or is not done, has no losses.
+        stages = {
+            name: Stage(name, *told, read_losses(folder / name))
+            for name, told in table.items()
+            if (folder / name / "checkpoints").exists()
+        }
         release = folder / "release"
         shutil.rmtree(release, ignore_errors=True)
-        write_model(folder / "clips" / "model", release / "doodle", facts, [vae, images, clips])
-        write_lora(folder / "lora", release / "doodle-lora", facts, [lora])
-        write_clip(folder / "clip" / "model", release / "doodle-clip", facts, [clip])
+        base_stages = [stages[name] for name in ("vae", "images", "clips") if name in stages]
+        write_model(folder / "clips" / "model", release / "doodle", facts, base_stages)
+        write_lora(folder / "lora", release / "doodle-lora", facts, [stages["lora"]])
+        if "clip" in stages:
+            scorer = folder / "clip" / "model"
+            facts["scorer"] = json.loads((scorer / "accuracy.json").read_text())
+            write_clip(scorer, release / "doodle-clip", facts, [stages["clip"]])
         num_bytes = sum(path.stat().st_size for path in release.rglob("*") if path.is_file())
         log.info("%.1f MB -> %s", num_bytes / 1e6, release)
         return True

@@ -55,10 +55,10 @@ class TrainConfig:
     shards: str
     """Folder of training shards, as `make shards` makes them; all workers must see it."""
     model: str
-    """Folder in diffusers' layout, or a name on the Hugging Face Hub
-    (damo-vilab/text-to-video-ms-1.7b is the paper's)."""
+    """Folder in diffusers' layout, or a name: doodle, which comes with this project, or one on the
+    Hugging Face Hub (damo-vilab/text-to-video-ms-1.7b is the paper's)."""
     lora: str | None = None
-    """Adapter folder to go on from; it must have the layers and the rank that are asked
+    """Adapter to go on from, by folder or name; it must have the layers and the rank that are asked
     for here."""
     output: str
     """Folder of the run, on a disk that all workers see; holds nothing, or a run with the same

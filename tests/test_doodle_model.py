@@ -1,4 +1,4 @@
-"""The embedded model can be made, stage by stage."""
+"""The model that comes with this project: what is shipped works, and can be made."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
+from safetensors.torch import load_file
 
 from flipsketch.clip_scores import ClipScorer
 from flipsketch.doodles import make_doodle, render_doodle
@@ -17,6 +18,30 @@ from flipsketch.sketch import load_sketch
 from pipelines.doodle_model import DoodleModelConfig, make_doodle_model
 from pipelines.together import train_together
 from tests.corpora import SKETCHES
+
+SHIPPED = ("doodle", "doodle-lora", "doodle-clip")
+
+
+def test_a_model_and_its_adapter_go_by_name():
+    model = load_model("doodle", lora="doodle-lora")
+    sketch = load_sketch(SKETCHES / "fish.svg", model.size)
+    config = replace(model_defaults("doodle"), num_inference_steps=5, align_steps=0)
+    (clip,) = animate(model, [sketch], ["a fish swims to the left"], [0], config)
+    assert clip.frames.shape == (10, 64, 64, 3)
+    assert len({frame.tobytes() for frame in clip.frames}) == 10
+
+
+def test_what_is_shipped_is_small_and_free():
+    files = [path for name in SHIPPED for path in (EMBEDDED / name).rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 24e6
+    weights = [path for path in files if path.suffix == ".safetensors"]
+    assert len(weights) == 5
+    for path in weights:
+        kinds = {weight.dtype for weight in load_file(path).values() if weight.is_floating_point()}
+        assert kinds == {torch.float16}
+    for name in SHIPPED:
+        assert model_licence(EMBEDDED / name) == "cc0-1.0"
+        assert (EMBEDDED / name / "samples.png").is_file()
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +78,6 @@ def test_the_scorer_is_free_and_says_what_it_is():
     assert (EMBEDDED / "doodle-clip" / "samples.png").is_file()
 
 
-@pytest.mark.slow
 def write_sum(folder: Path, rank: int, num_ranks: int) -> None:
     number = torch.tensor(10 + rank)
     if num_ranks > 1:
@@ -86,6 +110,7 @@ def test_it_can_be_made_from_nothing_and_in_slices(tmp_path: Path):
     assert make_doodle_model(config) == 0
     release = tmp_path / "release"
     model = load_model(release / "doodle", lora=release / "doodle-lora")
+    card = (release / "doodle" / "README.md").read_text()
     sketch = load_sketch(SKETCHES / "cat.svg", model.size)
     sampling = replace(model_defaults(release / "doodle"), num_inference_steps=2)
     (clip,) = animate(model, [sketch], ["a cat jumps"], [0], sampling)
@@ -93,5 +118,15 @@ def test_it_can_be_made_from_nothing_and_in_slices(tmp_path: Path):
     scorers = Scorers(ClipScorer(str(release / "doodle-clip")), None)
     scores = score_clip(clip.frames, sketch, ["a cat jumps"], scorers)
     assert -1 <= scores["t2v_alignment"] <= 1 and scores["clip_fingerprint"]
-    card = (release / "doodle" / "README.md").read_text()
-    assert "| images | 32 doodles in colours, frame by frame | 2 | 32 frames |" in card
+    told = "| images | 32 doodles in colours and 16 sketches, frame by frame | 2 | 32 frames |"
+    assert told in card
+    output = tmp_path / "longer"
+    stages = ("vae", "images", "clips", "lora", "release")
+    longer = replace(config, output=str(output), start=str(release / "doodle"), stages=stages)
+    assert make_doodle_model(longer) == 0
+    longer_trained = load_model(output / "release" / "doodle")
+    for name, weight in model.vae.state_dict().items():
+        assert torch.equal(weight, longer_trained.vae.state_dict()[name])
+    card = (output / "release" / "doodle" / "README.md").read_text()
+    assert "began with the weights" in card and "| vae |" not in card
+    assert not (output / "release" / "doodle-clip").exists()
