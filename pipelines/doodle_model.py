@@ -90,7 +90,8 @@ class DoodleModelConfig:
     latent_channels: int = 4
     """Of 16 x 16 latents."""
     vae_steps: int = 3000
-    image_steps: int = 1300
+    image_steps: int = 1900
+    """None to go on from `start` with clips at once."""
     clip_steps: int = 1600
     lora_clips: int = 1600
     """Sketch doodles that the adapter is trained on."""
@@ -192,12 +193,12 @@ class Making:
         train_together(num_ranks, work, *arguments, self.device, self.deadline)
 
     def make_images(self) -> bool:
-        return self.make_base("images", 1, self.config.image_steps, 32, self.folder / "new")
+        num_steps = self.config.image_steps
+        return num_steps == 0 or self.make_base("images", 1, num_steps, 32, self.folder / "new")
 
     def make_clips(self) -> bool:
-        return self.make_base(
-            "clips", NUM_FRAMES, self.config.clip_steps, 8, self.folder / "images" / "model"
-        )
+        start = self.folder / ("images/model" if self.config.image_steps else "new")
+        return self.make_base("clips", NUM_FRAMES, self.config.clip_steps, 8, start)
 
     def make_base(
         self, name: str, num_frames: int, num_steps: int, batch_size: int, start: Path
@@ -298,7 +299,7 @@ class Making:
         """The scorer."""
         if (self.folder / "clip" / "model").exists():
             return True
-        model = load_model(self.folder / "images" / "model")
+        model = load_model(self.folder / "clips" / "model")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
             clip = make_clip(model.tokenizer, SIZE).to(self.device)
