@@ -104,6 +104,9 @@ def write_model(source: Path, output: Path, facts: dict[str, Any], stages: list[
         about += f" It began with the weights of `{facts['start']}` as it was before."
     for network in networks:
         network.half()
+    for network in (model.unet, model.vae):
+        # Diffusers notes the folder that it was loaded from.
+        network.register_to_config(_name_or_path=output.name)
     with new_folder(output) as folder:
         write_sampling(folder)
         add_samples(folder, source.parent)

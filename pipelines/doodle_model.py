@@ -91,7 +91,7 @@ class DoodleModelConfig:
     """Of 16 x 16 latents."""
     vae_steps: int = 3000
     image_steps: int = 1900
-    """None to go on from `start` with clips at once."""
+    """0 goes on from `start` with clips at once."""
     clip_steps: int = 1600
     lora_clips: int = 1600
     """Sketch doodles that the adapter is trained on."""

@@ -1,5 +1,6 @@
 """The model that comes with this project: what is shipped works, and can be made."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +40,9 @@ def test_what_is_shipped_is_small_and_free():
     for path in weights:
         kinds = {weight.dtype for weight in load_file(path).values() if weight.is_floating_point()}
         assert kinds == {torch.float16}
+    for path in files:
+        if path.name == "config.json":
+            assert "/" not in json.loads(path.read_text()).get("_name_or_path", "")
     for name in SHIPPED:
         assert model_licence(EMBEDDED / name) == "cc0-1.0"
         assert (EMBEDDED / name / "samples.png").is_file()
