@@ -1,10 +1,13 @@
 """The embedded base model's training: UNet and text encoder together, on doodles in colours."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from flipsketch.doodle_model import save_parts, write_sampling
 from flipsketch.latent_arrays import LatentWindows
@@ -75,14 +78,18 @@ def train_base(
         seed=stage.seed,
     )
     windows = LatentWindows(latents, prompts, stage.num_frames, training.prompt_dropout)
-    trainer = Trainer(model, windows, training, rank=rank, num_ranks=num_ranks)
+    trainer = Trainer(
+        model, windows, training, rank=rank, num_ranks=num_ranks, dtype=torch.bfloat16
+    )
 
     def draw() -> Image.Image:
         with trainer.averaged():
             return draw_from_text(model, stage.num_frames)
 
     learnt = open_folder(str(folder))
-    losses = learn(learnt, trainer, stage.num_steps, deadline=deadline, draw=draw)
+    # A processor takes a fused kernel for attention, which is slow on so few tokens.
+    with sdpa_kernel(SDPBackend.MATH) if device == "cpu" else nullcontext():
+        losses = learn(learnt, trainer, stage.num_steps, deadline=deadline, draw=draw)
     if rank == 0 and len(losses) == stage.num_steps:
         with trainer.averaged(), new_folder(folder / "model") as out:
             write_sampling(out)

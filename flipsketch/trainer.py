@@ -65,13 +65,21 @@ class Trainer:
         *,
         rank: int = 0,
         num_ranks: int = 1,
+        dtype: torch.dtype | None = None,
     ) -> None:
-        """Raises ValueError: the global batch cannot be shared out evenly."""
+        """Make a model trainable, in place.
+
+        Args:
+            dtype: that the networks compute in; by default the model's own.
+
+        Raises:
+            ValueError: the global batch cannot be shared out evenly.
+        """
         check_share(config, num_ranks)
         self.samples, self.config = samples, config
         self.rank, self.num_ranks = rank, num_ranks
         # Before the adapter, which has a dtype of its own.
-        denoiser = Denoiser(model, config)
+        denoiser = Denoiser(model, config, dtype)
         self.parameters = prepare(model, config)
         self.model = model
         self.optimizer, self.rate = make_optimizer(self.parameters, config)

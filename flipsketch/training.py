@@ -185,9 +185,11 @@ def rate_factor(step: int, config: TrainingConfig) -> float:
 class Denoiser(nn.Module):
     """The networks that are trained, as one module, whose gradients travel together."""
 
-    def __init__(self, model: VideoModel, config: TrainingConfig) -> None:
+    def __init__(
+        self, model: VideoModel, config: TrainingConfig, dtype: torch.dtype | None = None
+    ) -> None:
         super().__init__()
-        self.unet, self.dtype = model.unet, model.unet.dtype
+        self.unet, self.dtype = model.unet, dtype or model.unet.dtype
         self.text_encoder = model.text_encoder if config.train_text_encoder else None
 
     @property

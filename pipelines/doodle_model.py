@@ -287,6 +287,7 @@ class Making:
                 schedule="cosine",
                 seed=self.config.seed,
             ),
+            dtype="bfloat16",
             threads=self.config.threads,
             checkpoint_every=100,
             validate_every=200,

@@ -135,11 +135,11 @@ def test_the_vae_learns_and_its_latents_become_samples(corpus, tmp_path):
     assert training.draw().height == 4 * 16
 
     latents = encode_corpus(vae, corpus, tmp_path / "latents.npy", "cpu")
-    assert latents.shape == (6, 3, 4, 2, 2)
+    assert latents.shape == (6, 3, 4, 4, 4)
     np.testing.assert_array_equal(encode_corpus(vae, corpus, tmp_path / "latents.npy", ""), latents)
     clips = LatentWindows(latents, corpus.prompts, 3, 0.0)
     assert sorted(clips[position]["prompt"] for position in range(6)) == sorted(corpus.prompts)
-    assert clips[0]["latents"].shape == (4, 3, 2, 2)
+    assert clips[0]["latents"].shape == (4, 3, 4, 4)
     stills = LatentWindows(latents, corpus.prompts, 1, 0.5)
-    assert stills[7]["latents"].shape == (4, 1, 2, 2)
+    assert stills[7]["latents"].shape == (4, 1, 4, 4)
     assert {stills[position]["prompt"] == "" for position in range(20)} == {True, False}

@@ -71,12 +71,16 @@ def test_half_precision_learns_about_the_same_in_weights_of_float32(
     config = TrainingConfig(**{**vars(CONFIG), "method": method, "num_steps": 3})
     torch.set_num_threads(1)
     half = Trainer(load_model(tiny_folder, dtype=dtype), read(corpus), config)
+    mixed = Trainer(load_model(tiny_folder), read(corpus), config, dtype=dtype)
     whole = make_trainer(tiny_folder, corpus, config)
-    assert half.scaler.is_enabled() == (dtype == torch.float16)
-    for one, other in zip(half.steps(), whole.steps(), strict=True):
-        assert one.loss == pytest.approx(other.loss, rel=0.02)
-        assert one.grad_norm == pytest.approx(other.grad_norm, rel=0.1)
-    assert {parameter.dtype for parameter in half.parameters} == {torch.float32}
+    steps = list(whole.steps())
+    for trainer in (half, mixed):
+        assert trainer.scaler.is_enabled() == (dtype == torch.float16)
+        for one, other in zip(trainer.steps(), steps, strict=True):
+            assert one.loss != other.loss and one.loss == pytest.approx(other.loss, rel=0.02)
+            assert one.grad_norm == pytest.approx(other.grad_norm, rel=0.1)
+        assert {parameter.dtype for parameter in trainer.parameters} == {torch.float32}
+    assert {parameter.dtype for parameter in mixed.model.unet.parameters()} == {torch.float32}
 
 
 def test_steps_on_gradients_that_overflow_are_skipped(tiny_folder, corpus):
