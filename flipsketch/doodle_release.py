@@ -1,13 +1,11 @@
-"""The embedded model as it is shipped: half-precision weights, what the sampler should know, cards.
-
-Of the folder in which it was made, `release/` gets `doodle/`, `doodle-lora/` and `doodle-clip/`.
-"""
+"""The embedded models as they are shipped: half-precision weights, what the sampler should know,
+cards, and of the model `making.json`: the stages so far, for the card of what goes on from it."""
 
 import json
+import logging
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from safetensors.torch import load_file, save_file
@@ -15,8 +13,10 @@ from transformers import CLIPModel, CLIPTokenizer
 
 from flipsketch.checkpoints import load_newest
 from flipsketch.doodle_model import save_parts, write_sampling
-from flipsketch.model import load_model
+from flipsketch.model import find_embedded, load_model
 from flipsketch.storage import new_folder, open_folder
+
+log = logging.getLogger(__name__)
 
 CARD = """---
 license: cc0-1.0
@@ -72,24 +72,68 @@ class Stage:
     name: str
     trained_on: str
     batch: str
-    losses: list[float]
+    num_steps: int
+    loss: float
+    """Mean of the last tenth of the steps."""
 
 
-def read_losses(folder: Path) -> list[float]:
-    """Return the losses of a stage, from its newest checkpoint.
+def write_release(
+    folder: Path,
+    told: dict[str, tuple[str, str]],
+    *,
+    hardware: str,
+    subjects: tuple[str, ...],
+    start: str | None,
+) -> None:
+    """Write `release/` into the folder in which all was made: `doodle/`, `doodle-lora/` and, if it
+    was made there, `doodle-clip/`.
+
+    Args:
+        told: by stage, what it was trained on, and its batch.
+        start: model that was gone on from.
 
     Raises:
-        ValueError: it has none.
+        ValueError: the adapter was not trained.
     """
+    release = folder / "release"
+    shutil.rmtree(release, ignore_errors=True)
+    stages = {name: read_stage(folder / name, *facts) for name, facts in told.items()}
+    earlier = read_making(find_embedded(start)) if start is not None else []
+    own = [stage for name in ("vae", "images", "clips") if (stage := stages[name]) is not None]
+    write_model(folder / "clips" / "model", release / "doodle", hardware, subjects, earlier + own)
+    if (lora := stages["lora"]) is None:
+        raise ValueError(f"{folder}: no adapter; do the stage lora first")
+    write_lora(folder / "lora", release / "doodle-lora", hardware, lora)
+    if (clip := stages["clip"]) is not None:
+        write_clip(folder / "clip" / "model", release / "doodle-clip", hardware, clip)
+    num_bytes = sum(path.stat().st_size for path in release.rglob("*") if path.is_file())
+    log.info("%.1f MB -> %s", num_bytes / 1e6, release)
+
+
+def read_stage(folder: Path, trained_on: str, batch: str) -> Stage | None:
+    """Return what a stage came to, from its newest checkpoint; None if it was not done here."""
+    if not (folder / "checkpoints").exists():
+        return None
     _, state = load_newest(open_folder(str(folder)))
     if state is None:
-        raise ValueError(f"{folder}: no checkpoint; do the stage first")
+        return None
     if "losses" in state:
-        return state["losses"].tolist()
-    return [report[1] for report in state["history"]]
+        losses = state["losses"].tolist()
+    else:
+        losses = [report[1] for report in state["history"]]
+    last = losses[-max(1, len(losses) // 10) :]
+    return Stage(folder.name, trained_on, batch, len(losses), float(np.mean(last)))
 
 
-def write_model(source: Path, output: Path, facts: dict[str, Any], stages: list[Stage]) -> None:
+def read_making(model: Path) -> list[Stage]:
+    """Return the stages that a model has been through, as far as its folder tells."""
+    path = model / "making.json"
+    return [Stage(**stage) for stage in json.loads(path.read_text())] if path.exists() else []
+
+
+def write_model(
+    source: Path, output: Path, hardware: str, subjects: tuple[str, ...], stages: list[Stage]
+) -> None:
     """Write a model folder in half precision."""
     model = load_model(source)
     networks = (model.unet, model.vae, model.text_encoder)
@@ -97,11 +141,9 @@ def write_model(source: Path, output: Path, facts: dict[str, Any], stages: list[
     about = MODEL.format(
         channels=model.unet.config.in_channels,
         millions=millions,
-        num_subjects=len(facts["subjects"]),
-        subjects=", ".join(facts["subjects"]),
+        num_subjects=len(subjects),
+        subjects=", ".join(subjects),
     )
-    if facts["start"] is not None:
-        about += f" It began with the weights of `{facts['start']}` as it was before."
     for network in networks:
         network.half()
     for network in (model.unet, model.vae):
@@ -110,11 +152,13 @@ def write_model(source: Path, output: Path, facts: dict[str, Any], stages: list[
     with new_folder(output) as folder:
         write_sampling(folder)
         add_samples(folder, source.parent)
+        making = json.dumps([asdict(stage) for stage in stages], indent=1)
+        (folder / "making.json").write_text(making + "\n")
         # The index, which comes last, tells that the folder is whole.
-        save_parts(model, folder, fill_card("doodle", "diffusers", about, facts, stages))
+        save_parts(model, folder, fill_card("doodle", "diffusers", about, hardware, stages))
 
 
-def write_lora(source: Path, output: Path, facts: dict[str, Any], stages: list[Stage]) -> None:
+def write_lora(source: Path, output: Path, hardware: str, stage: Stage) -> None:
     """Write an adapter folder in half precision."""
     config = json.loads((source / "lora" / "unet" / "adapter_config.json").read_text())
     weights = load_file(source / "lora" / "unet" / "adapter_model.safetensors")
@@ -127,10 +171,12 @@ def write_lora(source: Path, output: Path, facts: dict[str, Any], stages: list[S
             folder / "unet" / "adapter_model.safetensors",
         )
         add_samples(folder, source)
-        (folder / "README.md").write_text(fill_card("doodle-lora", "peft", about, facts, stages))
+        (folder / "README.md").write_text(
+            fill_card("doodle-lora", "peft", about, hardware, [stage])
+        )
 
 
-def write_clip(source: Path, output: Path, facts: dict[str, Any], stages: list[Stage]) -> None:
+def write_clip(source: Path, output: Path, hardware: str, stage: Stage) -> None:
     """Write the scorer in half precision."""
     clip = CLIPModel.from_pretrained(source)
     size = clip.config.vision_config.image_size
@@ -143,13 +189,14 @@ def write_clip(source: Path, output: Path, facts: dict[str, Any], stages: list[S
         "image_std": [0.5] * 3,
     }
     millions = sum(parameter.numel() for parameter in clip.parameters()) / 1e6
-    about = CLIP.format(millions=millions, **facts["scorer"])
+    accuracy = json.loads((source / "accuracy.json").read_text())
+    about = CLIP.format(millions=millions, **accuracy)
     with new_folder(output) as folder:
         CLIPTokenizer.from_pretrained(source).save_pretrained(folder)
         (folder / "preprocessor_config.json").write_text(json.dumps(preparing, indent=1) + "\n")
         clip.half().save_pretrained(folder)
         add_samples(folder, source.parent)
-        card = fill_card("doodle-clip", "transformers", about, facts, stages, CLIP_USE)
+        card = fill_card("doodle-clip", "transformers", about, hardware, [stage], CLIP_USE)
         (folder / "README.md").write_text(card)
 
 
@@ -163,13 +210,13 @@ def fill_card(
     name: str,
     library: str,
     about: str,
-    facts: dict[str, Any],
+    hardware: str,
     stages: list[Stage],
     use: str = USE,
 ) -> str:
     lines = [
-        f"| {stage.name} | {stage.trained_on} | {len(stage.losses):,} | {stage.batch} | "
-        f"{np.mean(stage.losses[-max(1, len(stage.losses) // 10) :]):.4f} |"
+        f"| {stage.name} | {stage.trained_on} | {stage.num_steps:,} | {stage.batch} | "
+        f"{stage.loss:.4f} |"
         for stage in stages
     ]
     return CARD.format(
@@ -177,6 +224,6 @@ def fill_card(
         library=library,
         about=about,
         stages="\n".join(lines),
-        hardware=facts["hardware"],
+        hardware=hardware,
         use=use,
     )

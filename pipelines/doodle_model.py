@@ -5,23 +5,27 @@ import json
 import logging
 import os
 import platform
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
-from flipsketch.animation import RasterConfig
 from flipsketch.base_training import BaseStage
 from flipsketch.clip_training import BATCH_SIZE, CLIPTraining, make_clip
-from flipsketch.dataset import random_state
-from flipsketch.doodle_arrays import DoodleArrays, render_corpus, scribble
-from flipsketch.doodle_corpus import DoodlesConfig, make_doodles
+from flipsketch.doodle_arrays import DoodleArrays
+from flipsketch.doodle_lessons import (
+    DRAWN,
+    LINE_DRAWING,
+    NUM_FRAMES,
+    SIZE,
+    Corpus,
+    draw_corpus,
+    draw_scribbles,
+)
 from flipsketch.doodle_model import (
     make_scheduler,
     make_text_encoder,
@@ -29,43 +33,19 @@ from flipsketch.doodle_model import (
     make_unet,
     save_parts,
 )
-from flipsketch.doodle_release import Stage, read_losses, write_clip, write_lora, write_model
-from flipsketch.doodles import Look
+from flipsketch.doodle_release import write_release
 from flipsketch.latent_arrays import encode_corpus
 from flipsketch.learning import learn
 from flipsketch.model import VideoModel, load_model
 from flipsketch.storage import new_folder, open_folder
-from flipsketch.training import TrainingConfig
 from flipsketch.vae_training import BATCH_SIZE as VAE_BATCH_SIZE
 from flipsketch.vae_training import make_vae
+from pipelines.doodle_adapter import train_adapter
 from pipelines.doodle_stages import train_base_on, train_vae
-from pipelines.executor import ExecutorConfig
-from pipelines.rasterize import RasterizeConfig, make_training_shards
 from pipelines.together import train_together
-from pipelines.train import TrainConfig, train
 
 log = logging.getLogger(__name__)
 
-SIZE, NUM_FRAMES = 64, 10
-SUBJECTS: tuple[str, ...] = (
-    *("ball", "balloon", "bird", "boat", "butterfly", "car", "cat", "dog", "fish", "flower"),
-    *("heart", "person", "rocket", "star", "sun", "tree"),
-)
-"""What the VAE and the scorer see."""
-DRAWN = ("ball", "balloon", "bird", "boat", "car", "fish", "flower", "person")
-DEEDS = (
-    *("bob", "bounce", "down", "drift-left", "drift-right", "drive-left", "drive-right", "fall"),
-    *("flap", "fly-left", "fly-right", "jump", "open", "rock", "roll-left", "roll-right"),
-    *("sail-left", "sail-right", "sway", "swim-left", "swim-right", "up", "wag", "walk-left"),
-    *("walk-right", "wave"),
-)
-VARIETY = 0.3
-"""What the base model and its adapter learn to draw: half as many subjects, half of what each can
-do, and in shapes that differ less."""
-Corpus = Literal["filled", "sketch", "plain", "drawings"]
-LINE_DRAWING = "line drawing: "
-"""Before the prompts of the sketches among what the base model learns: as a model of full size has
-seen sketches, but draws them only when asked to."""
 StageName = Literal["vae", "images", "clips", "lora", "clip", "release"]
 STAGES: tuple[StageName, ...] = ("vae", "images", "clips", "lora", "clip", "release")
 
@@ -129,34 +109,8 @@ class Making:
         self.deadline = time.monotonic() + 60 * config.minutes
 
     def corpus(self, name: Corpus) -> DoodleArrays:
-        looks: dict[Corpus, Look] = {
-            "filled": "filled",
-            "sketch": "sketch",
-            "plain": "plain",
-            "drawings": "sketch",
-        }
-        is_easy = name in ("plain", "drawings")
-        return render_corpus(
-            self.folder / "arrays",
-            name,
-            seed=list(looks).index(name) + 1,
-            num_clips=self.config.num_clips // (2 if looks[name] == "sketch" else 1),
-            num_frames=NUM_FRAMES,
-            size=SIZE,
-            look=looks[name],
-            subjects=DRAWN if is_easy else SUBJECTS,
-            motions=DEEDS if is_easy else (),
-            variety=VARIETY if is_easy else 1.0,
-            workers=self.config.threads,
-        )
-
-    def draw_scribbles(self) -> None:
-        path = self.folder / "arrays" / "scribbles.npy"
-        if not path.exists():
-            drawn = np.stack([scribble(random_state(7, index), SIZE) for index in range(6000)])
-            unfinished = path.with_name(".scribbles.npy")
-            np.save(unfinished, drawn)
-            unfinished.rename(path)
+        config = self.config
+        return draw_corpus(self.folder / "arrays", name, config.num_clips, config.threads)
 
     def make_vae(self) -> bool:
         config, output = self.config, self.folder / "vae" / "model"
@@ -174,7 +128,7 @@ class Making:
             vae = make_vae(SIZE, config.latent_channels)
         self.corpus("sketch")
         self.corpus("plain")
-        self.draw_scribbles()
+        draw_scribbles(self.folder / "arrays")
         self.share_out(
             VAE_BATCH_SIZE,
             train_vae,
@@ -247,54 +201,17 @@ class Making:
             save_parts(model, out, "A beginning.\n")
 
     def make_lora(self) -> bool:
-        """The sketch adapter, by the project's own jobs."""
-        doodles, shards = self.folder / "lora-doodles", self.folder / "lora-shards"
-        make_doodles(
-            DoodlesConfig(
-                output=str(doodles),
-                num_animations=self.config.lora_clips,
-                num_frames=NUM_FRAMES,
-                seed=3,
-                subjects=DRAWN,
-                motions=DEEDS,
-                variety=VARIETY,
-                workers=self.config.threads,
-            )
+        """The sketch adapter."""
+        config = self.config
+        return train_adapter(
+            self.folder / "clips" / "model",
+            self.folder,
+            num_clips=config.lora_clips,
+            num_steps=config.lora_steps,
+            validation_steps=config.validation_steps,
+            threads=config.threads,
+            seed=config.seed,
         )
-        local = ExecutorConfig(executor="local")
-        rasterize = RasterizeConfig(
-            animations=str(doodles),
-            output=str(shards),
-            raster=RasterConfig(size=SIZE),
-            licence="cc0-1.0",
-            executor=local,
-        )
-        if make_training_shards(rasterize) != 0:
-            return False
-        training = TrainConfig(
-            shards=str(shards),
-            model=str(self.folder / "clips" / "model"),
-            output=str(self.folder / "lora"),
-            training=TrainingConfig(
-                target_set="all",
-                num_steps=self.config.lora_steps,
-                global_batch_size=8,
-                batch_size=8,
-                num_frames=NUM_FRAMES,
-                clear_first_frame=0.5,
-                learning_rate=1e-3,
-                warmup_steps=min(50, self.config.lora_steps // 2),
-                schedule="cosine",
-                seed=self.config.seed,
-            ),
-            dtype="bfloat16",
-            threads=self.config.threads,
-            checkpoint_every=100,
-            validate_every=200,
-            validation_steps=self.config.validation_steps,
-            executor=local,
-        )
-        return train(training) == 0
 
     def make_clip(self) -> bool:
         """The scorer."""
@@ -330,37 +247,17 @@ class Making:
     def make_release(self) -> bool:
         """What is shipped; an earlier release of this folder gives way to it."""
         config, folder = self.config, self.folder
-        facts = {
-            "subjects": DRAWN,
-            "hardware": describe_hardware(self.device, config.threads),
-            "start": config.start,
-        }
         both = "frames of doodles in both looks"
         base = f"{config.num_clips:,} doodles in colours and {config.num_clips // 2:,} sketches"
-        table = {
+        told = {
             "vae": (f"{both}, and scribbles", "12 frames"),
             "images": (f"{base}, frame by frame", "32 frames"),
             "clips": (f"{base}, half of them with a clearer first frame", "8 clips"),
             "lora": (f"{config.lora_clips:,} sketch doodles, half as above", "8 clips"),
             "clip": (both, f"{BATCH_SIZE} frames"),
         }
-        # One that was taken over from another model, or is not done, has no losses.
-        stages = {
-            name: Stage(name, *told, read_losses(folder / name))
-            for name, told in table.items()
-            if (folder / name / "checkpoints").exists()
-        }
-        release = folder / "release"
-        shutil.rmtree(release, ignore_errors=True)
-        base_stages = [stages[name] for name in ("vae", "images", "clips") if name in stages]
-        write_model(folder / "clips" / "model", release / "doodle", facts, base_stages)
-        write_lora(folder / "lora", release / "doodle-lora", facts, [stages["lora"]])
-        if "clip" in stages:
-            scorer = folder / "clip" / "model"
-            facts["scorer"] = json.loads((scorer / "accuracy.json").read_text())
-            write_clip(scorer, release / "doodle-clip", facts, [stages["clip"]])
-        num_bytes = sum(path.stat().st_size for path in release.rglob("*") if path.is_file())
-        log.info("%.1f MB -> %s", num_bytes / 1e6, release)
+        hardware = describe_hardware(self.device, config.threads)
+        write_release(folder, told, hardware=hardware, subjects=DRAWN, start=config.start)
         return True
 
 

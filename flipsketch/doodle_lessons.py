@@ -1,0 +1,71 @@
+"""What the embedded models are taught: doodles of some subjects and deeds, as arrays on disk."""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from flipsketch.dataset import random_state
+from flipsketch.doodle_arrays import DoodleArrays, render_corpus, scribble
+from flipsketch.doodles import Look
+
+SIZE, NUM_FRAMES = 64, 10
+SUBJECTS: tuple[str, ...] = (
+    *("ball", "balloon", "bird", "boat", "butterfly", "car", "cat", "dog", "fish", "flower"),
+    *("heart", "person", "rocket", "star", "sun", "tree"),
+)
+"""What the VAE and the scorer see."""
+DRAWN = ("ball", "balloon", "bird", "boat", "car", "fish", "flower", "person")
+DEEDS = (
+    *("bob", "bounce", "down", "drift-left", "drift-right", "drive-left", "drive-right", "fall"),
+    *("flap", "fly-left", "fly-right", "jump", "open", "rock", "roll-left", "roll-right"),
+    *("sail-left", "sail-right", "sway", "swim-left", "swim-right", "up", "wag", "walk-left"),
+    *("walk-right", "wave"),
+)
+VARIETY = 0.3
+"""What the base model and its adapter learn to draw: half as many subjects, half of what each can
+do, and in shapes that differ less."""
+Corpus = Literal["filled", "sketch", "plain", "drawings"]
+LINE_DRAWING = "line drawing: "
+"""Before the prompts of the sketches among what the base model learns: as a model of full size has
+seen sketches, but draws them only when asked to."""
+LOOKS: dict[Corpus, Look] = {
+    "filled": "filled",
+    "sketch": "sketch",
+    "plain": "plain",
+    "drawings": "sketch",
+}
+"""Of the corpora; the base model sees the last two, the VAE and the scorer the others as well."""
+NUM_SCRIBBLES = 6000
+
+
+def draw_corpus(folder: Path, name: Corpus, num_clips: int, workers: int) -> DoodleArrays:
+    """Return a corpus, drawn if it is not in the folder.
+
+    Args:
+        num_clips: in colours; of sketches there are half as many.
+    """
+    is_easy = name in ("plain", "drawings")
+    return render_corpus(
+        folder,
+        name,
+        seed=list(LOOKS).index(name) + 1,
+        num_clips=num_clips // (2 if LOOKS[name] == "sketch" else 1),
+        num_frames=NUM_FRAMES,
+        size=SIZE,
+        look=LOOKS[name],
+        subjects=DRAWN if is_easy else SUBJECTS,
+        motions=DEEDS if is_easy else (),
+        variety=VARIETY if is_easy else 1.0,
+        workers=workers,
+    )
+
+
+def draw_scribbles(folder: Path) -> None:
+    """Draw `scribbles.npy`, uint8 (N, H, W, 3), if it is not in the folder."""
+    path = folder / "scribbles.npy"
+    if not path.exists():
+        drawn = np.stack([scribble(random_state(7, index), SIZE) for index in range(NUM_SCRIBBLES)])
+        unfinished = path.with_name(".scribbles.npy")
+        np.save(unfinished, drawn)
+        unfinished.rename(path)
