@@ -60,7 +60,7 @@ class DoodleModelConfig:
     """Stop after so many, to go on another time; the adapter's training runs to its end."""
     start: str | None = None
     """Model to go on from, by folder or name (doodle): with its VAE, and its base model to begin
-    with; by default all is made from nothing."""
+    with; take another seed than it had. By default all is made from nothing."""
     device: Literal["cpu", "cuda"] | None = None
     """By default the GPU if there is one."""
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
