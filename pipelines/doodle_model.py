@@ -117,11 +117,8 @@ class Making:
         if output.exists():
             return True
         if config.start is not None:
-            model = load_model(config.start)
-            with new_folder(self.folder / "new") as out:
-                save_parts(model, out, "A beginning.\n")
             with new_folder(output) as out:
-                model.vae.save_pretrained(out)
+                load_model(config.start).vae.save_pretrained(out)
             return True
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
@@ -174,9 +171,7 @@ class Making:
                 encode_corpus(vae.eval().to(self.device), corpus, path, self.device)
         prompts = plain.prompts + [LINE_DRAWING + prompt for prompt in drawings.prompts]
         if not start.exists():
-            seen = (prompts, self.corpus("filled").prompts, self.corpus("sketch").prompts)
-            every_prompt = sorted({prompt for some in seen for prompt in some})
-            self.write_new_model(vae.cpu(), every_prompt, start)
+            self.write_start(vae.cpu(), prompts, start)
         stage = BaseStage(
             num_frames=num_frames,
             num_steps=num_steps,
@@ -189,15 +184,21 @@ class Making:
         )
         return output.exists()
 
-    def write_new_model(self, vae: AutoencoderKL, prompts: list[str], output: Path) -> None:
-        """Write a model with a VAE, that has yet to learn what else it needs for the prompts."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.config.seed)
-            tokenizer = make_tokenizer(prompts)
-            encoder = make_text_encoder(tokenizer)
-            unet = make_unet(SIZE // 4, self.config.latent_channels)
-        with new_folder(output) as out:
+    def write_start(self, vae: AutoencoderKL, prompts: list[str], output: Path) -> None:
+        """Write what the base model begins with: the one to go on from, or one that has yet to
+        learn all but the VAE."""
+        if self.config.start is not None:
+            model = load_model(self.config.start)
+        else:
+            seen = (prompts, self.corpus("filled").prompts, self.corpus("sketch").prompts)
+            every_prompt = sorted({prompt for some in seen for prompt in some})
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(self.config.seed)
+                tokenizer = make_tokenizer(every_prompt)
+                encoder = make_text_encoder(tokenizer)
+                unet = make_unet(SIZE // 4, self.config.latent_channels)
             model = VideoModel(unet, vae, encoder, tokenizer, make_scheduler())
+        with new_folder(output) as out:
             save_parts(model, out, "A beginning.\n")
 
     def make_lora(self) -> bool:
