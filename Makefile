@@ -1,5 +1,6 @@
 MANIFEST ?= data/manifests/demo.jsonl
-MODEL ?= out/models/tiny
+MODEL ?= doodle
+LORA ?= $(if $(filter doodle,$(MODEL)),doodle-lora)
 OUT ?= out/clips
 ANIMATIONS ?= data/animations
 SHARDS ?= out/shards
@@ -23,15 +24,24 @@ install: .venv/installed ## Install everything into .venv (pip, pinned by constr
 	$(BIN)/pip install --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-demo: install $(MODEL) ## Animate the sketches in data/ and show the result
-	$(BIN)/python jobs/animate_manifest.py --manifest data/manifests/demo.jsonl --model $(MODEL) \
-		--output out/demo --num-inference-steps 5 $(ARGS)
-	$(BIN)/python jobs/preview.py --corpus out/demo --output out/demo-preview.png --gifs out/demo-gifs
-	@echo "The weights of $(MODEL) are random: the clips show that everything runs, not what a"
-	@echo "trained model draws. Look at out/demo-preview.png and out/demo-gifs/."
+demo: install ## Draw, rasterize, fine-tune, animate and show, with the model that comes along
+	$(BIN)/python jobs/make_doodles.py --output out/demo/doodles --num-animations 32 --num-frames 10
+	$(BIN)/python jobs/make_shards.py --animations out/demo/doodles --output out/demo/shards --size 64 \
+		--rows-per-shard 8 --executor local
+	$(BIN)/python jobs/train_lora.py --shards out/demo/shards --model doodle --lora doodle-lora \
+		--target-set all --num-steps 20 --num-validation 1 --validation-steps 10 \
+		--output out/demo/train --executor local
+	$(BIN)/python jobs/animate_manifest.py --manifest data/manifests/demo.jsonl --model doodle \
+		--lora doodle-lora --output out/demo/clips $(ARGS)
+	$(BIN)/python jobs/preview.py --corpus out/demo/clips --output out/demo/preview.png \
+		--num-clips 100 --gifs out/demo/gifs
+	$(BIN)/python jobs/preview.py --corpus out/demo/clips --output out/demo/six.png \
+		--ids bird-fly fish-swim car ball cat-jump flower
+	@echo "Look at out/demo/preview.png (each sketch beside its frames) and at out/demo/gifs/."
 
-animate: install $(MODEL) ## Animate MANIFEST with MODEL into OUT (more settings in ARGS)
-	$(BIN)/python jobs/animate_manifest.py --manifest $(MANIFEST) --model $(MODEL) --output $(OUT) $(ARGS)
+animate: install ## Animate MANIFEST with MODEL and LORA into OUT (more settings in ARGS)
+	$(BIN)/python jobs/animate_manifest.py --manifest $(MANIFEST) --model $(MODEL) --output $(OUT) \
+		$(if $(LORA),--lora $(LORA)) $(ARGS)
 
 report: install ## Score the corpus in OUT and write OUT/report.html, a page to look at it with
 	$(BIN)/python jobs/evaluate.py --corpus $(OUT) $(ARGS)
@@ -46,19 +56,16 @@ shards: install ## Rasterize ANIMATIONS (folder or archive) into SHARDS to train
 doodles: install ## Draw animations of our own into out/doodles (how many and which in ARGS)
 	$(BIN)/python jobs/make_doodles.py --output out/doodles $(ARGS)
 
-train: install $(MODEL) $(TRAINING_SHARDS)/README.md ## Train an adapter for MODEL on TRAINING_SHARDS, STEPS long, into out/train
+train: install $(TRAINING_SHARDS)/README.md ## Train an adapter for MODEL on TRAINING_SHARDS, STEPS long, into out/train
 	$(BIN)/python jobs/train_lora.py --shards $(TRAINING_SHARDS) --model $(MODEL) --output out/train \
 		--num-steps $(STEPS) $(ARGS)
 
 out/training-shards/README.md: | install
 	$(BIN)/python jobs/make_doodles.py --output out/training-doodles --num-animations 200
 	$(BIN)/python jobs/make_shards.py --animations out/training-doodles --output out/training-shards \
-		--size 32 --rows-per-shard 25 --executor local
+		--size 64 --rows-per-shard 25 --executor local
 
-out/models/tiny: | install
-	$(BIN)/python -m flipsketch.tiny $@
-
-doodle-model: install ## Train a small model of our own, its adapter and its scorer (hours on a CPU)
+doodle-model: install ## Train a model as doodle anew, its adapter and its scorer (hours on a CPU)
 	$(BIN)/python jobs/make_doodle_model.py --output out/doodle-model $(ARGS)
 
 test: install ## Run the tests, but for the slow ones

@@ -13,11 +13,9 @@ from tyro.conf import Positional, arg
 
 from flipsketch.clip import encode_filmstrip, encode_gif
 from flipsketch.command_line import parse
-from flipsketch.model import DTYPES, load_model, quiet_libraries
+from flipsketch.model import DTYPES, EMBEDDED_MODEL, choose_lora, load_model, quiet_libraries
 from flipsketch.sampling import SamplingConfig, animate
 from flipsketch.sketch import load_sketch
-
-PAPER_MODEL = "damo-vilab/text-to-video-ms-1.7b"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,10 +26,11 @@ class OneConfig:
     """What it does."""
     output: Annotated[Path, arg(aliases=["-o"])]
     """*.gif, or *.png for a filmstrip."""
-    model: str = PAPER_MODEL
-    """Folder in diffusers' layout, or a name on the Hugging Face Hub."""
+    model: str = EMBEDDED_MODEL
+    """Folder in diffusers' layout, or a name: of the model that comes with this project, or on the
+    Hugging Face Hub (damo-vilab/text-to-video-ms-1.7b is the paper's)."""
     lora: str | None = None
-    """Adapter folder."""
+    """Adapter folder or name; by default doodle's own with doodle, none with others."""
     seed: int = 0
     """Of the noise."""
     device: Literal["cuda", "cpu"] | None = None
@@ -50,7 +49,8 @@ def main(config: OneConfig) -> None:
     dtype = config.dtype or ("bfloat16" if device == "cuda" else "float32")
     # The drawing first: a bad one should not wait for the model.
     load_sketch(config.sketch, 64)
-    model = load_model(config.model, lora=config.lora, device=device, dtype=DTYPES[dtype])
+    lora = choose_lora(config.model, config.lora)
+    model = load_model(config.model, lora=lora, device=device, dtype=DTYPES[dtype])
     sketch = load_sketch(config.sketch, model.size)
     (clip,) = animate(model, [sketch], [config.prompt], [config.seed], config.sampling)
     config.output.parent.mkdir(parents=True, exist_ok=True)

@@ -47,10 +47,10 @@ MODEL = (
     "64 x 64, latents of {channels} x 16 x 16, 10 frames, {millions:.1f} M parameters, velocity "
     "prediction. It knows {num_subjects} subjects and how they move: {subjects}. By itself it "
     "draws in colours, and lines only for prompts that begin with `line drawing:`; `doodle-lora` "
-    "makes it draw sketches. It is still being trained: shapes are rough, and a clip does not keep "
-    "to one of them; `jobs/make_doodle_model.py --start doodle` trains it longer. It is there so "
-    "that everything can be tried, tested and measured without a download; for a corpus take a "
-    "model of full size."
+    "makes it draw sketches. Trained on little, it draws roughly, and what it does not know "
+    "it turns into what it does; `jobs/make_doodle_model.py --start doodle --image-steps 0` trains "
+    "it longer. It is there so that everything can be tried, tested and measured without a "
+    "download; for a corpus take a model of full size."
 )
 LORA = (
     "The adapter (rank {rank}) that makes `doodle` draw black strokes on white, trained by "

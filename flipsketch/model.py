@@ -22,6 +22,7 @@ from flipsketch.storage import new_folder
 log = logging.getLogger(__name__)
 
 EMBEDDED = Path(__file__).parent.parent / "data" / "models"
+EMBEDDED_MODEL, EMBEDDED_LORA = "doodle", "doodle-lora"
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 DTYPES = {
     "float64": torch.float64,
@@ -209,6 +210,14 @@ def find_embedded(name: str | Path) -> Path:
     embedded = EMBEDDED / name
     is_name = Path(name).name == str(name)
     return embedded if is_name and embedded.is_dir() and not Path(name).exists() else Path(name)
+
+
+def choose_lora(model: str | Path, lora: str | None) -> str | None:
+    """Return the adapter to load with a model: the given one, none if it is empty, and by default
+    the one that comes with this project's own model."""
+    if lora is None and str(model) == EMBEDDED_MODEL:
+        return EMBEDDED_LORA
+    return lora or None
 
 
 def find_model(path_or_hub_name: str | Path, parts: tuple[str, ...] = PARTS) -> Path:

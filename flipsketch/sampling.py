@@ -48,6 +48,9 @@ class SamplingConfig:
     """Compose in the spatial layers (the sketch's queries in the first frames)."""
     compose_temporal: bool = True
     """Compose in the temporal layers (all frames on the sketch's key)."""
+    hold_sketch: bool = False
+    """Keep frame 0 on the path of the inverted sketch, which guidance would lead it from. Not in
+    the paper; for small models, whose first frame is not the sketch otherwise."""
     sketch_range: Literal["signed", "unit"] = "signed"
     """Pixel range in which the VAE is given the sketch: [-1, 1], or [0, 1] to reproduce the
     published checkpoint."""
@@ -158,16 +161,17 @@ def sample_latents(
             if composing:
                 with attention.recording():
                     reference_pred = predict_noise(unet, reference_latents, t, null_embeds)
-            if aligning:
+            if aligning or (config.hold_sketch and not composing):
                 # A stream of one frame has been predicted already.
                 if composing and num_reference_frames == 1:
                     target = reference_pred
                 else:
                     target = predict_noise(unet, reference_frame, t, null_embeds)
+            if aligning:
                 latents = align_frames(unet, latents, reference_frame, target, t, prompt_embeds)
             if composing:
                 reference_latents = scheduler.step(reference_pred, t, reference_latents).prev_sample
-            elif aligning:
+            elif aligning or config.hold_sketch:
                 reference_latents = scheduler.step(target, t, reference_frame).prev_sample
 
             with attention.composing() if composing else nullcontext():
@@ -178,6 +182,8 @@ def sample_latents(
                     noise_pred - noise_pred_uncond
                 )
             latents = scheduler.step(noise_pred, t, latents).prev_sample
+            if config.hold_sketch:
+                latents[:, :, :1] = reference_latents[:, :, :1]
     return latents
 
 

@@ -4,8 +4,8 @@ r"""Animate a manifest of sketches and prompts: clips in WebDataset shards, meta
 Exits with 1 when more rows failed than --max-failures, after saving the rest. The same command
 goes on with an interrupted run.
 
-    python jobs/animate_manifest.py --manifest data/manifests/demo.jsonl --model out/models/tiny \
-        --output out/clips
+    python jobs/animate_manifest.py --manifest data/manifests/demo.jsonl --model doodle \
+        --lora doodle-lora --output out/clips
 """
 
 import sys

@@ -3,8 +3,7 @@ r"""Animate a manifest in several ways, score them, and print one table: the pap
 
 Each run is a corpus of its own. The same command goes on with an interrupted one.
 
-    python jobs/compare.py --manifest data/manifests/demo.jsonl --model out/models/tiny \
-        --output out/compare
+    python jobs/compare.py --manifest data/manifests/demo.jsonl --output out/compare
 """
 
 import sys

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 r"""Add an adapter to the weights of a model: a model folder that needs no adapter.
 
-    python jobs/merge_lora.py --model out/models/tiny --lora out/train/lora \
+    python jobs/merge_lora.py --model doodle --lora out/train/lora \
         --output out/models/merged
 """
 

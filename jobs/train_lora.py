@@ -3,7 +3,7 @@ r"""Train a LoRA adapter (or all weights) of a text-to-video model on shards of 
 
 The same command goes on with an interrupted run.
 
-    python jobs/train_lora.py --shards out/shards --model out/models/tiny --output out/train \
+    python jobs/train_lora.py --shards out/shards --model doodle --output out/train \
         --num-steps 100
 """
 

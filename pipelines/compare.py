@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from flipsketch.model import EMBEDDED_MODEL, choose_lora
 from flipsketch.sampling import SamplingConfig, model_defaults
 from flipsketch.score_summary import SCORES, ScoreSummary
 from flipsketch.shard import committed_shards, read_metadata
@@ -53,10 +54,10 @@ class CompareConfig:
     settings of the sampler."""
     output: str
     """Folder of the runs' corpora and of the tables."""
-    model: str
+    model: str = EMBEDDED_MODEL
     """Model of the runs that name none."""
     lora: str | None = None
-    """Adapter of the runs that name none."""
+    """Adapter of the runs that name none; by default doodle's own with doodle."""
     clip_model: str = "doodle-clip"
     """Scorer of frames: a folder with a CLIPModel, or a name on the Hugging Face Hub."""
     xclip_model: str | None = None
@@ -166,7 +167,7 @@ def carry_out(config: CompareConfig, run: NamedRun) -> tuple[dict[str, Any], int
         AnimateConfig(
             manifest=config.manifest,
             model=model,
-            lora=(config.lora if run.lora is None else run.lora) or None,
+            lora=choose_lora(model, config.lora if run.lora is None else run.lora),
             method=run.method,
             output=corpus,
             sampling=sampling,
