@@ -1,13 +1,12 @@
 """The embedded base model's training: UNet and text encoder together, on doodles in colours."""
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from diffusers.models.attention_processor import AttnProcessor
 from PIL import Image
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from flipsketch.doodle_model import save_parts, write_sampling
 from flipsketch.latent_arrays import LatentWindows
@@ -70,7 +69,8 @@ def train_base(
         global_batch_size=stage.batch_size,
         batch_size=stage.batch_size // num_ranks,
         num_frames=stage.num_frames,
-        clear_first_frame=0.5 if stage.num_frames > 1 else 0.0,
+        inverted_first_frame=0.6 if stage.num_frames > 1 else 0.0,
+        reference_share=0.1 if stage.num_frames > 1 else 0.0,
         learning_rate=stage.learning_rate,
         warmup_steps=min(200, stage.num_steps // 2),
         schedule="cosine",
@@ -87,9 +87,10 @@ def train_base(
             return draw_from_text(model, stage.num_frames)
 
     learnt = open_folder(str(folder))
-    # A processor takes a fused kernel for attention, which is slow on so few tokens.
-    with sdpa_kernel(SDPBackend.MATH) if device == "cpu" else nullcontext():
-        losses = learn(learnt, trainer, stage.num_steps, deadline=deadline, draw=draw)
+    if device == "cpu":
+        # A fused kernel is slow on so few tokens: a step took 1.15 times as long.
+        model.unet.set_attn_processor(AttnProcessor())
+    losses = learn(learnt, trainer, stage.num_steps, deadline=deadline, draw=draw)
     if rank == 0 and len(losses) == stage.num_steps:
         with trainer.averaged(), new_folder(folder / "model") as out:
             write_sampling(out)

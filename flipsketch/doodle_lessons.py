@@ -43,14 +43,14 @@ def draw_corpus(folder: Path, name: Corpus, num_clips: int, workers: int) -> Doo
     """Return a corpus, drawn if it is not in the folder.
 
     Args:
-        num_clips: in colours; of sketches there are half as many.
+        num_clips: of `filled` and `drawings`; the others have half as many.
     """
     is_easy = name in ("plain", "drawings")
     return render_corpus(
         folder,
         name,
         seed=list(LOOKS).index(name) + 1,
-        num_clips=num_clips // (2 if LOOKS[name] == "sketch" else 1),
+        num_clips=num_clips if name in ("filled", "drawings") else num_clips // 2,
         num_frames=NUM_FRAMES,
         size=SIZE,
         look=LOOKS[name],

@@ -13,6 +13,13 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import Dataset
 
+from flipsketch.dataset import random_state
+from flipsketch.first_frames import (
+    NUM_INVERSION_STEPS,
+    copy_first_frames,
+    draw_rows,
+    invert_first_frames,
+)
 from flipsketch.latents import to_pixels
 from flipsketch.model import VideoModel
 from flipsketch.training import (
@@ -22,7 +29,6 @@ from flipsketch.training import (
     RunningMean,
     TrainingConfig,
     check_share,
-    clear_first_frames,
     denoising_losses,
     draw_noise,
     make_optimizer,
@@ -87,6 +93,7 @@ class Trainer:
         is_full = config.method == "full"
         self.mean = RunningMean(self.parameters, config.ema_decay) if is_full else None
         self.num_done = 0
+        self.inner_denoiser = denoiser
         self.denoiser: nn.Module = denoiser
         self.distributed: DistributedDataParallel | None = None
         if num_ranks > 1:
@@ -185,7 +192,6 @@ class Trainer:
         else:
             pixels = torch.cat([to_pixels(sample["frames"]) for sample in samples])
             latents = model.encode(pixels.to(model.device))
-        prompts = [sample["prompt"] for sample in samples]
         noise, timesteps = draw_noise(
             positions,
             tuple(latents.shape[1:]),
@@ -194,15 +200,33 @@ class Trainer:
         )
         batch = Batch(
             latents,
-            model.tokenize(prompts)
-            if self.config.train_text_encoder
-            else model.encode_prompts(prompts),
+            self.prepare_prompts([sample["prompt"] for sample in samples]),
             noise.to(model.device),
             timesteps.to(model.device),
         )
-        if share := self.config.clear_first_frame:
-            return clear_first_frames(batch, positions, share, model.scheduler, self.config.seed)
-        return batch
+        return self.replace_first_frames(batch, positions)
+
+    def prepare_prompts(self, prompts: list[str]) -> Tensor:
+        if self.config.train_text_encoder:
+            return self.model.tokenize(prompts)
+        return self.model.encode_prompts(prompts)
+
+    def replace_first_frames(self, batch: Batch, positions: list[int]) -> Batch:
+        """Have some samples begin as the sampler does."""
+        config, scheduler = self.config, self.model.scheduler
+        inverted = draw_rows(positions, config.inverted_first_frame, config.seed, 11)
+        copied = draw_rows(positions, config.reference_share, config.seed, 13)
+        if not len(inverted) and not len(copied):
+            return batch
+        null_prompts = self.prepare_prompts([""])
+        if len(inverted):
+            # The same for all of a step, whichever process and batch they are in.
+            random = random_state(config.seed, 12, positions[0] // config.global_batch_size)
+            offset = random.randint(scheduler.config.num_train_timesteps // NUM_INVERSION_STEPS)
+            batch = invert_first_frames(
+                batch, inverted, self.inner_denoiser, scheduler, null_prompts, offset
+            )
+        return copy_first_frames(batch, copied, null_prompts) if len(copied) else batch
 
     @property
     def means(self) -> list[Tensor]:

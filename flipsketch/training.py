@@ -8,7 +8,7 @@ share it and wherever it was interrupted.
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -58,9 +58,12 @@ class TrainingConfig:
     """Frames of a training window."""
     prompt_dropout: float = 0.1
     """Share of the samples that see the empty prompt, which guidance needs."""
-    clear_first_frame: float = 0.0
-    """Share of the samples whose first frame is noised less than the rest, so that the others learn
-    to follow it; the paper's training has none."""
+    inverted_first_frame: float = 0.0
+    """Share of the samples whose first frame is on the path of its own DDIM inversion, as the
+    sampler's is, so that the others learn to follow it; the paper's training has none."""
+    reference_share: float = 0.0
+    """Share of the samples that are what the sampler calls the reference: the first frame over and
+    over, its noise too, without a prompt; the paper's training has none."""
     ema_decay: float = 0.999
     """Of the running mean of the weights that is saved by the method 'full'."""
     seed: int = 0
@@ -78,10 +81,9 @@ class TrainingConfig:
         for name in ("learning_rate", "max_grad_norm", "alpha"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be more than 0, got {getattr(self, name)}")
-        if not 0 <= self.clear_first_frame <= 1:
-            raise ValueError(
-                f"clear_first_frame is a share from 0 to 1, got {self.clear_first_frame}"
-            )
+        for name in ("prompt_dropout", "inverted_first_frame", "reference_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is a share from 0 to 1, got {getattr(self, name)}")
         if not 0 <= self.ema_decay < 1:
             raise ValueError(f"ema_decay must lie in [0, 1), got {self.ema_decay}")
         if not 0 <= self.warmup_steps <= self.num_steps:
@@ -236,34 +238,6 @@ def draw_noise(
         noise.append(random.standard_normal(shape).astype(np.float32))
         timesteps.append(int(random.randint(num_timesteps)))
     return torch.from_numpy(np.stack(noise)), torch.tensor(timesteps)
-
-
-def clear_first_frames(
-    batch: Batch, positions: list[int], share: float, scheduler: DDIMScheduler, seed: int
-) -> Batch:
-    """Return a batch in which, of a share of the samples, frame 0 has less noise than the rest.
-
-    Its noise level is that of an earlier timestep, drawn uniformly. The UNet is told one timestep
-    for all frames, so frame 0's target is the noise (or velocity) from which a step at that
-    timestep finds the clean frame. Frames with noise levels of their own are the idea of Diffusion
-    Forcing (Chen et al., 2024).
-
-    Args:
-        positions: of the samples; each row is drawn by its position alone.
-    """
-    alphas = scheduler.alphas_cumprod.double()
-    noise = batch.noise.clone()
-    for row, position in enumerate(positions):
-        random = random_state(seed, 11, position)
-        if random.random_sample() >= share:
-            continue
-        timestep = int(batch.timesteps[row])
-        earlier = alphas[random.randint(timestep + 1)]
-        signal = (earlier.sqrt() - alphas[timestep].sqrt()) / (1 - alphas[timestep]).sqrt()
-        rest = ((1 - earlier) / (1 - alphas[timestep])).sqrt()
-        clean = batch.latents[row, :, 0]
-        noise[row, :, 0] = float(signal) * clean + float(rest) * batch.noise[row, :, 0]
-    return replace(batch, noise=noise)
 
 
 def denoising_losses(denoiser: nn.Module, scheduler: DDIMScheduler, batch: Batch) -> Tensor:

@@ -65,8 +65,8 @@ class DoodleModelConfig:
     """By default the GPU if there is one."""
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
     """CPU threads, and processes that draw."""
-    num_clips: int = 6400
-    """Doodles in colours; of sketches half as many."""
+    num_clips: int = 4800
+    """Sketches that the base model learns from; of doodles in colours half as many."""
     latent_channels: int = 4
     """Of 16 x 16 latents."""
     vae_steps: int = 3000
@@ -249,12 +249,12 @@ class Making:
         """What is shipped; an earlier release of this folder gives way to it."""
         config, folder = self.config, self.folder
         both = "frames of doodles in both looks"
-        base = f"{config.num_clips:,} doodles in colours and {config.num_clips // 2:,} sketches"
+        base = f"{config.num_clips // 2:,} doodles in colours and {config.num_clips:,} sketches"
         told = {
             "vae": (f"{both}, and scribbles", "12 frames"),
             "images": (f"{base}, frame by frame", "32 frames"),
-            "clips": (f"{base}, half of them with a clearer first frame", "8 clips"),
-            "lora": (f"{config.lora_clips:,} sketch doodles, half as above", "8 clips"),
+            "clips": (f"{base}, six in ten with an inverted first frame", "8 clips"),
+            "lora": (f"{config.lora_clips:,} sketch doodles, as above", "8 clips"),
             "clip": (both, f"{BATCH_SIZE} frames"),
         }
         hardware = describe_hardware(self.device, config.threads)

@@ -9,15 +9,12 @@ import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
 
 from flipsketch.dataset import ReaderConfig, TrainingClips
-from flipsketch.doodle_model import make_scheduler
 from flipsketch.latents import LatentClips, check_size
 from flipsketch.lora import lora_parameters
 from flipsketch.model import fingerprint_folder, load_model
 from flipsketch.trainer import Trainer
 from flipsketch.training import (
-    Batch,
     TrainingConfig,
-    clear_first_frames,
     draw_noise,
     rate_factor,
 )
@@ -139,9 +136,13 @@ def train_rank(rank: int, model_folder: str, corpus: str, folder: str) -> None:
     dist.destroy_process_group()
 
 
-def test_the_batch_size_does_not_change_what_is_learnt(tiny_folder, corpus):
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_the_batch_size_does_not_change_what_is_learnt(tiny_folder, corpus, share):
+    shares = {"inverted_first_frame": share, "reference_share": share}
     one, two = (
-        make_trainer(tiny_folder, corpus, TrainingConfig(**{**vars(CONFIG), "batch_size": size}))
+        make_trainer(
+            tiny_folder, corpus, TrainingConfig(**{**vars(CONFIG), **shares, "batch_size": size})
+        )
         for size in (1, 4)
     )
     list(one.steps())
@@ -204,33 +205,6 @@ def test_noise_depends_on_the_position_alone():
     many, drawn = draw_noise(list(range(2000)), (8,), 1000, seed=0)
     assert abs(float(many.mean())) < 0.03 and abs(float(many.std()) - 1) < 0.03
     assert drawn.min() < 10 and drawn.max() > 989 and abs(float(drawn.float().mean()) - 500) < 20
-
-
-def test_a_clear_first_frame_has_less_noise_and_a_target_that_finds_it():
-    scheduler = make_scheduler()
-    draw = torch.Generator().manual_seed(0)
-    latents, noise = (torch.randn(40, 4, 3, 16, 16, generator=draw) for _ in range(2))
-    timesteps = torch.linspace(10, 999, 40).long()
-    plain = Batch(latents, torch.empty(0), noise, timesteps)
-    clear = clear_first_frames(plain, list(range(40)), 0.5, scheduler, seed=0)
-    changed = [row for row in range(40) if not torch.equal(clear.noise[row], noise[row])]
-    assert 10 < len(changed) < 30
-    alone = Batch(latents[7:8], torch.empty(0), noise[7:8], timesteps[7:8])
-    alone = clear_first_frames(alone, [7], 0.5, scheduler, seed=0)
-    assert torch.equal(alone.noise, clear.noise[7:8])
-    assert torch.equal(clear.noise[:, :, 1:], noise[:, :, 1:])
-    noisy = scheduler.add_noise(latents, clear.noise, timesteps)[:, :, 0]
-    target = scheduler.get_velocity(latents, clear.noise, timesteps)[:, :, 0]
-    for row in changed:
-        alpha = float(scheduler.alphas_cumprod[timesteps[row]])
-        # Salimans and Ho, 2022: the clean sample, from a velocity.
-        found = alpha**0.5 * noisy[row] - (1 - alpha) ** 0.5 * target[row]
-        torch.testing.assert_close(found, latents[row, :, 0], rtol=1e-4, atol=1e-4)
-        # What it is mixed of, by least squares.
-        parts = torch.stack([latents[row, :, 0].flatten(), noise[row, :, 0].flatten()], dim=1)
-        signal, rest = torch.linalg.lstsq(parts, noisy[row].flatten()[:, None]).solution[:, 0]
-        assert signal >= alpha**0.5 - 1e-4
-        assert float(signal**2 + rest**2) == pytest.approx(1, abs=1e-3)
 
 
 def test_the_rate_warms_up_and_falls():

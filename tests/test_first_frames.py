@@ -1,0 +1,106 @@
+"""Samples that begin as the sampler does: on the path of their inversion, or as its reference."""
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DDIMInverseScheduler, DDIMScheduler
+
+from flipsketch.first_frames import (
+    NUM_INVERSION_STEPS,
+    copy_first_frames,
+    draw_rows,
+    invert_first_frames,
+)
+from flipsketch.inversion import invert
+from flipsketch.model import load_model
+from flipsketch.training import Batch
+
+
+@pytest.fixture(scope="module")
+def model(tiny_folder):
+    return load_model(tiny_folder, dtype=torch.float64)
+
+
+def make_batch(model, num_rows: int) -> Batch:
+    draw = torch.Generator().manual_seed(0)
+    shape = (num_rows, 4, 3, *(2 * (model.unet.config.sample_size,)))
+    latents, noise = (torch.randn(shape, generator=draw, dtype=torch.float64) for _ in range(2))
+    timesteps = torch.linspace(3, 999, num_rows).long()
+    return Batch(latents, model.encode_prompts(["a cat"] * num_rows), noise, timesteps)
+
+
+def predict(model):
+    return lambda noisy, t, prompts: model.unet(noisy, t, prompts).sample
+
+
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
+def test_an_inverted_first_frame_lies_on_its_path_and_its_target_finds_the_clean_one(
+    model, prediction_type
+):
+    scheduler = DDIMScheduler.from_config(model.scheduler.config, prediction_type=prediction_type)
+    batch, null = make_batch(model, 6), model.encode_prompts([""])
+    rows = torch.tensor([0, 2, 5])
+    inverted = invert_first_frames(batch, rows, predict(model), scheduler, null, 100)
+    # The path of the last row, which ends where the inversion of the library does.
+    assert inverted.timesteps.tolist()[::5] == [100, 975]
+    ends = DDIMScheduler.from_config(scheduler.config, steps_offset=100)
+    (end,) = invert(model.unet, ends, batch.latents[5:, :, :1], null, NUM_INVERSION_STEPS)
+    noisy = scheduler.add_noise(batch.latents, inverted.noise, inverted.timesteps)
+    torch.testing.assert_close(noisy[5, :, :1], end, rtol=1e-6, atol=1e-6)
+    for row in rows.tolist():
+        t = inverted.timesteps[row]
+        assert t == max(t for t in range(100, 1000, 125) if t <= max(100, batch.timesteps[row]))
+        step = DDIMInverseScheduler.from_config(scheduler.config)
+        target = (
+            inverted.noise[row]
+            if prediction_type == "epsilon"
+            else scheduler.get_velocity(batch.latents[row], inverted.noise[row], t)
+        )
+        alpha = float(step.alphas_cumprod[t])
+        found = (
+            (noisy[row] - (1 - alpha) ** 0.5 * target) / alpha**0.5
+            if prediction_type == "epsilon"
+            else alpha**0.5 * noisy[row] - (1 - alpha) ** 0.5 * target
+        )
+        torch.testing.assert_close(found, batch.latents[row], rtol=1e-4, atol=1e-4)
+    # All else is as it was.
+    assert torch.equal(inverted.noise[:, :, 1:], batch.noise[:, :, 1:])
+    for row in (1, 3, 4):
+        assert torch.equal(inverted.noise[row], batch.noise[row])
+        assert inverted.timesteps[row] == batch.timesteps[row]
+
+
+def test_a_row_is_inverted_alike_in_every_batch(model):
+    batch, null = make_batch(model, 4), model.encode_prompts([""])
+    together = invert_first_frames(
+        batch, torch.tensor([1, 3]), predict(model), model.scheduler, null, 7
+    )
+    alone = Batch(*(values[1:2] for values in vars(batch).values()))
+    alone = invert_first_frames(alone, torch.tensor([0]), predict(model), model.scheduler, null, 7)
+    torch.testing.assert_close(alone.noise, together.noise[1:2], rtol=1e-9, atol=1e-9)
+
+
+def test_a_copied_first_frame_is_the_whole_clip_and_has_no_prompt(model):
+    batch, null = make_batch(model, 3), model.encode_prompts([""])
+    copied = copy_first_frames(batch, torch.tensor([1]), null)
+    for name in ("latents", "noise"):
+        now, before = getattr(copied, name), getattr(batch, name)
+        for frame in range(3):
+            assert torch.equal(now[1, :, frame], before[1, :, 0])
+        assert torch.equal(now[::2], before[::2])
+    assert torch.equal(copied.prompts[1], null[0])
+    assert torch.equal(copied.prompts[::2], batch.prompts[::2])
+
+
+def test_rows_are_chosen_by_their_positions():
+    positions = list(range(2000))
+    chosen = draw_rows(positions, 0.3, 0, 11).tolist()
+    assert abs(len(chosen) / 2000 - 0.3) < 0.03
+    assert draw_rows(positions[::2], 0.3, 0, 11).tolist() == [
+        row // 2 for row in chosen if row % 2 == 0
+    ]
+    assert draw_rows(positions, 0.0, 0, 11).numel() == 0
+    assert np.intersect1d(chosen, draw_rows(positions, 0.3, 0, 13).tolist()).size not in (
+        0,
+        len(chosen),
+    )
