@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers.models.attention_processor import AttnProcessor
 from PIL import Image
 
 from flipsketch.doodle_model import save_parts, write_sampling
@@ -87,9 +86,6 @@ def train_base(
             return draw_from_text(model, stage.num_frames)
 
     learnt = open_folder(str(folder))
-    if device == "cpu":
-        # A fused kernel is slow on so few tokens: a step took 1.15 times as long.
-        model.unet.set_attn_processor(AttnProcessor())
     losses = learn(learnt, trainer, stage.num_steps, deadline=deadline, draw=draw)
     if rank == 0 and len(losses) == stage.num_steps:
         with trainer.averaged(), new_folder(folder / "model") as out:

@@ -41,6 +41,7 @@ def render_corpus(
     subjects: tuple[str, ...],
     motions: tuple[str, ...] = (),
     variety: float = 1.0,
+    pace: float = 1.0,
     workers: int,
 ) -> DoodleArrays:
     """Return a corpus, rendered if it is not there, of subjects in turn."""
@@ -58,6 +59,7 @@ def render_corpus(
             subjects=subjects,
             motions=motions,
             variety=variety,
+            pace=pace,
         )
         facts = []
         with multiprocessing.Pool(workers, leave_interrupts) as pool:
@@ -92,8 +94,9 @@ def render_index(
     subjects: tuple[str, ...],
     motions: tuple[str, ...],
     variety: float,
+    pace: float,
 ) -> tuple[np.ndarray, str, str]:
-    doodle = make_doodle_of(seed, index, subjects, motions, variety)
+    doodle = make_doodle_of(seed, index, subjects, motions, variety=variety, pace=pace)
     return render_doodle(doodle, num_frames, size, look), doodle.prompt, doodle.subjects[0]
 
 

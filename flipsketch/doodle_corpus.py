@@ -43,6 +43,8 @@ class DoodlesConfig:
     """Of the given subjects; by default all that they have."""
     variety: float = 1.0
     """From 1 down to 0, where all drawings of a subject are alike."""
+    pace: float = 1.0
+    """Share of its motion that an animation goes through, from anywhere on; less is slower."""
     manifest: str | None = None
     """Parquet manifest to write: the first frame of each as a sketch, with its prompt."""
     contact_sheet: str | None = None
@@ -58,6 +60,8 @@ class DoodlesConfig:
             )
         if not 0 <= self.variety <= 1:
             raise ValueError(f"variety must lie between 0 and 1, got {self.variety}")
+        if not 0 < self.pace <= 1:
+            raise ValueError(f"pace must be more than 0 and at most 1, got {self.pace}")
         known = {motion for subject in self.subjects for motion in motions_of(subject)}
         if unknown := [motion for motion in self.motions if motion not in known]:
             raise ValueError(
@@ -127,9 +131,12 @@ def write_manifest(path: Path, config: DoodlesConfig) -> None:
 
 
 def draw_doodle(config: DoodlesConfig, index: int) -> Doodle:
+    variety, pace = config.variety, config.pace
     if config.subjects:
-        return make_doodle_of(config.seed, index, config.subjects, config.motions, config.variety)
-    return make_doodle(config.seed, index, variety=config.variety)
+        return make_doodle_of(
+            config.seed, index, config.subjects, config.motions, variety=variety, pace=pace
+        )
+    return make_doodle(config.seed, index, variety=variety, pace=pace)
 
 
 def leave_interrupts() -> None:

@@ -15,16 +15,19 @@ SUBJECTS: tuple[str, ...] = (
     *("heart", "person", "rocket", "star", "sun", "tree"),
 )
 """What the VAE and the scorer see."""
-DRAWN = ("ball", "balloon", "bird", "boat", "car", "fish", "flower", "person")
+DRAWN = (
+    *("ball", "balloon", "bird", "boat", "butterfly", "car", "cat", "fish", "flower", "person"),
+    "rocket",
+)
 DEEDS = (
     *("bob", "bounce", "down", "drift-left", "drift-right", "drive-left", "drive-right", "fall"),
-    *("flap", "fly-left", "fly-right", "jump", "open", "rock", "roll-left", "roll-right"),
+    *("flap", "fly-left", "fly-right", "jump", "launch", "open", "rock", "roll-left", "roll-right"),
     *("sail-left", "sail-right", "sway", "swim-left", "swim-right", "up", "wag", "walk-left"),
     *("walk-right", "wave"),
 )
-VARIETY = 0.3
-"""What the base model and its adapter learn to draw: half as many subjects, half of what each can
-do, and in shapes that differ less."""
+VARIETY, PACE = 0.3, 0.4
+"""What the base model and its adapter learn to draw: fewer subjects, half of what each can do, in
+shapes that differ less, and slowly, so that a frame resembles the one before."""
 Corpus = Literal["filled", "sketch", "plain", "drawings"]
 LINE_DRAWING = "line drawing: "
 """Before the prompts of the sketches among what the base model learns: as a model of full size has
@@ -36,6 +39,8 @@ LOOKS: dict[Corpus, Look] = {
     "drawings": "sketch",
 }
 """Of the corpora; the base model sees the last two, the VAE and the scorer the others as well."""
+FEWER: dict[Corpus, int] = {"filled": 1, "sketch": 2, "plain": 4, "drawings": 1}
+"""What their number is divided by."""
 NUM_SCRIBBLES = 6000
 
 
@@ -43,20 +48,21 @@ def draw_corpus(folder: Path, name: Corpus, num_clips: int, workers: int) -> Doo
     """Return a corpus, drawn if it is not in the folder.
 
     Args:
-        num_clips: of `filled` and `drawings`; the others have half as many.
+        num_clips: of `filled` and `drawings`; of the others there are fewer.
     """
     is_easy = name in ("plain", "drawings")
     return render_corpus(
         folder,
         name,
         seed=list(LOOKS).index(name) + 1,
-        num_clips=num_clips if name in ("filled", "drawings") else num_clips // 2,
+        num_clips=num_clips // FEWER[name],
         num_frames=NUM_FRAMES,
         size=SIZE,
         look=LOOKS[name],
         subjects=DRAWN if is_easy else SUBJECTS,
         motions=DEEDS if is_easy else (),
         variety=VARIETY if is_easy else 1.0,
+        pace=PACE if is_easy else 1.0,
         workers=workers,
     )
 

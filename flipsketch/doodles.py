@@ -43,6 +43,9 @@ class Doodle:
     """Lines that stand still."""
     scenery: tuple[float, ...]
     """The random numbers of what lies behind it in the filled look."""
+    begin: float = 0.0
+    pace: float = 1.0
+    """From where on of its motions it is seen, and how much of them: all lies in [0, 1]."""
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -62,7 +65,7 @@ class Doodle:
             shapes += [Shape(segments, matrix, paint) for segments, paint in shown]
         lines = [(to_numbers(stroke.points), "") for stroke in self.ground if look == "sketch"]
         for actor in self.actors:
-            points, counts, fills = actor.strokes(t)
+            points, counts, fills = actor.strokes(self.begin + self.pace * t)
             numbers, start = to_numbers(points), 0
             for count, fill in zip(counts, fills, strict=True):
                 lines.append((numbers[start : start + 2 * count], fill))
@@ -153,6 +156,7 @@ def make_doodle(
     subject: str | None = None,
     motion: str | None = None,
     variety: float = 1.0,
+    pace: float = 1.0,
 ) -> Doodle:
     """Return doodle `index` of a seed; what is not given is drawn at random, evenly over subjects.
 
@@ -161,6 +165,7 @@ def make_doodle(
     Args:
         variety: how far proportions, colours and pens stray from the middle; with 0 all doodles of
             a subject look the same, but for where and how large they are.
+        pace: share of its motions that it goes through, from anywhere on; less is slower.
 
     Raises:
         ValueError: there is no such subject, or it has no such motion.
@@ -211,6 +216,8 @@ def make_doodle(
         outline=roll.pick(*OUTLINES),
         ground=(draw_ground(actors[0].floor, roll),) if has_ground else (),
         scenery=narrow(tuple(generator.random(120).tolist()), variety),
+        begin=(1 - pace) * generator.random(),
+        pace=pace,
     )
 
 
@@ -224,6 +231,7 @@ def make_doodle_of(
     subjects: tuple[str, ...],
     motions: tuple[str, ...] = (),
     variety: float = 1.0,
+    pace: float = 1.0,
 ) -> Doodle:
     """Return doodle `index` of a seed, of the subjects in turn, and of each one's motions in turn.
 
@@ -234,7 +242,7 @@ def make_doodle_of(
     subject = subjects[place]
     own = [motion for motion in motions_of(subject) if motion in motions]
     motion = own[round_number % len(own)] if own else None
-    return make_doodle(seed, index, subject=subject, motion=motion, variety=variety)
+    return make_doodle(seed, index, subject=subject, motion=motion, variety=variety, pace=pace)
 
 
 def companions(subject: str) -> list[str]:

@@ -64,6 +64,8 @@ class CompareConfig:
     """Scorer of clips with their prompts: the same with an XCLIPModel; by default none."""
     batch_size: int = 4
     """Rows animated together."""
+    dtype: Literal["float32", "bfloat16", "float16"] | None = None
+    """Precision of the models; by default bfloat16 on a GPU and float32 elsewhere."""
     device: Literal["cuda", "cpu"] | None = None
     """Where the networks run; by default on GPUs when there are any."""
     threads: int | None = None
@@ -172,6 +174,7 @@ def carry_out(config: CompareConfig, run: NamedRun) -> tuple[dict[str, Any], int
             output=corpus,
             sampling=sampling,
             batch_size=config.batch_size,
+            dtype=config.dtype,
             device=config.device,
             threads=config.threads,
             executor=config.executor,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from flipsketch.animation import RasterConfig
 from flipsketch.doodle_corpus import DoodlesConfig, make_doodles
-from flipsketch.doodle_lessons import DEEDS, DRAWN, NUM_FRAMES, SIZE, VARIETY
+from flipsketch.doodle_lessons import DEEDS, DRAWN, NUM_FRAMES, PACE, SIZE, VARIETY
 from flipsketch.training import TrainingConfig
 from pipelines.executor import ExecutorConfig
 from pipelines.rasterize import RasterizeConfig, make_training_shards
@@ -38,6 +38,7 @@ def train_adapter(
             subjects=DRAWN,
             motions=DEEDS,
             variety=VARIETY,
+            pace=PACE,
             workers=threads,
         )
     )

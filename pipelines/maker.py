@@ -46,6 +46,7 @@ SETTINGS_SCHEMA = pa.schema(
         ("compose_steps", pa.int32()),
         ("compose_spatial", pa.bool_()),
         ("compose_temporal", pa.bool_()),
+        ("hold_sketch", pa.bool_()),
         ("sketch_range", pa.string()),
         ("binarize", pa.bool_()),
         ("ink_threshold", pa.int16()),

@@ -220,6 +220,17 @@ def test_the_plain_look_is_the_filled_one_before_a_single_colour():
         ]
 
 
+def test_at_a_slower_pace_a_part_of_the_motion_is_seen():
+    whole, slow = make_doodle(1, 3), make_doodle(1, 3, pace=0.25)
+    assert 0 <= slow.begin <= 0.75 and slow.prompt == whole.prompt
+    for t in (0.0, 0.5, 1.0):
+        assert slow.svg(t) == whole.svg(slow.begin + 0.25 * t)
+    begins = [make_doodle(1, index, pace=0.25).begin for index in range(40)]
+    assert min(begins) < 0.15 and max(begins) > 0.6
+    with pytest.raises(ValueError, match="pace must be more than 0 and at most 1, got 0"):
+        DoodlesConfig(output="x", pace=0)
+
+
 def test_without_variety_all_drawings_of_a_subject_are_alike():
     def looks(variety: float) -> set[tuple]:
         doodles = [make_doodle(1, i, subject="bird", variety=variety) for i in range(20)]

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from flipsketch.model import (
+    choose_lora,
     find_model,
     fingerprint_folder,
     load_model,
@@ -50,6 +51,13 @@ def test_encoding_is_repeatable_and_folds_frames_as_it_should(tiny_model64):
     decoded = tiny_model64.decode(latents)
     assert decoded.shape == pixels.shape
     torch.testing.assert_close(decoded[1:, :, 2:], tiny_model64.decode(one), rtol=0, atol=1e-12)
+
+
+def test_doodle_has_its_own_adapter_unless_another_or_none_is_named():
+    assert choose_lora("doodle", None) == "doodle-lora"
+    assert choose_lora("doodle", "") is None
+    assert choose_lora("doodle", "mine") == choose_lora("other", "mine") == "mine"
+    assert choose_lora("other", None) is None
 
 
 def test_what_is_no_model_is_refused(tiny_folder, tmp_path):

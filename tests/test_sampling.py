@@ -6,13 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from diffusers import DDIMScheduler
 from peft import LoraConfig, get_peft_model_state_dict, inject_adapter_in_model
 from safetensors.torch import save_file
 
 from flipsketch.clip import Clip
 from flipsketch.inversion import INVERSION_FRAMES, invert
 from flipsketch.lora import load_lora
-from flipsketch.model import load_model
+from flipsketch.model import load_model, predict_noise
 from flipsketch.sampling import (
     SamplingConfig,
     animate,
@@ -101,6 +102,28 @@ def test_no_pass_is_made_that_nothing_needs(tiny_model, changes, frames):
     with counting_unet(tiny_model.unet) as calls:
         sample_latents(tiny_model, reference_latents, noise, ["a cat"], config)
     assert count_frames(calls) == frames
+
+
+@pytest.mark.parametrize(("align_steps", "compose_steps"), [(0, 0), (2, 3), (0, 5)])
+def test_a_held_first_frame_is_the_lone_sketch_denoised(tiny_model, align_steps, compose_steps):
+    config = replace(SHORT, align_steps=align_steps, compose_steps=compose_steps, hold_sketch=True)
+    draw = torch.Generator().manual_seed(0)
+    alone = reference_latents = torch.randn(1, 4, 1, 8, 8, generator=draw)
+    noise = draw_noise(alone.shape, 4, 1, 0)[None]
+    latents = sample_latents(tiny_model, reference_latents, noise, ["a cat"], config)
+    scheduler = DDIMScheduler.from_config(tiny_model.scheduler.config)
+    scheduler.set_timesteps(5)
+    null_embeds, stream = tiny_model.encode_prompts([""]), alone.expand(-1, -1, 4, -1, -1)
+    for step, t in enumerate(scheduler.timesteps):
+        # Composition has the reference stream lose a frame each step; without it there is one.
+        stream = stream[:, :, : max(1, 4 - step) if step < compose_steps else 1]
+        noise_pred = predict_noise(tiny_model.unet, stream, t, null_embeds)
+        stream = scheduler.step(noise_pred, t, stream).prev_sample
+    torch.testing.assert_close(latents[:, :, :1], stream[:, :, :1], rtol=1e-4, atol=1e-4)
+    free = sample_latents(
+        tiny_model, reference_latents, noise, ["a cat"], replace(config, hold_sketch=False)
+    )
+    assert not torch.allclose(free[:, :, :1], latents[:, :, :1], atol=1e-2)
 
 
 @pytest.mark.parametrize("align_steps", [0, 1])
@@ -225,9 +248,20 @@ def test_sampling_through_an_injected_adapter(tiny_model, tiny_folder, tmp_path)
 
     rows = (draw_sketches(1), [["a cat"]], [1])
     plain = animate_pixels(tiny_model, *rows, SHORT)
+    injected = load_model(tiny_folder)
+    load_lora(injected.unet, injected.text_encoder, tmp_path)
+    assert not torch.equal(animate_pixels(injected, *rows, SHORT), plain)
+    assert all(parameter.grad is None for parameter in injected.unet.parameters())
+    # What is loaded has it in its weights.
     adapted = load_model(tiny_folder, lora=tmp_path)
-    assert not torch.equal(animate_pixels(adapted, *rows, SHORT), plain)
-    assert all(parameter.grad is None for parameter in adapted.unet.parameters())
+    assert len(list(adapted.unet.parameters())) == len(list(tiny_model.unet.parameters()))
+    call = torch.randn(1, 4, 3, 8, 8), torch.tensor(500), adapted.encode_prompts(["a cat"])
+    torch.testing.assert_close(
+        predict_noise(adapted.unet, *call), predict_noise(injected.unet, *call), rtol=0, atol=1e-5
+    )
+    assert not torch.allclose(
+        predict_noise(adapted.unet, *call), predict_noise(tiny_model.unet, *call), atol=1e-4
+    )
     with pytest.raises(ValueError, match="not an adapter folder"):
         load_lora(tiny_model.unet, tiny_model.text_encoder, tmp_path / "unet")
 
