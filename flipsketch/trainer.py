@@ -222,9 +222,10 @@ class Trainer:
         if len(inverted):
             # The same for all of a step, whichever process and batch they are in.
             random = random_state(config.seed, 12, positions[0] // config.global_batch_size)
-            offset = random.randint(scheduler.config.num_train_timesteps // NUM_INVERSION_STEPS)
+            num_steps = int(random.choice(NUM_INVERSION_STEPS))
+            offset = random.randint(scheduler.config.num_train_timesteps // num_steps)
             batch = invert_first_frames(
-                batch, inverted, self.inner_denoiser, scheduler, null_prompts, offset
+                batch, inverted, self.inner_denoiser, scheduler, null_prompts, num_steps, offset
             )
         return copy_first_frames(batch, copied, null_prompts) if len(copied) else batch
 

@@ -6,7 +6,6 @@ import torch
 from diffusers import DDIMInverseScheduler, DDIMScheduler
 
 from flipsketch.first_frames import (
-    NUM_INVERSION_STEPS,
     copy_first_frames,
     draw_rows,
     invert_first_frames,
@@ -40,11 +39,11 @@ def test_an_inverted_first_frame_lies_on_its_path_and_its_target_finds_the_clean
     scheduler = DDIMScheduler.from_config(model.scheduler.config, prediction_type=prediction_type)
     batch, null = make_batch(model, 6), model.encode_prompts([""])
     rows = torch.tensor([0, 2, 5])
-    inverted = invert_first_frames(batch, rows, predict(model), scheduler, null, 100)
+    inverted = invert_first_frames(batch, rows, predict(model), scheduler, null, 8, 100)
     # The path of the last row, which ends where the inversion of the library does.
     assert inverted.timesteps.tolist()[::5] == [100, 975]
     ends = DDIMScheduler.from_config(scheduler.config, steps_offset=100)
-    (end,) = invert(model.unet, ends, batch.latents[5:, :, :1], null, NUM_INVERSION_STEPS)
+    (end,) = invert(model.unet, ends, batch.latents[5:, :, :1], null, 8)
     noisy = scheduler.add_noise(batch.latents, inverted.noise, inverted.timesteps)
     torch.testing.assert_close(noisy[5, :, :1], end, rtol=1e-6, atol=1e-6)
     for row in rows.tolist():
@@ -73,10 +72,12 @@ def test_an_inverted_first_frame_lies_on_its_path_and_its_target_finds_the_clean
 def test_a_row_is_inverted_alike_in_every_batch(model):
     batch, null = make_batch(model, 4), model.encode_prompts([""])
     together = invert_first_frames(
-        batch, torch.tensor([1, 3]), predict(model), model.scheduler, null, 7
+        batch, torch.tensor([1, 3]), predict(model), model.scheduler, null, 8, 7
     )
     alone = Batch(*(values[1:2] for values in vars(batch).values()))
-    alone = invert_first_frames(alone, torch.tensor([0]), predict(model), model.scheduler, null, 7)
+    alone = invert_first_frames(
+        alone, torch.tensor([0]), predict(model), model.scheduler, null, 8, 7
+    )
     torch.testing.assert_close(alone.noise, together.noise[1:2], rtol=1e-9, atol=1e-9)
 
 
