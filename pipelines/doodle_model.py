@@ -73,6 +73,8 @@ class DoodleModelConfig:
     image_steps: int = 1900
     """0 goes on from `start` with clips at once."""
     clip_steps: int = 1600
+    learning_rate: float = 1e-3
+    """Peak rate of the base model's training; less spares more of what `start` has learnt."""
     lora_clips: int = 1600
     """Sketch doodles that the adapter is trained on."""
     lora_steps: int = 600
@@ -176,7 +178,7 @@ class Making:
             num_frames=num_frames,
             num_steps=num_steps,
             batch_size=batch_size,
-            learning_rate=1e-3,
+            learning_rate=self.config.learning_rate,
             seed=self.config.seed,
         )
         self.share_out(
