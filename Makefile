@@ -32,7 +32,7 @@ demo: install ## Draw, rasterize, fine-tune, animate and show, with the model th
 		--target-set all --num-steps 20 --num-validation 1 --validation-steps 10 \
 		--output out/demo/train --executor local
 	$(BIN)/python jobs/animate_manifest.py --manifest data/manifests/demo.jsonl --model doodle \
-		--lora doodle-lora --output out/demo/clips $(ARGS)
+		--lora doodle-lora --align-steps 2 --output out/demo/clips $(ARGS)
 	$(BIN)/python jobs/preview.py --corpus out/demo/clips --output out/demo/preview.png \
 		--num-clips 100 --gifs out/demo/gifs
 	$(BIN)/python jobs/preview.py --corpus out/demo/clips --output out/demo/six.png \

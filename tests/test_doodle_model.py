@@ -31,9 +31,9 @@ def doodle() -> VideoModel:
 
 
 def test_a_drawing_moves_and_stays_itself(doodle):
-    sketch = load_sketch(SKETCHES / "fish.svg", doodle.size)
+    sketch = load_sketch(SKETCHES / "ball.svg", doodle.size)
     config = replace(model_defaults("doodle"), align_steps=0)
-    (clip,) = animate(doodle, [sketch], ["a fish swims to the left"], [0], config)
+    (clip,) = animate(doodle, [sketch], ["a ball is falling"], [1], config)
     assert clip.frames.shape == (10, 64, 64, 3)
     # Thin lines are grey at this size: the sketch is thresholded as the frames were.
     (drawn,) = binarize_frames(sketch[None])
