@@ -27,7 +27,7 @@ install: .venv/installed ## Install everything into .venv (pip, pinned by constr
 demo: install ## Draw, rasterize, fine-tune, animate and show, with the model that comes along
 	$(BIN)/python jobs/make_doodles.py --output out/demo/doodles --num-animations 32 --num-frames 10
 	$(BIN)/python jobs/make_shards.py --animations out/demo/doodles --output out/demo/shards --size 64 \
-		--rows-per-shard 8 --executor local
+		--line-width 1 --rows-per-shard 8 --executor local
 	$(BIN)/python jobs/train_lora.py --shards out/demo/shards --model doodle --lora doodle-lora \
 		--target-set all --num-steps 20 --num-validation 1 --validation-steps 10 \
 		--output out/demo/train --executor local
@@ -63,7 +63,7 @@ train: install $(TRAINING_SHARDS)/README.md ## Train an adapter for MODEL on TRA
 out/training-shards/README.md: | install
 	$(BIN)/python jobs/make_doodles.py --output out/training-doodles --num-animations 200
 	$(BIN)/python jobs/make_shards.py --animations out/training-doodles --output out/training-shards \
-		--size 64 --rows-per-shard 25 --executor local
+		--size 64 --line-width 1 --rows-per-shard 25 --executor local
 
 doodle-model: install ## Train a model as doodle anew, its adapter and its scorer (hours on a CPU)
 	$(BIN)/python jobs/make_doodle_model.py --output out/doodle-model $(ARGS)

@@ -51,7 +51,7 @@ def main(config: OneConfig) -> None:
     load_sketch(config.sketch, 64)
     lora = choose_lora(config.model, config.lora)
     model = load_model(config.model, lora=lora, device=device, dtype=DTYPES[dtype])
-    sketch = load_sketch(config.sketch, model.size)
+    sketch = load_sketch(config.sketch, model.size, darken=config.sampling.darken_sketch)
     (clip,) = animate(model, [sketch], [config.prompt], [config.seed], config.sampling)
     config.output.parent.mkdir(parents=True, exist_ok=True)
     config.output.write_bytes(encode(clip.frames))

@@ -68,7 +68,7 @@ def train_base(
         global_batch_size=stage.batch_size,
         batch_size=stage.batch_size // num_ranks,
         num_frames=stage.num_frames,
-        inverted_first_frame=0.6 if stage.num_frames > 1 else 0.0,
+        inverted_first_frame=0.7 if stage.num_frames > 1 else 0.0,
         reference_share=0.1 if stage.num_frames > 1 else 0.0,
         learning_rate=stage.learning_rate,
         warmup_steps=min(200, stage.num_steps // 2),

@@ -42,9 +42,14 @@ def render_corpus(
     motions: tuple[str, ...] = (),
     variety: float = 1.0,
     pace: float = 1.0,
+    line_widths: tuple[float, ...] = (),
     workers: int,
 ) -> DoodleArrays:
-    """Return a corpus, rendered if it is not there, of subjects in turn."""
+    """Return a corpus, rendered if it is not there, of subjects in turn.
+
+    Args:
+        line_widths: in pixels, in turn; each doodle's own if there are none.
+    """
     if not (folder / f"{name}.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
         shape = (num_clips, num_frames, size, size, 3)
@@ -60,6 +65,7 @@ def render_corpus(
             motions=motions,
             variety=variety,
             pace=pace,
+            line_widths=line_widths,
         )
         facts = []
         with multiprocessing.Pool(workers, leave_interrupts) as pool:
@@ -95,9 +101,12 @@ def render_index(
     motions: tuple[str, ...],
     variety: float,
     pace: float,
+    line_widths: tuple[float, ...],
 ) -> tuple[np.ndarray, str, str]:
     doodle = make_doodle_of(seed, index, subjects, motions, variety=variety, pace=pace)
-    return render_doodle(doodle, num_frames, size, look), doodle.prompt, doodle.subjects[0]
+    line_width = line_widths[index % len(line_widths)] if line_widths else None
+    frames = render_doodle(doodle, num_frames, size, look, line_width)
+    return frames, doodle.prompt, doodle.subjects[0]
 
 
 def scribble(random: np.random.RandomState, size: int) -> np.ndarray:

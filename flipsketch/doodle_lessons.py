@@ -28,6 +28,8 @@ DEEDS = (
 VARIETY, PACE = 0.3, 0.4
 """What the base model and its adapter learn to draw: fewer subjects, half of what each can do, in
 shapes that differ less, and slowly, so that a frame resembles the one before."""
+LINE_WIDTHS = (0.9, 1.0, 1.2)
+"""Of the sketches among it, in pixels: a large canvas made small has pale lines."""
 Corpus = Literal["filled", "sketch", "plain", "drawings"]
 LINE_DRAWING = "line drawing: "
 """Before the prompts of the sketches among what the base model learns: as a model of full size has
@@ -63,6 +65,7 @@ def draw_corpus(folder: Path, name: Corpus, num_clips: int, workers: int) -> Doo
         motions=DEEDS if is_easy else (),
         variety=VARIETY if is_easy else 1.0,
         pace=PACE if is_easy else 1.0,
+        line_widths=LINE_WIDTHS if name == "drawings" else (),
         workers=workers,
     )
 

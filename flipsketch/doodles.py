@@ -276,10 +276,20 @@ def draw_ground(floor: float, roll: Roll) -> Stroke:
     return curve(*(complex(start + (end - start) * k / 5, floor + roll(0, 2)) for k in range(6)))
 
 
-def render_doodle(doodle: Doodle, num_frames: int, size: int, look: Look = "sketch") -> np.ndarray:
-    """Return frames (F, H, W, 3): the doodle at evenly spaced times, the first 0, the last 1."""
+def render_doodle(
+    doodle: Doodle,
+    num_frames: int,
+    size: int,
+    look: Look = "sketch",
+    line_width: float | None = None,
+) -> np.ndarray:
+    """Return frames (F, H, W, 3): the doodle at evenly spaced times, the first 0, the last 1.
+
+    Args:
+        line_width: in pixels; by default the doodle's own.
+    """
     times = frame_times(num_frames)
-    return np.stack([draw(doodle.shapes(t, size, look), size, size) for t in times])
+    return np.stack([draw(doodle.shapes(t, size, look), size, size, line_width) for t in times])
 
 
 def frame_times(num_frames: int) -> list[float]:

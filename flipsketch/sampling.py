@@ -51,6 +51,9 @@ class SamplingConfig:
     hold_sketch: bool = False
     """Keep frame 0 on the path of the inverted sketch, which guidance would lead it from. Not in
     the paper; for small models, whose first frame is not the sketch otherwise."""
+    darken_sketch: bool = False
+    """Make a sketch's strokes black where they are pale, as thin ones turn when a drawing is made
+    small. Not in the paper; for models of small frames."""
     sketch_range: Literal["signed", "unit"] = "signed"
     """Pixel range in which the VAE is given the sketch: [-1, 1], or [0, 1] to reproduce the
     published checkpoint."""
@@ -279,7 +282,7 @@ def animate(
     """Animate sketches by prompts: a clip for each, the drawing as its first frame.
 
     Args:
-        sketches: uint8 (H, W, 3) each, from `load_sketch(..., model.size)`.
+        sketches: uint8 (H, W, 3) each, from `load_sketch(..., model.size)`; darkened already.
 
     Raises:
         ValueError: a clip is not finite.

@@ -39,7 +39,7 @@ def choose_subjects(clips: TrainingClips, number: int) -> list[Subject]:
     ]
 
 
-def read_subjects(manifest: str, size: int, number: int) -> list[Subject]:
+def read_subjects(manifest: str, size: int, number: int, *, darken: bool = False) -> list[Subject]:
     """Return the first good rows of a manifest, read as the animate job reads them.
 
     Raises:
@@ -54,7 +54,7 @@ def read_subjects(manifest: str, size: int, number: int) -> list[Subject]:
         try:
             source = row.sketch
             content = read_file(resolve(source, manifest)) if isinstance(source, str) else source
-            sketch = load_sketch(content, size)
+            sketch = load_sketch(content, size, darken=darken)
         except (OSError, ValueError) as error:
             raise ValueError(
                 f"{manifest}: row {row.id!r}: {error}; mend it, or take the row out"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from flipsketch.animation import RasterConfig
 from flipsketch.doodle_corpus import DoodlesConfig, make_doodles
-from flipsketch.doodle_lessons import DEEDS, DRAWN, NUM_FRAMES, PACE, SIZE, VARIETY
+from flipsketch.doodle_lessons import DEEDS, DRAWN, LINE_WIDTHS, NUM_FRAMES, PACE, SIZE, VARIETY
 from flipsketch.training import TrainingConfig
 from pipelines.executor import ExecutorConfig
 from pipelines.rasterize import RasterizeConfig, make_training_shards
@@ -46,7 +46,7 @@ def train_adapter(
     rasterize = RasterizeConfig(
         animations=str(doodles),
         output=str(shards),
-        raster=RasterConfig(size=SIZE),
+        raster=RasterConfig(size=SIZE, line_width=LINE_WIDTHS[1]),
         licence="cc0-1.0",
         executor=local,
     )

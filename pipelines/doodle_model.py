@@ -255,7 +255,7 @@ class Making:
         told = {
             "vae": (f"{both}, and scribbles", "12 frames"),
             "images": (f"{base}, frame by frame", "32 frames"),
-            "clips": (f"{base}, six in ten with an inverted first frame", "8 clips"),
+            "clips": (f"{base}, seven in ten with an inverted first frame", "8 clips"),
             "lora": (f"{config.lora_clips:,} sketch doodles, as above", "8 clips"),
             "clip": (both, f"{BATCH_SIZE} frames"),
         }

@@ -99,6 +99,7 @@ def score_corpus(config: EvaluateConfig) -> tuple[ScoreSummary, int]:
                 ScoreMaker,
                 folder=folder,
                 manifest=anchor(manifest),
+                darken=plan.settings.get("darken_sketch", False),
                 clip_model=anchor_model(config.clip_model),
                 xclip_model=config.xclip_model and anchor_model(config.xclip_model),
                 device=resources.device,

@@ -47,6 +47,7 @@ SETTINGS_SCHEMA = pa.schema(
         ("compose_spatial", pa.bool_()),
         ("compose_temporal", pa.bool_()),
         ("hold_sketch", pa.bool_()),
+        ("darken_sketch", pa.bool_()),
         ("sketch_range", pa.string()),
         ("binarize", pa.bool_()),
         ("ink_threshold", pa.int16()),
@@ -200,7 +201,7 @@ class AnimationMaker:
                 content = read_file(resolve(row.sketch, self.manifest))
                 where = f"{row.sketch}: "
             record["sketch_sha256"] = hashlib.sha256(content).hexdigest()
-            return load_sketch(content, self.method.size)
+            return load_sketch(content, self.method.size, darken=self.sampling.darken_sketch)
         except (OSError, ValueError, MemoryError) as error:
             record["error"] = f"{where}{error or type(error).__name__}"
             return None

@@ -35,14 +35,19 @@ class ScoreMaker:
         *,
         folder: Folder,
         manifest: str,
+        darken: bool,
         clip_model: str,
         xclip_model: str | None,
         device: str,
         threads: int,
         fingerprint: str,
     ) -> None:
+        """
+        Args:
+            darken: the sketches, as the corpus's run did.
+        """
         quiet_libraries()
-        self.fingerprint = fingerprint
+        self.fingerprint, self.darken = fingerprint, darken
         self.folder, self.manifest, self.threads = folder, manifest, threads
         self.scorers = load_scorers(clip_model, xclip_model, device)
 
@@ -86,5 +91,7 @@ class ScoreMaker:
 
     def read_sketch(self, row: Row, size: int) -> np.ndarray:
         if isinstance(row.sketch, bytes):
-            return load_sketch(row.sketch, size)
-        return load_sketch(read_file(resolve(row.sketch, self.manifest)), size)
+            content = row.sketch
+        else:
+            content = read_file(resolve(row.sketch, self.manifest))
+        return load_sketch(content, size, darken=self.darken)

@@ -70,7 +70,12 @@ class TrainingWorker:
         self.subjects = []
         if config.validate_every:
             self.subjects = (
-                read_subjects(config.validation, self.model.size, config.num_validation)
+                read_subjects(
+                    config.validation,
+                    self.model.size,
+                    config.num_validation,
+                    darken=model_defaults(config.model).darken_sketch,
+                )
                 if config.validation
                 else choose_subjects(clips, config.num_validation)
             )

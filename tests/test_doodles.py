@@ -231,6 +231,13 @@ def test_at_a_slower_pace_a_part_of_the_motion_is_seen():
         DoodlesConfig(output="x", pace=0)
 
 
+def test_lines_are_as_wide_as_asked():
+    doodle = make_doodle(5, 0, subject="balloon", motion="up")
+    thin, wide = (render_doodle(doodle, 2, SIZE, line_width=width) for width in (0.5, 2.0))
+    assert thin.min() > 30, "half a pixel's ink, and more only where lines meet"
+    assert wide.min() == 0 and (255 - wide).sum() > 2.5 * (255 - thin.astype(int)).sum()
+
+
 def test_without_variety_all_drawings_of_a_subject_are_alike():
     def looks(variety: float) -> set[tuple]:
         doodles = [make_doodle(1, i, subject="bird", variety=variety) for i in range(20)]

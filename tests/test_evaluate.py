@@ -74,6 +74,21 @@ def test_every_clip_has_scores_and_they_are_those_of_its_own_frames(config, clip
         assert own["clip_fingerprint"] == scorer.fingerprint and own["xclip_alignment"] is None
 
 
+def test_clips_are_compared_with_their_sketches_as_their_run_read_them(job, clip_folder):
+    thin = b'<svg viewBox="0 0 64 64"><path d="M8 30H56" stroke="black" stroke-width="1"/></svg>'
+    folder = Path(job.output).parent
+    (folder / "thin.svg").write_bytes(thin)
+    rows = [{"id": "thin", "sketch": "thin.svg", "prompt": "a line"}]
+    sampling = replace(job.sampling, darken_sketch=True, binarize=False)
+    manifest = make_manifest(folder, rows)
+    animate_manifest(replace(job, manifest=manifest, method="still", sampling=sampling))
+    local = ExecutorConfig(executor="local")
+    evaluate(EvaluateConfig(corpus=job.output, clip_model=str(clip_folder), executor=local))
+    [row] = read_all(job.output)
+    assert row["ink_mean"] > 0 and row["first_iou"] == 1
+    assert row["s2v_consistency"] == pytest.approx(1, abs=1e-5)
+
+
 def test_the_whole_is_summed_up(config, capsys):
     evaluate(config)
     rows = read_all(config.corpus)

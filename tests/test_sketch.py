@@ -195,3 +195,28 @@ def test_a_missing_file_and_a_folder_are_os_errors(tmp_path):
         load_sketch(tmp_path / "missing.svg", SIZE)
     with pytest.raises(IsADirectoryError, match=str(tmp_path)):
         load_sketch(tmp_path, SIZE)
+
+
+def thin_lines(width: float) -> bytes:
+    """Two lines that cross."""
+    path = '<path d="M8 20.5H56M30.5 8V56" stroke="black" fill="none" stroke-width="%s"/>'
+    return f'<svg viewBox="0 0 64 64">{path % width}</svg>'.encode()
+
+
+def test_thin_strokes_are_darkened_to_black_where_asked():
+    pale, dark = (load_sketch(thin_lines(0.4), SIZE, darken=darken) for darken in (False, True))
+    assert pale[20, 10:20].min() > 140
+    assert dark[20, 10:20].max() == 0, "along a line"
+    assert np.array_equal(pale == 255, dark == 255), "no ink where there was none"
+
+
+def test_strokes_that_are_black_are_as_they_were():
+    for content in (SVG, encode(page())):
+        assert np.array_equal(load_sketch(content, SIZE, darken=True), load_sketch(content, SIZE))
+
+
+def test_darkening_keeps_what_is_pale_beside_black_strokes():
+    image = page()
+    ImageDraw.Draw(image).rectangle((8, 32, 40, 50), fill=200)
+    sketch = load_sketch(encode(image), SIZE, darken=True)
+    assert sketch[40, 20, 0] == 200
