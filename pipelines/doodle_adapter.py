@@ -15,6 +15,7 @@ def train_adapter(
     model: Path,
     folder: Path,
     *,
+    lora: str | None,
     num_clips: int,
     num_steps: int,
     validation_steps: int,
@@ -26,6 +27,7 @@ def train_adapter(
 
     Args:
         model: folder of the base model.
+        lora: adapter to begin with.
         validation_steps: DDIM steps of the pictures that are made on the way.
     """
     doodles, shards = folder / "lora-doodles", folder / "lora-shards"
@@ -55,6 +57,7 @@ def train_adapter(
     training = TrainConfig(
         shards=str(shards),
         model=str(model),
+        lora=lora,
         output=str(folder / "lora"),
         training=TrainingConfig(
             target_set="all",

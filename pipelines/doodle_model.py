@@ -36,7 +36,7 @@ from flipsketch.doodle_model import (
 from flipsketch.doodle_release import write_release
 from flipsketch.latent_arrays import encode_corpus
 from flipsketch.learning import learn
-from flipsketch.model import VideoModel, load_model
+from flipsketch.model import VideoModel, choose_lora, load_model
 from flipsketch.storage import new_folder, open_folder
 from flipsketch.vae_training import BATCH_SIZE as VAE_BATCH_SIZE
 from flipsketch.vae_training import make_vae
@@ -59,8 +59,9 @@ class DoodleModelConfig:
     minutes: float = float("inf")
     """Stop after so many, to go on another time; the adapter's training runs to its end."""
     start: str | None = None
-    """Model to go on from, by folder or name (doodle): with its VAE, and its base model to begin
-    with; take another seed than it had. By default all is made from nothing."""
+    """Model to go on from, by folder or name (doodle): with its VAE, and its base model, and the
+    adapter that comes with doodle, to begin with; take another seed than it had. By default all is
+    made from nothing."""
     device: Literal["cpu", "cuda"] | None = None
     """By default the GPU if there is one."""
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
@@ -209,6 +210,7 @@ class Making:
         return train_adapter(
             self.folder / "clips" / "model",
             self.folder,
+            lora=config.start and choose_lora(config.start, None),
             num_clips=config.lora_clips,
             num_steps=config.lora_steps,
             validation_steps=config.validation_steps,
