@@ -19,7 +19,7 @@ from flipsketch.validation import encode_png
 log = logging.getLogger(__name__)
 
 CHECKPOINT_EVERY_S = 120.0
-DRAW_EVERY_S = 600.0
+DRAW_EVERY_S = 1800.0
 LOG_EVERY_S = 30.0
 
 
