@@ -29,9 +29,24 @@ def invert(
 
     Source: Song et al. (2021), eq. 13; unguided, as FlipSketch runs it.
     """
+    return invert_path(unet, scheduler, latents, null_embeds, num_inference_steps)[0]
+
+
+@torch.no_grad()
+def invert_path(
+    unet: UNet3DConditionModel,
+    scheduler: DDIMScheduler,
+    latents: Tensor,
+    null_embeds: Tensor,
+    num_inference_steps: int,
+) -> list[Tensor]:
+    """Return all that `invert` goes through: latents (B, C, 1, h, w) at each timestep of a sampler
+    of as many steps, the noise first, and last the sketch's own."""
+    path = [latents]
     inverse = DDIMInverseScheduler.from_config(scheduler.config)
     inverse.set_timesteps(num_inference_steps, device=latents.device)
     for t in inverse.timesteps:
         noise_pred = predict_noise(unet, latents, t, null_embeds)
         latents = inverse.step(noise_pred, t, latents).prev_sample
-    return latents.mean(dim=2, keepdim=True)
+        path.append(latents)
+    return [step.mean(dim=2, keepdim=True) for step in reversed(path)]

@@ -19,7 +19,7 @@ from torch import Tensor
 from flipsketch.alignment import align_frames
 from flipsketch.clip import Clip, binarize_frames
 from flipsketch.composition import compose_attention
-from flipsketch.inversion import INVERSION_FRAMES, invert
+from flipsketch.inversion import INVERSION_FRAMES, invert_path
 from flipsketch.model import VideoModel, find_embedded, predict_noise
 from flipsketch.row import MAX_FRAMES, is_text
 
@@ -49,8 +49,9 @@ class SamplingConfig:
     compose_temporal: bool = True
     """Compose in the temporal layers (all frames on the sketch's key)."""
     hold_sketch: bool = False
-    """Keep frame 0 on the path of the inverted sketch, which guidance would lead it from. Not in
-    the paper; for small models, whose first frame is not the sketch otherwise."""
+    """Have frame 0, and the reference stream, go back the way of the sketch's inversion, so that
+    frame 0 is the sketch. Not in the paper; for small models, which guidance and inexact steps lead
+    away from it."""
     darken_sketch: bool = False
     """Make a sketch's strokes black where they are pale, as thin ones turn when a drawing is made
     small. Not in the paper; for models of small frames."""
@@ -128,6 +129,7 @@ def sample_latents(
     config: SamplingConfig,
     reference_scales: list[float] | None = None,
     negative_prompts: list[str] | None = None,
+    held_path: list[Tensor] | None = None,
 ) -> Tensor:
     """Denoise B clips, each holding to its own sketch.
 
@@ -135,6 +137,7 @@ def sample_latents(
         reference_latents: from `invert` (B, C, 1, h, w).
         noise: initial Gaussian latents (B, C, F, h, w); frame 0 gives way to the reference.
         reference_scales, negative_prompts: one for each row; the config's where not given.
+        held_path: from `invert_path`, to hold frame 0 and the reference stream to.
 
     Returns:
         Latents (B, C, F, h, w).
@@ -160,11 +163,14 @@ def sample_latents(
             # alone needs just one.
             num_reference_frames = max(1, num_frames - i) if composing else 1
             reference_latents = reference_latents[:, :, :num_reference_frames]
+            if held_path is not None:
+                reference_latents = held_path[i].expand_as(reference_latents)
+                latents[:, :, :1] = held_path[i]
             reference_frame = reference_latents[:, :, :1]
             if composing:
                 with attention.recording():
                     reference_pred = predict_noise(unet, reference_latents, t, null_embeds)
-            if aligning or (config.hold_sketch and not composing):
+            if aligning:
                 # A stream of one frame has been predicted already.
                 if composing and num_reference_frames == 1:
                     target = reference_pred
@@ -174,7 +180,7 @@ def sample_latents(
                 latents = align_frames(unet, latents, reference_frame, target, t, prompt_embeds)
             if composing:
                 reference_latents = scheduler.step(reference_pred, t, reference_latents).prev_sample
-            elif aligning or config.hold_sketch:
+            elif aligning:
                 reference_latents = scheduler.step(target, t, reference_frame).prev_sample
 
             with attention.composing() if composing else nullcontext():
@@ -185,8 +191,8 @@ def sample_latents(
                     noise_pred - noise_pred_uncond
                 )
             latents = scheduler.step(noise_pred, t, latents).prev_sample
-            if config.hold_sketch:
-                latents[:, :, :1] = reference_latents[:, :, :1]
+    if held_path is not None:
+        latents[:, :, :1] = held_path[-1]
     return latents
 
 
@@ -222,7 +228,7 @@ def animate_pixels(
         sketch_latents = model.encode(
             pixels if config.sketch_range == "signed" else (pixels + 1) / 2
         )
-        reference_latents = invert(
+        path = invert_path(
             model.unet,
             model.scheduler,
             sketch_latents.repeat(1, 1, INVERSION_FRAMES, 1, 1),
@@ -234,12 +240,13 @@ def animate_pixels(
         )
         latents = sample_latents(
             model,
-            reference_latents,
-            noise.to(reference_latents),
+            path[0],
+            noise.to(path[0]),
             [row[segment] for row in prompts],
             config,
             reference_scales,
             negative_prompts,
+            path if config.hold_sketch else None,
         )
         decoded = model.decode(latents).clamp(-1, 1)
         segments.append(decoded if segment == 0 else decoded[:, :, 1:])

@@ -6,12 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from diffusers import DDIMScheduler
 from peft import LoraConfig, get_peft_model_state_dict, inject_adapter_in_model
 from safetensors.torch import save_file
 
 from flipsketch.clip import Clip
-from flipsketch.inversion import INVERSION_FRAMES, invert
+from flipsketch.inversion import INVERSION_FRAMES, invert, invert_path
 from flipsketch.lora import load_lora
 from flipsketch.model import load_model, predict_noise
 from flipsketch.sampling import (
@@ -105,25 +104,27 @@ def test_no_pass_is_made_that_nothing_needs(tiny_model, changes, frames):
 
 
 @pytest.mark.parametrize(("align_steps", "compose_steps"), [(0, 0), (2, 3), (0, 5)])
-def test_a_held_first_frame_is_the_lone_sketch_denoised(tiny_model, align_steps, compose_steps):
-    config = replace(SHORT, align_steps=align_steps, compose_steps=compose_steps, hold_sketch=True)
+def test_a_held_first_frame_is_the_sketch(tiny_model, align_steps, compose_steps):
+    config = replace(SHORT, align_steps=align_steps, compose_steps=compose_steps)
     draw = torch.Generator().manual_seed(0)
-    alone = reference_latents = torch.randn(1, 4, 1, 8, 8, generator=draw)
-    noise = draw_noise(alone.shape, 4, 1, 0)[None]
-    latents = sample_latents(tiny_model, reference_latents, noise, ["a cat"], config)
-    scheduler = DDIMScheduler.from_config(tiny_model.scheduler.config)
-    scheduler.set_timesteps(5)
-    null_embeds, stream = tiny_model.encode_prompts([""]), alone.expand(-1, -1, 4, -1, -1)
-    for step, t in enumerate(scheduler.timesteps):
-        # Composition has the reference stream lose a frame each step; without it there is one.
-        stream = stream[:, :, : max(1, 4 - step) if step < compose_steps else 1]
-        noise_pred = predict_noise(tiny_model.unet, stream, t, null_embeds)
-        stream = scheduler.step(noise_pred, t, stream).prev_sample
-    torch.testing.assert_close(latents[:, :, :1], stream[:, :, :1], rtol=1e-4, atol=1e-4)
-    free = sample_latents(
-        tiny_model, reference_latents, noise, ["a cat"], replace(config, hold_sketch=False)
-    )
-    assert not torch.allclose(free[:, :, :1], latents[:, :, :1], atol=1e-2)
+    sketch = torch.randn(1, 4, 1, 8, 8, generator=draw)
+    noise = draw_noise(sketch.shape, 4, 1, 0)[None]
+    null_embeds = tiny_model.encode_prompts([""])
+    path = invert_path(tiny_model.unet, tiny_model.scheduler, sketch, null_embeds, 5)
+    held = sample_latents(tiny_model, path[0], noise, ["a cat"], config, held_path=path)
+    free = sample_latents(tiny_model, path[0], noise, ["a cat"], config)
+    assert torch.equal(held[:, :, :1], sketch)
+    assert not torch.allclose(free[:, :, :1], sketch, atol=1e-2)
+    # The others see it there on the way.
+    assert not torch.allclose(free[:, :, 1:], held[:, :, 1:], atol=1e-4)
+
+
+def test_the_sketch_is_held_where_the_settings_say_so(tiny_model):
+    [sketch] = draw_sketches(1)
+    clean = torch.from_numpy(sketch).permute(2, 0, 1)[None, :, None] / 127.5 - 1
+    expected = tiny_model.decode(tiny_model.encode(clean)).clamp(-1, 1)
+    held = animate_pixels(tiny_model, [sketch], [["a cat"]], [1], replace(SHORT, hold_sketch=True))
+    torch.testing.assert_close(held[:, :, :1], expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("align_steps", [0, 1])
