@@ -254,11 +254,13 @@ class Making:
         config, folder = self.config, self.folder
         both = "frames of doodles in both looks"
         base = f"{config.num_clips // 4:,} doodles in colours and {config.num_clips:,} sketches"
+        is_begun = config.start is not None and choose_lora(config.start, None)
+        goes_on = ", from the adapter before it on" if is_begun else ""
         told = {
             "vae": (f"{both}, and scribbles", "12 frames"),
             "images": (f"{base}, frame by frame", "32 frames"),
             "clips": (f"{base}, seven in ten with an inverted first frame", "8 clips"),
-            "lora": (f"{config.lora_clips:,} sketch doodles, as above", "8 clips"),
+            "lora": (f"{config.lora_clips:,} sketch doodles{goes_on}", "8 clips"),
             "clip": (both, f"{BATCH_SIZE} frames"),
         }
         hardware = describe_hardware(self.device, config.threads)
