@@ -176,7 +176,6 @@ def sample_latents(
                     target = reference_pred
                 else:
                     target = predict_noise(unet, reference_frame, t, null_embeds)
-            if aligning:
                 latents = align_frames(unet, latents, reference_frame, target, t, prompt_embeds)
             if composing:
                 reference_latents = scheduler.step(reference_pred, t, reference_latents).prev_sample

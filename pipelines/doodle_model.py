@@ -204,13 +204,18 @@ class Making:
         with new_folder(output) as out:
             save_parts(model, out, "A beginning.\n")
 
+    @property
+    def first_lora(self) -> str | None:
+        """The adapter to go on from."""
+        return self.config.start and choose_lora(self.config.start, None)
+
     def make_lora(self) -> bool:
         """The sketch adapter."""
         config = self.config
         return train_adapter(
             self.folder / "clips" / "model",
             self.folder,
-            lora=config.start and choose_lora(config.start, None),
+            lora=self.first_lora,
             num_clips=config.lora_clips,
             num_steps=config.lora_steps,
             validation_steps=config.validation_steps,
@@ -254,8 +259,7 @@ class Making:
         config, folder = self.config, self.folder
         both = "frames of doodles in both looks"
         base = f"{config.num_clips // 4:,} doodles in colours and {config.num_clips:,} sketches"
-        is_begun = config.start is not None and choose_lora(config.start, None)
-        goes_on = ", from the adapter before it on" if is_begun else ""
+        goes_on = ", from the adapter before it on" if self.first_lora else ""
         told = {
             "vae": (f"{both}, and scribbles", "12 frames"),
             "images": (f"{base}, frame by frame", "32 frames"),
