@@ -23,6 +23,7 @@ from selenium import webdriver
 
 from flipsketch.clip import Clip
 from flipsketch.doodles import make_doodle, render_doodle
+from flipsketch.metrics import motion
 from flipsketch.plan import FORMAT_VERSION, Plan, begin_run
 from flipsketch.report import ReportConfig, write_report
 from flipsketch.row import Row
@@ -91,7 +92,7 @@ def write_corpus(folder: Path, num_clips: int, config: PageConfig) -> Path:
                     "num_frames": config.num_frames,
                     "height": config.size,
                     "width": config.size,
-                    "motion": float(np.abs(np.diff(frames.astype(int), axis=0)).mean() / 255),
+                    "motion": motion(frames),
                 }
             )
         write_shard(output, shard, rows, samples, row_schema(), plan.fingerprint)

@@ -15,6 +15,7 @@ from flipsketch.model import fetch_files, find_embedded, fingerprint_folder
 
 # Frames whose features a clip is compared by with others.
 FRAMES_COMPARED = 4
+FRAMES_AT_ONCE = 64
 
 
 class Scorer:
@@ -66,8 +67,13 @@ class ClipScorer(Scorer):
     @torch.no_grad()
     def embed_frames(self, frames: np.ndarray) -> Tensor:
         """Return unit vectors (F, D)."""
-        vision = self.clip.vision_model(pixel_values=self.prepare(frames)).pooler_output
-        return normalize(self.clip.visual_projection(vision), dim=-1).cpu()
+        features = []
+        # Clips of many segments are long.
+        for start in range(0, len(frames), FRAMES_AT_ONCE):
+            pixels = self.prepare(frames[start : start + FRAMES_AT_ONCE])
+            vision = self.clip.vision_model(pixel_values=pixels).pooler_output
+            features.append(normalize(self.clip.visual_projection(vision), dim=-1).cpu())
+        return torch.cat(features)
 
     @torch.no_grad()
     def embed_text(self, prompt: str) -> Tensor:

@@ -14,8 +14,8 @@ from flipsketch.clip import decode_filmstrip, encode_gif
 from flipsketch.manifest import parse_rows
 from flipsketch.plan import Plan, manifest_of, read_plan
 from flipsketch.shard import committed_shards, read_metadata, read_sample
-from flipsketch.sketch import load_sketch
-from flipsketch.storage import Folder, open_folder, read_file, resolve
+from flipsketch.sketch import check_sketch, load_sketch
+from flipsketch.storage import Folder, open_folder, read_source
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,8 @@ def draw_preview(config: PreviewConfig) -> Image.Image:
     for shard, row in chosen:
         sample = read_sample(folder, shard, row, plan.tars)
         frames = decode_filmstrip(sample.png, row["num_frames"])
-        sketch = read_sketch(sketches.get(row["id"]), manifest, max(CELL, row["height"]))
+        size = max(CELL, row["height"])
+        sketch = read_sketch(sketches.get(row["id"]), manifest, size, row.get("sketch_sha256"))
         strips.append(draw_strip(sketch, frames, row.get("prompts") or [row["prompt"]]))
         if config.gifs is not None:
             gif = Path(config.gifs) / f"{row['key']}.gif"
@@ -91,7 +92,7 @@ def choose_clips(
 ) -> list[tuple[int, dict[str, Any]]]:
     """Return (shard, row) of the clips to show, in the corpus's order."""
     columns = ["id", "key", "status", "num_frames", "height", "tar_offset", "tar_length"]
-    columns.append("prompts" if plan.tars == "clips" else "prompt")
+    columns += ["prompts", "sketch_sha256"] if plan.tars == "clips" else ["prompt"]
     clips = [
         (shard, row)
         for shard in committed_shards(folder)
@@ -122,11 +123,15 @@ def find_sketches(manifest: str, ids: set[str]) -> dict[str, str | bytes]:
     return found
 
 
-def read_sketch(source: str | bytes | None, manifest: str, size: int) -> np.ndarray | None:
+def read_sketch(
+    source: str | bytes | None, manifest: str, size: int, sha256: str | None
+) -> np.ndarray | None:
+    """Return a sketch as it was when its clip was made, None if it is gone or another one now."""
     if source is None:
         return None
     try:
-        content = read_file(resolve(source, manifest)) if isinstance(source, str) else source
+        content = read_source(source, manifest)
+        check_sketch(content, sha256)
         return load_sketch(content, size)
     except (OSError, ValueError) as error:
         log.warning("sketch not shown: %s", error)

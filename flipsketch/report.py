@@ -11,6 +11,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from flipsketch.clip import decode_filmstrip
 from flipsketch.plan import Plan, manifest_of, read_clips_plan
 from flipsketch.preview import find_sketches, read_sketch
 from flipsketch.score_summary import SCORES
-from flipsketch.scores import read_scores, scored_shards
+from flipsketch.scores import read_scores, scored_shards, scores_name
 from flipsketch.shard import committed_shards, read_metadata, read_sample
 from flipsketch.storage import Folder, open_folder
 
@@ -32,6 +33,10 @@ SIDE = 96  # pixels of a frame on the page, at most
 GREYS = 4
 BINS = 24
 REASONS_SHOWN = 50
+SHOWN_OF_ROW = (
+    *("id", "key", "prompts", "sketch_sha256", "seed", "status", "error", "num_frames"),
+    *("tar_offset", "tar_length"),
+)
 # On every clip; the one that is sorted by comes with them.
 SHOWN = ("s2v_consistency", "t2v_alignment", "motion")
 MEGABYTE = 1_000_000
@@ -66,13 +71,12 @@ def write_report(config: ReportConfig) -> int:
     folder = open_folder(config.corpus)
     plan = read_clips_plan(folder)
     page = build_page(folder, plan, config).encode()
-    if config.output is None:
-        folder.publish("report.html", page)
-    else:
-        Path(config.output).parent.mkdir(parents=True, exist_ok=True)
-        Path(config.output).write_bytes(page)
-    output = config.output or f"{folder}/report.html"
-    log.info("%.1f MB -> %s", len(page) / MEGABYTE, output)
+    place, name = folder, "report.html"
+    if config.output is not None:
+        parent, _, name = config.output.rpartition("/")
+        place = open_folder(parent or ".")
+    place.publish(name, page)
+    log.info("%.1f MB -> %s/%s", len(page) / MEGABYTE, place, name)
     return 0
 
 
@@ -90,8 +94,8 @@ def build_page(folder: Folder, plan: Plan, config: ReportConfig) -> str:
     entries = read_entries(folder)
     scored = [entry.scores for entry in entries if entry.scores is not None]
     names = [name for name in SCORES if any(scores.get(name) is not None for scores in scored)]
-    picked = sorted(
-        random.Random(config.seed).sample(range(len(entries)), min(config.num_clips, len(entries)))
+    picked = random.Random(config.seed).sample(
+        range(len(entries)), min(config.num_clips, len(entries))
     )
     failed = Counter(entry.row["error"] for entry in entries if entry.row["status"] != "ok")
     data: dict[str, Any] = {
@@ -105,9 +109,13 @@ def build_page(folder: Folder, plan: Plan, config: ReportConfig) -> str:
     }
     room = config.max_megabytes * MEGABYTE - len(fill_template(data).encode())
     gallery = Gallery(folder, manifest_of(folder, plan), names, room)
+    # In any order until it is full, so that no end of the corpus is left out.
     gallery.add([entries[place] for place in picked])
-    data["sampling"] = f"{len(gallery.clips):,} of the corpus's {len(entries):,} rows are shown."
-    return fill_template({**data, "sketches": gallery.sketches, "clips": gallery.clips})
+    shown = sorted(zip(picked, gallery.clips, strict=False), key=itemgetter(0))
+    data["sampling"] = f"{len(shown):,} of the corpus's {len(entries):,} rows are shown."
+    return fill_template(
+        {**data, "sketches": gallery.sketches, "clips": [clip for _, clip in shown]}
+    )
 
 
 def fill_template(data: dict[str, Any]) -> str:
@@ -121,15 +129,25 @@ def read_entries(folder: Folder) -> list[Entry]:
     found: dict[int, Entry] = {}
     scored = set(scored_shards(folder))
     for index in committed_shards(folder):
-        rows = read_metadata(folder, index)
-        columns = [name for name in SCORES if name in rows.column_names]
-        scores = read_scores(folder, index, ["key", *SCORES]) if index in scored else None
-        by_key = {row.pop("key"): row for row in scores.to_pylist()} if scores else {}
-        for row in rows.to_pylist():
+        by_key = read_shard_scores(folder, index) if index in scored else {}
+        for row in read_metadata(folder, index).to_pylist():
             # Without an evaluation there is what the animate job says of the pixels.
-            own = {name: row[name] for name in columns} if row["status"] == "ok" else None
-            found[row["manifest_row"]] = Entry(index, row, by_key.get(row["key"], own))
+            known = by_key.get(row["key"], row)
+            own = {name: known.get(name) for name in SCORES} if row["status"] == "ok" else None
+            kept = {name: row[name] for name in SHOWN_OF_ROW}
+            found[row["manifest_row"]] = Entry(index, kept, own)
     return [found[place] for place in sorted(found)]
+
+
+def read_shard_scores(folder: Folder, index: int) -> dict[str, dict[str, Any]]:
+    """Return the scores of a shard's clips by key, less those that could not be scored."""
+    try:
+        scores = read_scores(folder, index, ["key", "error", *SCORES])
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{folder}/{scores_name(index)}: not readable ({error}); jobs/evaluate.py makes it anew"
+        ) from error
+    return {row["key"]: row for row in scores.to_pylist() if row["error"] is None}
 
 
 def list_facts(plan: Plan, entries: list[Entry]) -> list[tuple[str, str]]:
@@ -180,7 +198,7 @@ class Gallery:
         for entry, clip in zip(entries, self.describe(entries), strict=True):
             digest = entry.row["sketch_sha256"]
             if clip["film"] and digest not in places:
-                sketch = read_sketch(sources.get(entry.row["id"]), self.manifest, SIDE)
+                sketch = read_sketch(sources.get(entry.row["id"]), self.manifest, SIDE, digest)
                 if sketch is not None:
                     places[digest] = len(self.sketches)
                     self.sketches.append(encode_small(sketch[None]))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from flipsketch.duplicates import find_duplicates
 from flipsketch.scores import SCORES_SCHEMA, read_scores
@@ -23,24 +24,28 @@ SCORES = [
     if pa.types.is_floating(column.type) or pa.types.is_boolean(column.type)
 ]
 
+CHECKPOINTS = ["clip_model", "clip_fingerprint", "xclip_model", "xclip_fingerprint"]
+
 
 @dataclass(frozen=True)
 class ScoreSummary:
     facts: dict[str, Any]
-    """num_clips, num_failed, num_near_duplicates (None among too many clips), the scorers, and for
+    """num_clips, num_failed, num_near_duplicates (None if not looked for), the scorers, and for
     each of `scores` the mean, standard error, least and most; a flag's mean is the share of clips
     that have it."""
     prompts: list[dict[str, Any]]
     """For each prompt: rows, clips, and the means of what CLIP says."""
 
 
-def summarize_scores(folder: Folder, shards: list[int], duplicate_cosine: float) -> ScoreSummary:
-    """Sum up the scores of some shards of a corpus."""
-    columns = ["key", "error", *SCORES, "clip_model", "clip_fingerprint", "xclip_model"]
-    tables = [read_scores(folder, index, [*columns, "xclip_fingerprint"]) for index in shards]
+def summarize_scores(
+    folder: Folder, shards: list[int], duplicate_cosine: float | None
+) -> ScoreSummary:
+    """Sum up the scores of some shards of a corpus; None looks for no near-duplicates."""
+    columns = ["key", "error", *SCORES, *CHECKPOINTS]
+    tables = [read_scores(folder, index, columns) for index in shards]
     table = pa.concat_tables(tables) if tables else SCORES_SCHEMA.empty_table()
-    scored = table.filter(pa.compute.is_null(table["error"]))
-    checkpoints = scored.select([name for name in columns if "clip_" in name]).slice(0, 1)
+    scored = table.filter(pc.is_null(table["error"]))
+    checkpoints = scored.select(CHECKPOINTS).slice(0, 1)
     facts = {
         "num_clips": len(table),
         "num_failed": len(table) - len(scored),
@@ -52,8 +57,9 @@ def summarize_scores(folder: Folder, shards: list[int], duplicate_cosine: float)
     return ScoreSummary(facts, cover_prompts(folder, shards, scored))
 
 
-def describe(column: pa.ChunkedArray) -> dict[str, float] | None:
-    """Return mean, standard error, least and most of a score; None if no clip has it."""
+def describe(column: pa.ChunkedArray) -> dict[str, float | None] | None:
+    """Return mean, standard error (None of one clip), least and most of a score; None if no clip
+    has it."""
     values = column.drop_null().to_numpy().astype(np.float64)
     if len(values) == 0:
         return None
@@ -61,13 +67,17 @@ def describe(column: pa.ChunkedArray) -> dict[str, float] | None:
         "mean": float(values.mean()),
         "standard_error": float(values.std(ddof=1) / len(values) ** 0.5)
         if len(values) > 1
-        else 0.0,
+        else None,
         "least": float(values.min()),
         "most": float(values.max()),
     }
 
 
-def count_duplicates(folder: Folder, shards: list[int], num: int, cosine: float) -> int | None:
+def count_duplicates(
+    folder: Folder, shards: list[int], num: int, cosine: float | None
+) -> int | None:
+    if cosine is None:
+        return None
     if num > MOST_COMPARED:
         log.warning("near-duplicates are not looked for among more than %d clips", MOST_COMPARED)
         return None
@@ -113,6 +123,8 @@ def to_markdown(summary: ScoreSummary) -> str:
     lines = ["| score | mean | standard error | least | most |", "|---|---|---|---|---|"]
     for name, values in summary.facts["scores"].items():
         if values is not None:
-            numbers = " | ".join(f"{value:.4f}" for value in values.values())
+            numbers = " | ".join(
+                "-" if value is None else f"{value:.4f}" for value in values.values()
+            )
             lines.append(f"| {name} | {numbers} |")
     return "\n".join(lines)

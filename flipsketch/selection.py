@@ -3,9 +3,11 @@
 import hashlib
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -28,7 +30,11 @@ class Condition:
 
     def mask(self, table: pa.Table) -> pa.ChunkedArray:
         """Return which rows hold it; one without the score does not."""
-        return pc.fill_null(COMPARE[self.operator](table[self.score], self.value), False)
+        column = table[self.score]
+        if is_number(column.type):
+            # Whole numbers such as seeds may be larger than any that floats tell apart.
+            column = column.cast(pa.float64(), safe=False)
+        return pc.fill_null(COMPARE[self.operator](column, self.value), False)
 
 
 def parse_condition(text: str, schema: pa.Schema) -> Condition:
@@ -41,11 +47,7 @@ def parse_condition(text: str, schema: pa.Schema) -> Condition:
     if found is None:
         raise ValueError(f"{text!r}: must be a score, one of < <= = >= > and a value: motion>=0.01")
     score, operator, value = found[1], found[2].replace("==", "="), found[3].lower()
-    scores = [
-        field.name for field in schema if pa.types.is_boolean(field.type) or is_number(field.type)
-    ]
-    if score not in scores:
-        raise ValueError(f"{text!r}: there is no score {score}; there are {', '.join(scores)}")
+    check_score(text, score, schema, is_score)
     if pa.types.is_boolean(schema.field(score).type):
         if value not in ("true", "false") or operator != "=":
             raise ValueError(f"{text!r}: {score} is a flag; say {score}=true or {score}=false")
@@ -58,6 +60,34 @@ def parse_condition(text: str, schema: pa.Schema) -> Condition:
 
 def is_number(kind: pa.DataType) -> bool:
     return pa.types.is_floating(kind) or pa.types.is_integer(kind)
+
+
+def is_score(kind: pa.DataType) -> bool:
+    return is_number(kind) or pa.types.is_boolean(kind)
+
+
+def check_score(
+    text: str, score: str, schema: pa.Schema, fits: Callable[[pa.DataType], bool]
+) -> None:
+    """Raise ValueError if what the text names is no score of a type that fits."""
+    scores = [field.name for field in schema if fits(field.type)]
+    if score not in scores:
+        raise ValueError(f"{text!r}: there is no score {score}; there are {', '.join(scores)}")
+
+
+def rank_by(score: str, table: pa.Table, *, highest: bool) -> np.ndarray:
+    """Return numbers (N,) that are the higher the better a row is; rows without the score come
+    last.
+
+    Raises:
+        ValueError: there is no such score, or no row has it.
+    """
+    check_score(score, score, table.schema, is_number)
+    values = table[score].cast(pa.float64(), safe=False)
+    if values.null_count == len(values):
+        raise ValueError(f"{score}: no clip has this score, so none is the best by it")
+    ranks = values.to_numpy() * (1 if highest else -1)
+    return np.where(np.isnan(ranks), -np.inf, ranks)
 
 
 def best_of_each(groups: list[tuple[Any, ...]], scores: list[float]) -> list[int]:

@@ -1,5 +1,6 @@
 """Load a sketch, SVG or raster, as the square of black ink on white that the model takes."""
 
+import hashlib
 import io
 import warnings
 from pathlib import Path
@@ -37,6 +38,15 @@ def load_sketch(source: str | Path | bytes, size: int, *, darken: bool = False) 
         return decode_sketch(content, size)
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
+
+
+def check_sketch(content: bytes, sha256: str | None) -> None:
+    """Raise ValueError if a sketch is no longer what a clip was made of."""
+    if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
+        raise ValueError(
+            "the sketch has changed since its clip was made; put the earlier one back, or animate "
+            "the new one under another id"
+        )
 
 
 def darken_ink(sketch: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from flipsketch.preview import draw_strip, stack
 from flipsketch.row import default_seed
 from flipsketch.sampling import SamplingConfig, animate
 from flipsketch.sketch import load_sketch
-from flipsketch.storage import read_file, resolve
+from flipsketch.storage import read_source
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +52,7 @@ def read_subjects(manifest: str, size: int, number: int, *, darken: bool = False
         if row.error is not None:
             raise ValueError(f"{manifest}: {row.error}; mend it, or take the row out")
         try:
-            source = row.sketch
-            content = read_file(resolve(source, manifest)) if isinstance(source, str) else source
-            sketch = load_sketch(content, size, darken=darken)
+            sketch = load_sketch(read_source(row.sketch, manifest), size, darken=darken)
         except (OSError, ValueError) as error:
             raise ValueError(
                 f"{manifest}: row {row.id!r}: {error}; mend it, or take the row out"

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from flipsketch.methods import METHODS
 from flipsketch.model import EMBEDDED_MODEL, choose_lora
 from flipsketch.sampling import SamplingConfig, model_defaults
 from flipsketch.score_summary import SCORES, ScoreSummary
@@ -103,7 +104,10 @@ def compare(config: CompareConfig) -> int:
             code = max(code, own_code)
         except (ValueError, OSError) as error:
             # A model that is not to be had here costs no other run.
-            log.warning("%s: not made: %s", run.name, error)
+            log.warning(
+                "%s: not made: %s\nTo make it anew, delete %s/%s, or give another --output.",
+                *(run.name, error, config.output.rstrip("/"), run.folder),
+            )
             row, code = {"run": run.name, "error": str(error)}, 1
         rows.append({**row, **{f"published_{name}": run.published.get(name) for name in PUBLISHED}})
     folder = open_folder(config.output)
@@ -165,11 +169,14 @@ def carry_out(config: CompareConfig, run: NamedRun) -> tuple[dict[str, Any], int
     except TypeError as error:
         raise ValueError(f"{run.name}: {error}") from error
     corpus = f"{config.output.rstrip('/')}/{run.folder}"
+    lora = config.lora if run.lora is None else run.lora
+    if run.lora is None and run.method in METHODS and not METHODS[run.method].takes_lora:
+        lora = ""
     animated = animate_manifest(
         AnimateConfig(
             manifest=config.manifest,
             model=model,
-            lora=choose_lora(model, config.lora if run.lora is None else run.lora),
+            lora=choose_lora(model, lora),
             method=run.method,
             output=corpus,
             sampling=sampling,
@@ -194,8 +201,7 @@ def carry_out(config: CompareConfig, run: NamedRun) -> tuple[dict[str, Any], int
 
 
 def summarize(run: NamedRun, folder: Folder, summary: ScoreSummary) -> dict[str, Any]:
-    columns = ["status", "seconds"]
-    found = [read_metadata(folder, index, columns) for index in committed_shards(folder)]
+    found = [read_metadata(folder, index, ["seconds"]) for index in committed_shards(folder)]
     seconds = pa.concat_tables(found)["seconds"].drop_null().to_numpy()
     scores = {
         f"{name}{suffix}": values and values[key]
@@ -205,7 +211,7 @@ def summarize(run: NamedRun, folder: Folder, summary: ScoreSummary) -> dict[str,
     return {
         "run": run.name,
         "error": None,
-        "clips": summary.facts["num_clips"],
+        "clips": summary.facts["num_clips"] - summary.facts["num_failed"],
         "seconds": float(np.mean(seconds)) if len(seconds) else None,
         **scores,
     }
@@ -229,5 +235,7 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
 
 def format_score(row: dict[str, Any], name: str) -> str:
     mean, published = row.get(name), row.get(f"published_{name}")
-    own = "-" if mean is None else f"{mean:.4f} ± {row[f'{name}_error']:.4f}"
+    error = row.get(f"{name}_error")
+    own = "-" if mean is None else f"{mean:.4f}"
+    own += "" if error is None else f" ± {error:.4f}"
     return own if published is None else f"{own} ({published:.3f})"

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -28,9 +29,9 @@ from flipsketch.plan import (
     read_clips_plan,
 )
 from flipsketch.preview import PreviewConfig, draw_preview
-from flipsketch.score_summary import summarize_scores, to_markdown
+from flipsketch.score_summary import MOST_COMPARED, summarize_scores, to_markdown
 from flipsketch.scores import read_score_facts, read_scores, scored_shards, write_scores
-from flipsketch.selection import best_of_each, parse_condition, parse_splits, split_by
+from flipsketch.selection import best_of_each, parse_condition, parse_splits, rank_by, split_by
 from flipsketch.shard import (
     in_threads,
     read_facts,
@@ -39,7 +40,8 @@ from flipsketch.shard import (
     read_shards,
     write_shard,
 )
-from flipsketch.storage import PARTIAL, Folder, open_folder, read_file, resolve
+from flipsketch.sketch import check_sketch
+from flipsketch.storage import PARTIAL, Folder, open_folder, read_source, resolve
 from flipsketch.validation import encode_png
 
 log = logging.getLogger(__name__)
@@ -55,6 +57,7 @@ MANIFEST_SCHEMA = pa.schema(
     ]
 )
 CLIPS_SHOWN = 8
+SPLIT = "split"
 # What the clips of a sketch and a prompt may differ by is their seed.
 GROUP = ("sketch_sha256", "prompt")
 
@@ -63,14 +66,18 @@ GROUP = ("sketch_sha256", "prompt")
 class CurateConfig:
     corpus: str
     """Folder of a corpus of clips with scores."""
+    manifest: str | None = None
+    """Where its manifest is now, if it has moved since."""
     output: str
     """Folder of the new corpus; holds nothing, or what the same command left there."""
     keep: tuple[str, ...] = ("is_blank=false", "is_blackout=false", "is_still=false")
     """Conditions that a clip must hold, on any score or number of its metadata, such as
     s2v_consistency>=0.9."""
     best_by: str | None = None
-    """Of the clips of one sketch and one prompt (several seeds) keep the one of the highest such
+    """Of the clips of one sketch and one prompt (several seeds) keep the one that is best by such a
     score: s2v_consistency, say; by default keep all."""
+    best: Literal["highest", "lowest"] = "highest"
+    """Which score is best: the lowest of warping_error, say."""
     duplicate_cosine: float | None = 0.98
     """Of clips whose features are as near as this keep one; None keeps all."""
     splits: tuple[str, ...] = ("train=0.9", "val=0.05", "test=0.05")
@@ -106,7 +113,8 @@ def curate(config: CurateConfig) -> int:
     clips = read_clips(source, source_plan)
     places, splits = choose(config, clips)
     chosen = clips.take(places)
-    content = write_manifest(manifest_of(source, source_plan), chosen.metadata)
+    manifest = config.manifest or manifest_of(source, source_plan)
+    content = write_manifest(manifest, chosen.metadata)
     settings = {
         **{name: source_plan.settings[name] for name in ("model_licence", "method")},
         "format": FORMAT_VERSION,
@@ -119,6 +127,7 @@ def curate(config: CurateConfig) -> int:
         "scorers": clips.scorers,
         "keep": sorted(config.keep),
         "best_by": config.best_by,
+        "best": config.best,
         "duplicate_cosine": config.duplicate_cosine,
         "seed": config.seed,
     }
@@ -128,7 +137,7 @@ def curate(config: CurateConfig) -> int:
         output.sweep(PARTIAL)
         output.publish(MANIFEST_FILE, content)
         copy_clips(source, output, plan, chosen, splits)
-        finish(output, plan)
+        finish(output, plan, config)
     counts = ", ".join(f"{count} {name}" for name, count in plan.splits.items())
     log.info("kept %d of %d clips (%s) -> %s", len(places), len(clips), counts, output)
     return 0
@@ -174,6 +183,8 @@ def read_clips(folder: Folder, plan: Plan) -> ScoredClips:
         ValueError: the corpus is not scored, or not wholly.
     """
     shards, _ = read_shards(folder, plan)
+    if len(shards) < plan.num_shards:
+        log.warning("%d of %d shards are there to choose from", len(shards), plan.num_shards)
     scored = set(scored_shards(folder))
     metadata, scores, places, scorers = [], [], [], set()
     for index in sorted(shards):
@@ -186,11 +197,16 @@ def read_clips(folder: Folder, plan: Plan) -> ScoredClips:
                 f"{folder} first"
             )
         scorers.add(facts.scorers)
+        if facts.failed:
+            log.warning(
+                "shard %05d: %d clips could not be scored, and are left out", index, facts.failed
+            )
         own_scores = read_scores(folder, index)
         own_scores = own_scores.filter(pc.is_null(own_scores["error"]))
         rows = read_metadata(folder, index)
         position = {key: place for place, key in enumerate(rows["key"].to_pylist())}
-        metadata.append(rows.take([position[key] for key in own_scores["key"].to_pylist()]))
+        own = pa.array([position[key] for key in own_scores["key"].to_pylist()], pa.int64())
+        metadata.append(rows.take(own))
         scores.append(own_scores)
         places += [index] * len(own_scores)
     if len(scorers) != 1:
@@ -198,9 +214,12 @@ def read_clips(folder: Folder, plan: Plan) -> ScoredClips:
             f"{folder}: has {'scores of several kinds' if scorers else 'no clips'}; see "
             f"jobs/status.py, and run jobs/evaluate.py --overwrite"
         )
-    return ScoredClips(
-        pa.concat_tables(metadata), pa.concat_tables(scores), np.array(places), scorers.pop()
-    )
+    table = pa.concat_tables(metadata)
+    if plan.settings.get("kind") != "curate":
+        # A manifest's own column of that name stays, under another.
+        names = [f"manifest_{SPLIT}" if name == SPLIT else name for name in table.column_names]
+        table = table.rename_columns(names)
+    return ScoredClips(table, pa.concat_tables(scores), np.array(places), scorers.pop())
 
 
 def choose(config: CurateConfig, clips: ScoredClips) -> tuple[list[int], list[str]]:
@@ -215,16 +234,17 @@ def choose(config: CurateConfig, clips: ScoredClips) -> tuple[list[int], list[st
     places = np.flatnonzero(kept).tolist()
     ranks = np.zeros(len(clips))
     if config.best_by is not None:
-        parse_condition(f"{config.best_by}>0", numbers.schema)
-        ranks = numbers[config.best_by].to_numpy().astype(float)
+        ranks = rank_by(config.best_by, numbers, highest=config.best == "highest")
         groups = list(zip(*(clips.metadata[name].to_pylist() for name in GROUP), strict=True))
         best = best_of_each([groups[place] for place in places], ranks[places].tolist())
         log.info("best of each sketch and prompt: %d of %d clips", len(best), len(places))
         places = [places[number] for number in best]
-    if config.duplicate_cosine is not None and places:
+    if len(places) > MOST_COMPARED:
+        log.warning("near-duplicates are not looked for among more than %d clips", MOST_COMPARED)
+    elif config.duplicate_cosine is not None and places:
         # The better of two stays.
         places.sort(key=lambda place: -ranks[place])
-        features = np.stack(clips.scores["features"].take(places).to_pylist()).astype(np.float16)
+        features = np.stack(clips.scores["features"].take(places).to_numpy())
         originals = find_duplicates(features, config.duplicate_cosine)
         log.info("near-duplicates: %d of %d clips", int((originals >= 0).sum()), len(places))
         places = sorted(places[number] for number in np.flatnonzero(originals < 0))
@@ -234,24 +254,50 @@ def choose(config: CurateConfig, clips: ScoredClips) -> tuple[list[int], list[st
     sketches = clips.metadata["sketch_sha256"].take(places).to_pylist()
     splits = split_by(sketches, shares, config.seed)
     names = list(shares)
+    if empty := [name for name, share in shares.items() if share > 0 and name not in splits]:
+        log.warning("too few sketches for a share of %s, which stays empty", ", ".join(empty))
     order = sorted(range(len(places)), key=lambda number: names.index(splits[number]))
     return [places[number] for number in order], [splits[number] for number in order]
 
 
 def write_manifest(manifest: str, metadata: pa.Table) -> bytes:
-    """Return a Parquet manifest of the clips, with the sketches that are to be had in it."""
-    sketches = {row.id: row.sketch for row in parse_rows(manifest)}
-    rows = []
-    for clip in metadata.select(["id", "prompts", "seed"]).to_pylist():
-        sketch = sketches.get(clip["id"], b"")
-        if isinstance(sketch, str):
-            location = resolve(sketch, manifest)
-            try:
-                sketch = read_file(location)
-            except (OSError, ValueError) as error:
-                log.warning("%s: goes without its sketch: %s", clip["id"], error)
-                sketch = location
-        rows.append({**clip, "sketch" if isinstance(sketch, str) else "sketch_bytes": sketch})
+    """Return a Parquet manifest of the clips, with the sketches that are to be had in it.
+
+    Raises:
+        ValueError: the corpus's manifest cannot be read.
+    """
+    clips = metadata.select(["id", "prompts", "seed", "sketch_sha256"]).to_pylist()
+    wanted = {clip["id"] for clip in clips}
+    sketches: dict[str, str | bytes] = {}
+    lost: list[str] = []
+    try:
+        for row in parse_rows(manifest):
+            if row.id in wanted:
+                # Of those with one id the first was animated.
+                sketches.setdefault(row.id, row.sketch)
+    except OSError as error:
+        raise ValueError(
+            f"{manifest}: cannot be read ({error}); say with --manifest where the one is of which "
+            f"the corpus was made: it has the sketches"
+        ) from error
+
+    def read(clip: dict[str, Any]) -> dict[str, Any]:
+        sha256 = clip.pop("sketch_sha256")
+        source = sketches.get(clip["id"])
+        try:
+            if source is None:
+                raise ValueError(f"{manifest} has no such row")
+            content = read_source(source, manifest)
+            check_sketch(content, sha256)
+        except (OSError, ValueError) as error:
+            lost.append(f"{clip['id']}: {error}")
+            location = resolve(source, manifest) if isinstance(source, str) else None
+            return {**clip, "sketch": location}
+        return {**clip, "sketch_bytes": content}
+
+    rows = in_threads(read, clips)
+    if lost:
+        log.warning("%d clips go without their sketches, such as %s", len(lost), min(lost))
     out = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(rows, MANIFEST_SCHEMA), out, compression="zstd")
     return out.getvalue()
@@ -270,9 +316,10 @@ def copy_clips(
     """Write the shards that are not there yet."""
     done, _ = read_shards(output, plan)
     scored = set(scored_shards(output))
-    split = pa.field("split", pa.string())
-    old = chosen.metadata.schema
-    schema = old if "split" in old.names else old.append(split)
+    split = pa.field(SPLIT, pa.string())
+    schema = chosen.metadata.schema
+    if SPLIT not in schema.names:
+        schema = schema.append(split)
     for part in plan.parts:
         for shard in part.shards:
             if shard in done and shard in scored:
@@ -284,7 +331,7 @@ def copy_clips(
                 lambda pair: read_sample(source, *pair), list(zip(own.shards, rows, strict=True))
             )
             for place, row in zip(places, rows, strict=True):
-                row |= {"manifest_row": place, "split": splits[place]}
+                row |= {"manifest_row": place, SPLIT: splits[place]}
             write_shard(output, shard, rows, samples, schema, plan.fingerprint)
             scores = [
                 {**score, "features": np.array(score["features"], np.float16)}
@@ -294,11 +341,11 @@ def copy_clips(
             write_scores(output, shard, scores, chosen.scorers, tar_sha256)
 
 
-def finish(folder: Folder, plan: Plan) -> None:
+def finish(folder: Folder, plan: Plan, config: CurateConfig) -> None:
     """Write the card, with a table of the scores and a picture of some clips."""
     shards, _ = read_shards(folder, plan)
-    summary = summarize_scores(folder, sorted(shards), plan.settings["duplicate_cosine"] or 1.0)
-    preview = PreviewConfig(corpus=str(folder), output=SAMPLE_FILE, num_clips=CLIPS_SHOWN)
+    summary = summarize_scores(folder, sorted(shards), duplicate_cosine=None)
+    preview = PreviewConfig(corpus=config.output, output=SAMPLE_FILE, num_clips=CLIPS_SHOWN)
     folder.publish(SAMPLE_FILE, encode_png(draw_preview(preview)))
     more = f"![Some of the clips]({SAMPLE_FILE})\n\nScores:\n\n{to_markdown(summary)}\n\n"
     write_card(folder, plan, list(shards.values()), more)

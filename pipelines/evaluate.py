@@ -89,7 +89,7 @@ def score_corpus(config: EvaluateConfig) -> tuple[ScoreSummary, int]:
             plan.num_shards,
         )
     # A lock of its own: a corpus can be scored while more of it is made.
-    with open_folder(f"{folder}/scores").locked():
+    with Folder(folder.filesystem, folder.join("scores")).locked():
         folder.sweep(f"scores-{PARTIAL}")
         done = find_scored(folder, shards, fingerprint, config.overwrite)
         missing = shards.keys() - done.keys()
@@ -99,7 +99,6 @@ def score_corpus(config: EvaluateConfig) -> tuple[ScoreSummary, int]:
                 ScoreMaker,
                 folder=folder,
                 manifest=anchor(manifest),
-                darken=plan.settings.get("darken_sketch", False),
                 clip_model=anchor_model(config.clip_model),
                 xclip_model=config.xclip_model and anchor_model(config.xclip_model),
                 device=resources.device,
@@ -150,10 +149,11 @@ def find_manifest(manifest: str, folder: Folder, plan: Plan) -> ManifestSummary:
     """
     remedy = f"say with --manifest where the one is of which {folder} was made: it has the sketches"
     try:
+        # One that has gained rows since still has the corpus's.
         summary = read_summary(manifest, folder, plan, [])
     except OSError as error:
         raise ValueError(f"{manifest}: cannot be read ({error}); {remedy}") from error
-    if summary.fingerprint != plan.manifest_fingerprint:
+    if plan.manifest_fingerprint not in (summary.fingerprint, summary.prefix_fingerprint):
         raise ValueError(f"{manifest}: its rows are not those of the corpus; {remedy}")
     return summary
 
@@ -161,7 +161,8 @@ def find_manifest(manifest: str, folder: Folder, plan: Plan) -> ManifestSummary:
 def find_scored(
     folder: Folder, shards: dict[int, ShardFacts], fingerprint: str, overwrite: bool
 ) -> dict[int, ScoreFacts]:
-    """Return what is scored already, by shard.
+    """Return what is scored already, by shard; shards with clips that could not be scored, for a
+    sketch that was gone, say, are not.
 
     Raises:
         ValueError: by other scorers.
@@ -173,7 +174,8 @@ def find_scored(
         if facts is None or shard is None or facts.tar_sha256 != shard.tar_sha256:
             continue
         if facts.scorers == fingerprint:
-            found[facts.index] = facts
+            if not facts.failed:
+                found[facts.index] = facts
         elif not overwrite:
             raise ValueError(
                 f"{folder}/{scores_name(facts.index)}: has scores by other checkpoints or of "
@@ -193,7 +195,9 @@ def read_known(folder: Folder, index: int) -> ScoreFacts | None:
 
 def weights_bytes(config: EvaluateConfig) -> int:
     folders = [find_scorer(name) for name in (config.clip_model, config.xclip_model) if name]
-    return sum(path.stat().st_size for folder in folders for path in folder.glob("*.safetensors"))
+    kinds = ("*.safetensors", "*.bin")
+    files = [path for folder in folders for kind in kinds for path in folder.glob(kind)]
+    return sum(path.stat().st_size for path in files)
 
 
 def write_summary(folder: Folder, summary: ScoreSummary) -> None:

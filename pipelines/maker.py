@@ -26,7 +26,7 @@ from flipsketch.sampling import SamplingConfig, finish_frames
 from flipsketch.scores import PIXEL_COLUMNS
 from flipsketch.shard import ROW_SCHEMA, Sample, encode_sample, write_shard
 from flipsketch.sketch import load_sketch
-from flipsketch.storage import Folder, read_file, resolve
+from flipsketch.storage import Folder, read_source
 from pipelines.attempts import Attempts
 from pipelines.work import Report
 
@@ -195,10 +195,8 @@ class AnimationMaker:
     def read_sketch(self, row: Row, record: dict[str, Any]) -> np.ndarray | None:
         where = ""
         try:
-            if isinstance(row.sketch, bytes):
-                content = row.sketch
-            else:
-                content = read_file(resolve(row.sketch, self.manifest))
+            content = read_source(row.sketch, self.manifest)
+            if isinstance(row.sketch, str):
                 where = f"{row.sketch}: "
             record["sketch_sha256"] = hashlib.sha256(content).hexdigest()
             return load_sketch(content, self.method.size, darken=self.sampling.darken_sketch)

@@ -1,9 +1,7 @@
 """Score one shard of clips and put its scores beside it."""
 
-import tarfile
 from typing import Any
 
-import numpy as np
 import torch
 
 from flipsketch.clip import decode_filmstrip
@@ -12,13 +10,11 @@ from flipsketch.model import quiet_libraries
 from flipsketch.row import Row
 from flipsketch.scores import Scorers, score_clip, write_scores
 from flipsketch.shard import read_facts, read_metadata, tar_name, unpack_sample
-from flipsketch.sketch import load_sketch
-from flipsketch.storage import Folder, read_file, resolve
+from flipsketch.sketch import check_sketch, load_sketch
+from flipsketch.storage import Folder, read_source
 from pipelines.work import Report
 
 REPORT_EVERY = 16
-COLUMNS = ["id", "manifest_row", "key", "prompts", "status", "num_frames", "height"]
-COLUMNS += ["tar_offset", "tar_length"]
 
 
 def load_scorers(clip_model: str, xclip_model: str | None, device: str) -> Scorers:
@@ -35,19 +31,14 @@ class ScoreMaker:
         *,
         folder: Folder,
         manifest: str,
-        darken: bool,
         clip_model: str,
         xclip_model: str | None,
         device: str,
         threads: int,
         fingerprint: str,
     ) -> None:
-        """
-        Args:
-            darken: the sketches, as the corpus's run did.
-        """
         quiet_libraries()
-        self.fingerprint, self.darken = fingerprint, darken
+        self.fingerprint = fingerprint
         self.folder, self.manifest, self.threads = folder, manifest, threads
         self.scorers = load_scorers(clip_model, xclip_model, device)
 
@@ -63,7 +54,7 @@ class ScoreMaker:
         # Here, since Ray may call from another thread than the one that loaded the models.
         torch.set_num_threads(self.threads)
         facts = read_facts(self.folder, index)
-        clips = read_metadata(self.folder, index, COLUMNS).to_pylist()
+        clips = read_metadata(self.folder, index).to_pylist()
         clips = [clip for clip in clips if clip["status"] == "ok"]
         tar = self.folder.read(tar_name(index)) if clips else b""
         if tar is None:
@@ -84,14 +75,12 @@ class ScoreMaker:
             stretch = tar[clip["tar_offset"] : clip["tar_offset"] + clip["tar_length"]]
             png = unpack_sample(clip["key"], stretch).png
             frames = decode_filmstrip(png, clip["num_frames"])
-            sketch = self.read_sketch(row, clip["height"])
+            content = read_source(row.sketch, self.manifest)
+            check_sketch(content, clip["sketch_sha256"])
+            # As the clip's run read it.
+            darken = clip.get("darken_sketch", False)
+            sketch = load_sketch(content, clip["height"], darken=darken)
             return {**named, **score_clip(frames, sketch, clip["prompts"], self.scorers)}
-        except (OSError, ValueError, TypeError, MemoryError, tarfile.TarError) as error:
+        # Decoders of broken files, OpenCV and the models raise whatever there is.
+        except Exception as error:
             return {**named, "error": str(error) or type(error).__name__}
-
-    def read_sketch(self, row: Row, size: int) -> np.ndarray:
-        if isinstance(row.sketch, bytes):
-            content = row.sketch
-        else:
-            content = read_file(resolve(row.sketch, self.manifest))
-        return load_sketch(content, size, darken=self.darken)

@@ -24,6 +24,13 @@ def test_cosines_are_those_of_the_model_itself(scorer):
     assert scorer.align(features, ["a bird flies"]) == pytest.approx(expected, abs=1e-5)
 
 
+def test_long_clips_are_looked_at_in_parts(scorer):
+    frames = np.stack([square(left % 20) for left in range(70)])
+    features = scorer.embed_frames(frames)
+    assert features.shape[0] == 70
+    assert torch.allclose(features[60:], scorer.embed_frames(frames[60:]), atol=1e-5)
+
+
 def test_each_segment_of_a_clip_is_compared_with_its_own_prompt(scorer):
     frames = np.stack([square(left) for left in (2, 4, 6, 8, 10)])
     features = scorer.embed_frames(frames)

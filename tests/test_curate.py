@@ -175,6 +175,59 @@ def test_the_same_command_goes_on_where_it_was_ended(config):
         curate(replace(config, best_by=None))
 
 
+def test_a_score_may_be_best_where_it_is_lowest(config):
+    curate(replace(config, best_by="motion", best="lowest"))
+    groups: dict[str, list[float]] = {}
+    before = read_all_scores(config.corpus)
+    for row in read_rows(config.corpus):
+        groups.setdefault(row["prompt"], []).append(before[row["key"]]["motion"])
+    after = [row["motion"] for row in read_all_scores(config.output).values()]
+    assert sorted(after) == sorted(min(group) for group in groups.values())
+
+
+def test_what_a_corpus_has_of_its_own_stays_with_its_clips(job, clip_folder, tmp_path):
+    thin = b'<svg viewBox="0 0 64 64"><path d="M8 30H56" stroke="black" stroke-width="1"/></svg>'
+    (tmp_path / "thin.svg").write_bytes(thin)
+    rows = [
+        {"id": "a", "sketch": "thin.svg", "prompt": "a line", "split": 7},
+        {"id": "b", "sketch": "gone.svg", "prompt": "a line", "split": 8},
+        # Animated is the first of those of one id.
+        {"id": "a", "sketch": str(SKETCHES / "cat.svg"), "prompt": "a cat", "split": 9},
+    ]
+    sampling = replace(job.sampling, darken_sketch=True, binarize=False)
+    job = replace(job, manifest=make_manifest(tmp_path, rows), method="still", sampling=sampling)
+    animate_manifest(replace(job, max_failures="2", rows_per_shard=1))
+    scoring = EvaluateConfig(corpus=job.output, clip_model=str(clip_folder), executor=LOCAL)
+    evaluate(scoring)
+    moved = (tmp_path / "manifest.jsonl").rename(tmp_path / "moved.jsonl")
+    chosen = CurateConfig(corpus=job.output, output=str(tmp_path / "chosen"), keep=())
+    with pytest.raises(ValueError, match="cannot be read.*say with --manifest"):
+        curate(chosen)
+    curate(replace(chosen, manifest=str(moved)))
+    [row] = read_rows(chosen.output)
+    assert (row["id"], row["split"], row["manifest_split"]) == ("a", "train", 7)
+    # Scored anew, its sketch is read as its run read it.
+    (Path(chosen.output) / "scores" / "00000.parquet").unlink()
+    evaluate(replace(scoring, corpus=chosen.output))
+    [scores] = pq.read_table(Path(chosen.output) / "scores" / "00000.parquet").to_pylist()
+    assert scores["first_iou"] == 1 and scores["ink_mean"] > 0
+
+
+def test_clips_that_could_not_be_scored_are_left_out(job, clip_folder, tmp_path, caplog):
+    names = ["a.svg", "b.svg", "c.svg"]
+    for name in names:
+        (tmp_path / name).write_bytes((SKETCHES / "cat.svg").read_bytes())
+    rows = [{"id": name, "sketch": name, "prompt": f"it moves as {name}"} for name in names]
+    job = replace(job, manifest=make_manifest(tmp_path, rows), rows_per_shard=1)
+    animate_manifest(job)
+    (tmp_path / "b.svg").unlink()
+    evaluate(EvaluateConfig(corpus=job.output, clip_model=str(clip_folder), executor=LOCAL))
+    output = str(tmp_path / "chosen")
+    curate(CurateConfig(corpus=job.output, output=output, keep=(), duplicate_cosine=None))
+    assert sorted(row["id"] for row in read_rows(output)) == ["a.svg", "c.svg"]
+    assert "shard 00001: 1 clips could not be scored" in caplog.text
+
+
 def test_what_cannot_be_chosen_from_is_refused(config, job, tmp_path):
     with pytest.raises(ValueError, match="no clip is left of 201"):
         curate(replace(config, keep=("motion>2",)))

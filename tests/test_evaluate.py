@@ -117,6 +117,9 @@ def test_x_clip_scores_come_with_its_weights(config, xclip_folder):
     own = read_all(config.corpus)[0]
     assert own["xclip_alignment"] == pytest.approx(scorer.align(frames, [row["prompt"]]), abs=1e-5)
     assert own["xclip_fingerprint"] == scorer.fingerprint
+    summary = json.loads((Path(config.corpus) / "scores" / "summary.json").read_text())
+    names = ("clip_model", "clip_fingerprint", "xclip_model", "xclip_fingerprint")
+    assert summary["scorers"] == {name: own[name] for name in names}
 
 
 def test_what_is_scored_is_not_scored_again_and_what_is_lost_is(config):
@@ -166,6 +169,29 @@ def test_a_clip_whose_sketch_is_gone_costs_no_other(config, tmp_path):
     assert errors.keys() == {"row 4"} and "moving.svg: expected a file" in errors["row 4"]
     assert all(row["motion"] is not None for row in rows if row["id"] != "row 4")
 
+    # The same command tries it again.
+    (tmp_path / "moving.svg").write_bytes(Path(good_rows(6)[4]["sketch"]).read_bytes())
+    assert evaluate(config) == 0
+    assert [row["id"] for row in read_all(config.corpus) if row["error"]] == []
+
+
+def test_a_sketch_that_has_changed_is_not_scored_against(config, tmp_path):
+    (tmp_path / "moving.svg").write_bytes(Path(good_rows(6)[0]["sketch"]).read_bytes())
+    assert evaluate(config) == 1
+    errors = {row["id"]: row["error"] for row in read_all(config.corpus) if row["error"]}
+    assert errors.keys() == {"row 4"} and "has changed since its clip was made" in errors["row 4"]
+
+
+def test_a_damaged_clip_costs_no_other(config):
+    folder = open_folder(config.corpus)
+    row = read_metadata(folder, 2).to_pylist()[0]
+    tar = Path(config.corpus) / "clips" / "00002.tar"
+    content = bytearray(tar.read_bytes())
+    content[content.index(b"IDAT", row["tar_offset"]) + 1] ^= 1
+    tar.write_bytes(content)
+    assert evaluate(config) == 1
+    assert [row["id"] for row in read_all(config.corpus) if row["error"]] == ["row 4"]
+
 
 def test_a_manifest_that_is_gone_or_another_is_asked_for(config, tmp_path):
     manifest = tmp_path / "manifest.jsonl"
@@ -176,6 +202,10 @@ def test_a_manifest_that_is_gone_or_another_is_asked_for(config, tmp_path):
     with pytest.raises(ValueError, match="its rows are not those of the corpus"):
         evaluate(config)
     assert evaluate(replace(config, manifest=str(moved))) == 0
+    # One that has only gained rows still has the corpus's.
+    more = tmp_path / "more.jsonl"
+    more.write_text(moved.read_text() + '{"id": "new", "sketch": "a.svg", "prompt": "it moves"}\n')
+    assert evaluate(replace(config, manifest=str(more))) == 0
 
 
 def test_what_is_no_corpus_of_clips_is_refused(tmp_path):

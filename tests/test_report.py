@@ -93,6 +93,18 @@ def test_it_renders_without_errors_and_says_what_there_is(page):
     assert image.get_property("naturalWidth") == 96
 
 
+def test_a_film_shows_every_frame(page):
+    positions = page.execute_script("""
+        const film = document.querySelector(".film"), [animation] = film.getAnimations();
+        animation.pause();
+        return [10, 110, 210].map((time) => {
+            animation.currentTime = time;
+            return getComputedStyle(film).backgroundPositionY;
+        });
+    """)
+    assert positions == ["0%", "50%", "100%"]
+
+
 def test_a_hostile_prompt_is_text(page):
     card = page.find_elements("css selector", ".clip")[2]
     prompt = card.find_element("tag name", "p")
@@ -160,11 +172,36 @@ def test_it_keeps_to_its_size_and_number(corpus):
     limit = (fewer.stat().st_size + whole.stat().st_size) / 2 / 1_000_000
     write_report(ReportConfig(corpus=corpus, output=str(fewer), max_megabytes=limit))
     assert 3 <= count_clips(fewer) < 8 and fewer.stat().st_size <= limit * 1_000_000 * 1.05
+    # Which clips are left out does not go by their place in the corpus.
+    ids = [clip["id"] for clip in read_data(fewer)["clips"]]
+    assert ids == sorted(ids) != [f"row {number}" for number in range(len(ids))]
+
+
+def read_data(page: Path) -> dict:
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text())
+    return json.loads(data[1])
 
 
 def count_clips(page: Path) -> int:
-    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text())
-    return len(json.loads(data[1])["clips"])
+    return len(read_data(page)["clips"])
+
+
+def test_a_corpus_that_is_scored_in_part_shows_what_there_is(job, clip_folder):
+    animate_manifest(job)
+    evaluate(EvaluateConfig(corpus=job.output, clip_model=str(clip_folder), executor=LOCAL))
+    scores = Path(job.output) / "scores" / "00001.parquet"
+    content = scores.read_bytes()
+    scores.unlink()
+    write_report(ReportConfig(corpus=job.output))
+    data = read_data(Path(job.output) / "report.html")
+    by_name = [dict(zip(data["scores"], clip["scores"], strict=True)) for clip in data["clips"]]
+    assert [own["s2v_consistency"] is None for own in by_name] == [False] * 2 + [True] * 2 + [
+        False
+    ] * 2
+    assert all(own["motion"] is not None for own in by_name)
+    scores.write_bytes(content[:50])
+    with pytest.raises(ValueError, match="00001.parquet: not readable.*evaluate.py makes it anew"):
+        write_report(ReportConfig(corpus=job.output))
 
 
 def test_without_scores_it_shows_what_the_pixels_say(job, tmp_path):

@@ -5,13 +5,15 @@ from collections import Counter
 import pyarrow as pa
 import pytest
 
-from flipsketch.selection import best_of_each, parse_condition, parse_splits, split_by
+from flipsketch.selection import best_of_each, parse_condition, parse_splits, rank_by, split_by
 
 TABLE = pa.table(
     {
         "motion": pa.array([0.0, 0.1, None, 0.3]),
         "is_still": pa.array([True, False, False, None]),
         "id": pa.array(["a", "b", "c", "d"]),
+        "seed": pa.array([0, 2**62 + 1, 5, 7]),
+        "nobody_has": pa.array([None] * 4, pa.float64()),
     }
 )
 
@@ -25,6 +27,7 @@ TABLE = pa.table(
         ("motion==0.3", [False, False, False, True]),
         ("is_still=false", [False, True, True, False]),
         ("is_still = True", [True, False, False, False]),
+        ("seed>=6", [False, True, False, True]),
     ],
 )
 def test_a_condition_holds_where_it_says(text, holds):
@@ -49,6 +52,17 @@ def test_what_is_no_condition_is_refused(text, reason):
 def test_the_best_of_each_group_stays_and_of_equals_the_first():
     groups = [("a",), ("b",), ("a",), ("a",), ("b",)]
     assert best_of_each(groups, [0.1, 0.5, 0.7, 0.7, 0.4]) == [1, 2]
+
+
+def test_what_lacks_the_score_is_never_the_best():
+    lowest = rank_by("motion", TABLE, highest=False)
+    assert best_of_each([("a",)] * 4, lowest.tolist()) == [0]
+    highest = rank_by("motion", TABLE, highest=True)
+    assert best_of_each([("a",), ("b",), ("b",), ("a",)], highest.tolist()) == [1, 3]
+    with pytest.raises(ValueError, match="nobody_has: no clip has this score"):
+        rank_by("nobody_has", TABLE, highest=True)
+    with pytest.raises(ValueError, match="there is no score is_still; there are motion, seed"):
+        rank_by("is_still", TABLE, highest=True)
 
 
 def test_splits_have_their_shares_and_no_sketch_in_two():
