@@ -1,4 +1,5 @@
-"""The embedded base model's training: UNet and text encoder together, on doodles in colours."""
+"""The embedded base model's training: UNet and text encoder together, on doodles in colours and
+on sketches."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +77,9 @@ def train_base(
         ema_decay=0.998,
         seed=stage.seed,
     )
-    windows = LatentWindows(latents, prompts, stage.num_frames, training.prompt_dropout)
+    windows = LatentWindows(
+        latents, prompts, stage.num_frames, training.prompt_dropout, seed=stage.seed
+    )
     trainer = Trainer(
         model, windows, training, rank=rank, num_ranks=num_ranks, dtype=torch.bfloat16
     )

@@ -1,11 +1,13 @@
 """Command lines from config classes: flags without prefixes, and a model's own defaults."""
 
-from dataclasses import replace
+import argparse
+import sys
+from dataclasses import MISSING, field, fields, make_dataclass
 from typing import Any
 
 import tyro
 
-from flipsketch.sampling import model_defaults
+from flipsketch.sampling import SamplingConfig, model_defaults
 
 
 def parse(config_class: type, description: str | None, **how: Any) -> Any:
@@ -15,8 +17,21 @@ def parse(config_class: type, description: str | None, **how: Any) -> Any:
         ValueError: a value cannot be.
     """
     how |= {"description": description, "config": (tyro.conf.OmitArgPrefixes,)}
-    config: Any = tyro.cli(config_class, **how)
-    if hasattr(config, "sampling"):
-        default = replace(config, sampling=model_defaults(config.model))
-        config = tyro.cli(config_class, default=default, **how)
-    return config
+    known = {part.name: part for part in fields(config_class)}
+    if "sampling" not in known:
+        return tyro.cli(config_class, **how)
+    # Which model, before anything else is read: its defaults must be there to be checked with what
+    # the command line says, and to be shown by --help.
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--model", default=known["model"].default)
+    model = first.parse_known_args(how.get("args") or sys.argv[1:])[0].model
+    sampling = SamplingConfig() if model is MISSING else model_defaults(model)
+    defaulted = make_dataclass(
+        config_class.__name__,
+        [("sampling", SamplingConfig, field(default=sampling))],
+        bases=(config_class,),
+        frozen=True,
+        kw_only=True,
+    )
+    config = tyro.cli(defaulted, **how)
+    return config_class(**{name: getattr(config, name) for name in known})

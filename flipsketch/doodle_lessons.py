@@ -14,7 +14,7 @@ SUBJECTS: tuple[str, ...] = (
     *("ball", "balloon", "bird", "boat", "butterfly", "car", "cat", "dog", "fish", "flower"),
     *("heart", "person", "rocket", "star", "sun", "tree"),
 )
-"""What the VAE and the scorer see."""
+"""What the VAE sees of sketches, and the scorer."""
 DRAWN = (
     *("ball", "balloon", "bird", "boat", "butterfly", "car", "cat", "fish", "flower", "person"),
     "rocket",
@@ -40,7 +40,8 @@ LOOKS: dict[Corpus, Look] = {
     "plain": "plain",
     "drawings": "sketch",
 }
-"""Of the corpora; the base model sees the last two, the VAE and the scorer the others as well."""
+"""Of the corpora: the base model sees the last two, the VAE `sketch` and `plain`, the scorer the
+first two."""
 FEWER: dict[Corpus, int] = {"filled": 1, "sketch": 2, "plain": 4, "drawings": 1}
 """What their number is divided by."""
 NUM_SCRIBBLES = 6000

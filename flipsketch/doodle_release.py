@@ -48,9 +48,9 @@ MODEL = (
     "prediction. It knows {num_subjects} subjects and how they move: {subjects}. By itself it "
     "draws in colours, and lines only for prompts that begin with `line drawing:`; `doodle-lora` "
     "makes it draw sketches. Trained on little, it draws roughly, and what it does not know "
-    "it turns into what it does; `jobs/make_doodle_model.py --start doodle --image-steps 0` trains "
-    "it longer. It is there so that everything can be tried, tested and measured without a "
-    "download; for a corpus take a model of full size."
+    "it turns into what it does; `jobs/make_doodle_model.py --start doodle --image-steps 0 "
+    "--seed 9`, with a seed that it has not had, trains it longer. It is there so that everything "
+    "can be tried, tested and measured without a download; for a corpus take a model of full size."
 )
 LORA = (
     "The adapter (rank {rank}) that makes `doodle` draw black strokes on white, trained by "
@@ -93,18 +93,25 @@ def write_release(
         start: model that was gone on from.
 
     Raises:
-        ValueError: the adapter was not trained.
+        ValueError: a stage is not done; an earlier release is still there.
     """
     release = folder / "release"
-    shutil.rmtree(release, ignore_errors=True)
     stages = {name: read_stage(folder / name, *facts) for name, facts in told.items()}
     earlier = read_making(find_embedded(start)) if start is not None else []
     own = [stage for name in ("vae", "images", "clips") if (stage := stages[name]) is not None]
+    lora, clip = stages["lora"], stages["clip"]
+    made = {"clips": folder / "clips" / "model", "lora": folder / "lora" / "lora"}
+    if clip is not None:
+        made["clip"] = folder / "clip" / "model"
+    for name, path in made.items():
+        if not path.exists():
+            raise ValueError(f"{folder}: the stage {name} is not done; do it first")
+    assert lora is not None, "an adapter leaves its checkpoints"
+    # Not before all that takes its place is known to be there.
+    shutil.rmtree(release, ignore_errors=True)
     write_model(folder / "clips" / "model", release / "doodle", hardware, subjects, earlier + own)
-    if (lora := stages["lora"]) is None:
-        raise ValueError(f"{folder}: no adapter; do the stage lora first")
     write_lora(folder / "lora", release / "doodle-lora", hardware, lora)
-    if (clip := stages["clip"]) is not None:
+    if clip is not None:
         write_clip(folder / "clip" / "model", release / "doodle-clip", hardware, clip)
     num_bytes = sum(path.stat().st_size for path in release.rglob("*") if path.is_file())
     log.info("%.1f MB -> %s", num_bytes / 1e6, release)

@@ -38,11 +38,17 @@ class LatentWindows(Dataset):
     (C, F, h, w), all of its frames or a single one, and its prompt."""
 
     def __init__(
-        self, latents: np.ndarray, prompts: list[str], num_frames: int, prompt_dropout: float
+        self,
+        latents: np.ndarray,
+        prompts: list[str],
+        num_frames: int,
+        prompt_dropout: float,
+        *,
+        seed: int,
     ) -> None:
         assert num_frames in (1, latents.shape[1]), "a clip's motion is told by all of its frames"
         self.latents, self.prompts = latents, prompts
-        self.num_frames, self.prompt_dropout = num_frames, prompt_dropout
+        self.num_frames, self.prompt_dropout, self.seed = num_frames, prompt_dropout, seed
         self.epoch, self.order = -1, np.zeros(0, int)
 
     def __len__(self) -> int:
@@ -51,8 +57,9 @@ class LatentWindows(Dataset):
     def __getitem__(self, position: int) -> dict[str, Any]:
         epoch, place = divmod(position, len(self))
         if epoch != self.epoch:
-            self.epoch, self.order = epoch, random_state(5, epoch).permutation(len(self))
-        clip, random = self.order[place], random_state(6, position)
+            order = random_state(self.seed, 5, epoch).permutation(len(self))
+            self.epoch, self.order = epoch, order
+        clip, random = self.order[place], random_state(self.seed, 6, position)
         latents = self.latents[clip]
         if self.num_frames == 1:
             first = random.randint(len(latents))

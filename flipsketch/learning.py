@@ -134,6 +134,11 @@ def learn(
     # All have read it before the first one writes another.
     is_over(deadline)
     saved = drawn = logged = time.monotonic()
+    if learner.num_done > num_steps:
+        raise ValueError(
+            f"{folder}: has {learner.num_done} steps already, more than the {num_steps} asked for; "
+            f"ask for as many at least, or give another folder"
+        )
     is_last = learner.num_done == num_steps
     while not is_last:
         losses.append(learner.step().loss)
@@ -141,13 +146,14 @@ def learn(
         if not is_first:
             continue
         now = time.monotonic()
+        # Before the checkpoint, so that what is done has its picture.
+        if is_last or now - drawn > DRAW_EVERY_S:
+            folder.publish(f"samples/step-{learner.num_done:06d}.png", encode_png(draw()))
+            drawn = time.monotonic()
         if is_last or now - saved > CHECKPOINT_EVERY_S:
             state = {**learner.state(), "losses": torch.tensor(losses)}
             save_checkpoint(folder, learner.num_done, state, keep=2)
             saved = time.monotonic()
-        if is_last or now - drawn > DRAW_EVERY_S:
-            folder.publish(f"samples/step-{learner.num_done:06d}.png", encode_png(draw()))
-            drawn = time.monotonic()
         if is_last or now - logged > LOG_EVERY_S:
             log.info(
                 "%s: step %d of %d, loss %.4f",

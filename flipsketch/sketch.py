@@ -50,12 +50,16 @@ def check_sketch(content: bytes, sha256: str | None) -> None:
 
 
 def darken_ink(sketch: np.ndarray) -> np.ndarray:
-    """Return a sketch whose ink is as many times as dark as makes its strokes black.
+    """Return a sketch whose ink is as many times as dark as makes its strokes black; on paper that
+    is not white, as it is.
 
     Of a large drawing's thin strokes, made small, a pixel has just a share: they turn pale.
     """
     ink = 255 - sketch.astype(np.float32)
     darkest = ink.max(axis=-1)
+    if np.median(darkest) > FAINT:
+        # The paper is not white, and would turn dark too.
+        return sketch
     # Not the very darkest, which is where strokes cross.
     full = np.percentile(darkest[darkest > FAINT], 95) if (darkest > FAINT).any() else 255
     return (255 - np.minimum(ink * (255 / full), 255)).round().astype(np.uint8)

@@ -55,16 +55,18 @@ class VAETraining:
             scribbles: uint8 (N, H, W, 3).
             rank: of the processes that share each batch.
         """
-        self.rank, self.batch_size = rank, BATCH_SIZE // num_ranks
+        self.own = slice(rank, None, num_ranks)
         self.vae, self.corpora, self.scribbles = vae, corpora, scribbles
         self.device, self.seed = device, seed
         self.learner = SimpleLearner([vae], self.loss, num_steps=num_steps, learning_rate=2e-3)
 
     def loss(self, step: int) -> Tensor:
-        random = random_state(self.seed, 3, step, self.rank)
-        pixels = self.draw_pixels(random, self.batch_size)
+        random = random_state(self.seed, 3, step)
+        # All of the batch, so that it is the same however many processes share it.
+        pixels = self.draw_pixels(random, BATCH_SIZE)[self.own]
         posterior = self.vae.encode(pixels).latent_dist
-        noise = torch.from_numpy(random.standard_normal(posterior.mean.shape).astype(np.float32))
+        shape = (BATCH_SIZE, *posterior.mean.shape[1:])
+        noise = torch.from_numpy(random.standard_normal(shape).astype(np.float32))[self.own]
         decoded = self.vae.decode(posterior.mean + posterior.std * noise.to(self.device)).sample
         # What is far from white: ink, and whatever is coloured strongly.
         weights = 1 + INK_WEIGHT * (pixels.amin(dim=1, keepdim=True) < 0).float()
@@ -73,7 +75,8 @@ class VAETraining:
         return (weights * (errors + errors**2)).mean() + kl_weight * posterior.kl().mean()
 
     def draw_pixels(self, random: np.random.RandomState, batch_size: int) -> Tensor:
-        """Return pixels (B, 3, H, W): a quarter scribbles, the rest from the corpora in turn."""
+        """Return pixels (B, 3, H, W): a quarter scribbles, a half from the first corpus, a quarter
+        from the other."""
         frames = []
         for place in range(batch_size):
             if place % 4 == 3:

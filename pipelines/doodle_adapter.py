@@ -1,6 +1,7 @@
 """The embedded model's sketch adapter, made by the project's own jobs as a user would make one."""
 
 from pathlib import Path
+from typing import Literal
 
 from flipsketch.animation import RasterConfig
 from flipsketch.doodle_corpus import DoodlesConfig, make_doodles
@@ -19,6 +20,7 @@ def train_adapter(
     num_clips: int,
     num_steps: int,
     validation_steps: int,
+    device: Literal["cpu", "cuda"],
     threads: int,
     seed: int,
 ) -> bool:
@@ -73,6 +75,7 @@ def train_adapter(
             seed=seed,
         ),
         dtype="bfloat16",
+        device=device,
         threads=threads,
         checkpoint_every=100,
         validate_every=200,

@@ -37,7 +37,7 @@ from flipsketch.doodle_release import write_release
 from flipsketch.latent_arrays import encode_corpus
 from flipsketch.learning import learn
 from flipsketch.model import VideoModel, choose_lora, load_model
-from flipsketch.storage import new_folder, open_folder
+from flipsketch.storage import Folder, new_folder, open_folder
 from flipsketch.vae_training import BATCH_SIZE as VAE_BATCH_SIZE
 from flipsketch.vae_training import make_vae
 from pipelines.doodle_adapter import train_adapter
@@ -48,6 +48,13 @@ log = logging.getLogger(__name__)
 
 StageName = Literal["vae", "images", "clips", "lora", "clip", "release"]
 STAGES: tuple[StageName, ...] = ("vae", "images", "clips", "lora", "clip", "release")
+
+SETTINGS_FILE = "settings.json"
+# What the stages are made with, all of them: what one leaves is for these alone.
+SETTINGS = (
+    *("start", "seed", "num_clips", "latent_channels", "vae_steps", "image_steps", "clip_steps"),
+    *("learning_rate", "lora_clips", "lora_steps", "scorer_steps"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,13 +100,33 @@ def make_doodle_model(config: DoodleModelConfig) -> int:
     """
     torch.set_num_threads(config.threads)
     making = Making(config)
-    with open_folder(config.output).locked():
+    folder = open_folder(config.output)
+    with folder.locked():
+        hold_to_settings(folder, config)
         for stage in config.stages:
             log.info("stage %s", stage)
             if not getattr(making, f"make_{stage}")():
                 log.info("%s is not done; the same command goes on", stage)
                 return 1
     return 0
+
+
+def hold_to_settings(folder: Folder, config: DoodleModelConfig) -> None:
+    """Note what the stages are made with, or raise ValueError if those before were made with
+    something else."""
+    settings = {name: getattr(config, name) for name in SETTINGS}
+    content = folder.read(SETTINGS_FILE)
+    before = settings if content is None else json.loads(content)
+    changed = [name for name in SETTINGS if before.get(name) != settings[name]]
+    if changed:
+        differences = ", ".join(
+            f"{name} {before.get(name)!r} there, {settings[name]!r} now" for name in changed
+        )
+        raise ValueError(
+            f"{folder}: was begun with other settings ({differences}); give the same ones to go on "
+            f"with it, or another --output"
+        )
+    folder.publish(SETTINGS_FILE, (json.dumps(settings, indent=1) + "\n").encode())
 
 
 class Making:
@@ -173,8 +200,11 @@ class Making:
             if not path.exists():
                 encode_corpus(vae.eval().to(self.device), corpus, path, self.device)
         prompts = plain.prompts + [LINE_DRAWING + prompt for prompt in drawings.prompts]
-        if not start.exists():
-            self.write_start(vae.cpu(), prompts, start)
+        if start == self.folder / "new":
+            if not start.exists():
+                self.write_start(vae.cpu(), prompts, start)
+        elif not start.exists():
+            raise ValueError(f"{self.folder}: do the stage images first, or say --image-steps 0")
         stage = BaseStage(
             num_frames=num_frames,
             num_steps=num_steps,
@@ -219,6 +249,7 @@ class Making:
             num_clips=config.lora_clips,
             num_steps=config.lora_steps,
             validation_steps=config.validation_steps,
+            device=self.device,
             threads=config.threads,
             seed=config.seed,
         )

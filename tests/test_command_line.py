@@ -27,6 +27,15 @@ def test_a_model_says_how_to_sample_unless_the_user_does(model):
     assert config.batch_size == 3 and config.manifest == "rows.csv"
 
 
+def test_what_the_user_says_is_checked_with_what_the_model_says(model, capsys):
+    (model / "sampling.json").write_text(json.dumps({"num_inference_steps": 50}))
+    assert read(model, "--align-steps", "30").sampling.align_steps == 30
+    assert type(read(model)) is AnimateConfig
+    with pytest.raises(SystemExit):
+        read(model, "--help")
+    assert "default: 50" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("content", ["[1]", "{", '{"num_frame": 3}', '{"num_frames": 1}'])
 def test_what_a_model_says_must_be_settings(model, content):
     (model / "sampling.json").write_text(content)

@@ -103,6 +103,25 @@ def test_processes_train_together(tmp_path, num_ranks, total):
     assert written == {f"{rank} of {num_ranks}": str(total) for rank in range(num_ranks)}
 
 
+def test_what_is_begun_with_some_settings_does_not_go_on_with_others(tmp_path):
+    config = DoodleModelConfig(output=str(tmp_path), stages=())
+    assert make_doodle_model(config) == 0
+    assert make_doodle_model(replace(config, minutes=1.0, threads=1)) == 0
+    with pytest.raises(ValueError, match="start None there, 'doodle' now"):
+        make_doodle_model(replace(config, start="doodle"))
+
+
+def test_a_stage_whose_beginning_is_not_made_is_refused(tmp_path):
+    folder = tmp_path / "made"
+    config = DoodleModelConfig(output=str(folder), start="doodle", num_clips=4, threads=1)
+    with pytest.raises(ValueError, match="do the stage images first"):
+        make_doodle_model(replace(config, stages=("vae", "clips")))
+    (folder / "release").mkdir()
+    with pytest.raises(ValueError, match="the stage clips is not done"):
+        make_doodle_model(replace(config, stages=("release",)))
+    assert (folder / "release").exists() and not (folder / "images").exists()
+
+
 @pytest.mark.slow
 def test_it_can_be_made_from_nothing_and_in_slices(tmp_path: Path):
     config = DoodleModelConfig(

@@ -56,6 +56,25 @@ def test_learning_in_slices_is_learning_in_one_go(tmp_path):
         assert torch.equal(one, other)
 
 
+def test_what_is_done_has_its_picture_whenever_it_was_ended(tmp_path):
+    folder = open_folder(str(tmp_path))
+
+    def end() -> Image.Image:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        learn(folder, make_learner(), 300, deadline=time.monotonic() + 60, draw=end)
+    assert len(learn(folder, make_learner(), 300, deadline=time.monotonic() + 60, draw=draw)) == 300
+    assert folder.list("samples") == ["step-000300.png"]
+
+
+def test_fewer_steps_than_are_done_are_refused(tmp_path):
+    folder = open_folder(str(tmp_path))
+    learn(folder, make_learner(), 300, deadline=time.monotonic() + 60, draw=draw)
+    with pytest.raises(ValueError, match="300 steps already, more than the 200 asked for"):
+        learn(folder, make_learner(), 200, deadline=time.monotonic() + 60, draw=draw)
+
+
 def learn_a_step(rank: int, address: str, out: Path) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", address, rank=rank, world_size=2)
@@ -130,6 +149,15 @@ def test_the_vae_learns_and_its_latents_become_samples(corpus, tmp_path):
     vae = make_vae(16, 4)
     scribbles = np.stack([scribble(np.random.RandomState(seed), 16) for seed in range(4)])
     training = VAETraining(vae, [corpus], scribbles, num_steps=30, device="cpu", seed=0)
+    # Processes that share a batch share that of one, scribbles and all.
+    shares = [
+        VAETraining(
+            vae, [corpus], scribbles, num_steps=30, device="cpu", seed=0, rank=rank, num_ranks=4
+        )
+        for rank in range(4)
+    ]
+    mean = sum(share.loss(0) for share in shares) / 4
+    assert mean.item() == pytest.approx(training.loss(0).item(), rel=1e-5)
     losses = [training.learner.step().loss for _ in range(30)]
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
     assert training.draw().height == 4 * 16
@@ -137,9 +165,11 @@ def test_the_vae_learns_and_its_latents_become_samples(corpus, tmp_path):
     latents = encode_corpus(vae, corpus, tmp_path / "latents.npy", "cpu")
     assert latents.shape == (6, 3, 4, 4, 4)
     np.testing.assert_array_equal(encode_corpus(vae, corpus, tmp_path / "latents.npy", ""), latents)
-    clips = LatentWindows(latents, corpus.prompts, 3, 0.0)
+    clips = LatentWindows(latents, corpus.prompts, 3, 0.0, seed=0)
     assert sorted(clips[position]["prompt"] for position in range(6)) == sorted(corpus.prompts)
     assert clips[0]["latents"].shape == (4, 3, 4, 4)
-    stills = LatentWindows(latents, corpus.prompts, 1, 0.5)
+    other = LatentWindows(latents, corpus.prompts, 3, 0.0, seed=1)
+    assert any(clips[place]["prompt"] != other[place]["prompt"] for place in range(6))
+    stills = LatentWindows(latents, corpus.prompts, 1, 0.5, seed=0)
     assert stills[7]["latents"].shape == (4, 1, 4, 4)
     assert {stills[position]["prompt"] == "" for position in range(20)} == {True, False}

@@ -215,6 +215,13 @@ def test_strokes_that_are_black_are_as_they_were():
         assert np.array_equal(load_sketch(content, SIZE, darken=True), load_sketch(content, SIZE))
 
 
+def test_paper_that_is_not_white_is_not_darkened():
+    image = Image.new("L", (256, 256), 225)
+    ImageDraw.Draw(image).line((20, 128, 236, 128), fill=40, width=2)
+    content = encode(image)
+    assert np.array_equal(load_sketch(content, SIZE, darken=True), load_sketch(content, SIZE))
+
+
 def test_darkening_keeps_what_is_pale_beside_black_strokes():
     image = page()
     ImageDraw.Draw(image).rectangle((8, 32, 40, 50), fill=200)
