@@ -13,7 +13,9 @@ from tyro.conf import Positional, arg
 
 from flipsketch.clip import encode_filmstrip, encode_gif
 from flipsketch.command_line import parse
+from flipsketch.metrics import ink
 from flipsketch.model import DTYPES, EMBEDDED_MODEL, choose_lora, load_model, quiet_libraries
+from flipsketch.pixel_scores import MAX_INK
 from flipsketch.sampling import SamplingConfig, animate
 from flipsketch.sketch import load_sketch
 
@@ -47,10 +49,19 @@ def main(config: OneConfig) -> None:
         raise ValueError(f"--output must end in .gif or .png, got {config.output}")
     device = config.device or ("cuda" if torch.cuda.is_available() else "cpu")
     dtype = config.dtype or ("bfloat16" if device == "cuda" else "float32")
+    if not config.prompt.strip():
+        raise ValueError("the prompt is empty; say what the drawing does")
     # The drawing first: a bad one should not wait for the model.
-    load_sketch(config.sketch, 64)
+    if ink(load_sketch(config.sketch, 64)).mean() > MAX_INK:
+        print(
+            f"{config.sketch}: is mostly dark; the method wants dark lines on white paper, so "
+            f"invert it, or whiten its paper",
+            file=sys.stderr,
+        )
     lora = choose_lora(config.model, config.lora)
     model = load_model(config.model, lora=lora, device=device, dtype=DTYPES[dtype])
+    slow = ", which takes its time without a GPU; --align-steps 0 takes a quarter of it"
+    print(f"animating on {device}{slow if device == 'cpu' else ''}", file=sys.stderr)
     sketch = load_sketch(config.sketch, model.size, darken=config.sampling.darken_sketch)
     (clip,) = animate(model, [sketch], [config.prompt], [config.seed], config.sampling)
     config.output.parent.mkdir(parents=True, exist_ok=True)

@@ -39,6 +39,8 @@ class PreviewConfig:
     """Of the draw."""
     ids: tuple[str, ...] = ()
     """Show these rows instead."""
+    manifest: str | None = None
+    """Where the corpus's manifest is now, if it has moved since: it has the sketches."""
     gifs: str | None = None
     """Folder for a GIF of each shown clip."""
 
@@ -70,7 +72,7 @@ def draw_preview(config: PreviewConfig) -> Image.Image:
         raise ValueError(f"{folder}: no run.json, so not the folder of a corpus")
     chosen = choose_clips(folder, plan, config)
     # Training shards are drawn from animations, which are no sketches.
-    manifest = manifest_of(folder, plan) if plan.tars == "clips" else ""
+    manifest = (config.manifest or manifest_of(folder, plan)) if plan.tars == "clips" else ""
     sketches = find_sketches(manifest, {row["id"] for _, row in chosen}) if manifest else {}
     strips = []
     for shard, row in chosen:
@@ -119,7 +121,7 @@ def find_sketches(manifest: str, ids: set[str]) -> dict[str, str | bytes]:
             if row.id in ids:
                 found.setdefault(row.id, row.sketch)
     except (OSError, ValueError) as error:
-        log.warning("no sketches shown: %s", error)
+        log.warning("no sketches shown: %s; say with --manifest where the rows are now", error)
     return found
 
 

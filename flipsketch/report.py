@@ -48,6 +48,8 @@ class ReportConfig:
     """Folder of a corpus of clips."""
     output: str | None = None
     """HTML file to write; by default report.html in the corpus."""
+    manifest: str | None = None
+    """Where the corpus's manifest is now, if it has moved since: it has the sketches."""
     num_clips: int = 2000
     """Rows in the gallery, drawn at random where the corpus has more."""
     max_megabytes: float = 19.0
@@ -108,7 +110,7 @@ def build_page(folder: Folder, plan: Plan, config: ReportConfig) -> str:
         "shown": [names.index(name) for name in SHOWN if name in names],
     }
     room = config.max_megabytes * MEGABYTE - len(fill_template(data).encode())
-    gallery = Gallery(folder, manifest_of(folder, plan), names, room)
+    gallery = Gallery(folder, config.manifest or manifest_of(folder, plan), names, room)
     # In any order until it is full, so that no end of the corpus is left out.
     gallery.add([entries[place] for place in picked])
     shown = sorted(zip(picked, gallery.clips, strict=False), key=itemgetter(0))
@@ -152,9 +154,14 @@ def read_shard_scores(folder: Folder, index: int) -> dict[str, dict[str, Any]]:
 
 def list_facts(plan: Plan, entries: list[Entry]) -> list[tuple[str, str]]:
     num_ok = sum(entry.row["status"] == "ok" for entry in entries)
+    num_scored = sum(
+        entry.scores is not None and entry.scores["s2v_consistency"] is not None
+        for entry in entries
+    )
     facts = [
         ("Clips", f"{num_ok:,}"),
         ("Failed rows", f"{len(entries) - num_ok:,}"),
+        ("Clips scored by CLIP", f"{num_scored:,}"),
         ("Rows planned", f"{plan.num_rows:,}"),
         ("Method", plan.settings.get("method", "flipsketch")),
         ("Licence of the model", plan.settings.get("model_licence", "unknown")),

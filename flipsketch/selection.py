@@ -53,9 +53,12 @@ def parse_condition(text: str, schema: pa.Schema) -> Condition:
             raise ValueError(f"{text!r}: {score} is a flag; say {score}=true or {score}=false")
         return Condition(score, operator, value == "true")
     try:
-        return Condition(score, operator, float(value))
+        number = float(value)
     except ValueError:
-        raise ValueError(f"{text!r}: {found[3]!r} is no number") from None
+        number = float("nan")
+    if not np.isfinite(number):
+        raise ValueError(f"{text!r}: {found[3]!r} is no number")
+    return Condition(score, operator, number)
 
 
 def is_number(kind: pa.DataType) -> bool:

@@ -89,11 +89,11 @@ def animate_manifest(config: AnimateConfig) -> int:
             manifest,
             folder,
             None if config.overwrite else read_plan(folder),
-            model=config.model,
+            model=find_embedded(config.model),
             sampling=config.sampling,
             batch_size=config.batch_size,
             rows_per_shard=config.rows_per_shard,
-            workers=config.executor.workers,
+            workers=1 if config.executor.executor == "local" else config.executor.workers,
             device=config.device,
         )
         return 0

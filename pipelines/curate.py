@@ -108,8 +108,8 @@ def curate(config: CurateConfig) -> int:
     """
     source, output = open_folder(config.corpus), open_folder(config.output)
     source_plan = read_clips_plan(source)
-    if source.path == output.path:
-        raise ValueError(f"{output}: is the corpus itself; give another --output")
+    if f"{output.path}/".startswith(f"{source.path}/"):
+        raise ValueError(f"{output}: is the corpus itself, or in it; give another --output")
     clips = read_clips(source, source_plan)
     places, splits = choose(config, clips)
     chosen = clips.take(places)
@@ -246,8 +246,9 @@ def choose(config: CurateConfig, clips: ScoredClips) -> tuple[list[int], list[st
         places.sort(key=lambda place: -ranks[place])
         features = np.stack(clips.scores["features"].take(places).to_numpy())
         originals = find_duplicates(features, config.duplicate_cosine)
-        log.info("near-duplicates: %d of %d clips", int((originals >= 0).sum()), len(places))
+        total = len(places)
         places = sorted(places[number] for number in np.flatnonzero(originals < 0))
+        log.info("no near-duplicates: %d of %d clips", len(places), total)
     if not places:
         raise ValueError(f"no clip is left of {len(clips)}; see above what each condition leaves")
     shares = parse_splits(config.splits)

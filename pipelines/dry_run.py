@@ -31,7 +31,7 @@ def print_dry_run(
     folder: Folder,
     plan: Plan | None,
     *,
-    model: str,
+    model: Path,
     sampling: SamplingConfig,
     batch_size: int,
     rows_per_shard: int | None,
@@ -71,7 +71,7 @@ def print_dry_run(
         clip_bytes, clip_s = measure(folder, shards)
         source = "as the shards that are there"
     else:
-        clip_bytes, clip_s = estimate(Path(model), sampling, device)
+        clip_bytes, clip_s = estimate(model, sampling, device)
         source = (
             f"guessed from the model's size, at {TFLOP_PER_S[device]:g} TFLOP/s a worker: by a "
             f"factor of 3 or more; a finished shard tells better"

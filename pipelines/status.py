@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from flipsketch.plan import Plan, read_plan
+from flipsketch.scores import read_score_facts, read_scores, scored_shards, scores_name
 from flipsketch.shard import (
     ShardFacts,
     metadata_name,
@@ -26,7 +27,8 @@ class StatusConfig:
     corpus: str
     """Folder of the run."""
     verify: bool = False
-    """Hash every tar, and compare its samples with the rows and the rows with the plan."""
+    """Hash every tar, and compare its samples with the rows and the rows with the plan; and the
+    scores, where there are some, with the tars."""
     json: bool = False
     """Print JSON."""
 
@@ -90,6 +92,8 @@ def read_status(folder: Folder, plan: Plan, *, verify: bool = False) -> Status:
         keys: Counter[str] = Counter()
         for facts in shards.values():
             status.problems += verify_shard(folder, plan, facts, keys)
+        for index in scored_shards(folder):
+            status.problems += verify_scores(folder, index, shards.get(index))
         status.problems += [f"key {key} names {n} samples" for key, n in keys.items() if n > 1]
     return status
 
@@ -115,6 +119,18 @@ def verify_shard(folder: Folder, plan: Plan, facts: ShardFacts, keys: Counter[st
     if facts.ok and hashlib.sha256(tar).hexdigest() != facts.tar_sha256:
         return [*problems, f"{name}: its bytes are not those that were committed"]
     return problems + compare_samples(name, tar, good)
+
+
+def verify_scores(folder: Folder, index: int, shard: ShardFacts | None) -> list[str]:
+    """Return what is wrong with the scores of a shard."""
+    remedy = "jobs/evaluate.py makes it anew"
+    try:
+        facts, num_rows = read_score_facts(folder, index), len(read_scores(folder, index))
+    except (OSError, KeyError, ValueError) as error:
+        return [f"{scores_name(index)}: not readable: {error}; {remedy}"]
+    if shard is not None and (facts.tar_sha256, num_rows) != (shard.tar_sha256, shard.ok):
+        return [f"{scores_name(index)}: not of the clips that are there; {remedy}"]
+    return []
 
 
 def compare_samples(name: str, tar: bytes, rows: list[dict[str, Any]]) -> list[str]:
@@ -162,5 +178,5 @@ def describe(status: Status, verified: bool) -> str:
     lines += [f"in doubt: {entry}; the same command makes it anew" for entry in status.in_doubt]
     lines += [f"wrong: {problem}" for problem in status.problems]
     if verified and not status.problems:
-        lines.append("verified: every tar, sample and row is as it was committed")
+        lines.append("verified: every tar, sample and row is as it was committed, scores are whole")
     return "\n".join(lines)

@@ -1,5 +1,6 @@
 """Trying again what failed, adding rows, and plans that are only looked at."""
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -7,10 +8,12 @@ from pathlib import Path
 import datasets
 import numpy as np
 import pytest
+import torch
 
 from flipsketch.manifest import read_rows as read_manifest
 from flipsketch.manifest import summarize_manifest
 from flipsketch.plan import format_ranges, parse_ranges, read_plan
+from flipsketch.sampling import SamplingConfig
 from flipsketch.shard import committed_shards, read_shards
 from flipsketch.storage import open_folder
 from pipelines.animate import animate_manifest
@@ -204,6 +207,14 @@ def test_a_dry_run_writes_nothing_and_needs_no_model(job, capsys, tmp_path):
     assert "1 rows that the manifest has wrong" in out and "1 rows with an id" in out
     assert "row 22: a prompt must be" in out
     assert not Path(job.output).exists()
+
+
+def test_a_dry_run_knows_the_embedded_model_and_the_local_executor(job, capsys):
+    sampling = SamplingConfig(align_steps=0)
+    animate_manifest(replace(job, model="doodle", sampling=sampling, dry_run=True))
+    # Six clips, of some seconds each: a model of full size would take an hour.
+    out = capsys.readouterr().out
+    assert re.search(r"time:   \d+ s on 1 workers \(cpu\)", out) or torch.cuda.is_available()
 
 
 def test_a_dry_run_goes_by_the_shards_that_are_there(job, capsys, tmp_path):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -39,10 +41,14 @@ def test_gifs_come_with_it_if_asked_for(corpus, tmp_path):
 
 
 def test_a_corpus_whose_manifest_is_gone_still_shows_its_frames(job, corpus, tmp_path):
-    (tmp_path / "manifest.jsonl").unlink()
-    write_preview(PreviewConfig(corpus=corpus, output=str(tmp_path / "a.png")))
+    moved = (tmp_path / "manifest.jsonl").rename(tmp_path / "moved.jsonl")
+    config = PreviewConfig(corpus=corpus, output=str(tmp_path / "a.png"))
+    write_preview(config)
     picture = np.asarray(Image.open(tmp_path / "a.png"))
     assert (picture[:CELL, :CELL] == 255).all()
+    write_preview(replace(config, manifest=str(moved)))
+    picture = np.asarray(Image.open(tmp_path / "a.png"))
+    assert (picture[:CELL, :CELL] < 200).any()
 
 
 def test_what_is_not_there_is_said(corpus, tmp_path):

@@ -41,6 +41,7 @@ def test_a_condition_holds_where_it_says(text, holds):
         ("speed>1", "there is no score speed; there are motion, is_still"),
         ("id=a", "there is no score id"),
         ("motion>fast", "'fast' is no number"),
+        ("motion>nan", "'nan' is no number"),
         ("is_still>1", "is a flag; say is_still=true"),
     ],
 )

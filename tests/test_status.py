@@ -7,6 +7,8 @@ import pytest
 from flipsketch.plan import read_plan
 from flipsketch.storage import open_folder
 from pipelines.animate import animate_manifest
+from pipelines.evaluate import EvaluateConfig, evaluate
+from pipelines.executor import ExecutorConfig
 from pipelines.status import StatusConfig, describe, print_status, read_status
 from tests.corpora import good_rows, make_manifest
 
@@ -44,6 +46,18 @@ def test_what_a_crash_leaves_is_missing_or_in_doubt_not_wrong(corpus):
         "clips/00001.tar",
         "clips/00002.tar",
     ]
+
+
+def test_scores_that_are_cut_short_or_anothers_are_wrong(corpus, clip_folder):
+    local = ExecutorConfig(executor="local")
+    evaluate(EvaluateConfig(corpus=str(corpus), clip_model=str(clip_folder), executor=local))
+    assert status_of(corpus).problems == []
+    scores = corpus / "scores"
+    (scores / "00001.parquet").write_bytes((scores / "00001.parquet").read_bytes()[:100])
+    (scores / "00002.parquet").write_bytes((scores / "00000.parquet").read_bytes())
+    cut, other = status_of(corpus).problems
+    assert "scores/00001.parquet: not readable" in cut and "evaluate.py makes it anew" in cut
+    assert "scores/00002.parquet: not of the clips that are there" in other
 
 
 def test_changed_lost_and_doubled_tars_are_wrong(corpus):
