@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flipsketch.row import KNOWN_COLUMNS, Row, id_hash, is_text, parse_row, row_digest
-from flipsketch.storage import open_location
+from flipsketch.storage import open_location, split_query
 
 EXAMPLES = 5
 CSV_FIELD_BYTES = 16 * 1024 * 1024
@@ -214,7 +214,7 @@ def read_parquet(
 
 
 def is_parquet(location: str) -> bool:
-    return location.endswith((".parquet", ".pq"))
+    return split_query(location)[0].endswith((".parquet", ".pq"))
 
 
 def open_parquet(location: str) -> pq.ParquetFile:

@@ -203,7 +203,7 @@ def read_clips_plan(folder: Folder) -> Plan:
 def manifest_of(folder: Folder, plan: Plan) -> str:
     """Return where the rows of a corpus are, and so its sketches."""
     if plan.settings.get("kind") == "curate":
-        return f"{folder}/{MANIFEST_FILE}"
+        return folder.locate(MANIFEST_FILE)
     return plan.log["manifest"]
 
 

@@ -34,6 +34,8 @@ class Folder:
 
     filesystem: fs.FileSystem
     path: str
+    query: str = ""
+    """Of its URI, "?" and all: what else the filesystem has to know, such as its server."""
 
     def __str__(self) -> str:
         prefix = "" if self.is_local else f"{self.filesystem.type_name}://"
@@ -42,6 +44,10 @@ class Folder:
     @property
     def is_local(self) -> bool:
         return isinstance(self.filesystem, fs.LocalFileSystem)
+
+    def locate(self, name: str) -> str:
+        """Return where a file of this folder lies, for those who open paths and URIs."""
+        return f"{self}/{name}{self.query}"
 
     def join(self, name: str) -> str:
         return posixpath.join(self.path, name)
@@ -203,13 +209,23 @@ def new_folder(location: str | Path) -> Iterator[Path]:
         os.replace(folder, output)
 
 
+def is_uri(location: str) -> bool:
+    return re.match(r"[a-z][a-z0-9+.-]*://", location) is not None
+
+
+def split_query(location: str) -> tuple[str, str]:
+    """Return a location without its query, and this with its "?"; a path has none."""
+    path, mark, query = location.partition("?") if is_uri(location) else (location, "", "")
+    return path, mark + query
+
+
 def open_location(location: str) -> tuple[fs.FileSystem, str]:
     """Return the filesystem and the path in it of a local path or a URI (`s3://...`).
 
     Raises:
         ValueError: no installed filesystem opens such a URI.
     """
-    if not re.match(r"[a-z][a-z0-9+.-]*://", location):
+    if not is_uri(location):
         return fs.LocalFileSystem(), os.path.abspath(location)
     try:
         return fs.FileSystem.from_uri(location)
@@ -218,14 +234,17 @@ def open_location(location: str) -> tuple[fs.FileSystem, str]:
 
 
 def open_folder(location: str) -> Folder:
-    return Folder(*open_location(location.rstrip("/") or "/"))
+    path, query = split_query(location)
+    path = path.rstrip("/") or "/"
+    return Folder(*open_location(path + query), query)
 
 
 def resolve(location: str, base: str) -> str:
     """Return where a path or URI given relative to the file `base` lies."""
-    if os.path.isabs(location) or re.match(r"[a-z][a-z0-9+.-]*://", location):
+    if os.path.isabs(location) or is_uri(location):
         return location
-    return posixpath.join(posixpath.dirname(base), location)
+    path, query = split_query(base)
+    return posixpath.join(posixpath.dirname(path), location) + query
 
 
 def read_file(location: str) -> bytes:

@@ -5,7 +5,8 @@ import sys
 import pytest
 from pyarrow import fs
 
-from flipsketch.storage import PARTIAL, Folder, open_folder, read_file, resolve
+from flipsketch.manifest import is_parquet
+from flipsketch.storage import PARTIAL, Folder, open_folder, open_location, read_file, resolve
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path, monkeypatch):
@@ -46,6 +47,8 @@ def test_locations_are_relative_to_the_file_that_names_them():
     assert resolve("a/b.svg", "/data/m.jsonl") == "/data/a/b.svg"
     assert resolve("/a/b.svg", "/data/m.jsonl") == "/a/b.svg"
     assert resolve("s3://bucket/b.svg", "/data/m.jsonl") == "s3://bucket/b.svg"
+    query = "?endpoint_override=http://127.0.0.1:9000&region=us-east-1"
+    assert resolve("b.svg", f"s3://bucket/m.jsonl{query}") == f"s3://bucket/b.svg{query}"
     assert resolve("b.svg", "s3://bucket/m.jsonl") == "s3://bucket/b.svg"
 
 
@@ -89,3 +92,20 @@ def test_the_sweep_takes_what_writers_leave_and_nothing_else(tmp_path):
         folder.publish(f"_tmp/{name}", b"x")
     folder.sweep(PARTIAL)
     assert folder.list("_tmp") == ["attempts-00001.json", "thesis.tex"]
+
+
+def test_what_a_uri_says_of_its_server_stays_with_its_files():
+    query = "?endpoint_override=127.0.0.1:9&scheme=http&region=us-east-1"
+    folder = open_folder(f"s3://bucket/corpus/{query}")
+    assert (folder.path, str(folder)) == ("bucket/corpus", "s3://bucket/corpus")
+    assert folder.locate("manifest.json") == f"s3://bucket/corpus/manifest.json{query}"
+    assert is_parquet(folder.locate("manifest.parquet"))
+    again, path = open_location(folder.locate("a.svg"))
+    assert path == "bucket/corpus/a.svg" and again.equals(folder.filesystem)
+
+
+def test_a_path_may_have_a_question_mark(tmp_path):
+    folder = open_folder(f"{tmp_path}/what?/")
+    folder.publish("a", b"1")
+    assert (tmp_path / "what?" / "a").read_bytes() == b"1"
+    assert folder.locate("a") == f"{tmp_path}/what?/a"
