@@ -15,7 +15,12 @@ CONTEXT_LENGTH = 24
 TEXT_WIDTH = 128
 VOCABULARY_SIZE = 1024
 # What differs from SamplingConfig's defaults, which are the paper's for ModelScope.
-SAMPLING = {"guidance_scale": 2.0, "hold_sketch": True, "darken_sketch": True}
+SAMPLING = {
+    "guidance_scale": 2.0,
+    "hold_sketch": True,
+    "sketch_in_noise": 2.0,
+    "darken_sketch": True,
+}
 
 
 def make_tokenizer(prompts: list[str]) -> CLIPTokenizer:

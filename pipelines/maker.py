@@ -47,6 +47,7 @@ SETTINGS_SCHEMA = pa.schema(
         ("compose_spatial", pa.bool_()),
         ("compose_temporal", pa.bool_()),
         ("hold_sketch", pa.bool_()),
+        ("sketch_in_noise", pa.float64()),
         ("darken_sketch", pa.bool_()),
         ("sketch_range", pa.string()),
         ("binarize", pa.bool_()),

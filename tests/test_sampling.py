@@ -19,6 +19,7 @@ from flipsketch.sampling import (
     animate_pixels,
     draw_noise,
     finish_frames,
+    leave_sketch,
     sample_latents,
 )
 
@@ -125,6 +126,28 @@ def test_the_sketch_is_held_where_the_settings_say_so(tiny_model):
     expected = tiny_model.decode(tiny_model.encode(clean)).clamp(-1, 1)
     held = animate_pixels(tiny_model, [sketch], [["a cat"]], [1], replace(SHORT, hold_sketch=True))
     torch.testing.assert_close(held[:, :, :1], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_noise_holds_as_much_of_the_sketch_as_when_a_model_is_trained(tiny_model):
+    sketch = torch.randn(2, 4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    nothing = torch.zeros(2, 4, 4, 8, 8)
+    left = leave_sketch(nothing, sketch, tiny_model.scheduler, replace(SHORT, sketch_in_noise=2.0))
+    # 5 steps begin at the timestep 4 * 200 + 1.
+    trained = tiny_model.scheduler.add_noise(sketch, 0 * sketch, torch.tensor([801, 801]))
+    for frame, share in enumerate([2.0, 1.5, 1.0, 0.5]):
+        torch.testing.assert_close(left[:, :, frame : frame + 1], share * trained)
+
+
+def test_the_sketch_is_left_in_the_noise_where_the_settings_say_so(tiny_model):
+    [sketch] = draw_sketches(1)
+    clips = [
+        animate_pixels(
+            tiny_model, [sketch], [["a cat"]], [1], replace(SHORT, sketch_in_noise=amount)
+        )
+        for amount in (0.0, 0.0, 1.0)
+    ]
+    assert torch.equal(clips[0], clips[1])
+    assert not torch.allclose(clips[0][:, :, 1:], clips[2][:, :, 1:], atol=1e-3)
 
 
 @pytest.mark.parametrize("align_steps", [0, 1])
