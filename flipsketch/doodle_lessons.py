@@ -8,6 +8,7 @@ import numpy as np
 from flipsketch.dataset import random_state
 from flipsketch.doodle_arrays import DoodleArrays, render_corpus, scribble
 from flipsketch.doodles import Look
+from flipsketch.subjects import SUBJECTS as EVERY_SUBJECT
 
 SIZE, NUM_FRAMES = 64, 10
 SUBJECTS: tuple[str, ...] = (
@@ -30,7 +31,7 @@ VARIETY, PACE = 0.3, 0.4
 shapes that differ less, and slowly, so that a frame resembles the one before."""
 LINE_WIDTHS = (0.9, 1.0, 1.2)
 """Of the sketches among it, in pixels: a large canvas made small has pale lines."""
-Corpus = Literal["filled", "sketch", "plain", "drawings"]
+Corpus = Literal["filled", "sketch", "plain", "drawings", "anything"]
 LINE_DRAWING = "line drawing: "
 """Before the prompts of the sketches among what the base model learns: as a model of full size has
 seen sketches, but draws them only when asked to."""
@@ -39,10 +40,14 @@ LOOKS: dict[Corpus, Look] = {
     "sketch": "sketch",
     "plain": "plain",
     "drawings": "sketch",
+    "anything": "sketch",
 }
-"""Of the corpora: the base model sees the last two, the VAE `sketch` and `plain`, the scorer the
-first two."""
-FEWER: dict[Corpus, int] = {"filled": 1, "sketch": 2, "plain": 4, "drawings": 1}
+"""Of the corpora: the base model sees the last three, the VAE `sketch` and `plain`, the scorer the
+first two. `anything` is sketches of all that can be drawn, in every shape: of a few subjects a
+model learns by heart what they look like, and the sketch that it is given counts for little."""
+LEARNT: tuple[Corpus, ...] = ("plain", "drawings", "anything")
+"""Those that the base model sees."""
+FEWER: dict[Corpus, int] = {"filled": 1, "sketch": 2, "plain": 4, "drawings": 1, "anything": 1}
 """What their number is divided by."""
 NUM_SCRIBBLES = 6000
 
@@ -51,9 +56,10 @@ def draw_corpus(folder: Path, name: Corpus, num_clips: int, workers: int) -> Doo
     """Return a corpus, drawn if it is not in the folder.
 
     Args:
-        num_clips: of `filled` and `drawings`; of the others there are fewer.
+        num_clips: of `filled`, `drawings` and `anything`; of the others there are fewer.
     """
     is_easy = name in ("plain", "drawings")
+    subjects = DRAWN if is_easy else tuple(EVERY_SUBJECT) if name == "anything" else SUBJECTS
     return render_corpus(
         folder,
         name,
@@ -62,11 +68,11 @@ def draw_corpus(folder: Path, name: Corpus, num_clips: int, workers: int) -> Doo
         num_frames=NUM_FRAMES,
         size=SIZE,
         look=LOOKS[name],
-        subjects=DRAWN if is_easy else SUBJECTS,
+        subjects=subjects,
         motions=DEEDS if is_easy else (),
         variety=VARIETY if is_easy else 1.0,
-        pace=PACE if is_easy else 1.0,
-        line_widths=LINE_WIDTHS if name == "drawings" else (),
+        pace=PACE if is_easy or name == "anything" else 1.0,
+        line_widths=LINE_WIDTHS if name in ("drawings", "anything") else (),
         workers=workers,
     )
 

@@ -19,6 +19,7 @@ from flipsketch.clip_training import BATCH_SIZE, CLIPTraining, make_clip
 from flipsketch.doodle_arrays import DoodleArrays
 from flipsketch.doodle_lessons import (
     DRAWN,
+    LEARNT,
     LINE_DRAWING,
     NUM_FRAMES,
     SIZE,
@@ -74,7 +75,8 @@ class DoodleModelConfig:
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
     """CPU threads, and processes that draw."""
     num_clips: int = 6400
-    """Sketches that the base model learns from; of doodles in colours a quarter as many."""
+    """Sketches of a few subjects that the base model learns from, and as many of anything; of
+    doodles in colours a quarter as many."""
     latent_channels: int = 4
     """Of 16 x 16 latents."""
     vae_steps: int = 3000
@@ -184,22 +186,21 @@ class Making:
     def make_base(
         self, name: str, num_frames: int, num_steps: int, batch_size: int, start: Path
     ) -> bool:
-        """The base model on doodles in colours and on some sketches: on single frames first, then
-        on clips."""
+        """The base model on doodles in colours and on sketches: on single frames first, then on
+        clips."""
         output = self.folder / name / "model"
         if output.exists():
             return True
-        plain, drawings = self.corpus("plain"), self.corpus("drawings")
         vae = AutoencoderKL.from_pretrained(self.folder / "vae" / "model")
-        # With the VAE, so that another one cannot be given them.
-        latents = {
-            self.folder / "vae" / "plain.npy": plain,
-            self.folder / "vae" / "drawings.npy": drawings,
-        }
-        for path, corpus in latents.items():
-            if not path.exists():
-                encode_corpus(vae.eval().to(self.device), corpus, path, self.device)
-        prompts = plain.prompts + [LINE_DRAWING + prompt for prompt in drawings.prompts]
+        latents: list[Path] = []
+        prompts: list[str] = []
+        for corpus in LEARNT:
+            # With the VAE, so that another one cannot be given them.
+            latents.append(self.folder / "vae" / f"{corpus}.npy")
+            drawn = self.corpus(corpus)
+            encode_corpus(vae.eval().to(self.device), drawn, latents[-1], self.device)
+            before = "" if corpus == "plain" else LINE_DRAWING
+            prompts += [before + prompt for prompt in drawn.prompts]
         if start == self.folder / "new":
             if not start.exists():
                 self.write_start(vae.cpu(), prompts, start)
@@ -212,9 +213,7 @@ class Making:
             learning_rate=self.config.learning_rate,
             seed=self.config.seed,
         )
-        self.share_out(
-            batch_size, train_base_on, list(latents), start, prompts, stage, output.parent
-        )
+        self.share_out(batch_size, train_base_on, latents, start, prompts, stage, output.parent)
         return output.exists()
 
     def write_start(self, vae: AutoencoderKL, prompts: list[str], output: Path) -> None:
@@ -289,7 +288,10 @@ class Making:
         """What is shipped; an earlier release of this folder gives way to it."""
         config, folder = self.config, self.folder
         both = "frames of doodles in both looks"
-        base = f"{config.num_clips // 4:,} doodles in colours and {config.num_clips:,} sketches"
+        base = (
+            f"{config.num_clips // 4:,} doodles in colours, {config.num_clips:,} sketches of these "
+            f"subjects and as many of anything"
+        )
         goes_on = ", from the adapter before it on" if self.first_lora else ""
         told = {
             "vae": (f"{both}, and scribbles", "12 frames"),

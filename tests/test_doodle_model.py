@@ -148,7 +148,10 @@ def test_it_can_be_made_from_nothing_and_in_slices(tmp_path: Path):
     scorers = Scorers(ClipScorer(str(release / "doodle-clip")), None)
     scores = score_clip(clip.frames, sketch, ["a cat jumps"], scorers)
     assert -1 <= scores["t2v_alignment"] <= 1 and scores["clip_fingerprint"]
-    told = "| images | 8 doodles in colours and 32 sketches, frame by frame | 2 | 32 frames |"
+    told = (
+        "| images | 8 doodles in colours, 32 sketches of these subjects and as many of anything, "
+        "frame by frame | 2 | 32 frames |"
+    )
     assert told in card
     output = tmp_path / "longer"
     stages = ("vae", "images", "clips", "lora", "release")
