@@ -30,6 +30,7 @@ class Batch:
     config: SamplingConfig
     reference_scales: list[float]
     negative_prompts: list[str]
+    sketches_in_noise: list[float]
 
     @property
     def num_frames(self) -> int:
@@ -68,6 +69,7 @@ class FlipSketch:
             batch.config,
             batch.reference_scales,
             batch.negative_prompts,
+            batch.sketches_in_noise,
         )
 
 

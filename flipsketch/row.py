@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 ROW_COLUMNS = ("id", "sketch", "sketch_bytes", "prompt", "prompts")
-SETTING_COLUMNS = ("seed", "reference_scale", "num_frames", "negative_prompt", "align")
+SETTING_COLUMNS = (
+    *("seed", "reference_scale", "sketch_in_noise", "num_frames", "negative_prompt", "align"),
+)
 KNOWN_COLUMNS = {*ROW_COLUMNS, *SETTING_COLUMNS}
 TEXT = "a string that is not empty, in UTF-8"
 NO_PROMPT = "a row needs either prompt or prompts (a list: a segment for each)"
@@ -28,6 +30,7 @@ class Row:
     prompts: tuple[str, ...] = ()
     seed: int = 0
     reference_scale: float | None = None
+    sketch_in_noise: float | None = None
     num_frames: int | None = None
     negative_prompt: str | None = None
     align: bool | None = None
@@ -108,13 +111,15 @@ def parse_settings(fields: dict[str, Any]) -> dict[str, Any]:
                 "seed": whole and 0 <= value <= MAX_SEED,
                 "num_frames": whole and 2 <= value <= MAX_FRAMES,
                 "reference_scale": math.isfinite(value) and abs(value) <= 1000,
+                "sketch_in_noise": math.isfinite(value) and abs(value) <= 1000,
             }[name]
-            value = float(value) if name == "reference_scale" else value
+            value = float(value) if name in ("reference_scale", "sketch_in_noise") else value
         if not valid:
             must = {
                 "seed": f"a whole number from 0 to {MAX_SEED}",
                 "num_frames": f"a whole number from 2 to {MAX_FRAMES}",
                 "reference_scale": "a number from -1000 to 1000",
+                "sketch_in_noise": "a number from -1000 to 1000",
                 "negative_prompt": "a string",
                 "align": "true or false",
             }[name]
@@ -161,6 +166,6 @@ to_json = json.JSONEncoder(default=repr).encode  # made once: a manifest has a m
 
 def row_digest(row: Row) -> bytes:
     sketch = row.sketch if isinstance(row.sketch, str) else hashlib.sha256(row.sketch).hexdigest()
-    fields = [row.id, sketch, row.prompts, row.seed, row.reference_scale, row.num_frames]
-    fields += [row.negative_prompt, row.align, sorted(row.extra.items()), row.error]
+    fields = [row.id, sketch, row.prompts, row.seed, row.reference_scale, row.sketch_in_noise]
+    fields += [row.num_frames, row.negative_prompt, row.align, sorted(row.extra.items()), row.error]
     return hashlib.sha256(to_json(fields).encode()).digest()

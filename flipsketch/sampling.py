@@ -53,10 +53,9 @@ class SamplingConfig:
     frame 0 is the sketch. Not in the paper; for small models, which guidance and inexact steps lead
     away from it."""
     sketch_in_noise: float = 0.0
-    """How much of the sketch is in the noise that the other frames begin with, falling to nothing
-    over the clip; 1 is as much as the latents of a still clip have at the first timestep, when a
-    model is trained. With more of it clips keep closer to the sketch, and move less. Not in the
-    paper; for small models."""
+    """How much of the sketch is in the noise that the other frames begin with; 1 is as much as the
+    latents of a still clip have at the first timestep, when a model is trained. With more of it
+    clips keep closer to the sketch, and move less. Not in the paper; for small models."""
     darken_sketch: bool = False
     """Make a sketch's strokes black where they are pale, as thin ones turn when a drawing is made
     small. Not in the paper; for models of small frames."""
@@ -209,6 +208,7 @@ def animate_pixels(
     config: SamplingConfig,
     reference_scales: list[float] | None = None,
     negative_prompts: list[str] | None = None,
+    sketches_in_noise: list[float] | None = None,
 ) -> Tensor:
     """Animate B sketches in one batch, each along its own prompts, one segment for each prompt.
 
@@ -218,6 +218,8 @@ def animate_pixels(
     Args:
         sketches: uint8 (H, W, 3) each, of the model's size.
         prompts: for each row the same number S of prompts.
+        reference_scales, negative_prompts, sketches_in_noise: one for each row; the config's where
+            not given.
 
     Returns:
         Pixels (B, 3, S * (F - 1) + 1, H, W) in [-1, 1]; a row that went wrong holds NaN.
@@ -227,6 +229,9 @@ def animate_pixels(
     null_embeds = model.encode_prompts([""] * len(sketches))
     pixels = torch.from_numpy(np.stack(sketches)).to(model.device, model.latents_dtype)
     pixels = pixels.permute(0, 3, 1, 2)[:, :, None] / 127.5 - 1
+    scheduler = DDIMScheduler.from_config(model.scheduler.config)
+    scheduler.set_timesteps(config.num_inference_steps)
+    shares = pixels.new_tensor(sketches_in_noise or [config.sketch_in_noise] * len(sketches))
     segments = []
     for segment in range(num_segments):
         sketch_latents = model.encode(
@@ -242,8 +247,7 @@ def animate_pixels(
         noise = torch.stack(
             [draw_noise(sketch_latents.shape, config.num_frames, seed, segment) for seed in seeds]
         ).to(path[0])
-        if config.sketch_in_noise != 0:
-            noise = leave_sketch(noise, sketch_latents, model.scheduler, config)
+        noise = leave_sketch(noise, sketch_latents, scheduler, shares)
         latents = sample_latents(
             model,
             path[0],
@@ -271,22 +275,22 @@ def draw_noise(latents_shape: torch.Size, num_frames: int, seed: int, segment: i
 
 
 def leave_sketch(
-    noise: Tensor, sketch_latents: Tensor, scheduler: DDIMScheduler, config: SamplingConfig
+    noise: Tensor, sketch_latents: Tensor, scheduler: DDIMScheduler, shares: Tensor
 ) -> Tensor:
-    """Return noise (B, C, F, h, w) with as much of the sketch (B, C, 1, h, w) in it as the config
-    says, the less the later a frame is.
+    """Return noise (B, C, F, h, w) in which some of each sketch (B, C, 1, h, w) is left.
 
-    A model learns from latents of which a little is left at the last timestep (0.7% of the variance
-    here), and takes that little for the clip's layout; in pure noise it finds a layout of its own.
+    Models learn from latents of which a little is left even at the last timestep (the square root
+    of 0.5% in ModelScope's schedule), and take that little for the clip's layout; in pure noise
+    they find one of their own.
+
+    Args:
+        scheduler: with its timesteps set.
+        shares: of what is left in training at the first of these (B,).
 
     Source: Everaert et al. (2024), "Exploiting the signal-leak bias in diffusion models".
     """
-    scheduler = DDIMScheduler.from_config(scheduler.config)
-    scheduler.set_timesteps(config.num_inference_steps)
     left = scheduler.alphas_cumprod[scheduler.timesteps[0]].sqrt().item()
-    frame = torch.arange(noise.shape[2], device=noise.device)
-    share = (1 - frame / len(frame)).to(noise)[:, None, None]
-    return noise + config.sketch_in_noise * left * share * sketch_latents
+    return noise + left * shares.view(-1, 1, 1, 1, 1) * sketch_latents
 
 
 def finish_frames(pixels: Tensor, config: SamplingConfig) -> np.ndarray:

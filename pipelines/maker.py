@@ -253,6 +253,7 @@ class AnimationMaker:
                 config=samplings[0],
                 reference_scales=[sampling.reference_scale for sampling in samplings],
                 negative_prompts=[sampling.negative_prompt for sampling in samplings],
+                sketches_in_noise=[sampling.sketch_in_noise for sampling in samplings],
             )
             pixels = self.method.animate(whole).cpu()
         except Exception as error:
@@ -327,7 +328,7 @@ def row_sampling(row: Row, config: SamplingConfig) -> SamplingConfig:
     """Return the settings of one row: the job's, but for what the row says itself."""
     changes: dict[str, Any] = {
         name: value
-        for name in ("num_frames", "reference_scale", "negative_prompt")
+        for name in ("num_frames", "reference_scale", "sketch_in_noise", "negative_prompt")
         if (value := getattr(row, name)) is not None
     }
     if row.align is False:

@@ -23,16 +23,32 @@ GOOD = {"id": "cat", "sketch": "cat.svg", "prompt": "a cat"}
 
 def test_three_formats_give_the_same_rows(tmp_path):
     rows = [
-        {**GOOD, "seed": 7, "reference_scale": 0.25, "num_frames": 12, "align": False},
+        {
+            **GOOD,
+            "seed": 7,
+            "reference_scale": 0.25,
+            "sketch_in_noise": 1,
+            "num_frames": 12,
+            "align": False,
+        },
         {**GOOD, "id": "dog", "prompt": 'a "dog",\nrunning', "negative_prompt": "grey"},
     ]
     jsonl = write_jsonl(tmp_path / "a.jsonl", rows)
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress((tmp_path / "a.jsonl").read_bytes()))
     pq.write_table(pa.Table.from_pylist(rows, schema=None), tmp_path / "a.parquet")
-    columns = ["id", "sketch", "prompt", "seed", "reference_scale", "num_frames", "align"]
+    columns = [
+        "id",
+        "sketch",
+        "prompt",
+        "seed",
+        "reference_scale",
+        "sketch_in_noise",
+        "num_frames",
+        "align",
+    ]
     (tmp_path / "a.csv").write_text(
         ",".join([*columns, "negative_prompt"])
-        + '\ncat,cat.svg,a cat,7,0.25,12,false,\ndog,cat.svg,"a ""dog"",\nrunning",,,,,grey\n'
+        + '\ncat,cat.svg,a cat,7,0.25,1,12,false,\ndog,cat.svg,"a ""dog"",\nrunning",,,,,,grey\n'
     )
     expected = read_all(jsonl)
     assert expected[0].seed == 7 and expected[0].align is False and expected[0].num_frames == 12
@@ -79,6 +95,7 @@ def test_seed_and_key_depend_on_the_id_alone(tmp_path):
         ({"num_frames": 1}, "num_frames must be"),
         ({"num_frames": "many"}, "num_frames must be"),
         ({"reference_scale": "inf"}, "reference_scale must be"),
+        ({"sketch_in_noise": "much"}, "sketch_in_noise must be a number"),
         ({"align": "perhaps"}, "align must be"),
         ({"negative_prompt": 3}, "negative_prompt must be"),
     ],

@@ -116,7 +116,7 @@ def test_t2v_is_the_models_own_sampling_and_knows_no_sketch(two_rows, tiny_model
     assert np.abs(own.astype(int) - clips["one"]).max() <= 1
     sketch = load_sketch(SKETCHES / "star.svg", 16)
     method = METHODS["t2v"](grey.model, None, "cpu", torch.float32)
-    batch = Batch([sketch], [["a cat jumps"]], [3], grey.sampling, [0.5], [""])
+    batch = Batch([sketch], [["a cat jumps"]], [3], grey.sampling, [0.5], [""], [0.0])
     again = finish_frames(method.animate(batch)[0], grey.sampling)
     assert np.abs(again.astype(int) - clips["one"]).max() <= 1
 

@@ -129,25 +129,24 @@ def test_the_sketch_is_held_where_the_settings_say_so(tiny_model):
 
 
 def test_the_noise_holds_as_much_of_the_sketch_as_when_a_model_is_trained(tiny_model):
-    sketch = torch.randn(2, 4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    nothing = torch.zeros(2, 4, 4, 8, 8)
-    left = leave_sketch(nothing, sketch, tiny_model.scheduler, replace(SHORT, sketch_in_noise=2.0))
-    # 5 steps begin at the timestep 4 * 200 + 1.
-    trained = tiny_model.scheduler.add_noise(sketch, 0 * sketch, torch.tensor([801, 801]))
-    for frame, share in enumerate([2.0, 1.5, 1.0, 0.5]):
-        torch.testing.assert_close(left[:, :, frame : frame + 1], share * trained)
+    scheduler = tiny_model.scheduler
+    scheduler.set_timesteps(5)  # begins at the timestep 4 * 200 + 1
+    sketch = torch.randn(3, 4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    noise = torch.zeros(3, 4, 4, 8, 8)
+    left = leave_sketch(noise, sketch, scheduler, torch.tensor([0.0, 1.0, 2.0]))
+    trained = scheduler.add_noise(sketch, 0 * sketch, torch.tensor([801] * 3)).expand_as(noise)
+    for row, share in enumerate([0.0, 1.0, 2.0]):
+        torch.testing.assert_close(left[row], share * trained[row])
 
 
 def test_the_sketch_is_left_in_the_noise_where_the_settings_say_so(tiny_model):
     [sketch] = draw_sketches(1)
-    clips = [
-        animate_pixels(
-            tiny_model, [sketch], [["a cat"]], [1], replace(SHORT, sketch_in_noise=amount)
-        )
-        for amount in (0.0, 0.0, 1.0)
-    ]
-    assert torch.equal(clips[0], clips[1])
-    assert not torch.allclose(clips[0][:, :, 1:], clips[2][:, :, 1:], atol=1e-3)
+    config = replace(SHORT, sketch_in_noise=1.0)
+    arguments = tiny_model, [sketch] * 2, [["a cat"]] * 2, [1, 1]
+    own = animate_pixels(*arguments, config, sketches_in_noise=[0.0, 1.0])
+    none, both = animate_pixels(*arguments, SHORT), animate_pixels(*arguments, config)
+    assert torch.equal(own[0], none[0]) and torch.equal(own[1], both[1])
+    assert not torch.allclose(none[:, :, 1:], both[:, :, 1:], atol=1e-3)
 
 
 @pytest.mark.parametrize("align_steps", [0, 1])
