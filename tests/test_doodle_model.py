@@ -39,6 +39,25 @@ def test_a_drawing_moves_and_stays_itself(doodle):
     assert len({frame.tobytes() for frame in clip.frames}) == 10
 
 
+def test_the_more_of_a_drawing_its_noise_holds_the_closer_a_clip_stays_to_it(doodle):
+    config = replace(model_defaults("doodle"), align_steps=0, num_inference_steps=10)
+    names = ("flower", "boat")
+    sketches = [load_sketch(SKETCHES / f"{name}.svg", doodle.size, darken=True) for name in names]
+    prompts = ["a flower sways in the wind", "a sailing boat rocks on the waves"]
+    closeness = []
+    for amount in (0.0, 2.0):
+        settings = replace(config, sketch_in_noise=amount)
+        clips = animate(doodle, sketches, prompts, [1, 2], settings)
+        closeness.append(
+            [
+                np.mean([ink_iou(ink(frame), ink(sketch)) for frame in clip.frames[1:]])
+                for clip, sketch in zip(clips, sketches, strict=True)
+            ]
+        )
+    free, held = closeness
+    assert all(more > 1.2 * less for more, less in zip(held, free, strict=True)), closeness
+
+
 def test_what_is_shipped_is_small_and_free():
     files = [path for name in SHIPPED for path in (EMBEDDED / name).rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) <= 24e6
