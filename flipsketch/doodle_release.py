@@ -48,7 +48,7 @@ MODEL = (
     "prediction. It knows {num_subjects} subjects and how they move: {subjects}. By itself it "
     "draws in colours, and lines only for prompts that begin with `line drawing:`; `doodle-lora` "
     "makes it draw sketches. Its `sampling.json` leaves much of the sketch in the noise "
-    "(`sketch_in_noise`), for drawings that stay themselves; what is to travel wants less, 0.7 say. "
+    "(`sketch_in_noise`), for drawings that stay themselves; what is to go far wants less, say 0.7. "
     "Trained on little, it draws roughly, and what it does not know it soon turns into what it "
     "does; `jobs/make_doodle_model.py --start doodle --image-steps 0 --seed 9`, with a seed that "
     "it has not had, trains it longer. It is there so that everything can be tried, tested and "
