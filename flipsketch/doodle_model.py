@@ -18,7 +18,7 @@ VOCABULARY_SIZE = 1024
 SAMPLING = {
     "guidance_scale": 2.0,
     "hold_sketch": True,
-    "sketch_in_noise": 2.0,
+    "sketch_in_noise": 1.0,
     "darken_sketch": True,
 }
 
