@@ -36,7 +36,7 @@ demo: install ## Draw, rasterize, fine-tune, animate and show, with the model th
 	$(BIN)/python jobs/preview.py --corpus out/demo/clips --output out/demo/preview.png \
 		--num-clips 100 --gifs out/demo/gifs
 	$(BIN)/python jobs/preview.py --corpus out/demo/clips --output out/demo/six.png \
-		--ids bird-fly fish-swim car boat balloon cat-jump
+		--ids cat-wag bird-fly car flower boat balloon
 	@echo "Look at out/demo/preview.png (each sketch beside its frames) and at out/demo/gifs/."
 
 animate: install ## Animate MANIFEST with MODEL and LORA into OUT (more settings in ARGS)
