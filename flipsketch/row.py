@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 ROW_COLUMNS = ("id", "sketch", "sketch_bytes", "prompt", "prompts")
-SETTING_COLUMNS = (
-    *("seed", "reference_scale", "sketch_in_noise", "num_frames", "negative_prompt", "align"),
-)
+SCALE_COLUMNS = ("reference_scale", "sketch_in_noise")
+SETTING_COLUMNS = ("seed", *SCALE_COLUMNS, "num_frames", "negative_prompt", "align")
 KNOWN_COLUMNS = {*ROW_COLUMNS, *SETTING_COLUMNS}
 TEXT = "a string that is not empty, in UTF-8"
 NO_PROMPT = "a row needs either prompt or prompts (a list: a segment for each)"
@@ -113,7 +112,7 @@ def parse_settings(fields: dict[str, Any]) -> dict[str, Any]:
                 "reference_scale": math.isfinite(value) and abs(value) <= 1000,
                 "sketch_in_noise": math.isfinite(value) and abs(value) <= 1000,
             }[name]
-            value = float(value) if name in ("reference_scale", "sketch_in_noise") else value
+            value = float(value) if name in SCALE_COLUMNS else value
         if not valid:
             must = {
                 "seed": f"a whole number from 0 to {MAX_SEED}",
