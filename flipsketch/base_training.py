@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from flipsketch.doodle_model import save_parts, write_sampling
+from flipsketch.graph_trainer import Clips, GraphTrainer
 from flipsketch.latent_arrays import LatentWindows
 from flipsketch.learning import learn
 from flipsketch.model import VideoModel, load_model
@@ -70,6 +71,7 @@ def train_base(
         batch_size=stage.batch_size // num_ranks,
         num_frames=stage.num_frames,
         inverted_first_frame=0.7 if stage.num_frames > 1 else 0.0,
+        sketch_in_noise=0.1 if stage.num_frames > 1 else 0.0,
         reference_share=0.1 if stage.num_frames > 1 else 0.0,
         learning_rate=stage.learning_rate,
         warmup_steps=min(200, stage.num_steps // 2),
@@ -77,12 +79,18 @@ def train_base(
         ema_decay=0.998,
         seed=stage.seed,
     )
-    windows = LatentWindows(
-        latents, prompts, stage.num_frames, training.prompt_dropout, seed=stage.seed
-    )
-    trainer = Trainer(
-        model, windows, training, rank=rank, num_ranks=num_ranks, dtype=torch.bfloat16
-    )
+    trainer: Trainer | GraphTrainer
+    if device == "cuda":
+        lengths = torch.full((len(latents),), latents.shape[1])
+        clips = Clips(torch.from_numpy(latents), lengths, prompts)
+        trainer = GraphTrainer(model, clips, training, dtype=torch.bfloat16)
+    else:
+        windows = LatentWindows(
+            latents, prompts, stage.num_frames, training.prompt_dropout, seed=stage.seed
+        )
+        trainer = Trainer(
+            model, windows, training, rank=rank, num_ranks=num_ranks, dtype=torch.bfloat16
+        )
 
     def draw() -> Image.Image:
         with trainer.averaged():

@@ -15,7 +15,7 @@ SUBJECTS: tuple[str, ...] = (
     *("ball", "balloon", "bird", "boat", "butterfly", "car", "cat", "dog", "fish", "flower"),
     *("heart", "person", "rocket", "star", "sun", "tree"),
 )
-"""What the VAE sees of sketches, and the scorer."""
+"""What the scorer sees of sketches."""
 DRAWN = (
     *("ball", "balloon", "bird", "boat", "butterfly", "car", "cat", "fish", "flower", "person"),
     "rocket",
@@ -42,11 +42,12 @@ LOOKS: dict[Corpus, Look] = {
     "drawings": "sketch",
     "anything": "sketch",
 }
-"""Of the corpora: the base model sees the last three, the VAE `sketch` and `plain`, the scorer the
+"""Of the corpora: the base model sees the last three, the VAE the last and `plain`, the scorer the
 first two. `anything` is sketches of all that can be drawn, in every shape: of a few subjects a
 model learns by heart what they look like, and the sketch that it is given counts for little."""
 LEARNT: tuple[Corpus, ...] = ("plain", "drawings", "anything")
 """Those that the base model sees."""
+VAE_SEES: tuple[Corpus, ...] = ("anything", "plain")
 FEWER: dict[Corpus, int] = {"filled": 1, "sketch": 2, "plain": 4, "drawings": 1, "anything": 1}
 """What their number is divided by."""
 NUM_SCRIBBLES = 6000

@@ -31,11 +31,12 @@ DTYPES = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
-# Latents of at most this height and width have so few tokens that a CPU's fused attention is slower
-# than plain matrix products: forward and backward by 1.2 to 1.7 times.
+# Latents of at most this height and width have so few tokens that fused attention gains nothing: on
+# a CPU plain matrix products are faster, forward and backward, by 1.2 to 1.7 times, and on a GPU
+# cuDNN's, which PyTorch prefers, first compiles a kernel for each shape, for seconds.
 FEW_TOKENS = 16
-# Frames per VAE call: decoding one 256 x 256 frame takes about 0.5 GB in float32.
-VAE_CHUNK = 8
+# Pixels per VAE call: decoding one 256 x 256 frame takes about 0.5 GB in float32.
+VAE_CHUNK = 8 * 256**2
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,11 @@ class VideoModel:
     def vae_factor(self) -> int:
         return 2 ** (len(self.vae.config.block_out_channels) - 1)
 
+    @property
+    def vae_chunk(self) -> int:
+        """Frames per VAE call."""
+        return max(1, VAE_CHUNK // self.size**2)
+
     @torch.no_grad()
     def encode_prompts(self, prompts: list[str]) -> Tensor:
         """Return the text encoder's last hidden states (B, L, D)."""
@@ -91,7 +97,7 @@ class VideoModel:
         """Return latents (B, C, F, h, w): the posterior's mode, so that a seed fixes a clip."""
         images = pixels.transpose(1, 2).flatten(0, 1).to(self.vae.dtype)
         latents = torch.cat(
-            [self.vae.encode(chunk).latent_dist.mode() for chunk in images.split(VAE_CHUNK)]
+            [self.vae.encode(chunk).latent_dist.mode() for chunk in images.split(self.vae_chunk)]
         )
         latents = latents.to(self.latents_dtype) * self.vae.config.scaling_factor
         return latents.unflatten(0, (len(pixels), -1)).transpose(1, 2)
@@ -101,7 +107,10 @@ class VideoModel:
         """Return pixels (B, 3, F, H, W), not clamped."""
         images = latents.transpose(1, 2).flatten(0, 1) / self.vae.config.scaling_factor
         pixels = torch.cat(
-            [self.vae.decode(chunk).sample for chunk in images.to(self.vae.dtype).split(VAE_CHUNK)]
+            [
+                self.vae.decode(chunk).sample
+                for chunk in images.to(self.vae.dtype).split(self.vae_chunk)
+            ]
         )
         return pixels.to(self.latents_dtype).unflatten(0, (len(latents), -1)).transpose(1, 2)
 
@@ -163,7 +172,7 @@ def load_model(
         vae = vae.float()
     for network in (unet, vae, text_encoder):
         network.requires_grad_(False).eval().to(device)
-    if unet.device.type == "cpu" and unet.config.sample_size <= FEW_TOKENS:
+    if unet.config.sample_size <= FEW_TOKENS:
         unet.set_attn_processor(AttnProcessor())
     return VideoModel(unet, vae, text_encoder, tokenizer, scheduler)
 

@@ -15,10 +15,13 @@ from torch.utils.data import Dataset
 
 from flipsketch.dataset import random_state
 from flipsketch.first_frames import (
+    MAX_LEFT,
     NUM_INVERSION_STEPS,
     copy_first_frames,
     draw_rows,
     invert_first_frames,
+    leave_first_frames,
+    to_first_timesteps,
 )
 from flipsketch.latents import to_pixels
 from flipsketch.model import VideoModel
@@ -216,10 +219,13 @@ class Trainer:
         config, scheduler = self.config, self.model.scheduler
         inverted = draw_rows(positions, config.inverted_first_frame, config.seed, 11)
         copied = draw_rows(positions, config.reference_share, config.seed, 13)
-        if not len(inverted) and not len(copied):
+        begun = draw_rows(positions, config.sketch_in_noise, config.seed, 14)
+        if not (inverted | copied | begun).any():
             return batch
         null_prompts = self.prepare_prompts([""])
-        if len(inverted):
+        if begun.any():
+            batch = to_first_timesteps(batch, begun, scheduler)
+        if inverted.any():
             # The same for all of a step, whichever process and batch they are in.
             random = random_state(config.seed, 12, positions[0] // config.global_batch_size)
             num_steps = int(random.choice(NUM_INVERSION_STEPS))
@@ -227,7 +233,10 @@ class Trainer:
             batch = invert_first_frames(
                 batch, inverted, self.inner_denoiser, scheduler, null_prompts, num_steps, offset
             )
-        return copy_first_frames(batch, copied, null_prompts) if len(copied) else batch
+        if begun.any():
+            shares = [random_state(config.seed, 15, p).uniform(0, MAX_LEFT) for p in positions]
+            batch = leave_first_frames(batch, begun, torch.tensor(shares), scheduler)
+        return copy_first_frames(batch, copied, null_prompts) if copied.any() else batch
 
     @property
     def means(self) -> list[Tensor]:

@@ -5,6 +5,7 @@ from its position in the endless sequence of samples, so a run is the same howev
 share it and wherever it was interrupted.
 """
 
+import copy
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,6 +62,10 @@ class TrainingConfig:
     inverted_first_frame: float = 0.0
     """Share of the samples whose first frame is on the path of its own DDIM inversion, as the
     sampler's is, so that the others learn to follow it; the paper's training has none."""
+    sketch_in_noise: float = 0.0
+    """Share of the samples that are where the sampler begins, at the first timesteps, with up to
+    twice as much of the first frame in the noise of the later ones as is left of themselves at
+    others, so that they learn to move from there; the paper's training has none."""
     reference_share: float = 0.0
     """Share of the samples that are what the sampler calls the reference: the first frame over and
     over, its noise too, without a prompt; the paper's training has none."""
@@ -81,7 +86,8 @@ class TrainingConfig:
         for name in ("learning_rate", "max_grad_norm", "alpha"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be more than 0, got {getattr(self, name)}")
-        for name in ("prompt_dropout", "inverted_first_frame", "reference_share"):
+        shares = ("prompt_dropout", "inverted_first_frame", "sketch_in_noise", "reference_share")
+        for name in shares:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is a share from 0 to 1, got {getattr(self, name)}")
         if not 0 <= self.ema_decay < 1:
@@ -193,6 +199,13 @@ class Denoiser(nn.Module):
         super().__init__()
         self.unet, self.dtype = model.unet, dtype or model.unet.dtype
         self.text_encoder = model.text_encoder if config.train_text_encoder else None
+        self.casts = self.dtype in (torch.bfloat16, torch.float16)
+
+    def to_own_dtype(self) -> "Denoiser":
+        """Return a copy whose weights all have the dtype that it computes in."""
+        copied = copy.deepcopy(self).to(self.dtype)
+        copied.casts = False
+        return copied
 
     @property
     def scales_losses(self) -> bool:
@@ -206,8 +219,8 @@ class Denoiser(nn.Module):
             prompts: token ids (B, L) if the text encoder is trained, else embeddings (B, L, D).
         """
         # What is trained is kept in float32, and computes in the dtype of the frozen rest.
-        half = self.dtype in (torch.bfloat16, torch.float16)
-        with torch.autocast(noisy.device.type, self.dtype if half else None, enabled=half):
+        dtype = self.dtype if self.casts else None
+        with torch.autocast(noisy.device.type, dtype, enabled=self.casts):
             if self.text_encoder is not None:
                 prompts = self.text_encoder(prompts).last_hidden_state
             prediction = self.unet(noisy.to(self.dtype), timesteps, prompts.to(self.dtype)).sample
@@ -273,8 +286,7 @@ class RunningMean:
 
     @torch.no_grad()
     def update(self) -> None:
-        for mean, parameter in zip(self.means, self.parameters, strict=True):
-            mean.lerp_(parameter, 1 - self.decay)
+        torch._foreach_lerp_(self.means, [*self.parameters], 1 - self.decay)
 
     @contextmanager
     def swapped_in(self) -> Iterator[None]:

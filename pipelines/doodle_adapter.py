@@ -5,11 +5,38 @@ from typing import Literal
 
 from flipsketch.animation import RasterConfig
 from flipsketch.doodle_corpus import DoodlesConfig, make_doodles
-from flipsketch.doodle_lessons import DEEDS, DRAWN, LINE_WIDTHS, NUM_FRAMES, PACE, SIZE, VARIETY
+from flipsketch.doodle_lessons import DRAWN, LINE_WIDTHS, NUM_FRAMES, PACE, SIZE
+from flipsketch.subjects import SUBJECTS
 from flipsketch.training import TrainingConfig
 from pipelines.executor import ExecutorConfig
 from pipelines.rasterize import RasterizeConfig, make_training_shards
 from pipelines.train import TrainConfig, train
+
+SHARDS = "lora-shards"
+
+
+def make_lessons(folder: Path, num_clips: int, threads: int) -> bool:
+    """Draw doodles in a folder and make shards of them; return whether all of it is done."""
+    doodles = folder / "lora-doodles"
+    make_doodles(
+        DoodlesConfig(
+            output=str(doodles),
+            num_animations=num_clips,
+            num_frames=NUM_FRAMES,
+            seed=3,
+            subjects=(*SUBJECTS, *3 * DRAWN),
+            pace=PACE,
+            workers=threads,
+        )
+    )
+    rasterize = RasterizeConfig(
+        animations=str(doodles),
+        output=str(folder / SHARDS),
+        raster=RasterConfig(size=SIZE, line_width=LINE_WIDTHS[1]),
+        licence="cc0-1.0",
+        executor=ExecutorConfig(executor="local"),
+    )
+    return make_training_shards(rasterize) == 0
 
 
 def train_adapter(
@@ -17,57 +44,33 @@ def train_adapter(
     folder: Path,
     *,
     lora: str | None,
-    num_clips: int,
     num_steps: int,
+    batch_size: int,
     validation_steps: int,
     device: Literal["cpu", "cuda"],
     threads: int,
     seed: int,
 ) -> bool:
-    """Draw doodles, make shards of them and train on these, all in a folder; return whether all of
-    it is done.
+    """Train in a folder on the shards that `make_lessons` made there; return whether it is done.
 
     Args:
         model: folder of the base model.
         lora: adapter to begin with.
         validation_steps: DDIM steps of the pictures that are made on the way.
     """
-    doodles, shards = folder / "lora-doodles", folder / "lora-shards"
-    make_doodles(
-        DoodlesConfig(
-            output=str(doodles),
-            num_animations=num_clips,
-            num_frames=NUM_FRAMES,
-            seed=3,
-            subjects=DRAWN,
-            motions=DEEDS,
-            variety=VARIETY,
-            pace=PACE,
-            workers=threads,
-        )
-    )
-    local = ExecutorConfig(executor="local")
-    rasterize = RasterizeConfig(
-        animations=str(doodles),
-        output=str(shards),
-        raster=RasterConfig(size=SIZE, line_width=LINE_WIDTHS[1]),
-        licence="cc0-1.0",
-        executor=local,
-    )
-    if make_training_shards(rasterize) != 0:
-        return False
     training = TrainConfig(
-        shards=str(shards),
+        shards=str(folder / SHARDS),
         model=str(model),
         lora=lora,
         output=str(folder / "lora"),
         training=TrainingConfig(
             target_set="all",
             num_steps=num_steps,
-            global_batch_size=8,
-            batch_size=8,
+            global_batch_size=batch_size,
+            batch_size=batch_size,
             num_frames=NUM_FRAMES,
             inverted_first_frame=0.6,
+            sketch_in_noise=0.1,
             reference_share=0.1,
             learning_rate=1e-3,
             warmup_steps=min(50, num_steps // 2),
@@ -77,9 +80,11 @@ def train_adapter(
         dtype="bfloat16",
         device=device,
         threads=threads,
-        checkpoint_every=100,
-        validate_every=200,
+        checkpoint_every=200,
+        on_device=device == "cuda",
+        validate_every=num_steps,
+        num_validation=2,
         validation_steps=validation_steps,
-        executor=local,
+        executor=ExecutorConfig(executor="local"),
     )
     return train(training) == 0

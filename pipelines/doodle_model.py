@@ -23,6 +23,7 @@ from flipsketch.doodle_lessons import (
     LINE_DRAWING,
     NUM_FRAMES,
     SIZE,
+    VAE_SEES,
     Corpus,
     draw_corpus,
     draw_scribbles,
@@ -41,7 +42,7 @@ from flipsketch.model import VideoModel, choose_lora, load_model
 from flipsketch.storage import Folder, new_folder, open_folder
 from flipsketch.vae_training import BATCH_SIZE as VAE_BATCH_SIZE
 from flipsketch.vae_training import make_vae
-from pipelines.doodle_adapter import train_adapter
+from pipelines.doodle_adapter import make_lessons, train_adapter
 from pipelines.doodle_stages import train_base_on, train_vae
 from pipelines.together import train_together
 
@@ -50,11 +51,12 @@ log = logging.getLogger(__name__)
 StageName = Literal["vae", "images", "clips", "lora", "clip", "release"]
 STAGES: tuple[StageName, ...] = ("vae", "images", "clips", "lora", "clip", "release")
 
+VAE_STEPS = 3000
 SETTINGS_FILE = "settings.json"
 # What the stages are made with, all of them: what one leaves is for these alone.
 SETTINGS = (
     *("start", "seed", "num_clips", "latent_channels", "vae_steps", "image_steps", "clip_steps"),
-    *("learning_rate", "lora_clips", "lora_steps", "scorer_steps"),
+    *("batch_size", "learning_rate", "lora_clips", "lora_steps", "scorer_steps"),
 )
 
 
@@ -79,10 +81,14 @@ class DoodleModelConfig:
     doodles in colours a quarter as many."""
     latent_channels: int = 4
     """Of 16 x 16 latents."""
-    vae_steps: int = 3000
+    vae_steps: int | None = None
+    """By default 3,000 from nothing; the VAE of `start` stays as it is, unless this says more."""
     image_steps: int = 1900
     """0 goes on from `start` with clips at once."""
     clip_steps: int = 1600
+    batch_size: int = 8
+    """Clips that the base model sees in a step, and a quarter of the images; a GPU is as fast with
+    64 as with 8."""
     learning_rate: float = 1e-3
     """Peak rate of the base model's training; less spares more of what `start` has learnt."""
     lora_clips: int = 1600
@@ -149,21 +155,24 @@ class Making:
         if output.exists():
             return True
         if config.start is not None:
-            with new_folder(output) as out:
-                load_model(config.start).vae.save_pretrained(out)
-            return True
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
-            vae = make_vae(SIZE, config.latent_channels)
-        self.corpus("sketch")
-        self.corpus("plain")
+            vae = load_model(config.start).vae.requires_grad_(True)
+            if not config.vae_steps:
+                with new_folder(output) as out:
+                    vae.save_pretrained(out)
+                return True
+        else:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(config.seed)
+                vae = make_vae(SIZE, config.latent_channels)
+        for corpus in VAE_SEES:
+            self.corpus(corpus)
         draw_scribbles(self.folder / "arrays")
         self.share_out(
             VAE_BATCH_SIZE,
             train_vae,
             vae,
             self.folder / "arrays",
-            config.vae_steps,
+            VAE_STEPS if config.vae_steps is None else config.vae_steps,
             config.seed,
             output.parent,
         )
@@ -177,15 +186,16 @@ class Making:
 
     def make_images(self) -> bool:
         num_steps = self.config.image_steps
-        return num_steps == 0 or self.make_base("images", 1, num_steps, 32, self.folder / "new")
+        return num_steps == 0 or self.make_base("images", 1, num_steps, self.folder / "new")
 
     def make_clips(self) -> bool:
         start = self.folder / ("images/model" if self.config.image_steps else "new")
-        return self.make_base("clips", NUM_FRAMES, self.config.clip_steps, 8, start)
+        return self.make_base("clips", NUM_FRAMES, self.config.clip_steps, start)
 
-    def make_base(
-        self, name: str, num_frames: int, num_steps: int, batch_size: int, start: Path
-    ) -> bool:
+    def batch_size(self, num_frames: int) -> int:
+        return self.config.batch_size * (4 if num_frames == 1 else 1)
+
+    def make_base(self, name: str, num_frames: int, num_steps: int, start: Path) -> bool:
         """The base model on doodles in colours and on sketches: on single frames first, then on
         clips."""
         output = self.folder / name / "model"
@@ -209,11 +219,13 @@ class Making:
         stage = BaseStage(
             num_frames=num_frames,
             num_steps=num_steps,
-            batch_size=batch_size,
+            batch_size=self.batch_size(num_frames),
             learning_rate=self.config.learning_rate,
             seed=self.config.seed,
         )
-        self.share_out(batch_size, train_base_on, latents, start, prompts, stage, output.parent)
+        self.share_out(
+            stage.batch_size, train_base_on, latents, start, prompts, stage, output.parent
+        )
         return output.exists()
 
     def write_start(self, vae: AutoencoderKL, prompts: list[str], output: Path) -> None:
@@ -241,12 +253,14 @@ class Making:
     def make_lora(self) -> bool:
         """The sketch adapter."""
         config = self.config
+        if not make_lessons(self.folder, config.lora_clips, config.threads):
+            return False
         return train_adapter(
             self.folder / "clips" / "model",
             self.folder,
             lora=self.first_lora,
-            num_clips=config.lora_clips,
             num_steps=config.lora_steps,
+            batch_size=config.batch_size,
             validation_steps=config.validation_steps,
             device=self.device,
             threads=config.threads,
@@ -295,9 +309,15 @@ class Making:
         goes_on = ", from the adapter before it on" if self.first_lora else ""
         told = {
             "vae": (f"{both}, and scribbles", "12 frames"),
-            "images": (f"{base}, frame by frame", "32 frames"),
-            "clips": (f"{base}, seven in ten with an inverted first frame", "8 clips"),
-            "lora": (f"{config.lora_clips:,} sketch doodles{goes_on}", "8 clips"),
+            "images": (f"{base}, frame by frame", f"{self.batch_size(1)} frames"),
+            "clips": (
+                f"{base}, seven in ten with an inverted first frame",
+                f"{config.batch_size} clips",
+            ),
+            "lora": (
+                f"{config.lora_clips:,} sketch doodles of anything{goes_on}",
+                f"{config.batch_size} clips",
+            ),
             "clip": (both, f"{BATCH_SIZE} frames"),
         }
         hardware = describe_hardware(self.device, config.threads)

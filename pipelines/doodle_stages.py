@@ -8,6 +8,7 @@ from diffusers import AutoencoderKL
 from flipsketch.base_training import BaseStage, train_base
 from flipsketch.dataset import random_state
 from flipsketch.doodle_arrays import read_corpus
+from flipsketch.doodle_lessons import VAE_SEES
 from flipsketch.learning import learn
 from flipsketch.storage import new_folder, open_folder
 from flipsketch.vae_training import VAETraining, measure_scale
@@ -27,11 +28,11 @@ def train_vae(
     """Train a VAE in the folder until all is done, or until the deadline.
 
     Args:
-        arrays: folder with the corpora `sketch` and `plain`, and scribbles.
+        arrays: folder with what it sees: `doodle_lessons.VAE_SEES`, and scribbles.
     """
     training = VAETraining(
         vae.to(device),
-        [read_corpus(arrays, name) for name in ("sketch", "plain")],
+        [read_corpus(arrays, name) for name in VAE_SEES],
         np.load(arrays / "scribbles.npy", mmap_mode="r"),
         num_steps=num_steps,
         device=device,
@@ -40,7 +41,9 @@ def train_vae(
         num_ranks=num_ranks,
     )
     learnt = open_folder(str(folder))
-    losses = learn(learnt, training.learner, num_steps, deadline=deadline, draw=training.draw)
+    losses = learn(
+        learnt, training.learner, num_steps, deadline=deadline, draw=training.draw_samples
+    )
     if rank == 0 and len(losses) == num_steps:
         with training.learner.mean.swapped_in(), new_folder(folder / "model") as out:
             pixels = training.draw_pixels(random_state(seed, 10), 256)

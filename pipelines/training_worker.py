@@ -8,15 +8,25 @@ from typing import TYPE_CHECKING
 
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 from torch.utils.tensorboard import SummaryWriter
 
 from flipsketch.checkpointing import checkpoint_gradients
 from flipsketch.checkpoints import load_checkpoint, load_newest, save_checkpoint
 from flipsketch.dataset import ReaderConfig, TrainingClips
-from flipsketch.latents import LatentClips
+from flipsketch.graph_trainer import Clips, GraphTrainer
+from flipsketch.latents import LatentClips, to_pixels
 from flipsketch.lora import fill_lora, save_lora
-from flipsketch.model import DTYPES, find_model, fingerprint_folder, load_model, save_model
+from flipsketch.model import (
+    DTYPES,
+    VideoModel,
+    find_model,
+    fingerprint_folder,
+    load_model,
+    save_model,
+)
 from flipsketch.sampling import model_defaults
+from flipsketch.shard import in_threads
 from flipsketch.storage import Folder, new_folder, open_folder
 from flipsketch.trainer import StepReport, Trainer
 from flipsketch.training import QUARTILES, trained_networks
@@ -32,6 +42,8 @@ if TYPE_CHECKING:
     from pipelines.train import TrainConfig
 
 log = logging.getLogger(__name__)
+
+CLIPS_READ = 64
 
 
 class TrainingWorker:
@@ -58,13 +70,17 @@ class TrainingWorker:
         self.folder: Folder = open_folder(config.output)
         self.model = load_model(config.model, device=device, dtype=DTYPES[config.dtype])
         clips = open_clips(config)
-        self.trainer = Trainer(
-            self.model,
-            open_latents(clips, config, self.model.size) if config.cache_latents else clips,
-            config.training,
-            rank=rank,
-            num_ranks=num_ranks,
-        )
+        self.trainer: Trainer | GraphTrainer
+        if config.on_device:
+            self.trainer = GraphTrainer(self.model, load_clips(clips, self.model), config.training)
+        else:
+            self.trainer = Trainer(
+                self.model,
+                open_latents(clips, config, self.model.size) if config.cache_latents else clips,
+                config.training,
+                rank=rank,
+                num_ranks=num_ranks,
+            )
         if config.lora is not None:
             fill_lora(trained_networks(self.model, config.training), config.lora)
         self.subjects = []
@@ -184,6 +200,25 @@ def open_clips(config: "TrainConfig") -> TrainingClips:
 def open_latents(clips: TrainingClips, config: "TrainConfig", size: int) -> LatentClips:
     vae = fingerprint_folder(find_model(config.model), ("vae",))
     return LatentClips(clips, vae, size, config.dtype or "float32")
+
+
+def load_clips(clips: TrainingClips, model: VideoModel) -> Clips:
+    """Return all clips, encoded.
+
+    Raises:
+        ValueError: one of them is damaged.
+    """
+    rows = clips.rows.to_pylist()
+    longest = max(row["num_frames"] for row in rows)
+    latents = []
+    for at in range(0, len(rows), CLIPS_READ):
+        some = rows[at : at + CLIPS_READ]
+        frames = in_threads(clips.read_frames, some)
+        encoded = model.encode(torch.cat([to_pixels(each) for each in frames], 2).to(model.device))
+        for clip in encoded[0].transpose(0, 1).half().split([row["num_frames"] for row in some]):
+            latents.append(F.pad(clip, (0, 0, 0, 0, 0, 0, 0, longest - len(clip))))
+    lengths = torch.tensor([row["num_frames"] for row in rows])
+    return Clips(torch.stack(latents), lengths, [row["prompt"] for row in rows])
 
 
 def write_scalars(writer: SummaryWriter, report: StepReport) -> None:

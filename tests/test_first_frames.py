@@ -1,6 +1,5 @@
 """Samples that begin as the sampler does: on the path of their inversion, or as its reference."""
 
-import numpy as np
 import pytest
 import torch
 from diffusers import DDIMInverseScheduler, DDIMScheduler
@@ -9,9 +8,12 @@ from flipsketch.first_frames import (
     copy_first_frames,
     draw_rows,
     invert_first_frames,
+    leave_first_frames,
+    to_first_timesteps,
 )
 from flipsketch.inversion import invert
 from flipsketch.model import load_model
+from flipsketch.sampling import leave_sketch
 from flipsketch.training import Batch
 
 
@@ -38,15 +40,15 @@ def test_an_inverted_first_frame_lies_on_its_path_and_its_target_finds_the_clean
 ):
     scheduler = DDIMScheduler.from_config(model.scheduler.config, prediction_type=prediction_type)
     batch, null = make_batch(model, 6), model.encode_prompts([""])
-    rows = torch.tensor([0, 2, 5])
-    inverted = invert_first_frames(batch, rows, predict(model), scheduler, null, 8, 100)
+    chosen = torch.tensor([True, False, True, False, False, True])
+    inverted = invert_first_frames(batch, chosen, predict(model), scheduler, null, 8, 100)
     # The path of the last row, which ends where the inversion of the library does.
     assert inverted.timesteps.tolist()[::5] == [100, 975]
     ends = DDIMScheduler.from_config(scheduler.config, steps_offset=100)
     (end,) = invert(model.unet, ends, batch.latents[5:, :, :1], null, 8)
     noisy = scheduler.add_noise(batch.latents, inverted.noise, inverted.timesteps)
     torch.testing.assert_close(noisy[5, :, :1], end, rtol=1e-6, atol=1e-6)
-    for row in rows.tolist():
+    for row in (0, 2, 5):
         t = inverted.timesteps[row]
         assert t == max(t for t in range(100, 1000, 125) if t <= max(100, batch.timesteps[row]))
         step = DDIMInverseScheduler.from_config(scheduler.config)
@@ -72,18 +74,18 @@ def test_an_inverted_first_frame_lies_on_its_path_and_its_target_finds_the_clean
 def test_a_row_is_inverted_alike_in_every_batch(model):
     batch, null = make_batch(model, 4), model.encode_prompts([""])
     together = invert_first_frames(
-        batch, torch.tensor([1, 3]), predict(model), model.scheduler, null, 8, 7
+        batch, torch.tensor([False, True, False, True]), predict(model), model.scheduler, null, 8, 7
     )
     alone = Batch(*(values[1:2] for values in vars(batch).values()))
     alone = invert_first_frames(
-        alone, torch.tensor([0]), predict(model), model.scheduler, null, 8, 7
+        alone, torch.tensor([True]), predict(model), model.scheduler, null, 8, 7
     )
     torch.testing.assert_close(alone.noise, together.noise[1:2], rtol=1e-9, atol=1e-9)
 
 
 def test_a_copied_first_frame_is_the_whole_clip_and_has_no_prompt(model):
     batch, null = make_batch(model, 3), model.encode_prompts([""])
-    copied = copy_first_frames(batch, torch.tensor([1]), null)
+    copied = copy_first_frames(batch, torch.tensor([False, True, False]), null)
     for name in ("latents", "noise"):
         now, before = getattr(copied, name), getattr(batch, name)
         for frame in range(3):
@@ -93,15 +95,38 @@ def test_a_copied_first_frame_is_the_whole_clip_and_has_no_prompt(model):
     assert torch.equal(copied.prompts[::2], batch.prompts[::2])
 
 
+def test_the_sketch_is_left_in_the_noise_as_the_sampler_leaves_it(model):
+    batch, scheduler = make_batch(model, 4), model.scheduler
+    begun = torch.tensor([True, False, True, False])
+    early = to_first_timesteps(batch, begun, scheduler)
+    assert early.timesteps[::2].ge(900).all() and early.timesteps.lt(1000).all()
+    assert torch.equal(early.timesteps[1::2], batch.timesteps[1::2])
+    shares = torch.tensor([0.0, 1.0, 1.5, 1.0], dtype=torch.float64)
+    # The last one is at a timestep of which the sampler begins, but is not chosen.
+    left = leave_first_frames(early, begun, shares, scheduler)
+    noisy = scheduler.add_noise(left.latents, left.noise, left.timesteps)
+    for row in (0, 2):
+        t = early.timesteps[row]
+        scheduler.timesteps = t[None]
+        alpha = scheduler.alphas_cumprod[t].double()
+        sampled = leave_sketch(
+            (1 - alpha).sqrt() * batch.noise[row : row + 1],
+            batch.latents[row : row + 1, :, :1],
+            scheduler,
+            shares[row : row + 1],
+        )
+        torch.testing.assert_close(noisy[row, :, 1:], sampled[0, :, 1:], rtol=1e-6, atol=1e-6)
+    assert torch.equal(left.noise[:, :, 0], batch.noise[:, :, 0])
+    assert torch.equal(left.noise[1::2], batch.noise[1::2])
+    # At any other timestep a clip tells of itself.
+    late = Batch(batch.latents, batch.prompts, batch.noise, torch.full((4,), 500))
+    assert torch.equal(leave_first_frames(late, begun, shares, scheduler).noise, batch.noise)
+
+
 def test_rows_are_chosen_by_their_positions():
     positions = list(range(2000))
-    chosen = draw_rows(positions, 0.3, 0, 11).tolist()
-    assert abs(len(chosen) / 2000 - 0.3) < 0.03
-    assert draw_rows(positions[::2], 0.3, 0, 11).tolist() == [
-        row // 2 for row in chosen if row % 2 == 0
-    ]
-    assert draw_rows(positions, 0.0, 0, 11).numel() == 0
-    assert np.intersect1d(chosen, draw_rows(positions, 0.3, 0, 13).tolist()).size not in (
-        0,
-        len(chosen),
-    )
+    chosen = draw_rows(positions, 0.3, 0, 11)
+    assert abs(chosen.float().mean() - 0.3) < 0.03
+    assert torch.equal(draw_rows(positions[::2], 0.3, 0, 11), chosen[::2])
+    assert not draw_rows(positions, 0.0, 0, 11).any()
+    assert 0 < (chosen & draw_rows(positions, 0.3, 0, 13)).sum() < chosen.sum()

@@ -1,0 +1,310 @@
+"""Training of a small model on one device, where its clips stay and all that is random is drawn:
+on a GPU a step is one CUDA graph, which takes the GPU's time alone. Launched one by one, kernels
+this small would leave it idle for most of a step.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from flipsketch.first_frames import (
+    MAX_LEFT,
+    NUM_INVERSION_STEPS,
+    as_rows,
+    copy_first_frames,
+    go_on_path,
+    leave_first_frames,
+    make_inverse,
+    place_first_frames,
+    to_first_timesteps,
+)
+from flipsketch.model import VideoModel
+from flipsketch.trainer import StepReport
+from flipsketch.training import (
+    QUARTILES,
+    Batch,
+    Denoiser,
+    RunningMean,
+    TrainingConfig,
+    denoising_losses,
+    prepare,
+    quartile_losses,
+    rate_factor,
+)
+
+# Steps for which a set of inversions serves.
+INVERT_EVERY = 1000
+NUM_INVERTED = 2000
+# So many at a time; each time the path begins elsewhere. A GPU's fused attention takes 65,535
+# sequences at most, of which a frame has one for each place of its latents.
+INVERSION_CHUNK, MAX_SEQUENCES = 250, 65_535
+# What a graph is to record must have been done before.
+NUM_EAGER_STEPS = 3
+PROMPTS_CHUNK = 1024
+
+
+@dataclass(frozen=True)
+class Clips:
+    """All that there is to learn from."""
+
+    latents: Tensor
+    """(N, F, C, h, w), what is shorter than F filled up with anything."""
+    lengths: Tensor
+    """Frames of each (N,)."""
+    prompts: list[str]
+
+
+class GraphTrainer:
+    """Learns as `flipsketch.trainer.Trainer` does, from other random numbers, and takes inverted
+    first frames from a set that is renewed now and then; a run that goes on begins with a new
+    one."""
+
+    def __init__(
+        self,
+        model: VideoModel,
+        clips: Clips,
+        config: TrainingConfig,
+        *,
+        dtype: torch.dtype | None = None,
+        num_inverted: int = NUM_INVERTED,
+    ) -> None:
+        """Make a model trainable, in place.
+
+        Args:
+            clips: of at least as many frames as a training window.
+            dtype: that the networks compute in; by default the model's own.
+            num_inverted: inverted first frames of each number of steps.
+
+        Raises:
+            ValueError: the batch is to be done in parts, or the dtype is float16.
+        """
+        if config.batch_size != config.global_batch_size:
+            raise ValueError(
+                f"on one device a batch is done as a whole; make batch_size the global one, "
+                f"{config.global_batch_size}, got {config.batch_size}"
+            )
+        denoiser = Denoiser(model, config, dtype)
+        if denoiser.scales_losses:
+            raise ValueError("on one device losses are not scaled, as float16 needs it: bfloat16")
+        self.model, self.config, self.device = model, config, model.device
+        scheduler = model.scheduler
+        scheduler.alphas_cumprod = scheduler.alphas_cumprod.to(self.device)
+        self.latents = clips.latents.to(self.device)
+        # Window by window.
+        self.num_windows = clips.lengths.to(self.device) - config.num_frames + 1
+        read = model.tokenize if config.train_text_encoder else model.encode_prompts
+        chunks = range(0, len(clips.prompts), PROMPTS_CHUNK)
+        self.prompts = torch.cat([read(clips.prompts[at : at + PROMPTS_CHUNK]) for at in chunks])
+        self.null = read([""])
+        self.parameters = prepare(model, config)
+        # Casting weights and norms back and forth would take as long as all the rest.
+        self.denoiser = denoiser.to_own_dtype()
+        self.cast = [weight for weight in self.denoiser.parameters() if weight.requires_grad]
+        self.on_gpu = self.device.type == "cuda"
+        if self.on_gpu:
+            # All steps have the same shapes.
+            torch.backends.cudnn.benchmark = True
+        self.rate = torch.tensor(config.learning_rate, device=self.device)
+        self.optimizer = torch.optim.AdamW(
+            self.parameters,
+            lr=self.rate,
+            weight_decay=config.weight_decay,
+            fused=self.on_gpu,
+            capturable=self.on_gpu,
+        )
+        is_full = config.method == "full"
+        self.mean = RunningMean(self.parameters, config.ema_decay) if is_full else None
+        self.num_done = self.num_eager = 0
+        # The loss, the gradients' norm, and for each quarter of the noise schedule a sum and a
+        # count.
+        self.totals = torch.zeros(2 + 2 * QUARTILES, device=self.device)
+        self.graph: torch.cuda.CUDAGraph | None = None
+        # Inverted first frames: which clips' and windows', all of each path, and its timesteps.
+        self.num_inverted = num_inverted
+        num_rows, num_steps = len(NUM_INVERSION_STEPS) * num_inverted, max(NUM_INVERSION_STEPS)
+        self.inverted, self.starts = torch.zeros(2, num_rows, dtype=torch.long, device=self.device)
+        shape = (num_rows, num_steps, *self.latents.shape[2:])
+        self.paths = torch.zeros(shape, dtype=torch.float16, device=self.device)
+        self.path_times = torch.zeros(num_rows, num_steps, dtype=torch.long, device=self.device)
+        self.is_ready = False
+
+    def steps(self) -> Iterator[StepReport]:
+        """Do the steps that are left, one at a time."""
+        while self.num_done < self.config.num_steps:
+            yield self.step()
+
+    def step(self) -> StepReport:
+        """Do the next step.
+
+        Raises:
+            FloatingPointError: the loss or the gradients are not finite, nor are the weights then.
+        """
+        if not self.is_ready or self.num_done % INVERT_EVERY == 0:
+            torch.manual_seed(self.config.seed * 10_000_000 + self.num_done)
+            self.cast_weights()
+            if self.config.inverted_first_frame:
+                self.invert()
+            self.is_ready = True
+        rate = self.config.learning_rate * rate_factor(self.num_done, self.config)
+        self.rate.fill_(rate)
+        if not self.on_gpu:
+            self.learn()
+        elif self.num_eager < NUM_EAGER_STEPS:
+            aside(self.learn)
+            self.num_eager += 1
+        else:
+            if self.graph is None:
+                self.graph = torch.cuda.CUDAGraph()
+                with torch.cuda.graph(self.graph):
+                    self.learn()
+            self.graph.replay()
+        self.num_done += 1
+        loss, norm, *quartiles = self.totals.tolist()
+        if not math.isfinite(loss + norm):
+            raise FloatingPointError(
+                f"step {self.num_done}: loss {loss}, norm of the gradients {norm}; lower the "
+                f"learning rate, and start again"
+            )
+        counts = [int(count) for count in quartiles[QUARTILES:]]
+        return StepReport(self.num_done, loss, quartiles[:QUARTILES], counts, norm, rate)
+
+    def learn(self) -> None:
+        scheduler = self.model.scheduler
+        for weight in self.cast:
+            weight.grad = None
+        batch = self.draw_batch()
+        losses = denoising_losses(self.denoiser, scheduler, batch)
+        loss = losses.mean()
+        loss.backward()
+        for weight, cast in zip(self.parameters, self.cast, strict=True):
+            weight.grad = None if cast.grad is None else cast.grad.to(weight.dtype)
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
+        self.optimizer.step()
+        self.cast_weights()
+        if self.mean is not None:
+            self.mean.update()
+        quartiles = quartile_losses(losses, batch.timesteps, scheduler.config.num_train_timesteps)
+        self.totals.copy_(torch.cat([loss.detach()[None], norm.detach()[None], *quartiles]))
+
+    @torch.no_grad()
+    def cast_weights(self) -> None:
+        torch._foreach_copy_(self.cast, self.parameters)
+
+    def draw_batch(self) -> Batch:
+        config, device, scheduler = self.config, self.device, self.model.scheduler
+        size = config.global_batch_size
+
+        def draw(share: float) -> Tensor:
+            return torch.rand(size, device=device) < share
+
+        inverted, copied = draw(config.inverted_first_frame), draw(config.reference_share)
+        begun, is_dropped = draw(config.sketch_in_noise), draw(config.prompt_dropout)
+        place = torch.randint(len(self.inverted), (size,), device=device)
+        rows = torch.randint(len(self.latents), (size,), device=device)
+        rows = torch.where(inverted, self.inverted[place], rows)
+        starts = torch.where(inverted, self.starts[place], self.draw_starts(rows))
+        frames = starts[:, None] + torch.arange(config.num_frames, device=device)
+        latents = self.latents[rows[:, None], frames].float().transpose(1, 2)
+        prompts = self.prompts[rows]
+        prompts = torch.where(as_rows(is_dropped, prompts), self.null, prompts)
+        num_timesteps = scheduler.config.num_train_timesteps
+        timesteps = torch.randint(num_timesteps, (size,), device=device)
+        batch = Batch(latents, prompts, torch.randn_like(latents), timesteps)
+        batch = to_first_timesteps(batch, begun, scheduler)
+        times = self.path_times[place]
+        step = ((times <= batch.timesteps[:, None]).sum(dim=1) - 1).clamp(min=0)
+        first = self.paths[place, step].float()[:, :, None]
+        there = times.gather(1, step[:, None])[:, 0]
+        batch = place_first_frames(batch, inverted, first, there, scheduler)
+        shares = MAX_LEFT * torch.rand(size, device=device)
+        batch = leave_first_frames(batch, begun, shares, scheduler)
+        return copy_first_frames(batch, copied, self.null)
+
+    def draw_starts(self, rows: Tensor) -> Tensor:
+        """Return where each clip's window begins (B,)."""
+        return (torch.rand(len(rows), device=self.device) * self.num_windows[rows]).long()
+
+    @torch.no_grad()
+    def invert(self) -> None:
+        """Draw windows, and invert their first frames with what is learnt so far."""
+        scheduler = self.model.scheduler
+        height, width = self.latents.shape[-2:]
+        most = min(INVERSION_CHUNK, MAX_SEQUENCES // (height * width))
+        predict = Recorded(self.denoiser) if self.on_gpu else self.denoiser
+        num_timesteps = scheduler.config.num_train_timesteps
+        self.inverted.random_(len(self.latents))
+        self.starts.copy_(self.draw_starts(self.inverted))
+        # What comes after a path's end is never reached.
+        self.path_times.fill_(num_timesteps)
+        for number, num_steps in enumerate(NUM_INVERSION_STEPS):
+            for chunk in torch.arange(self.num_inverted).split(most):
+                rows = number * self.num_inverted + chunk.to(self.device)
+                offset = int(torch.randint(num_timesteps // num_steps, ()))
+                inverse = make_inverse(scheduler, num_steps, offset, self.device)
+                path = self.latents[self.inverted[rows], self.starts[rows]].float()[:, :, None]
+                for step, t in enumerate(inverse.timesteps):
+                    path = go_on_path(path, t, predict, inverse, self.null)
+                    self.paths[rows, step] = path[:, :, 0].half()
+                    self.path_times[rows, step] = t
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """Have the running means in place of the weights for a while, where there are any."""
+        return self.mean.swapped_in() if self.mean is not None else nullcontext()
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "num_done": self.num_done,
+            "parameters": [parameter.detach().cpu() for parameter in self.parameters],
+            "mean": [mean.cpu() for mean in self.means],
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    @property
+    def means(self) -> list[Tensor]:
+        return self.mean.means if self.mean is not None else []
+
+    @torch.no_grad()
+    def restore(self, state: dict[str, Any]) -> None:
+        self.num_done, self.is_ready = state["num_done"], False
+        for name, values in (("parameters", self.parameters), ("mean", self.means)):
+            for value, saved in zip(values, state[name], strict=True):
+                value.copy_(saved)
+        self.optimizer.load_state_dict(state["optimizer"])
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate
+
+
+class Recorded:
+    """A function of tensors without gradients as a CUDA graph, for tensors of the shapes that it is
+    called with first; for others it is called as it is."""
+
+    def __init__(self, function: Callable[..., Tensor]) -> None:
+        self.function, self.graph = function, torch.cuda.CUDAGraph()
+        self.given: list[Tensor] = []
+
+    def __call__(self, *given: Tensor) -> Tensor:
+        if not self.given:
+            self.given = [tensor.clone(memory_format=torch.contiguous_format) for tensor in given]
+            aside(lambda: self.function(*self.given))
+            with torch.cuda.graph(self.graph):
+                self.result = self.function(*self.given)
+        if any(a.shape != b.shape for a, b in zip(self.given, given, strict=True)):
+            return self.function(*given)
+        for own, tensor in zip(self.given, given, strict=True):
+            own.copy_(tensor)
+        self.graph.replay()
+        return self.result.clone()
+
+
+def aside(work: Callable[[], object]) -> None:
+    """Do what a graph is to record once before, on another stream, as recording asks for."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        work()
+    torch.cuda.current_stream().wait_stream(stream)
