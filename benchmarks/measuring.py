@@ -15,8 +15,12 @@ from flipsketch.model import VideoModel, load_model
 from flipsketch.tiny import byte_tokenizer, write_tiny_model
 
 
-def make_model(size: Literal["tiny", "modelscope"], device: str, dtype: torch.dtype) -> VideoModel:
-    """A model with random weights."""
+def make_model(
+    size: Literal["tiny", "doodle", "modelscope"], device: str, dtype: torch.dtype
+) -> VideoModel:
+    """A model, but for doodle with random weights."""
+    if size == "doodle":
+        return load_model("doodle", device=device, dtype=dtype)
     if size == "modelscope":
         return make_modelscope(device, dtype)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,7 @@
 #!/usr/bin/env python
 """Training steps of a LoRA adapter: clips/s and peak memory, with latents encoded in each step or
-once, with and without gradient checkpointing, in one run and without Ray.
+once, with and without gradient checkpointing, and with all on the device (`--on-device`), in one
+run and without Ray.
 
 Clips are doodles, held in memory as the PNG filmstrips that shards have. Weights are random and
 made in place: time depends on shapes alone.
@@ -21,19 +22,21 @@ from torch.utils.data import Dataset
 from flipsketch.checkpointing import checkpoint_gradients
 from flipsketch.clip import decode_filmstrip, encode_filmstrip
 from flipsketch.doodles import make_doodle, render_doodle
+from flipsketch.graph_trainer import Clips, GraphTrainer
 from flipsketch.latents import to_pixels
 from flipsketch.lora import TargetSet, drop_lora
 from flipsketch.model import DTYPES, VideoModel
 from flipsketch.trainer import Trainer
 from flipsketch.training import TrainingConfig
 
-CLIPS = 16
+# The last of these records a graph.
+CLIPS, NUM_WARMUP = 16, 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkConfig:
-    size: Literal["tiny", "modelscope"] = "tiny"
-    """Toy model, or ModelScope T2V's exact shapes (1.4 G parameters)."""
+    size: Literal["tiny", "doodle", "modelscope"] = "tiny"
+    """Toy model, the embedded one, or ModelScope T2V's exact shapes (1.4 G parameters)."""
     device: str = "cuda" if torch.cuda.is_available() else "cpu"
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
     """By default bfloat16 on a GPU and float32 elsewhere."""
@@ -41,7 +44,7 @@ class BenchmarkConfig:
     target_set: TargetSet = "attention"
     num_frames: int = 10
     num_steps: int = 8
-    """Timed ones, after two to warm up; of one batch each."""
+    """Timed ones, after some to warm up; of one batch each."""
 
 
 class MemoryClips(Dataset):
@@ -54,6 +57,11 @@ class MemoryClips(Dataset):
             encode_filmstrip(render_doodle(doodle, num_frames, model.size)) for doodle in doodles
         ]
         self.latents: list[torch.Tensor] | None = None
+
+    def all(self) -> Clips:
+        assert self.latents is not None, "encoded"
+        latents = torch.stack(self.latents).transpose(1, 2)
+        return Clips(latents, torch.full((CLIPS,), self.num_frames), self.prompts)
 
     def encode(self, model: VideoModel) -> "MemoryClips":
         pixels = [to_pixels(self[place]["frames"]).to(model.device) for place in range(CLIPS)]
@@ -80,24 +88,25 @@ def main(config: BenchmarkConfig) -> None:
     print("|---|---|---|---|---|---|---|", flush=True)
     for batch_size in config.batch_sizes:
         slowest = None
-        for checkpointing, samples in product((False, True), (clips, cached)):
+        for checkpointing, samples in [*product((False, True), (clips, cached)), (False, None)]:
             training = TrainingConfig(
                 target_set=config.target_set,
                 num_frames=config.num_frames,
-                num_steps=2 + config.num_steps,
+                num_steps=NUM_WARMUP + config.num_steps,
                 batch_size=batch_size,
                 global_batch_size=batch_size,
             )
             try:
-                seconds, peak = measure(model, samples, training, checkpointing)
+                seconds, peak = measure(model, samples or cached.all(), training, checkpointing)
             except torch.cuda.OutOfMemoryError:
                 print(f"| {batch_size} | | {checkpointing} | out of GPU memory | | | |")
                 torch.cuda.empty_cache()
                 continue
             rate = batch_size / seconds
+            kept = {clips: "encoded each time", cached: "cached", None: "on the device"}[samples]
             slowest = slowest or rate
             print(
-                f"| {batch_size} | {'cached' if samples is cached else 'encoded each time'} | "
+                f"| {batch_size} | {kept} | "
                 f"{'on' if checkpointing else 'off'} | {seconds:.3g} | {rate:.3g} | "
                 f"{rate / slowest:.2f} | {peak / 2**30:.2f} |",
                 flush=True,
@@ -115,17 +124,21 @@ def main(config: BenchmarkConfig) -> None:
 
 
 def measure(
-    model: VideoModel, samples: Dataset, training: TrainingConfig, checkpointing: bool
+    model: VideoModel, samples: Dataset | Clips, training: TrainingConfig, checkpointing: bool
 ) -> tuple[float, int]:
     """Return seconds for each step, and the peak of memory in bytes."""
-    trainer = Trainer(model, samples, training)
+    trainer: Trainer | GraphTrainer
+    if isinstance(samples, Clips):
+        trainer = GraphTrainer(model, samples, training)
+    else:
+        trainer = Trainer(model, samples, training)
     try:
         with checkpoint_gradients(model.unet, checkpointing):
-            trainer.step()
-            trainer.step()
+            for _ in range(NUM_WARMUP):
+                trainer.step()
             reset_peak(model.device)
             seconds = timed(lambda: list(trainer.steps()), model.device)
-        return seconds / (training.num_steps - 2), read_peak(model.device)
+        return seconds / (training.num_steps - NUM_WARMUP), read_peak(model.device)
     finally:
         drop_lora(model.unet)
 

@@ -104,7 +104,9 @@ class GraphTrainer:
         self.parameters = prepare(model, config)
         # Casting weights and norms back and forth would take as long as all the rest.
         self.denoiser = denoiser.to_own_dtype()
-        self.cast = [weight for weight in self.denoiser.parameters() if weight.requires_grad]
+        self.cast: list[Tensor] = [
+            weight for weight in self.denoiser.parameters() if weight.requires_grad
+        ]
         self.on_gpu = self.device.type == "cuda"
         if self.on_gpu:
             # All steps have the same shapes.
@@ -193,7 +195,7 @@ class GraphTrainer:
 
     @torch.no_grad()
     def cast_weights(self) -> None:
-        torch._foreach_copy_(self.cast, self.parameters)
+        torch._foreach_copy_(self.cast, [*self.parameters])
 
     def draw_batch(self) -> Batch:
         config, device, scheduler = self.config, self.device, self.model.scheduler

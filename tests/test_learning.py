@@ -16,7 +16,7 @@ from flipsketch.doodle_model import make_tokenizer
 from flipsketch.latent_arrays import LatentWindows, encode_corpus
 from flipsketch.learning import SimpleLearner, learn
 from flipsketch.storage import open_folder
-from flipsketch.vae_training import VAETraining, make_vae
+from flipsketch.vae_training import VAETraining, make_vae, move
 
 
 def make_learner() -> SimpleLearner:
@@ -144,6 +144,18 @@ def test_the_tokenizer_takes_a_token_for_a_known_word(tmp_path):
     assert tokenizer.decode(tokenizer("zebra 7").input_ids[1:-1]).replace(" ", "") == "zebra7"
 
 
+def test_what_is_moved_comes_to_lie_as_many_pixels_further():
+    images = torch.arange(2 * 8 * 8.0).reshape(2, 1, 8, 8)
+    moved = move(images, torch.tensor([[2 / 8, 0], [0, -1 / 8]]), "nearest")
+    assert torch.equal(moved[0, 0, :, 2:], images[0, 0, :, :6])
+    assert torch.equal(moved[0, 0, :, :2], images[0, 0, :, :1].expand(8, 2))
+    assert torch.equal(moved[1, 0, :7], images[1, 0, 1:])
+    # A quarter of a latent is a pixel: of a slope the middle moves by as much.
+    slope = torch.arange(8.0).expand(1, 1, 8, 8)
+    quarter = move(slope, torch.tensor([[1 / 32, 0]]), "bicubic")
+    torch.testing.assert_close(quarter[..., 2:6], slope[..., 2:6] - 0.25, rtol=0, atol=0.05)
+
+
 def test_the_vae_learns_and_its_latents_become_samples(corpus, tmp_path):
     torch.manual_seed(0)
     vae = make_vae(16, 4)
@@ -160,7 +172,7 @@ def test_the_vae_learns_and_its_latents_become_samples(corpus, tmp_path):
     assert mean.item() == pytest.approx(training.loss(0).item(), rel=1e-5)
     losses = [training.learner.step().loss for _ in range(30)]
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
-    assert training.draw().height == 4 * 16
+    assert training.draw_samples().height == 4 * 16
 
     latents = encode_corpus(vae, corpus, tmp_path / "latents.npy", "cpu")
     assert latents.shape == (6, 3, 4, 4, 4)

@@ -107,6 +107,25 @@ def test_a_killed_run_goes_on_to_the_same_weights(training_job, tmp_path):
     assert (run / "lora" / "unet" / "adapter_model.safetensors").stat() == before
 
 
+def test_on_one_device_a_run_is_as_long_and_leaves_an_adapter_too(training_job, tmp_path):
+    once = replace(QUICK, batch_size=2, sketch_in_noise=0.5)
+    on_device = replace(training_job, on_device=True, training=once)
+    assert train(on_device) == 0
+    run = Path(training_job.output)
+    assert checkpoint_steps(open_folder(str(run))) == [4, 6]
+    card = (run / "README.md").read_text()
+    assert "8 clips, 6 steps of 2 clips" in card
+    other = replace(training_job, output=str(tmp_path / "other"), training=once)
+    assert train(other) == 0
+    assert adapter(on_device).keys() == adapter(other).keys()
+    assert not same(adapter(on_device), adapter(other))
+    with pytest.raises(ValueError, match="on_device"):
+        train(replace(other, on_device=True))
+    with pytest.raises(ValueError, match="make batch_size the global one"):
+        parts = replace(once, batch_size=1)
+        train(replace(on_device, output=str(tmp_path / "parts"), training=parts))
+
+
 def command(job: TrainConfig, *more: str) -> list[str]:
     training = job.training
     return [

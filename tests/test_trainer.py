@@ -138,7 +138,7 @@ def train_rank(rank: int, model_folder: str, corpus: str, folder: str) -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_the_batch_size_does_not_change_what_is_learnt(tiny_folder, corpus, share):
-    shares = {"inverted_first_frame": share, "reference_share": share}
+    shares = {"inverted_first_frame": share, "reference_share": share, "sketch_in_noise": share}
     one, two = (
         make_trainer(
             tiny_folder, corpus, TrainingConfig(**{**vars(CONFIG), **shares, "batch_size": size})
