@@ -48,16 +48,16 @@ MODEL = (
     "prediction. It knows {num_subjects} subjects and how they move: {subjects}. By itself it "
     "draws in colours, and lines only for prompts that begin with `line drawing:`; `doodle-lora` "
     "makes it draw sketches. Clips begin with a little of the sketch in their noise "
-    "(`sketch_in_noise` 1); with twice as much, drawings that it does not know hold together, and "
-    "move less. Trained on little, it draws roughly, and what it does not know it soon turns into "
-    "what it does; `jobs/make_doodle_model.py --start doodle --image-steps 0 --seed 9`, with a "
+    "(`sketch_in_noise` 1); with two or three times as much, drawings that it does not know hold "
+    "together, and move less. Trained on little, it draws roughly, and with less of the sketch it "
+    "turns what it does not know into what it does; `jobs/make_doodle_model.py --start doodle --image-steps 0 --seed 9`, with a "
     "seed that it has not had, trains it longer. It is there so that everything can be tried, "
     "tested and "
     "measured without a download; for a corpus take a model of full size."
 )
 LORA = (
     "The adapter (rank {rank}) that makes `doodle` draw black strokes on white, trained by "
-    "`jobs/train_lora.py` on sketch doodles of the same subjects."
+    "`jobs/train_lora.py` on sketch doodles."
 )
 CLIP = (
     "A CLIP model of {millions:.1f} M parameters, trained on doodles in both looks and their "
