@@ -36,7 +36,7 @@ demo: install ## Draw, rasterize, fine-tune, animate and show, with the model th
 	$(BIN)/python jobs/preview.py --corpus out/demo/clips --output out/demo/preview.png \
 		--num-clips 100 --gifs out/demo/gifs
 	$(BIN)/python jobs/preview.py --corpus out/demo/clips --output out/demo/six.png \
-		--ids cat-wag bird-fly car flower boat balloon
+		--ids bird-flap bird-fly butterfly car flower boat
 	@echo "Look at out/demo/preview.png (each sketch beside its frames) and at out/demo/gifs/."
 
 animate: install ## Animate MANIFEST with MODEL and LORA into OUT (more settings in ARGS)
