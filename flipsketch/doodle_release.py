@@ -50,9 +50,9 @@ MODEL = (
     "makes it draw sketches. Clips begin with a little of the sketch in their noise "
     "(`sketch_in_noise` 1); with two or three times as much, drawings that it does not know hold "
     "together, and move less. Trained on little, it draws roughly, and with less of the sketch it "
-    "turns what it does not know into what it does; `jobs/make_doodle_model.py --start doodle --image-steps 0 --seed 9`, with a "
-    "seed that it has not had, trains it longer. It is there so that everything can be tried, "
-    "tested and "
+    "turns what it does not know into what it does; "
+    "`jobs/make_doodle_model.py --start doodle --image-steps 0 --seed 9`, with a seed that it has "
+    "not had, trains it longer. It is there so that everything can be tried, tested and "
     "measured without a download; for a corpus take a model of full size."
 )
 LORA = (
