@@ -99,6 +99,21 @@ class DoodleModelConfig:
     """DDIM steps of the adapter's pictures."""
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        least: dict[str, float] = {"num_clips": 4, "image_steps": 0, "seed": 0}
+        least |= dict.fromkeys(("threads", "latent_channels", "clip_steps", "batch_size"), 1)
+        least |= dict.fromkeys(("lora_clips", "lora_steps", "scorer_steps", "validation_steps"), 1)
+        # With its start's VAE there is nothing to learn; from nothing there is.
+        least["vae_steps"] = 1 if self.start is None else 0
+        for name, value in least.items():
+            found = getattr(self, name)
+            if found is not None and found < value:
+                raise ValueError(f"{name} must be at least {value}, got {found}")
+        if not self.minutes >= 0:
+            raise ValueError(f"minutes must be at least 0, got {self.minutes}")
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate must be more than 0, got {self.learning_rate}")
+
 
 def make_doodle_model(config: DoodleModelConfig) -> int:
     """Do the stages and return the exit code: 0 if all are done, 1 if time ran out before.
@@ -149,6 +164,13 @@ class Making:
     def corpus(self, name: Corpus) -> DoodleArrays:
         config = self.config
         return draw_corpus(self.folder / "arrays", name, config.num_clips, config.threads)
+
+    def model_of(self, stage: StageName) -> Path:
+        """The folder of a stage's model; raises ValueError if it is not there yet."""
+        model = self.folder / stage / "model"
+        if not model.exists():
+            raise ValueError(f"{self.folder}: the stage {stage} is not done; do it first")
+        return model
 
     def make_vae(self) -> bool:
         config, output = self.config, self.folder / "vae" / "model"
@@ -201,7 +223,7 @@ class Making:
         output = self.folder / name / "model"
         if output.exists():
             return True
-        vae = AutoencoderKL.from_pretrained(self.folder / "vae" / "model")
+        vae = AutoencoderKL.from_pretrained(self.model_of("vae"))
         latents: list[Path] = []
         prompts: list[str] = []
         for corpus in LEARNT:
@@ -252,11 +274,11 @@ class Making:
 
     def make_lora(self) -> bool:
         """The sketch adapter."""
-        config = self.config
+        config, model = self.config, self.model_of("clips")
         if not make_lessons(self.folder, config.lora_clips, config.threads):
             return False
         return train_adapter(
-            self.folder / "clips" / "model",
+            model,
             self.folder,
             lora=self.first_lora,
             num_steps=config.lora_steps,
@@ -271,7 +293,7 @@ class Making:
         """The scorer."""
         if (self.folder / "clip" / "model").exists():
             return True
-        model = load_model(self.folder / "clips" / "model")
+        model = load_model(self.model_of("clips"))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
             clip = make_clip(model.tokenizer, SIZE).to(self.device)

@@ -130,11 +130,32 @@ def test_what_is_begun_with_some_settings_does_not_go_on_with_others(tmp_path):
         make_doodle_model(replace(config, start="doodle"))
 
 
+@pytest.mark.parametrize(
+    "wrong, must",
+    [
+        ({"num_clips": 3}, "num_clips must be at least 4, got 3"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"image_steps": -1}, "image_steps must be at least 0, got -1"),
+        ({"vae_steps": 0}, "vae_steps must be at least 1, got 0"),
+        ({"minutes": float("nan")}, "minutes must be at least 0, got nan"),
+        ({"learning_rate": 0.0}, "learning_rate must be more than 0, got 0.0"),
+    ],
+)
+def test_settings_that_nothing_can_be_made_with_are_refused(wrong, must):
+    with pytest.raises(ValueError, match=must):
+        DoodleModelConfig(**wrong)
+    # What is there already need not be learnt.
+    DoodleModelConfig(start="doodle", vae_steps=0, image_steps=0)
+
+
 def test_a_stage_whose_beginning_is_not_made_is_refused(tmp_path):
     folder = tmp_path / "made"
     config = DoodleModelConfig(output=str(folder), start="doodle", num_clips=4, threads=1)
     with pytest.raises(ValueError, match="do the stage images first"):
         make_doodle_model(replace(config, stages=("vae", "clips")))
+    for stage, before in (("images", "vae"), ("lora", "clips"), ("clip", "clips")):
+        with pytest.raises(ValueError, match=f"the stage {before} is not done"):
+            make_doodle_model(replace(config, output=str(tmp_path / "none"), stages=(stage,)))
     (folder / "release").mkdir()
     with pytest.raises(ValueError, match="the stage clips is not done"):
         make_doodle_model(replace(config, stages=("release",)))
