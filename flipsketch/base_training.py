@@ -38,6 +38,8 @@ class BaseStage:
     batch_size: int
     """Clips, or images."""
     learning_rate: float
+    dtype: torch.dtype
+    """What the networks compute in; weights are float32."""
     seed: int = 0
 
 
@@ -83,13 +85,13 @@ def train_base(
     if device == "cuda":
         lengths = torch.full((len(latents),), latents.shape[1])
         clips = Clips(torch.from_numpy(latents), lengths, prompts)
-        trainer = GraphTrainer(model, clips, training, dtype=torch.bfloat16)
+        trainer = GraphTrainer(model, clips, training, dtype=stage.dtype)
     else:
         windows = LatentWindows(
             latents, prompts, stage.num_frames, training.prompt_dropout, seed=stage.seed
         )
         trainer = Trainer(
-            model, windows, training, rank=rank, num_ranks=num_ranks, dtype=torch.bfloat16
+            model, windows, training, rank=rank, num_ranks=num_ranks, dtype=stage.dtype
         )
 
     def draw() -> Image.Image:

@@ -48,6 +48,7 @@ def train_adapter(
     batch_size: int,
     validation_steps: int,
     device: Literal["cpu", "cuda"],
+    dtype: Literal["float32", "bfloat16"],
     threads: int,
     seed: int,
 ) -> bool:
@@ -77,7 +78,7 @@ def train_adapter(
             schedule="cosine",
             seed=seed,
         ),
-        dtype="bfloat16",
+        dtype=dtype,
         device=device,
         threads=threads,
         checkpoint_every=200,

@@ -38,7 +38,7 @@ from flipsketch.doodle_model import (
 from flipsketch.doodle_release import write_release
 from flipsketch.latent_arrays import encode_corpus
 from flipsketch.learning import learn
-from flipsketch.model import VideoModel, choose_lora, load_model
+from flipsketch.model import DTYPES, VideoModel, choose_lora, load_model
 from flipsketch.storage import Folder, new_folder, open_folder
 from flipsketch.vae_training import BATCH_SIZE as VAE_BATCH_SIZE
 from flipsketch.vae_training import make_vae
@@ -74,6 +74,9 @@ class DoodleModelConfig:
     made from nothing."""
     device: Literal["cpu", "cuda"] | None = None
     """By default the GPU if there is one."""
+    dtype: Literal["float32", "bfloat16"] | None = None
+    """What the base model and its adapter are trained in; by default bfloat16 on a GPU and float32
+    elsewhere. A CPU with instructions for bfloat16 is faster with it, another many times slower."""
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
     """CPU threads, and processes that draw."""
     num_clips: int = 6400
@@ -159,6 +162,9 @@ class Making:
         self.config = config
         self.folder = Path(config.output)
         self.device = config.device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.dtype: Literal["float32", "bfloat16"] = config.dtype or (
+            "bfloat16" if self.device == "cuda" else "float32"
+        )
         self.deadline = time.monotonic() + 60 * config.minutes
 
     def corpus(self, name: Corpus) -> DoodleArrays:
@@ -243,6 +249,7 @@ class Making:
             num_steps=num_steps,
             batch_size=self.batch_size(num_frames),
             learning_rate=self.config.learning_rate,
+            dtype=DTYPES[self.dtype],
             seed=self.config.seed,
         )
         self.share_out(
@@ -285,6 +292,7 @@ class Making:
             batch_size=config.batch_size,
             validation_steps=config.validation_steps,
             device=self.device,
+            dtype=self.dtype,
             threads=config.threads,
             seed=config.seed,
         )
