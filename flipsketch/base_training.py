@@ -65,6 +65,33 @@ def train_base(
         deadline: of `time.monotonic()`; the first rank's counts.
     """
     model = load_model(start, device=device)
+    trainer = make_trainer(model, latents, prompts, stage, rank, num_ranks)
+
+    def draw() -> Image.Image:
+        with trainer.averaged():
+            return draw_from_text(model, stage.num_frames)
+
+    learnt = open_folder(str(folder))
+    losses = learn(learnt, trainer, stage.num_steps, deadline=deadline, draw=draw)
+    if rank == 0 and len(losses) == stage.num_steps:
+        with trainer.averaged(), new_folder(folder / "model") as out:
+            write_sampling(out)
+            save_parts(model, out, CARD)
+
+
+def make_trainer(
+    model: VideoModel,
+    latents: np.ndarray,
+    prompts: list[str],
+    stage: BaseStage,
+    rank: int,
+    num_ranks: int,
+) -> Trainer | GraphTrainer:
+    """Return what trains all of a model in a stage: on a GPU with a step as one CUDA graph.
+
+    Args:
+        latents: float16 (N, F, C, h, w).
+    """
     training = TrainingConfig(
         method="full",
         train_text_encoder=True,
@@ -81,29 +108,14 @@ def train_base(
         ema_decay=0.998,
         seed=stage.seed,
     )
-    trainer: Trainer | GraphTrainer
-    if device == "cuda":
+    if model.device.type == "cuda":
         lengths = torch.full((len(latents),), latents.shape[1])
         clips = Clips(torch.from_numpy(latents), lengths, prompts)
-        trainer = GraphTrainer(model, clips, training, dtype=stage.dtype)
-    else:
-        windows = LatentWindows(
-            latents, prompts, stage.num_frames, training.prompt_dropout, seed=stage.seed
-        )
-        trainer = Trainer(
-            model, windows, training, rank=rank, num_ranks=num_ranks, dtype=stage.dtype
-        )
-
-    def draw() -> Image.Image:
-        with trainer.averaged():
-            return draw_from_text(model, stage.num_frames)
-
-    learnt = open_folder(str(folder))
-    losses = learn(learnt, trainer, stage.num_steps, deadline=deadline, draw=draw)
-    if rank == 0 and len(losses) == stage.num_steps:
-        with trainer.averaged(), new_folder(folder / "model") as out:
-            write_sampling(out)
-            save_parts(model, out, CARD)
+        return GraphTrainer(model, clips, training, dtype=stage.dtype)
+    windows = LatentWindows(
+        latents, prompts, stage.num_frames, training.prompt_dropout, seed=stage.seed
+    )
+    return Trainer(model, windows, training, rank=rank, num_ranks=num_ranks, dtype=stage.dtype)
 
 
 def draw_from_text(model: VideoModel, num_frames: int) -> Image.Image:

@@ -103,21 +103,26 @@ def write_release(
     earlier = read_making(find_embedded(start)) if start is not None else []
     own = [stage for name in ("vae", "images", "clips") if (stage := stages[name]) is not None]
     lora, clip = stages["lora"], stages["clip"]
-    made = {"clips": folder / "clips" / "model", "lora": folder / "lora" / "lora"}
+    made = {name: find_made(folder, name) for name in ("clips", "lora")}
     if clip is not None:
-        made["clip"] = folder / "clip" / "model"
-    for name, path in made.items():
-        if not path.exists():
-            raise ValueError(f"{folder}: the stage {name} is not done; do it first")
+        made["clip"] = find_made(folder, "clip")
     assert lora is not None, "an adapter leaves its checkpoints"
     # Not before all that takes its place is known to be there.
     shutil.rmtree(release, ignore_errors=True)
-    write_model(folder / "clips" / "model", release / "doodle", hardware, subjects, earlier + own)
+    write_model(made["clips"], release / "doodle", hardware, subjects, earlier + own)
     write_lora(folder / "lora", release / "doodle-lora", hardware, lora)
     if clip is not None:
-        write_clip(folder / "clip" / "model", release / "doodle-clip", hardware, clip)
+        write_clip(made["clip"], release / "doodle-clip", hardware, clip)
     num_bytes = sum(path.stat().st_size for path in release.rglob("*") if path.is_file())
     log.info("%.1f MB -> %s", num_bytes / 1e6, release)
+
+
+def find_made(folder: Path, stage: str) -> Path:
+    """Return the folder of what a stage made, or raise ValueError if it is not done."""
+    made = folder / stage / ("lora" if stage == "lora" else "model")
+    if not made.exists():
+        raise ValueError(f"{folder}: the stage {stage} is not done; do it first")
+    return made
 
 
 def read_stage(folder: Path, trained_on: str, batch: str) -> Stage | None:

@@ -3,11 +3,9 @@ is trained for. Each stage goes on from the files that it left, so it may be cut
 
 import json
 import logging
-import os
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,87 +33,21 @@ from flipsketch.doodle_model import (
     make_unet,
     save_parts,
 )
-from flipsketch.doodle_release import write_release
+from flipsketch.doodle_release import find_made, write_release
 from flipsketch.latent_arrays import encode_corpus
 from flipsketch.learning import learn
 from flipsketch.model import DTYPES, VideoModel, choose_lora, load_model
-from flipsketch.storage import Folder, new_folder, open_folder
+from flipsketch.storage import new_folder, open_folder
 from flipsketch.vae_training import BATCH_SIZE as VAE_BATCH_SIZE
 from flipsketch.vae_training import make_vae
 from pipelines.doodle_adapter import make_lessons, train_adapter
+from pipelines.doodle_settings import DoodleModelConfig, hold_to_settings
 from pipelines.doodle_stages import train_base_on, train_vae
 from pipelines.together import train_together
 
 log = logging.getLogger(__name__)
 
-StageName = Literal["vae", "images", "clips", "lora", "clip", "release"]
-STAGES: tuple[StageName, ...] = ("vae", "images", "clips", "lora", "clip", "release")
-
 VAE_STEPS = 3000
-SETTINGS_FILE = "settings.json"
-# What the stages are made with, all of them: what one leaves is for these alone.
-SETTINGS = (
-    *("start", "seed", "num_clips", "latent_channels", "vae_steps", "image_steps", "clip_steps"),
-    *("batch_size", "learning_rate", "lora_clips", "lora_steps", "scorer_steps"),
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DoodleModelConfig:
-    output: str = "out/doodle-model"
-    """Folder for all that is made."""
-    stages: tuple[StageName, ...] = STAGES
-    """Those to do, in this order; what is done is not done again."""
-    minutes: float = float("inf")
-    """Stop after so many, to go on another time; the adapter's training runs to its end."""
-    start: str | None = None
-    """Model to go on from, by folder or name (doodle): with its VAE, and its base model, and the
-    adapter that comes with doodle, to begin with; take another seed than it had. By default all is
-    made from nothing."""
-    device: Literal["cpu", "cuda"] | None = None
-    """By default the GPU if there is one."""
-    dtype: Literal["float32", "bfloat16"] | None = None
-    """What the base model and its adapter are trained in; by default bfloat16 on a GPU and float32
-    elsewhere. A CPU with instructions for bfloat16 is faster with it, another many times slower."""
-    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
-    """CPU threads, and processes that draw."""
-    num_clips: int = 6400
-    """Sketches of a few subjects that the base model learns from, and as many of anything; of
-    doodles in colours a quarter as many."""
-    latent_channels: int = 4
-    """Of 16 x 16 latents."""
-    vae_steps: int | None = None
-    """By default 3,000 from nothing; the VAE of `start` stays as it is, unless this says more."""
-    image_steps: int = 1900
-    """0 goes on from `start` with clips at once."""
-    clip_steps: int = 1600
-    batch_size: int = 8
-    """Clips that the base model sees in a step, and a quarter of the images; a GPU is as fast with
-    64 as with 8."""
-    learning_rate: float = 1e-3
-    """Peak rate of the base model's training; less spares more of what `start` has learnt."""
-    lora_clips: int = 1600
-    """Sketch doodles that the adapter is trained on."""
-    lora_steps: int = 600
-    scorer_steps: int = 3000
-    validation_steps: int = 25
-    """DDIM steps of the adapter's pictures."""
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        least: dict[str, float] = {"num_clips": 4, "image_steps": 0, "seed": 0}
-        least |= dict.fromkeys(("threads", "latent_channels", "clip_steps", "batch_size"), 1)
-        least |= dict.fromkeys(("lora_clips", "lora_steps", "scorer_steps", "validation_steps"), 1)
-        # With its start's VAE there is nothing to learn; from nothing there is.
-        least["vae_steps"] = 1 if self.start is None else 0
-        for name, value in least.items():
-            found = getattr(self, name)
-            if found is not None and found < value:
-                raise ValueError(f"{name} must be at least {value}, got {found}")
-        if not self.minutes >= 0:
-            raise ValueError(f"minutes must be at least 0, got {self.minutes}")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate must be more than 0, got {self.learning_rate}")
 
 
 def make_doodle_model(config: DoodleModelConfig) -> int:
@@ -137,24 +69,6 @@ def make_doodle_model(config: DoodleModelConfig) -> int:
     return 0
 
 
-def hold_to_settings(folder: Folder, config: DoodleModelConfig) -> None:
-    """Note what the stages are made with, or raise ValueError if those before were made with
-    something else."""
-    settings = {name: getattr(config, name) for name in SETTINGS}
-    content = folder.read(SETTINGS_FILE)
-    before = settings if content is None else json.loads(content)
-    changed = [name for name in SETTINGS if before.get(name) != settings[name]]
-    if changed:
-        differences = ", ".join(
-            f"{name} {before.get(name)!r} there, {settings[name]!r} now" for name in changed
-        )
-        raise ValueError(
-            f"{folder}: was begun with other settings ({differences}); give the same ones to go on "
-            f"with it, or another --output"
-        )
-    folder.publish(SETTINGS_FILE, (json.dumps(settings, indent=1) + "\n").encode())
-
-
 class Making:
     """The stages; each returns whether it is done."""
 
@@ -170,13 +84,6 @@ class Making:
     def corpus(self, name: Corpus) -> DoodleArrays:
         config = self.config
         return draw_corpus(self.folder / "arrays", name, config.num_clips, config.threads)
-
-    def model_of(self, stage: StageName) -> Path:
-        """The folder of a stage's model; raises ValueError if it is not there yet."""
-        model = self.folder / stage / "model"
-        if not model.exists():
-            raise ValueError(f"{self.folder}: the stage {stage} is not done; do it first")
-        return model
 
     def make_vae(self) -> bool:
         config, output = self.config, self.folder / "vae" / "model"
@@ -229,7 +136,7 @@ class Making:
         output = self.folder / name / "model"
         if output.exists():
             return True
-        vae = AutoencoderKL.from_pretrained(self.model_of("vae"))
+        vae = AutoencoderKL.from_pretrained(find_made(self.folder, "vae"))
         latents: list[Path] = []
         prompts: list[str] = []
         for corpus in LEARNT:
@@ -281,7 +188,7 @@ class Making:
 
     def make_lora(self) -> bool:
         """The sketch adapter."""
-        config, model = self.config, self.model_of("clips")
+        config, model = self.config, find_made(self.folder, "clips")
         if not make_lessons(self.folder, config.lora_clips, config.threads):
             return False
         return train_adapter(
@@ -301,7 +208,7 @@ class Making:
         """The scorer."""
         if (self.folder / "clip" / "model").exists():
             return True
-        model = load_model(self.model_of("clips"))
+        model = load_model(find_made(self.folder, "clips"))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
             clip = make_clip(model.tokenizer, SIZE).to(self.device)

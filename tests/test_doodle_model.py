@@ -17,7 +17,8 @@ from flipsketch.model import EMBEDDED, VideoModel, load_model, model_licence
 from flipsketch.sampling import animate, model_defaults
 from flipsketch.scores import Scorers, score_clip
 from flipsketch.sketch import load_sketch
-from pipelines.doodle_model import DoodleModelConfig, make_doodle_model
+from pipelines.doodle_model import make_doodle_model
+from pipelines.doodle_settings import DoodleModelConfig
 from pipelines.together import train_together
 from tests.corpora import SKETCHES
 
