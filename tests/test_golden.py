@@ -13,6 +13,15 @@ from flipsketch.sampling import SamplingConfig, sample_latents
 
 GOLDEN = Path(__file__).parent / "golden"
 
+# The published code and ours take the timestep embedding's sinusoids and the noise schedule in float32, whatever the
+# model's precision, and the last bit of a float32 depends on the CPU. On the kind of CPU that made the golden
+# numbers we agree to 1e-9; on another the inversion differs by 5e-8, which guidance raises to 2e-6 and alignment to
+# 3e-5. One changed last bit of one schedule entry moves the inversion by up to 5e-6. A mistake is far larger: lambda 0.99
+# where 1 is due moves the result by 1.5e-3, composition for one step more or less by more than 1e-2.
+INVERSION_ATOL = 1e-6
+SAMPLING_ATOL = 1e-5
+ALIGNED_ATOL = 1e-4
+
 
 @pytest.fixture(scope="module")
 def model():
@@ -27,7 +36,7 @@ def test_inversion_agrees_with_the_published_code(model):
     reference_latents = invert(
         model.unet, model.scheduler, latents.repeat(1, 1, 5, 1, 1), model.encode_prompts([""]), 25
     )
-    np.testing.assert_allclose(reference_latents, golden["reference"], rtol=0, atol=1e-9)
+    np.testing.assert_allclose(reference_latents, golden["reference"], rtol=0, atol=INVERSION_ATOL)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +72,5 @@ def test_sampling_agrees_with_the_published_code(model, case):
         [about["prompt"]] * about["batch"],
         config,
     )
-    # Where lambda is not 0 the published code rounds its weights to float32.
-    atol = 1e-9 if about["lambda"] == 0 else 1e-6
+    atol = ALIGNED_ATOL if about["align"] else SAMPLING_ATOL
     np.testing.assert_allclose(latents, golden["latents"], rtol=0, atol=atol)
