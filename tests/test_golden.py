@@ -14,11 +14,12 @@ from flipsketch.sampling import SamplingConfig, sample_latents
 GOLDEN = Path(__file__).parent / "golden"
 
 # The published code and ours take the timestep embedding's sinusoids and the noise schedule in
-# float32, whatever the model's precision, and the last bit of a float32 depends on the CPU. On the
-# kind of CPU that made the golden numbers we agree to 1e-9; on another the inversion differs by
-# 5e-8, which guidance raises to 2e-6 and alignment to 3e-5. One changed last bit of one entry of
-# the schedule moves the inversion by up to 5e-6. A mistake is far larger: a lambda of 0.99 for 1
-# moves the result by 1.5e-3, composition that ends a step early by 2.7e-2.
+# float32, whatever the model's precision, and the last bit of a float32 depends on the CPU: most
+# likely why results do. On the kind of CPU that made the golden numbers we agree to 1e-9; on
+# another the inversion differs by 5e-8, which guidance raises to 2e-6 and alignment to 3e-5. One
+# changed last bit of one entry of the schedule moves the inversion by up to 5e-6. A mistake is far
+# larger: a lambda of 0.99 for 1 moves the result by 1.5e-3, composition that ends a step early by
+# 2.7e-2.
 INVERSION_ATOL = 1e-6
 SAMPLING_ATOL = 1e-5
 ALIGNED_ATOL = 1e-4
