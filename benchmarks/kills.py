@@ -35,7 +35,7 @@ from flipsketch.model import quiet_libraries
 from flipsketch.sampling import SamplingConfig
 from flipsketch.shard import committed_shards
 from flipsketch.sketch import load_sketch
-from flipsketch.storage import open_folder
+from flipsketch.storage.folder import open_folder
 from flipsketch.tiny import write_tiny_model
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.executor import ExecutorConfig

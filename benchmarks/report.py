@@ -28,7 +28,7 @@ from flipsketch.plan import FORMAT_VERSION, Plan, begin_run
 from flipsketch.report import ReportConfig, write_report
 from flipsketch.row import Row
 from flipsketch.shard import encode_sample, write_shard
-from flipsketch.storage import open_folder
+from flipsketch.storage.folder import open_folder
 from pipelines.maker import row_schema
 
 ROWS_PER_SHARD = 250

@@ -13,7 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from flipsketch.drawing import draw
-from flipsketch.files import ARCHIVES, COMPRESSED, WITHIN, ArchiveFiles, Files, open_files
+from flipsketch.storage.archives import (
+    ARCHIVES,
+    COMPRESSED,
+    WITHIN,
+    ArchiveFiles,
+    Files,
+    open_files,
+)
 from flipsketch.svg import MAX_BYTES, SvgReader, pad_to_square
 
 FRAME = re.compile(r"frame_?(\d+)\.svg", re.IGNORECASE)

@@ -15,7 +15,7 @@ from flipsketch.learning import learn
 from flipsketch.model import VideoModel, load_model
 from flipsketch.plain_sampling import sample_from_text
 from flipsketch.preview import draw_strip, stack
-from flipsketch.storage import new_folder, open_folder
+from flipsketch.storage.folder import new_folder, open_folder
 from flipsketch.trainer import Trainer
 from flipsketch.training import TrainingConfig
 

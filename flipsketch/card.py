@@ -4,7 +4,7 @@ import json
 
 from flipsketch.plan import Plan
 from flipsketch.shard import ShardFacts, tar_name
-from flipsketch.storage import Folder
+from flipsketch.storage.folder import Folder
 
 ORIGINS = {
     "flipsketch": "made by FlipSketch (Bandyopadhyay and Song, CVPR 2025)",

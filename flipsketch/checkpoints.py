@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from flipsketch.storage import Folder
+from flipsketch.storage.folder import Folder
 
 log = logging.getLogger(__name__)
 

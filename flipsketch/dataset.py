@@ -29,7 +29,7 @@ from flipsketch.shard import (
     tar_name,
     unpack_sample,
 )
-from flipsketch.storage import open_folder
+from flipsketch.storage.folder import open_folder
 
 log = logging.getLogger(__name__)
 

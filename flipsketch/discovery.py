@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from flipsketch.animation import ALL_ARCHIVES, FRAME, STEPS
-from flipsketch.files import WITHIN, ArchiveFiles, Files, open_files
 from flipsketch.row import is_text
-from flipsketch.storage import open_location
+from flipsketch.storage.archives import WITHIN, ArchiveFiles, Files, open_files
+from flipsketch.storage.folder import open_location
 
 log = logging.getLogger(__name__)
 

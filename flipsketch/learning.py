@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from flipsketch.checkpoints import load_newest, save_checkpoint
-from flipsketch.storage import Folder
+from flipsketch.storage.folder import Folder
 from flipsketch.training import RunningMean
 from flipsketch.validation import encode_png
 

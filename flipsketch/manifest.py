@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flipsketch.row import KNOWN_COLUMNS, Row, id_hash, is_text, parse_row, row_digest
-from flipsketch.storage import open_location, split_query
+from flipsketch.storage.folder import open_location, split_query
 
 EXAMPLES = 5
 CSV_FIELD_BYTES = 16 * 1024 * 1024

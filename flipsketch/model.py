@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from flipsketch.lora import load_lora, merge_lora
-from flipsketch.storage import new_folder
+from flipsketch.storage.folder import new_folder
 
 log = logging.getLogger(__name__)
 

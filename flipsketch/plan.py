@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from flipsketch.storage import Folder
+from flipsketch.storage.folder import Folder
 
 FORMAT_VERSION = 3
 PLAN_FILE = "run.json"

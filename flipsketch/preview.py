@@ -15,7 +15,7 @@ from flipsketch.manifest import parse_rows
 from flipsketch.plan import Plan, manifest_of, read_plan
 from flipsketch.shard import committed_shards, read_metadata, read_sample
 from flipsketch.sketch import check_sketch, load_sketch
-from flipsketch.storage import Folder, open_folder, read_source
+from flipsketch.storage.folder import Folder, open_folder, read_source
 
 log = logging.getLogger(__name__)
 

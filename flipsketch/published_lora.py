@@ -18,7 +18,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from flipsketch.lora import TargetSet, find_targets, lora_config, write_adapter
 from flipsketch.model import find_model
-from flipsketch.storage import new_folder
+from flipsketch.storage.folder import new_folder
 
 log = logging.getLogger(__name__)
 

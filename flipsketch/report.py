@@ -24,7 +24,7 @@ from flipsketch.preview import find_sketches, read_sketch
 from flipsketch.score_summary import SCORES
 from flipsketch.scores import read_scores, scored_shards, scores_name
 from flipsketch.shard import committed_shards, read_metadata, read_sample
-from flipsketch.storage import Folder, open_folder
+from flipsketch.storage.folder import Folder, open_folder
 
 log = logging.getLogger(__name__)
 

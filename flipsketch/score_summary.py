@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from flipsketch.duplicates import find_duplicates
 from flipsketch.scores import SCORES_SCHEMA, read_scores
 from flipsketch.shard import read_metadata
-from flipsketch.storage import Folder
+from flipsketch.storage.folder import Folder
 
 log = logging.getLogger(__name__)
 

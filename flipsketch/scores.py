@@ -17,7 +17,7 @@ from flipsketch.clip_scores import ClipScorer, XClipScorer, find_scorer, summari
 from flipsketch.flow_scores import FlowScores, score_flow
 from flipsketch.model import fingerprint_folder
 from flipsketch.pixel_scores import PixelScores, score_pixels
-from flipsketch.storage import Folder
+from flipsketch.storage.folder import Folder
 
 FORMAT_VERSION = 1
 TYPES: dict[Any, pa.DataType] = {float: pa.float64(), float | None: pa.float64(), bool: pa.bool_()}

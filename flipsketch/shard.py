@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from flipsketch.clip import Clip, encode_filmstrip
 from flipsketch.plan import Plan
-from flipsketch.storage import Folder
+from flipsketch.storage.folder import Folder
 
 ROWS_PER_GROUP = 10_000
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from flipsketch.storage import MAX_FILE_BYTES
+from flipsketch.storage.folder import MAX_FILE_BYTES
 from flipsketch.svg import pad_to_square, rasterize_svg
 
 MAX_PIXELS = 1 << 24

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from flipsketch.plan import Plan
-from flipsketch.storage import Folder
+from flipsketch.storage.folder import Folder
 from flipsketch.trainer import StepReport
 from flipsketch.training import QUARTILES
 

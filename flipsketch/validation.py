@@ -14,7 +14,7 @@ from flipsketch.preview import draw_strip, stack
 from flipsketch.row import default_seed
 from flipsketch.sampling import SamplingConfig, animate
 from flipsketch.sketch import load_sketch
-from flipsketch.storage import read_source
+from flipsketch.storage.folder import read_source
 
 log = logging.getLogger(__name__)
 

@@ -27,7 +27,7 @@ from flipsketch.model import (
 )
 from flipsketch.plan import FORMAT_VERSION, Plan, read_plan
 from flipsketch.sampling import SamplingConfig
-from flipsketch.storage import open_folder
+from flipsketch.storage.folder import open_folder
 from pipelines.dry_run import print_dry_run
 from pipelines.executor import start
 from pipelines.maker import ROWS_PER_SHARD, AnimationMaker, row_schema

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from flipsketch.row import Row
-from flipsketch.storage import Folder
+from flipsketch.storage.folder import Folder
 
 # Three times alone, so that a row is not blamed for a machine that went down with it.
 MAX_DEATHS_ALONE = 3

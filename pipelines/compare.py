@@ -16,7 +16,7 @@ from flipsketch.model import EMBEDDED_MODEL, choose_lora
 from flipsketch.sampling import SamplingConfig, model_defaults
 from flipsketch.score_summary import SCORES, ScoreSummary
 from flipsketch.shard import committed_shards, read_metadata
-from flipsketch.storage import Folder, open_folder, read_file
+from flipsketch.storage.folder import Folder, open_folder, read_file
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.evaluate import EvaluateConfig, score_corpus
 from pipelines.executor import ExecutorConfig

@@ -41,7 +41,7 @@ from flipsketch.shard import (
     write_shard,
 )
 from flipsketch.sketch import check_sketch
-from flipsketch.storage import PARTIAL, Folder, open_folder, read_source, resolve
+from flipsketch.storage.folder import PARTIAL, Folder, open_folder, read_source, resolve
 from flipsketch.validation import encode_png
 
 log = logging.getLogger(__name__)

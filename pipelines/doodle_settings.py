@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Literal
 
-from flipsketch.storage import Folder
+from flipsketch.storage.folder import Folder
 
 StageName = Literal["vae", "images", "clips", "lora", "clip", "release"]
 STAGES: tuple[StageName, ...] = ("vae", "images", "clips", "lora", "clip", "release")

@@ -10,7 +10,7 @@ from flipsketch.dataset import random_state
 from flipsketch.doodle_arrays import read_corpus
 from flipsketch.doodle_lessons import VAE_SEES
 from flipsketch.learning import learn
-from flipsketch.storage import new_folder, open_folder
+from flipsketch.storage.folder import new_folder, open_folder
 from flipsketch.vae_training import VAETraining, measure_scale
 
 

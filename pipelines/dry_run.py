@@ -12,7 +12,7 @@ from flipsketch.manifest import ManifestSummary
 from flipsketch.plan import Plan
 from flipsketch.sampling import SamplingConfig
 from flipsketch.shard import ShardFacts, read_metadata, read_shards
-from flipsketch.storage import Folder
+from flipsketch.storage.folder import Folder
 from pipelines.maker import ROWS_PER_SHARD
 from pipelines.planning import choose_rows_per_shard
 

@@ -26,7 +26,7 @@ from flipsketch.scores import (
     scores_name,
 )
 from flipsketch.shard import ShardFacts, in_threads, read_shards
-from flipsketch.storage import PARTIAL, Folder, open_folder
+from flipsketch.storage.folder import PARTIAL, Folder, open_folder
 from pipelines.executor import ExecutorConfig, make_shards, start
 from pipelines.planning import missing_shards, read_summary
 from pipelines.run import anchor, anchor_model

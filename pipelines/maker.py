@@ -26,7 +26,7 @@ from flipsketch.sampling import SamplingConfig, finish_frames
 from flipsketch.scores import PIXEL_COLUMNS
 from flipsketch.shard import ROW_SCHEMA, Sample, encode_sample, write_shard
 from flipsketch.sketch import load_sketch
-from flipsketch.storage import Folder, read_source
+from flipsketch.storage.folder import Folder, read_source
 from pipelines.attempts import Attempts
 from pipelines.work import Report
 

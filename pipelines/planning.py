@@ -10,7 +10,7 @@ import numpy as np
 from flipsketch.manifest import ManifestSummary, read_rows, summarize_manifest
 from flipsketch.plan import Plan
 from flipsketch.shard import ShardFacts, read_failures
-from flipsketch.storage import Folder, hash_file
+from flipsketch.storage.folder import Folder, hash_file
 from pipelines.work import Shard
 
 log = logging.getLogger(__name__)

@@ -23,7 +23,7 @@ from flipsketch.shard import (
     encode_sample,
     write_shard,
 )
-from flipsketch.storage import Folder
+from flipsketch.storage.folder import Folder
 from pipelines.attempts import Attempts, watchdog
 from pipelines.work import Report
 

@@ -24,7 +24,7 @@ from flipsketch.captions import find_caption, plain_name, read_captions
 from flipsketch.discovery import Animation, find_animations
 from flipsketch.manifest import ManifestSummary
 from flipsketch.plan import FORMAT_VERSION, Plan, read_plan
-from flipsketch.storage import Folder, open_folder
+from flipsketch.storage.folder import Folder, open_folder
 from pipelines.dry_run import format_bytes
 from pipelines.executor import start
 from pipelines.planning import MIN_SHARDS_PER_WORKER, choose_rows_per_shard, read_summary

@@ -11,7 +11,7 @@ from flipsketch.card import write_card
 from flipsketch.manifest import ManifestSummary
 from flipsketch.plan import PLAN_FILE, Plan, begin_run, format_ranges
 from flipsketch.shard import read_shards
-from flipsketch.storage import PARTIAL, Folder, open_folder, resolve
+from flipsketch.storage.folder import PARTIAL, Folder, open_folder, resolve
 from pipelines.attempts import NOTES
 from pipelines.executor import ExecutorConfig, make_shards
 from pipelines.planning import missing_shards, retryable_rows, write_summary

@@ -11,7 +11,7 @@ from flipsketch.row import Row
 from flipsketch.scores import Scorers, score_clip, write_scores
 from flipsketch.shard import read_facts, read_metadata, tar_name, unpack_sample
 from flipsketch.sketch import check_sketch, load_sketch
-from flipsketch.storage import Folder, read_source
+from flipsketch.storage.folder import Folder, read_source
 from pipelines.work import Report
 
 REPORT_EVERY = 16

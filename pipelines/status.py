@@ -18,7 +18,7 @@ from flipsketch.shard import (
     read_shards,
     tar_name,
 )
-from flipsketch.storage import Folder, open_folder
+from flipsketch.storage.folder import Folder, open_folder
 from pipelines.summary import REASONS_SHOWN
 
 

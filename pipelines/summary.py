@@ -10,7 +10,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from flipsketch.plan import Plan
 from flipsketch.shard import ShardFacts, read_facts, read_failures
-from flipsketch.storage import Folder
+from flipsketch.storage.folder import Folder
 
 log = logging.getLogger(__name__)
 

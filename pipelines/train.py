@@ -35,7 +35,7 @@ from flipsketch.model import (
     weights_bytes,
 )
 from flipsketch.plan import FORMAT_VERSION, Plan, begin_training, read_plan
-from flipsketch.storage import PARTIAL, Folder, open_folder
+from flipsketch.storage.folder import PARTIAL, Folder, open_folder
 from flipsketch.trainer import StepReport
 from flipsketch.training import TrainingConfig, check_share, count_trained
 from flipsketch.training_card import write_training_card

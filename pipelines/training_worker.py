@@ -27,7 +27,7 @@ from flipsketch.model import (
 )
 from flipsketch.sampling import model_defaults
 from flipsketch.shard import in_threads
-from flipsketch.storage import Folder, new_folder, open_folder
+from flipsketch.storage.folder import Folder, new_folder, open_folder
 from flipsketch.trainer import StepReport, Trainer
 from flipsketch.training import QUARTILES, trained_networks
 from flipsketch.validation import (

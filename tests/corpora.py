@@ -15,7 +15,7 @@ import ray
 
 from flipsketch.sampling import SamplingConfig
 from flipsketch.shard import committed_shards
-from flipsketch.storage import open_folder
+from flipsketch.storage.folder import open_folder
 from pipelines.animate import AnimateConfig, animate_manifest
 
 ROOT = Path(__file__).parent.parent

@@ -21,7 +21,7 @@ from flipsketch.row import Row
 from flipsketch.sampling import SamplingConfig, animate
 from flipsketch.shard import committed_shards, read_sample
 from flipsketch.sketch import load_sketch
-from flipsketch.storage import open_folder
+from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.maker import split_batches
 from pipelines.summary import exceeds, parse_max_failures

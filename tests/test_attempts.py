@@ -8,7 +8,7 @@ import ray
 from PIL import Image, ImageOps
 
 from flipsketch.row import Row
-from flipsketch.storage import open_folder
+from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.attempts import MAX_DEATHS_ALONE, MAX_UNEXPLAINED_DEATHS, TIMED_OUT, Attempts
 from pipelines.executor import ExecutorConfig

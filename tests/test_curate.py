@@ -11,7 +11,7 @@ from datasets import load_dataset
 from flipsketch.plan import read_plan
 from flipsketch.sampling import SamplingConfig
 from flipsketch.shard import read_metadata, read_sample
-from flipsketch.storage import open_folder
+from flipsketch.storage.folder import open_folder
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.curate import CurateConfig, curate
 from pipelines.evaluate import EvaluateConfig, evaluate

@@ -16,7 +16,7 @@ from flipsketch.duplicates import find_duplicates
 from flipsketch.scores import PIXEL_COLUMNS
 from flipsketch.shard import read_metadata, read_sample
 from flipsketch.sketch import load_sketch
-from flipsketch.storage import open_folder
+from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.evaluate import EvaluateConfig, evaluate
 from pipelines.executor import ExecutorConfig

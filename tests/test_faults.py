@@ -13,7 +13,7 @@ import pytest
 from pyarrow import fs
 
 from flipsketch.plan import read_plan
-from flipsketch.storage import Folder, open_folder
+from flipsketch.storage.folder import Folder, open_folder
 from pipelines.animate import animate_manifest
 from pipelines.status import read_status
 from tests.corpora import exit_code, same_corpus, start_child

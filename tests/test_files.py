@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from flipsketch.files import open_files
+from flipsketch.storage.archives import open_files
 
 
 @pytest.fixture(params=["folder", ".zip", ".tar"])

@@ -20,7 +20,7 @@ from flipsketch.plain_sampling import sample_from_text
 from flipsketch.sampling import finish_frames
 from flipsketch.shard import read_metadata, read_sample
 from flipsketch.sketch import load_sketch
-from flipsketch.storage import open_folder
+from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from tests.corpora import SKETCHES, make_manifest
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from flipsketch.plan import Plan, begin_run, read_plan
-from flipsketch.storage import open_folder
+from flipsketch.storage.folder import open_folder
 
 ROWS = {"num_rows": 10, "manifest_fingerprint": "m", "rows_per_shard": 4}
 PLAN = Plan({**ROWS, "batch_size": 4, "dtype": "float32"}, ("dtype",), {"command": "x"})

@@ -15,7 +15,7 @@ from flipsketch.manifest import summarize_manifest
 from flipsketch.plan import format_ranges, parse_ranges, read_plan
 from flipsketch.sampling import SamplingConfig
 from flipsketch.shard import committed_shards, read_shards
-from flipsketch.storage import open_folder
+from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.executor import ExecutorConfig
 from pipelines.planning import missing_shards

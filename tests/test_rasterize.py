@@ -21,7 +21,7 @@ from flipsketch.animation import AnimationReader, RasterConfig, rasterize_animat
 from flipsketch.clip import decode_filmstrip
 from flipsketch.plan import read_plan
 from flipsketch.shard import read_sample
-from flipsketch.storage import open_folder
+from flipsketch.storage.folder import open_folder
 from pipelines.executor import ExecutorConfig
 from pipelines.rasterize import RasterizeConfig, make_training_shards
 from pipelines.status import read_status

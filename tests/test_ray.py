@@ -13,7 +13,7 @@ import ray
 
 from flipsketch.animation import RasterConfig
 from flipsketch.shard import committed_shards
-from flipsketch.storage import open_folder
+from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.executor import ExecutorConfig, start
 from pipelines.rasterize import RasterizeConfig, make_training_shards

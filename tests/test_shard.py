@@ -15,7 +15,7 @@ from flipsketch.shard import (
     read_sample,
     write_shard,
 )
-from flipsketch.storage import open_folder
+from flipsketch.storage.folder import open_folder
 
 SCHEMA = pa.schema([*ROW_SCHEMA, ("mood", pa.string())])
 

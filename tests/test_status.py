@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from flipsketch.plan import read_plan
-from flipsketch.storage import open_folder
+from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.evaluate import EvaluateConfig, evaluate
 from pipelines.executor import ExecutorConfig

@@ -6,7 +6,14 @@ import pytest
 from pyarrow import fs
 
 from flipsketch.manifest import is_parquet
-from flipsketch.storage import PARTIAL, Folder, open_folder, open_location, read_file, resolve
+from flipsketch.storage.folder import (
+    PARTIAL,
+    Folder,
+    open_folder,
+    open_location,
+    read_file,
+    resolve,
+)
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path, monkeypatch):
@@ -68,7 +75,7 @@ def test_what_is_not_a_readable_file_says_so(tmp_path):
 def test_a_locked_folder_is_refused_to_others_until_its_holder_dies(tmp_path):
     program = f"""
 import time
-from flipsketch.storage import open_folder
+from flipsketch.storage.folder import open_folder
 with open_folder({str(tmp_path)!r}).locked():
     print("locked", flush=True)
     time.sleep(60)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from pyarrow import fs
 
-from flipsketch.storage import open_location
+from flipsketch.storage.folder import open_location
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""Folders on any filesystem, files that are whole or absent, and archives."""
