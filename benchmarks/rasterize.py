@@ -39,8 +39,8 @@ from flipsketch.clip import encode_filmstrip
 from flipsketch.discovery import find_animations
 from flipsketch.doodle_corpus import write_doodle
 from flipsketch.doodles import make_doodle
-from flipsketch.drawing import Shape, draw, trace
-from flipsketch.svg import SvgReader, pad_to_square, rasterize_svg, read_drawing
+from flipsketch.svg.reader import SvgReader, pad_to_square, rasterize_svg, read_drawing
+from flipsketch.svg.render import Shape, draw, trace
 from pipelines.executor import ExecutorConfig
 from pipelines.rasterize import RasterizeConfig, make_training_shards
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flipsketch.drawing import draw
 from flipsketch.storage.archives import (
     ARCHIVES,
     COMPRESSED,
@@ -21,7 +20,8 @@ from flipsketch.storage.archives import (
     Files,
     open_files,
 )
-from flipsketch.svg import MAX_BYTES, SvgReader, pad_to_square
+from flipsketch.svg.reader import MAX_BYTES, SvgReader, pad_to_square
+from flipsketch.svg.render import draw
 
 FRAME = re.compile(r"frame_?(\d+)\.svg", re.IGNORECASE)
 STEPS, STEP = "svg_logs", re.compile(r"svg_step(\d+)")

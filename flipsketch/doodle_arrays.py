@@ -16,7 +16,7 @@ import numpy as np
 from flipsketch.actors import SIDE
 from flipsketch.doodle_corpus import leave_interrupts
 from flipsketch.doodles import Look, make_doodle_of, render_doodle, to_segments
-from flipsketch.drawing import Paint, Shape, draw
+from flipsketch.svg.render import Paint, Shape, draw
 
 CHUNK = 64
 

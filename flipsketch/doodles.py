@@ -13,12 +13,12 @@ import numpy as np
 
 from flipsketch.actors import SIDE, Actor, Place, cast_actor, put
 from flipsketch.backdrops import backdrop, blend
-from flipsketch.drawing import Paint, Shape, draw
-from flipsketch.geometry import Segment
 from flipsketch.motions import MOTIONS, ZOOMS
 from flipsketch.prompts import make_prompt
 from flipsketch.strokes import Roll, Stroke, curve
 from flipsketch.subjects import SUBJECTS, motions_of
+from flipsketch.svg.geometry import Segment
+from flipsketch.svg.render import Paint, Shape, draw
 
 Look = Literal["sketch", "filled", "plain"]
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from flipsketch.storage.folder import MAX_FILE_BYTES
-from flipsketch.svg import pad_to_square, rasterize_svg
+from flipsketch.svg.reader import pad_to_square, rasterize_svg
 
 MAX_PIXELS = 1 << 24
 FAINT = 16  # of 255: what smoothing leaves around a stroke

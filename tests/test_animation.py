@@ -16,7 +16,7 @@ from flipsketch.animation import (
     rasterize_animation,
 )
 from flipsketch.discovery import find_animations
-from flipsketch.svg import SvgReader, rasterize_svg, read_drawing
+from flipsketch.svg.reader import SvgReader, rasterize_svg, read_drawing
 from tests.animations import frame, write_animation, write_livesketch
 
 SIZE = 64

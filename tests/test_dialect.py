@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from flipsketch.drawing import draw
-from flipsketch.svg import read_drawing
+from flipsketch.svg.reader import read_drawing
+from flipsketch.svg.render import draw
 
 SIZE = 64
 

@@ -17,7 +17,7 @@ from flipsketch.motions import MOTIONS
 from flipsketch.prompts import gerund, plural_of, third_person
 from flipsketch.sketch import load_sketch
 from flipsketch.subjects import SUBJECTS, motions_of
-from flipsketch.svg import rasterize_svg
+from flipsketch.svg.reader import rasterize_svg
 
 ROOT = Path(__file__).parent.parent
 PAIRS = [(subject, motion) for subject in SUBJECTS for motion in motions_of(subject)]

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from flipsketch.sketch import load_sketch
-from flipsketch.svg import rasterize_svg
+from flipsketch.svg.reader import rasterize_svg
 
 SIZE = 64
 SVG = b'<svg viewBox="0 0 64 64"><path d="M8 32H56" stroke="black" stroke-width="4"/></svg>'

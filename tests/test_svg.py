@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from flipsketch.drawing import draw
-from flipsketch.geometry import read_path, read_paths
-from flipsketch.svg import rasterize_svg, read_drawing
+from flipsketch.svg.geometry import read_path, read_paths
+from flipsketch.svg.reader import rasterize_svg, read_drawing
+from flipsketch.svg.render import draw
 from tests.corpora import SKETCHES
 
 SIZE = 64

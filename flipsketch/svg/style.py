@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from PIL import ImageColor
 
-from flipsketch.geometry import diagonal, read_length
+from flipsketch.svg.geometry import diagonal, read_length
 
 MAX_MITER = 10.0
 # Groups hand these down; `display` and `opacity` are not handed down but act on a whole group.

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from flipsketch.geometry import Arc, Matrix, Segment
+from flipsketch.svg.geometry import Arc, Matrix, Segment
 
 # cairosvg's, and cairo's own.
 ARC_TOLERANCE, TOLERANCE = 1e-5, 0.1

@@ -14,8 +14,7 @@ from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
 
 import numpy as np
 
-from flipsketch.drawing import Paint, Shape, draw
-from flipsketch.geometry import (
+from flipsketch.svg.geometry import (
     IDENTITY,
     NUMBER,
     Matrix,
@@ -27,7 +26,8 @@ from flipsketch.geometry import (
     read_paths,
     read_transform,
 )
-from flipsketch.paint import INHERITED, Rules, read_opacity, read_paint, read_rules, read_style
+from flipsketch.svg.render import Paint, Shape, draw
+from flipsketch.svg.style import INHERITED, Rules, read_opacity, read_paint, read_rules, read_style
 
 MAX_BYTES = 1 << 20
 MAX_ELEMENTS = 5_000

@@ -1,0 +1,1 @@
+"""SVG files of unknown origin to pixels, safely."""
