@@ -31,10 +31,10 @@ import ray
 import tyro
 from ray.cluster_utils import Cluster
 
+from flipsketch.media.sketch import load_sketch
 from flipsketch.model import quiet_libraries
 from flipsketch.sampling import SamplingConfig
 from flipsketch.shard import committed_shards
-from flipsketch.sketch import load_sketch
 from flipsketch.storage.folder import open_folder
 from flipsketch.tiny import write_tiny_model
 from pipelines.animate import AnimateConfig, animate_manifest

@@ -25,10 +25,10 @@ import torch
 import tyro
 
 from flipsketch.manifest import read_rows, summarize_manifest
+from flipsketch.media.sketch import load_sketch
 from flipsketch.model import load_model, quiet_libraries
 from flipsketch.row import Row
 from flipsketch.sampling import SamplingConfig, animate_pixels, finish_frames
-from flipsketch.sketch import load_sketch
 from flipsketch.tiny import write_tiny_model
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.executor import ExecutorConfig

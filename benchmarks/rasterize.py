@@ -35,10 +35,10 @@ from flipsketch.animation import (
     RasterConfig,
     rasterize_animation,
 )
-from flipsketch.clip import encode_filmstrip
 from flipsketch.discovery import find_animations
 from flipsketch.doodle_corpus import write_doodle
 from flipsketch.doodles import make_doodle
+from flipsketch.media.clip import encode_filmstrip
 from flipsketch.svg.reader import SvgReader, pad_to_square, rasterize_svg, read_drawing
 from flipsketch.svg.render import Shape, draw, trace
 from pipelines.executor import ExecutorConfig

@@ -21,8 +21,8 @@ import tyro
 from PIL import Image
 from selenium import webdriver
 
-from flipsketch.clip import Clip
 from flipsketch.doodles import make_doodle, render_doodle
+from flipsketch.media.clip import Clip
 from flipsketch.metrics import motion
 from flipsketch.plan import FORMAT_VERSION, Plan, begin_run
 from flipsketch.report import ReportConfig, write_report

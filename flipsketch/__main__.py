@@ -11,13 +11,13 @@ from typing import Annotated, Literal
 import torch
 from tyro.conf import Positional, arg
 
-from flipsketch.clip import encode_filmstrip, encode_gif
 from flipsketch.command_line import parse
+from flipsketch.media.clip import encode_filmstrip, encode_gif
+from flipsketch.media.sketch import load_sketch
 from flipsketch.metrics import ink
 from flipsketch.model import DTYPES, EMBEDDED_MODEL, choose_lora, load_model, quiet_libraries
 from flipsketch.pixel_scores import MAX_INK
 from flipsketch.sampling import SamplingConfig, animate
-from flipsketch.sketch import load_sketch
 
 
 @dataclass(frozen=True, kw_only=True)

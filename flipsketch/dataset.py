@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from torch.utils.data import Dataset
 
-from flipsketch.clip import decode_filmstrip
+from flipsketch.media.clip import decode_filmstrip
 from flipsketch.plan import read_plan
 from flipsketch.shard import (
     ShardFacts,

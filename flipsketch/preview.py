@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from flipsketch.clip import decode_filmstrip, encode_gif
 from flipsketch.manifest import parse_rows
+from flipsketch.media.clip import decode_filmstrip, encode_gif
+from flipsketch.media.sketch import check_sketch, load_sketch
 from flipsketch.plan import Plan, manifest_of, read_plan
 from flipsketch.shard import committed_shards, read_metadata, read_sample
-from flipsketch.sketch import check_sketch, load_sketch
 from flipsketch.storage.folder import Folder, open_folder, read_source
 
 log = logging.getLogger(__name__)

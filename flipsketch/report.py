@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from flipsketch.clip import decode_filmstrip
+from flipsketch.media.clip import decode_filmstrip
 from flipsketch.plan import Plan, manifest_of, read_clips_plan
 from flipsketch.preview import find_sketches, read_sketch
 from flipsketch.score_summary import SCORES

@@ -17,9 +17,9 @@ from diffusers import DDIMScheduler
 from torch import Tensor
 
 from flipsketch.alignment import align_frames
-from flipsketch.clip import Clip, binarize_frames
 from flipsketch.composition import compose_attention
 from flipsketch.inversion import INVERSION_FRAMES, invert_path
+from flipsketch.media.clip import Clip, binarize_frames
 from flipsketch.model import VideoModel, find_embedded, predict_noise
 from flipsketch.row import MAX_FRAMES, is_text
 

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from flipsketch.clip import Clip, encode_filmstrip
+from flipsketch.media.clip import Clip, encode_filmstrip
 from flipsketch.plan import Plan
 from flipsketch.storage.folder import Folder
 

@@ -9,11 +9,11 @@ from PIL import Image
 
 from flipsketch.dataset import TrainingClips
 from flipsketch.manifest import parse_rows
+from flipsketch.media.sketch import load_sketch
 from flipsketch.model import VideoModel
 from flipsketch.preview import draw_strip, stack
 from flipsketch.row import default_seed
 from flipsketch.sampling import SamplingConfig, animate
-from flipsketch.sketch import load_sketch
 from flipsketch.storage.folder import read_source
 
 log = logging.getLogger(__name__)

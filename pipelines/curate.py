@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from flipsketch.card import write_card
 from flipsketch.duplicates import find_duplicates
 from flipsketch.manifest import parse_rows, summarize_manifest
+from flipsketch.media.sketch import check_sketch
 from flipsketch.plan import (
     FORMAT_VERSION,
     MANIFEST_FILE,
@@ -40,7 +41,6 @@ from flipsketch.shard import (
     read_shards,
     write_shard,
 )
-from flipsketch.sketch import check_sketch
 from flipsketch.storage.folder import PARTIAL, Folder, open_folder, read_source, resolve
 from flipsketch.validation import encode_png
 

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from flipsketch.checkpointing import checkpoint_gradients
-from flipsketch.clip import Clip
+from flipsketch.media.clip import Clip
+from flipsketch.media.sketch import load_sketch
 from flipsketch.methods import METHODS, Batch
 from flipsketch.model import DTYPES, quiet_libraries
 from flipsketch.pixel_scores import score_pixels
@@ -25,7 +26,6 @@ from flipsketch.row import Row
 from flipsketch.sampling import SamplingConfig, finish_frames
 from flipsketch.scores import PIXEL_COLUMNS
 from flipsketch.shard import ROW_SCHEMA, Sample, encode_sample, write_shard
-from flipsketch.sketch import load_sketch
 from flipsketch.storage.folder import Folder, read_source
 from pipelines.attempts import Attempts
 from pipelines.work import Report

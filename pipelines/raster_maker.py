@@ -13,7 +13,7 @@ from flipsketch.animation import (
     hash_frames,
     rasterize_animation,
 )
-from flipsketch.clip import Clip
+from flipsketch.media.clip import Clip
 from flipsketch.plan import Plan
 from flipsketch.row import NO_PROMPT, Row
 from flipsketch.shard import (

@@ -15,12 +15,12 @@ import torch
 import webdataset
 from PIL import Image
 
-from flipsketch.clip import decode_filmstrip
+from flipsketch.media.clip import decode_filmstrip
+from flipsketch.media.sketch import load_sketch
 from flipsketch.model import find_model, load_model
 from flipsketch.row import Row
 from flipsketch.sampling import SamplingConfig, animate
 from flipsketch.shard import committed_shards, read_sample
-from flipsketch.sketch import load_sketch
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.maker import split_batches

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from flipsketch.clip import (
+from flipsketch.media.clip import (
     binarize_frames,
     decode_filmstrip,
     encode_filmstrip,

@@ -17,9 +17,9 @@ from flipsketch.lora import (
     merge_lora,
     save_lora,
 )
+from flipsketch.media.sketch import load_sketch
 from flipsketch.model import MergeConfig, load_model, merge_into_folder
 from flipsketch.sampling import SamplingConfig, animate
-from flipsketch.sketch import load_sketch
 from tests.corpora import SKETCHES
 
 T, C, H = torch.tensor(500), 4, 8

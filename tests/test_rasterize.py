@@ -18,7 +18,7 @@ import pytest
 import webdataset
 
 from flipsketch.animation import AnimationReader, RasterConfig, rasterize_animation
-from flipsketch.clip import decode_filmstrip
+from flipsketch.media.clip import decode_filmstrip
 from flipsketch.plan import read_plan
 from flipsketch.shard import read_sample
 from flipsketch.storage.folder import open_folder

@@ -5,7 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from flipsketch.clip import Clip, decode_filmstrip
+from flipsketch.media.clip import Clip, decode_filmstrip
 from flipsketch.shard import (
     ROW_SCHEMA,
     committed_shards,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from flipsketch.sketch import load_sketch
+from flipsketch.media.sketch import load_sketch
 from flipsketch.svg.reader import rasterize_svg
 
 SIZE = 64

@@ -1,0 +1,1 @@
+"""A sketch, a clip, and how they are encoded."""
