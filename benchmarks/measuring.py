@@ -11,8 +11,8 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from flipsketch.model import VideoModel, load_model
-from flipsketch.tiny import byte_tokenizer, write_tiny_model
+from flipsketch.models.tiny import byte_tokenizer, write_tiny_model
+from flipsketch.models.video_model import VideoModel, load_model
 
 
 def make_model(

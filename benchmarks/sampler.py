@@ -23,8 +23,8 @@ from diffusers import UNet3DConditionModel
 from measuring import make_model, read_peak, reset_peak, timed
 from torch.utils.flop_counter import FlopCounterMode
 
-from flipsketch.checkpointing import checkpoint_gradients
-from flipsketch.model import DTYPES, VideoModel
+from flipsketch.models.gradient_checkpointing import checkpoint_gradients
+from flipsketch.models.video_model import DTYPES, VideoModel
 from flipsketch.sampling import SamplingConfig, animate_pixels
 
 GOLDEN = Path(__file__).parent.parent / "tests" / "golden"

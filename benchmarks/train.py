@@ -19,13 +19,13 @@ import tyro
 from measuring import make_model, read_peak, reset_peak, timed
 from torch.utils.data import Dataset
 
-from flipsketch.checkpointing import checkpoint_gradients
 from flipsketch.doodles import make_doodle, render_doodle
 from flipsketch.graph_trainer import Clips, GraphTrainer
 from flipsketch.latents import to_pixels
-from flipsketch.lora import TargetSet, drop_lora
 from flipsketch.media.clip import decode_filmstrip, encode_filmstrip
-from flipsketch.model import DTYPES, VideoModel
+from flipsketch.models.gradient_checkpointing import checkpoint_gradients
+from flipsketch.models.lora import TargetSet, drop_lora
+from flipsketch.models.video_model import DTYPES, VideoModel
 from flipsketch.trainer import Trainer
 from flipsketch.training import TrainingConfig
 

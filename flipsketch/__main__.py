@@ -15,7 +15,13 @@ from flipsketch.command_line import parse
 from flipsketch.media.clip import encode_filmstrip, encode_gif
 from flipsketch.media.sketch import load_sketch
 from flipsketch.metrics import ink
-from flipsketch.model import DTYPES, EMBEDDED_MODEL, choose_lora, load_model, quiet_libraries
+from flipsketch.models.video_model import (
+    DTYPES,
+    EMBEDDED_MODEL,
+    choose_lora,
+    load_model,
+    quiet_libraries,
+)
 from flipsketch.pixel_scores import MAX_INK
 from flipsketch.sampling import SamplingConfig, animate
 

@@ -9,7 +9,7 @@ import torch
 from diffusers import UNet3DConditionModel
 from torch import Tensor
 
-from flipsketch.model import predict_noise
+from flipsketch.models.video_model import predict_noise
 
 LEARNING_RATE = 1e-3
 # The published code evaluates ten times, but keeps the latents from before its last update.

@@ -9,7 +9,7 @@ from diffusers import DDIMScheduler, UNet3DConditionModel
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from flipsketch.model import VideoModel
+from flipsketch.models.video_model import VideoModel
 
 CONTEXT_LENGTH = 24
 TEXT_WIDTH = 128

@@ -13,7 +13,7 @@ from transformers import CLIPModel, CLIPTokenizer
 
 from flipsketch.checkpoints import load_newest
 from flipsketch.doodle_model import save_parts, write_sampling
-from flipsketch.model import find_embedded, load_model
+from flipsketch.models.video_model import find_embedded, load_model
 from flipsketch.storage.folder import new_folder, open_folder
 
 log = logging.getLogger(__name__)

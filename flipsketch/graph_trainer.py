@@ -23,7 +23,7 @@ from flipsketch.first_frames import (
     place_first_frames,
     to_first_timesteps,
 )
-from flipsketch.model import VideoModel
+from flipsketch.models.video_model import VideoModel
 from flipsketch.trainer import StepReport
 from flipsketch.training import (
     QUARTILES,

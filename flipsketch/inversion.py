@@ -4,7 +4,7 @@ import torch
 from diffusers import DDIMInverseScheduler, DDIMScheduler, UNet3DConditionModel
 from torch import Tensor
 
-from flipsketch.model import predict_noise
+from flipsketch.models.video_model import predict_noise
 
 # The published number of copies of the sketch that are inverted together.
 INVERSION_FRAMES = 5

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from flipsketch.dataset import TrainingClips
-from flipsketch.model import VideoModel
+from flipsketch.models.video_model import VideoModel
 
 OPEN_FILES = 64
 

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import Module
 
-from flipsketch.model import PARTS, find_model, frame_size, load_model
+from flipsketch.models.video_model import PARTS, find_model, frame_size, load_model
 from flipsketch.plain_sampling import sample_pixels
 from flipsketch.sampling import SamplingConfig, animate_pixels
 

@@ -5,7 +5,7 @@ import torch
 from diffusers import DDIMScheduler
 from torch import Tensor
 
-from flipsketch.model import VideoModel, predict_noise
+from flipsketch.models.video_model import VideoModel, predict_noise
 from flipsketch.sampling import SamplingConfig, draw_noise, finish_frames
 
 

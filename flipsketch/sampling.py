@@ -20,7 +20,7 @@ from flipsketch.alignment import align_frames
 from flipsketch.composition import compose_attention
 from flipsketch.inversion import INVERSION_FRAMES, invert_path
 from flipsketch.media.clip import Clip, binarize_frames
-from flipsketch.model import VideoModel, find_embedded, predict_noise
+from flipsketch.models.video_model import VideoModel, find_embedded, predict_noise
 from flipsketch.row import MAX_FRAMES, is_text
 
 MAX_STEPS = 1000  # the timesteps that models are trained with

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from flipsketch.clip_scores import ClipScorer, XClipScorer, find_scorer, summarize
 from flipsketch.flow_scores import FlowScores, score_flow
-from flipsketch.model import fingerprint_folder
+from flipsketch.models.video_model import fingerprint_folder
 from flipsketch.pixel_scores import PixelScores, score_pixels
 from flipsketch.storage.folder import Folder
 

@@ -24,7 +24,7 @@ from flipsketch.first_frames import (
     to_first_timesteps,
 )
 from flipsketch.latents import to_pixels
-from flipsketch.model import VideoModel
+from flipsketch.models.video_model import VideoModel
 from flipsketch.training import (
     QUARTILES,
     Batch,

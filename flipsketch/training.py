@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from flipsketch.dataset import random_state
-from flipsketch.lora import TargetSet, add_lora, check_same_layers, lora_parameters
-from flipsketch.model import VideoModel
+from flipsketch.models.lora import TargetSet, add_lora, check_same_layers, lora_parameters
+from flipsketch.models.video_model import VideoModel
 
 QUARTILES = 4
 

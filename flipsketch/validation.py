@@ -10,7 +10,7 @@ from PIL import Image
 from flipsketch.dataset import TrainingClips
 from flipsketch.manifest import parse_rows
 from flipsketch.media.sketch import load_sketch
-from flipsketch.model import VideoModel
+from flipsketch.models.video_model import VideoModel
 from flipsketch.preview import draw_strip, stack
 from flipsketch.row import default_seed
 from flipsketch.sampling import SamplingConfig, animate

@@ -9,7 +9,7 @@ Every module is checked by count, order and shape; nothing in the files is execu
 
 import sys
 
-from flipsketch.published_lora import ImportConfig, import_published_lora
+from flipsketch.models.published_lora import ImportConfig, import_published_lora
 from pipelines.cli import run
 
 if __name__ == "__main__":

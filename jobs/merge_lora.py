@@ -7,7 +7,7 @@ r"""Add an adapter to the weights of a model: a model folder that needs no adapt
 
 import sys
 
-from flipsketch.model import MergeConfig, merge_into_folder
+from flipsketch.models.video_model import MergeConfig, merge_into_folder
 from pipelines.cli import run
 
 if __name__ == "__main__":

@@ -15,10 +15,10 @@ from typing import Literal
 import diffusers
 import torch
 
-from flipsketch.lora import check_lora
 from flipsketch.manifest import ManifestSummary, summarize_manifest
 from flipsketch.methods import METHODS
-from flipsketch.model import (
+from flipsketch.models.lora import check_lora
+from flipsketch.models.video_model import (
     find_embedded,
     find_model,
     fingerprint_folder,

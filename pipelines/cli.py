@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flipsketch.command_line import parse
-from flipsketch.model import quiet_libraries
+from flipsketch.models.video_model import quiet_libraries
 
 log = logging.getLogger(__name__)
 

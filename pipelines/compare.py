@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flipsketch.methods import METHODS
-from flipsketch.model import EMBEDDED_MODEL, choose_lora
+from flipsketch.models.video_model import EMBEDDED_MODEL, choose_lora
 from flipsketch.sampling import SamplingConfig, model_defaults
 from flipsketch.score_summary import SCORES, ScoreSummary
 from flipsketch.shard import committed_shards, read_metadata

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from flipsketch.model import DTYPES, load_model
+from flipsketch.models.video_model import DTYPES, load_model
 from flipsketch.row import Row
 from pipelines.training_worker import open_clips, open_latents
 from pipelines.work import Report

@@ -15,11 +15,11 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from flipsketch.checkpointing import checkpoint_gradients
 from flipsketch.media.clip import Clip
 from flipsketch.media.sketch import load_sketch
 from flipsketch.methods import METHODS, Batch
-from flipsketch.model import DTYPES, quiet_libraries
+from flipsketch.models.gradient_checkpointing import checkpoint_gradients
+from flipsketch.models.video_model import DTYPES, quiet_libraries
 from flipsketch.pixel_scores import score_pixels
 from flipsketch.plan import Plan
 from flipsketch.row import Row

@@ -17,7 +17,7 @@ import torch
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from flipsketch.model import quiet_libraries
+from flipsketch.models.video_model import quiet_libraries
 from flipsketch.trainer import StepReport
 from pipelines.pool import HEARTBEAT_S
 from pipelines.training_worker import TrainingWorker

@@ -7,7 +7,7 @@ import torch
 from flipsketch.clip_scores import ClipScorer, XClipScorer
 from flipsketch.media.clip import decode_filmstrip
 from flipsketch.media.sketch import check_sketch, load_sketch
-from flipsketch.model import quiet_libraries
+from flipsketch.models.video_model import quiet_libraries
 from flipsketch.row import Row
 from flipsketch.scores import Scorers, score_clip, write_scores
 from flipsketch.shard import read_facts, read_metadata, tar_name, unpack_sample

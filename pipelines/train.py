@@ -25,8 +25,8 @@ import torch
 from flipsketch.checkpoints import checkpoint_steps, load_newest
 from flipsketch.dataset import TrainingClips
 from flipsketch.latents import check_size
-from flipsketch.lora import check_lora
-from flipsketch.model import (
+from flipsketch.models.lora import check_lora
+from flipsketch.models.video_model import (
     find_embedded,
     find_model,
     fingerprint_folder,

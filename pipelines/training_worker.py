@@ -11,13 +11,13 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch.utils.tensorboard import SummaryWriter
 
-from flipsketch.checkpointing import checkpoint_gradients
 from flipsketch.checkpoints import load_checkpoint, load_newest, save_checkpoint
 from flipsketch.dataset import ReaderConfig, TrainingClips
 from flipsketch.graph_trainer import Clips, GraphTrainer
 from flipsketch.latents import LatentClips, to_pixels
-from flipsketch.lora import fill_lora, save_lora
-from flipsketch.model import (
+from flipsketch.models.gradient_checkpointing import checkpoint_gradients
+from flipsketch.models.lora import fill_lora, save_lora
+from flipsketch.models.video_model import (
     DTYPES,
     VideoModel,
     find_model,

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from flipsketch.model import VideoModel, load_model
-from flipsketch.tiny import write_tiny_model
+from flipsketch.models.tiny import write_tiny_model
+from flipsketch.models.video_model import VideoModel, load_model
 from pipelines.animate import AnimateConfig
 from pipelines.executor import ExecutorConfig
 from tests.corpora import QUICK, good_rows, make_manifest

@@ -9,7 +9,7 @@ import time
 import torch
 from transformers import CLIPTextModel
 
-from flipsketch.tiny import byte_tokenizer
+from flipsketch.models.tiny import byte_tokenizer
 
 RAISES, HANGS, EXITS, STARVES = "qqq", "zzz", "xxx", "jjj"
 

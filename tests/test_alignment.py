@@ -2,8 +2,8 @@ import torch
 
 from flipsketch import alignment
 from flipsketch.alignment import align_frames
-from flipsketch.checkpointing import checkpoint_gradients
-from flipsketch.model import predict_noise
+from flipsketch.models.gradient_checkpointing import checkpoint_gradients
+from flipsketch.models.video_model import predict_noise
 
 
 def alignment_case(model, rows: int = 2):

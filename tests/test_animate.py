@@ -17,7 +17,7 @@ from PIL import Image
 
 from flipsketch.media.clip import decode_filmstrip
 from flipsketch.media.sketch import load_sketch
-from flipsketch.model import find_model, load_model
+from flipsketch.models.video_model import find_model, load_model
 from flipsketch.row import Row
 from flipsketch.sampling import SamplingConfig, animate
 from flipsketch.shard import committed_shards, read_sample

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from flipsketch.composition import attend_to_reference_key, compose_attention, is_temporal
-from flipsketch.model import predict_noise
+from flipsketch.models.video_model import predict_noise
 
 
 def test_composing_leaves_the_unet_as_it_was(tiny_model):

@@ -12,7 +12,7 @@ from flipsketch.first_frames import (
     to_first_timesteps,
 )
 from flipsketch.inversion import invert
-from flipsketch.model import load_model
+from flipsketch.models.video_model import load_model
 from flipsketch.sampling import leave_sketch
 from flipsketch.training import Batch
 

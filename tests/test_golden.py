@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from flipsketch.inversion import invert
-from flipsketch.model import load_model
+from flipsketch.models.video_model import load_model
 from flipsketch.sampling import SamplingConfig, sample_latents
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -8,7 +8,7 @@ from diffusers import DDIMScheduler
 from flipsketch.first_frames import NUM_INVERSION_STEPS
 from flipsketch.graph_trainer import Clips, GraphTrainer
 from flipsketch.inversion import invert
-from flipsketch.model import load_model
+from flipsketch.models.video_model import load_model
 from flipsketch.training import TrainingConfig, make_optimizer, prepare
 
 CONFIG = TrainingConfig(

@@ -8,7 +8,8 @@ import torch
 from diffusers import UNet3DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from flipsketch.lora import (
+from flipsketch.media.sketch import load_sketch
+from flipsketch.models.lora import (
     TargetSet,
     add_lora,
     find_targets,
@@ -17,8 +18,7 @@ from flipsketch.lora import (
     merge_lora,
     save_lora,
 )
-from flipsketch.media.sketch import load_sketch
-from flipsketch.model import MergeConfig, load_model, merge_into_folder
+from flipsketch.models.video_model import MergeConfig, load_model, merge_into_folder
 from flipsketch.sampling import SamplingConfig, animate
 from tests.corpora import SKETCHES
 

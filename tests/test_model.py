@@ -5,7 +5,8 @@ import sys
 import pytest
 import torch
 
-from flipsketch.model import (
+from flipsketch.models.tiny import write_tiny_model
+from flipsketch.models.video_model import (
     choose_lora,
     find_model,
     fingerprint_folder,
@@ -13,7 +14,6 @@ from flipsketch.model import (
     model_licence,
     weights_bytes,
 )
-from flipsketch.tiny import write_tiny_model
 
 
 def test_the_same_seed_writes_the_same_model(tiny_folder, tmp_path):

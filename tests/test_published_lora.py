@@ -7,8 +7,8 @@ import torch
 from diffusers import UNet3DConditionModel
 from torch import nn
 
-from flipsketch.lora import find_targets, load_lora, merge_lora
-from flipsketch.published_lora import import_pairs, read_pairs
+from flipsketch.models.lora import find_targets, load_lora, merge_lora
+from flipsketch.models.published_lora import import_pairs, read_pairs
 
 RANK = 3
 

@@ -11,9 +11,9 @@ from peft import LoraConfig, get_peft_model_state_dict, inject_adapter_in_model
 from safetensors.torch import save_file
 
 from flipsketch.inversion import INVERSION_FRAMES, invert, invert_path
-from flipsketch.lora import load_lora
 from flipsketch.media.clip import Clip
-from flipsketch.model import load_model, predict_noise
+from flipsketch.models.lora import load_lora
+from flipsketch.models.video_model import load_model, predict_noise
 from flipsketch.sampling import (
     SamplingConfig,
     animate,

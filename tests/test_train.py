@@ -19,7 +19,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from flipsketch.checkpoints import checkpoint_steps, load_newest
-from flipsketch.model import fingerprint_folder, load_model
+from flipsketch.models.video_model import fingerprint_folder, load_model
 from flipsketch.storage.folder import open_folder
 from flipsketch.training import TrainingConfig
 from pipelines.animate import animate_manifest

@@ -10,8 +10,8 @@ import torch.multiprocessing as multiprocessing
 
 from flipsketch.dataset import ReaderConfig, TrainingClips
 from flipsketch.latents import LatentClips, check_size
-from flipsketch.lora import lora_parameters
-from flipsketch.model import fingerprint_folder, load_model
+from flipsketch.models.lora import lora_parameters
+from flipsketch.models.video_model import fingerprint_folder, load_model
 from flipsketch.trainer import Trainer
 from flipsketch.training import (
     TrainingConfig,

@@ -9,7 +9,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from flipsketch.doodle_model import save_parts, text_config
-from flipsketch.model import VideoModel
+from flipsketch.models.video_model import VideoModel
 
 CONTEXT_LENGTH = 24
 TEXT_WIDTH = 32
@@ -70,9 +70,9 @@ def byte_tokenizer() -> CLIPTokenizer:
 if __name__ == "__main__":
     import sys
 
-    from flipsketch.model import quiet_libraries
+    from flipsketch.models.video_model import quiet_libraries
 
     quiet_libraries()
     if len(sys.argv) != 2:
-        sys.exit("usage: python -m flipsketch.tiny FOLDER")
+        sys.exit("usage: python -m flipsketch.models.tiny FOLDER")
     print(write_tiny_model(sys.argv[1]))

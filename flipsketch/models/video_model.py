@@ -17,12 +17,12 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from flipsketch.lora import load_lora, merge_lora
+from flipsketch.models.lora import load_lora, merge_lora
 from flipsketch.storage.folder import new_folder
 
 log = logging.getLogger(__name__)
 
-EMBEDDED = Path(__file__).parent.parent / "data" / "models"
+EMBEDDED = Path(__file__).parents[2] / "data" / "models"
 EMBEDDED_MODEL, EMBEDDED_LORA = "doodle", "doodle-lora"
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 DTYPES = {

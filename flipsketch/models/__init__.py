@@ -1,0 +1,1 @@
+"""Text-to-video models and LoRA adapters: find, load and save them."""
