@@ -14,6 +14,7 @@ from tyro.conf import Positional, arg
 from flipsketch.command_line import parse
 from flipsketch.media.clip import encode_filmstrip, encode_gif
 from flipsketch.media.sketch import load_sketch
+from flipsketch.method.sampler import SamplingConfig, animate
 from flipsketch.metrics import ink
 from flipsketch.models.video_model import (
     DTYPES,
@@ -23,7 +24,6 @@ from flipsketch.models.video_model import (
     quiet_libraries,
 )
 from flipsketch.pixel_scores import MAX_INK
-from flipsketch.sampling import SamplingConfig, animate
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -129,7 +129,7 @@ def leave_first_frames(
     batch: Batch, chosen: Tensor, shares: Tensor, scheduler: DDIMScheduler
 ) -> Batch:
     """Return a batch in which the later frames of some rows have in their noise what
-    `flipsketch.sampling.leave_sketch` leaves there: of the first frame, and not, as models are
+    `flipsketch.method.sampler.leave_sketch` leaves there: of the first frame, and not, as models are
     trained with, of themselves, which tells where they have moved to.
 
     Args:

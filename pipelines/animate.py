@@ -16,7 +16,8 @@ import diffusers
 import torch
 
 from flipsketch.manifest import ManifestSummary, summarize_manifest
-from flipsketch.methods import METHODS
+from flipsketch.method.methods import METHODS
+from flipsketch.method.sampler import SamplingConfig
 from flipsketch.models.lora import check_lora
 from flipsketch.models.video_model import (
     find_embedded,
@@ -26,7 +27,6 @@ from flipsketch.models.video_model import (
     weights_bytes,
 )
 from flipsketch.plan import FORMAT_VERSION, Plan, read_plan
-from flipsketch.sampling import SamplingConfig
 from flipsketch.storage.folder import open_folder
 from pipelines.dry_run import print_dry_run
 from pipelines.executor import start

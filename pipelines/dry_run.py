@@ -7,10 +7,10 @@ from pathlib import Path
 import pyarrow.compute as pc
 import torch
 
-from flipsketch.inversion import INVERSION_FRAMES
 from flipsketch.manifest import ManifestSummary
+from flipsketch.method.inversion import INVERSION_FRAMES
+from flipsketch.method.sampler import SamplingConfig
 from flipsketch.plan import Plan
-from flipsketch.sampling import SamplingConfig
 from flipsketch.shard import ShardFacts, read_metadata, read_shards
 from flipsketch.storage.folder import Folder
 from pipelines.maker import ROWS_PER_SHARD

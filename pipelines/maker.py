@@ -17,13 +17,13 @@ from torch import Tensor
 
 from flipsketch.media.clip import Clip
 from flipsketch.media.sketch import load_sketch
-from flipsketch.methods import METHODS, Batch
+from flipsketch.method.methods import METHODS, Batch
+from flipsketch.method.sampler import SamplingConfig, finish_frames
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.video_model import DTYPES, quiet_libraries
 from flipsketch.pixel_scores import score_pixels
 from flipsketch.plan import Plan
 from flipsketch.row import Row
-from flipsketch.sampling import SamplingConfig, finish_frames
 from flipsketch.scores import PIXEL_COLUMNS
 from flipsketch.shard import ROW_SCHEMA, Sample, encode_sample, write_shard
 from flipsketch.storage.folder import Folder, read_source

@@ -15,6 +15,7 @@ from flipsketch.checkpoints import load_checkpoint, load_newest, save_checkpoint
 from flipsketch.dataset import ReaderConfig, TrainingClips
 from flipsketch.graph_trainer import Clips, GraphTrainer
 from flipsketch.latents import LatentClips, to_pixels
+from flipsketch.method.sampler import model_defaults
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.lora import fill_lora, save_lora
 from flipsketch.models.video_model import (
@@ -25,7 +26,6 @@ from flipsketch.models.video_model import (
     load_model,
     save_model,
 )
-from flipsketch.sampling import model_defaults
 from flipsketch.shard import in_threads
 from flipsketch.storage.folder import Folder, new_folder, open_folder
 from flipsketch.trainer import StepReport, Trainer

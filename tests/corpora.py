@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import ray
 
-from flipsketch.sampling import SamplingConfig
+from flipsketch.method.sampler import SamplingConfig
 from flipsketch.shard import committed_shards
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import AnimateConfig, animate_manifest

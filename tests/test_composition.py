@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from flipsketch.composition import attend_to_reference_key, compose_attention, is_temporal
+from flipsketch.method.composition import attend_to_reference_key, compose_attention, is_temporal
 from flipsketch.models.video_model import predict_noise
 
 

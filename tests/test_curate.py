@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
 
+from flipsketch.method.sampler import SamplingConfig
 from flipsketch.plan import read_plan
-from flipsketch.sampling import SamplingConfig
 from flipsketch.shard import read_metadata, read_sample
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import AnimateConfig, animate_manifest

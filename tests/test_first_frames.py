@@ -11,9 +11,9 @@ from flipsketch.first_frames import (
     leave_first_frames,
     to_first_timesteps,
 )
-from flipsketch.inversion import invert
+from flipsketch.method.inversion import invert
+from flipsketch.method.sampler import leave_sketch
 from flipsketch.models.video_model import load_model
-from flipsketch.sampling import leave_sketch
 from flipsketch.training import Batch
 
 

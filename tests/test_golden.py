@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from flipsketch.inversion import invert
+from flipsketch.method.inversion import invert
+from flipsketch.method.sampler import SamplingConfig, sample_latents
 from flipsketch.models.video_model import load_model
-from flipsketch.sampling import SamplingConfig, sample_latents
 
 GOLDEN = Path(__file__).parent / "golden"
 

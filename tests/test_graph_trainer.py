@@ -7,7 +7,7 @@ from diffusers import DDIMScheduler
 
 from flipsketch.first_frames import NUM_INVERSION_STEPS
 from flipsketch.graph_trainer import Clips, GraphTrainer
-from flipsketch.inversion import invert
+from flipsketch.method.inversion import invert
 from flipsketch.models.video_model import load_model
 from flipsketch.training import TrainingConfig, make_optimizer, prepare
 

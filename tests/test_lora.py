@@ -9,6 +9,7 @@ from diffusers import UNet3DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from flipsketch.media.sketch import load_sketch
+from flipsketch.method.sampler import SamplingConfig, animate
 from flipsketch.models.lora import (
     TargetSet,
     add_lora,
@@ -19,7 +20,6 @@ from flipsketch.models.lora import (
     save_lora,
 )
 from flipsketch.models.video_model import MergeConfig, load_model, merge_into_folder
-from flipsketch.sampling import SamplingConfig, animate
 from tests.corpora import SKETCHES
 
 T, C, H = torch.tensor(500), 4, 8

@@ -16,9 +16,9 @@ from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWi
 
 from flipsketch.media.clip import decode_filmstrip
 from flipsketch.media.sketch import load_sketch
-from flipsketch.methods import METHODS, Batch, StableVideo, crop, pad
-from flipsketch.plain_sampling import sample_from_text
-from flipsketch.sampling import finish_frames
+from flipsketch.method.methods import METHODS, Batch, StableVideo, crop, pad
+from flipsketch.method.sampler import finish_frames
+from flipsketch.method.text_to_video import sample_from_text
 from flipsketch.shard import read_metadata, read_sample
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest

@@ -12,8 +12,8 @@ import torch
 
 from flipsketch.manifest import read_rows as read_manifest
 from flipsketch.manifest import summarize_manifest
+from flipsketch.method.sampler import SamplingConfig
 from flipsketch.plan import format_ranges, parse_ranges, read_plan
-from flipsketch.sampling import SamplingConfig
 from flipsketch.shard import committed_shards, read_shards
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest

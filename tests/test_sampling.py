@@ -10,11 +10,9 @@ from diffusers import DDIMScheduler
 from peft import LoraConfig, get_peft_model_state_dict, inject_adapter_in_model
 from safetensors.torch import save_file
 
-from flipsketch.inversion import INVERSION_FRAMES, invert, invert_path
 from flipsketch.media.clip import Clip
-from flipsketch.models.lora import load_lora
-from flipsketch.models.video_model import load_model, predict_noise
-from flipsketch.sampling import (
+from flipsketch.method.inversion import INVERSION_FRAMES, invert, invert_path
+from flipsketch.method.sampler import (
     SamplingConfig,
     animate,
     animate_pixels,
@@ -23,6 +21,8 @@ from flipsketch.sampling import (
     leave_sketch,
     sample_latents,
 )
+from flipsketch.models.lora import load_lora
+from flipsketch.models.video_model import load_model, predict_noise
 
 SHORT = SamplingConfig(num_frames=4, num_inference_steps=5)
 

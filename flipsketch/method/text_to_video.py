@@ -5,8 +5,8 @@ import torch
 from diffusers import DDIMScheduler
 from torch import Tensor
 
+from flipsketch.method.sampler import SamplingConfig, draw_noise, finish_frames
 from flipsketch.models.video_model import VideoModel, predict_noise
-from flipsketch.sampling import SamplingConfig, draw_noise, finish_frames
 
 
 @torch.no_grad()

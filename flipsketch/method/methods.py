@@ -13,9 +13,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import Module
 
+from flipsketch.method.sampler import SamplingConfig, animate_pixels
+from flipsketch.method.text_to_video import sample_pixels
 from flipsketch.models.video_model import PARTS, find_model, frame_size, load_model
-from flipsketch.plain_sampling import sample_pixels
-from flipsketch.sampling import SamplingConfig, animate_pixels
 
 
 @dataclass(frozen=True)

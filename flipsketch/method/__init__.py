@@ -1,0 +1,1 @@
+"""FlipSketch, section by section of the paper, and the methods it is compared with."""
