@@ -24,12 +24,12 @@ import ray
 import torch
 import tyro
 
-from flipsketch.manifest import read_rows, summarize_manifest
+from flipsketch.corpus.manifest import read_rows, summarize_manifest
+from flipsketch.corpus.row import Row
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.sampler import SamplingConfig, animate_pixels, finish_frames
 from flipsketch.models.tiny import write_tiny_model
 from flipsketch.models.video_model import load_model, quiet_libraries
-from flipsketch.row import Row
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.executor import ExecutorConfig
 from tests.corpora import good_rows, make_manifest

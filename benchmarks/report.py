@@ -21,13 +21,13 @@ import tyro
 from PIL import Image
 from selenium import webdriver
 
+from flipsketch.corpus.plan import FORMAT_VERSION, Plan, begin_run
+from flipsketch.corpus.row import Row
+from flipsketch.corpus.shard import encode_sample, write_shard
 from flipsketch.doodles import make_doodle, render_doodle
 from flipsketch.media.clip import Clip
 from flipsketch.metrics import motion
-from flipsketch.plan import FORMAT_VERSION, Plan, begin_run
 from flipsketch.report import ReportConfig, write_report
-from flipsketch.row import Row
-from flipsketch.shard import encode_sample, write_shard
 from flipsketch.storage.folder import open_folder
 from pipelines.maker import row_schema
 

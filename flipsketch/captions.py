@@ -4,8 +4,8 @@ import logging
 import re
 from typing import Any
 
-from flipsketch.manifest import read_table
-from flipsketch.row import is_text
+from flipsketch.corpus.manifest import read_table
+from flipsketch.corpus.row import is_text
 
 log = logging.getLogger(__name__)
 

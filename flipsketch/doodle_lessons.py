@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from flipsketch.dataset import random_state
+from flipsketch.corpus.dataset import random_state
 from flipsketch.doodle_arrays import DoodleArrays, render_corpus, scribble
 from flipsketch.doodles import Look
 from flipsketch.subjects import SUBJECTS as EVERY_SUBJECT

@@ -12,7 +12,7 @@ import torch
 from diffusers import DDIMInverseScheduler, DDIMScheduler
 from torch import Tensor
 
-from flipsketch.dataset import random_state
+from flipsketch.corpus.dataset import random_state
 from flipsketch.training import Batch
 
 # Of an inversion: as many as the sampler has, and fewer, which cost less: after 5 of them latents

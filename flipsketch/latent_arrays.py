@@ -9,7 +9,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch.utils.data import Dataset
 
-from flipsketch.dataset import random_state
+from flipsketch.corpus.dataset import random_state
 from flipsketch.doodle_arrays import DoodleArrays
 
 CHUNK = 256
@@ -34,7 +34,7 @@ def encode_corpus(vae: AutoencoderKL, corpus: DoodleArrays, path: Path, device: 
 
 
 class LatentWindows(Dataset):
-    """Samples by position, as `flipsketch.dataset.TrainingClips` has them: a clip's latents
+    """Samples by position, as `flipsketch.corpus.dataset.TrainingClips` has them: a clip's latents
     (C, F, h, w), all of its frames or a single one, and its prompt."""
 
     def __init__(

@@ -16,7 +16,7 @@ from safetensors.torch import save
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from flipsketch.dataset import TrainingClips
+from flipsketch.corpus.dataset import TrainingClips
 from flipsketch.models.video_model import VideoModel
 
 OPEN_FILES = 64

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from flipsketch.manifest import parse_rows
+from flipsketch.corpus.manifest import parse_rows
+from flipsketch.corpus.plan import Plan, manifest_of, read_plan
+from flipsketch.corpus.shard import committed_shards, read_metadata, read_sample
 from flipsketch.media.clip import decode_filmstrip, encode_gif
 from flipsketch.media.sketch import check_sketch, load_sketch
-from flipsketch.plan import Plan, manifest_of, read_plan
-from flipsketch.shard import committed_shards, read_metadata, read_sample
 from flipsketch.storage.folder import Folder, open_folder, read_source
 
 log = logging.getLogger(__name__)

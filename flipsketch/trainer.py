@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import Dataset
 
-from flipsketch.dataset import random_state
+from flipsketch.corpus.dataset import random_state
 from flipsketch.first_frames import (
     MAX_LEFT,
     NUM_INVERSION_STEPS,

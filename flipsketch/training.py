@@ -19,7 +19,7 @@ from diffusers import DDIMScheduler, UNet3DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from flipsketch.dataset import random_state
+from flipsketch.corpus.dataset import random_state
 from flipsketch.models.lora import TargetSet, add_lora, check_same_layers, lora_parameters
 from flipsketch.models.video_model import VideoModel
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from flipsketch.plan import Plan
+from flipsketch.corpus.plan import Plan
 from flipsketch.storage.folder import Folder
 from flipsketch.trainer import StepReport
 from flipsketch.training import QUARTILES

@@ -7,7 +7,7 @@ from diffusers import AutoencoderKL
 from PIL import Image
 from torch import Tensor
 
-from flipsketch.dataset import random_state
+from flipsketch.corpus.dataset import random_state
 from flipsketch.doodle_arrays import DoodleArrays
 from flipsketch.learning import SimpleLearner
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from flipsketch.dataset import TrainingClips
-from flipsketch.manifest import parse_rows
+from flipsketch.corpus.dataset import TrainingClips
+from flipsketch.corpus.manifest import parse_rows
+from flipsketch.corpus.row import default_seed
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.sampler import SamplingConfig, animate
 from flipsketch.models.video_model import VideoModel
 from flipsketch.preview import draw_strip, stack
-from flipsketch.row import default_seed
 from flipsketch.storage.folder import read_source
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,8 @@ from typing import Literal
 import diffusers
 import torch
 
-from flipsketch.manifest import ManifestSummary, summarize_manifest
+from flipsketch.corpus.manifest import ManifestSummary, summarize_manifest
+from flipsketch.corpus.plan import FORMAT_VERSION, Plan, read_plan
 from flipsketch.method.methods import METHODS
 from flipsketch.method.sampler import SamplingConfig
 from flipsketch.models.lora import check_lora
@@ -26,7 +27,6 @@ from flipsketch.models.video_model import (
     model_licence,
     weights_bytes,
 )
-from flipsketch.plan import FORMAT_VERSION, Plan, read_plan
 from flipsketch.storage.folder import open_folder
 from pipelines.dry_run import print_dry_run
 from pipelines.executor import start

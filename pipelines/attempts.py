@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from flipsketch.row import Row
+from flipsketch.corpus.row import Row
 from flipsketch.storage.folder import Folder
 
 # Three times alone, so that a row is not blamed for a machine that went down with it.

@@ -17,11 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from flipsketch.card import write_card
-from flipsketch.duplicates import find_duplicates
-from flipsketch.manifest import parse_rows, summarize_manifest
-from flipsketch.media.sketch import check_sketch
-from flipsketch.plan import (
+from flipsketch.corpus.card import write_card
+from flipsketch.corpus.manifest import parse_rows, summarize_manifest
+from flipsketch.corpus.plan import (
     FORMAT_VERSION,
     MANIFEST_FILE,
     Plan,
@@ -29,11 +27,7 @@ from flipsketch.plan import (
     manifest_of,
     read_clips_plan,
 )
-from flipsketch.preview import PreviewConfig, draw_preview
-from flipsketch.score_summary import MOST_COMPARED, summarize_scores, to_markdown
-from flipsketch.scores import read_score_facts, read_scores, scored_shards, write_scores
-from flipsketch.selection import best_of_each, parse_condition, parse_splits, rank_by, split_by
-from flipsketch.shard import (
+from flipsketch.corpus.shard import (
     in_threads,
     read_facts,
     read_metadata,
@@ -41,6 +35,12 @@ from flipsketch.shard import (
     read_shards,
     write_shard,
 )
+from flipsketch.duplicates import find_duplicates
+from flipsketch.media.sketch import check_sketch
+from flipsketch.preview import PreviewConfig, draw_preview
+from flipsketch.score_summary import MOST_COMPARED, summarize_scores, to_markdown
+from flipsketch.scores import read_score_facts, read_scores, scored_shards, write_scores
+from flipsketch.selection import best_of_each, parse_condition, parse_splits, rank_by, split_by
 from flipsketch.storage.folder import PARTIAL, Folder, open_folder, read_source, resolve
 from flipsketch.validation import encode_png
 

@@ -6,7 +6,7 @@ import numpy as np
 from diffusers import AutoencoderKL
 
 from flipsketch.base_training import BaseStage, train_base
-from flipsketch.dataset import random_state
+from flipsketch.corpus.dataset import random_state
 from flipsketch.doodle_arrays import read_corpus
 from flipsketch.doodle_lessons import VAE_SEES
 from flipsketch.learning import learn

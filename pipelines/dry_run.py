@@ -7,11 +7,11 @@ from pathlib import Path
 import pyarrow.compute as pc
 import torch
 
-from flipsketch.manifest import ManifestSummary
+from flipsketch.corpus.manifest import ManifestSummary
+from flipsketch.corpus.plan import Plan
+from flipsketch.corpus.shard import ShardFacts, read_metadata, read_shards
 from flipsketch.method.inversion import INVERSION_FRAMES
 from flipsketch.method.sampler import SamplingConfig
-from flipsketch.plan import Plan
-from flipsketch.shard import ShardFacts, read_metadata, read_shards
 from flipsketch.storage.folder import Folder
 from pipelines.maker import ROWS_PER_SHARD
 from pipelines.planning import choose_rows_per_shard

@@ -14,8 +14,9 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from flipsketch.clip_scores import find_scorer
-from flipsketch.manifest import ManifestSummary
-from flipsketch.plan import Plan, manifest_of, read_clips_plan
+from flipsketch.corpus.manifest import ManifestSummary
+from flipsketch.corpus.plan import Plan, manifest_of, read_clips_plan
+from flipsketch.corpus.shard import ShardFacts, in_threads, read_shards
 from flipsketch.score_summary import ScoreSummary, summarize_scores, to_markdown
 from flipsketch.scores import (
     ScoreFacts,
@@ -25,7 +26,6 @@ from flipsketch.scores import (
     scored_shards,
     scores_name,
 )
-from flipsketch.shard import ShardFacts, in_threads, read_shards
 from flipsketch.storage.folder import PARTIAL, Folder, open_folder
 from pipelines.executor import ExecutorConfig, make_shards, start
 from pipelines.planning import missing_shards, read_summary

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from flipsketch.corpus.row import Row
 from flipsketch.models.video_model import DTYPES, load_model
-from flipsketch.row import Row
 from pipelines.training_worker import open_clips, open_latents
 from pipelines.work import Report
 

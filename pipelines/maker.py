@@ -15,6 +15,9 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from flipsketch.corpus.plan import Plan
+from flipsketch.corpus.row import Row
+from flipsketch.corpus.shard import ROW_SCHEMA, Sample, encode_sample, write_shard
 from flipsketch.media.clip import Clip
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.methods import METHODS, Batch
@@ -22,10 +25,7 @@ from flipsketch.method.sampler import SamplingConfig, finish_frames
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.video_model import DTYPES, quiet_libraries
 from flipsketch.pixel_scores import score_pixels
-from flipsketch.plan import Plan
-from flipsketch.row import Row
 from flipsketch.scores import PIXEL_COLUMNS
-from flipsketch.shard import ROW_SCHEMA, Sample, encode_sample, write_shard
 from flipsketch.storage.folder import Folder, read_source
 from pipelines.attempts import Attempts
 from pipelines.work import Report

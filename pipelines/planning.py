@@ -7,9 +7,9 @@ from itertools import islice
 
 import numpy as np
 
-from flipsketch.manifest import ManifestSummary, read_rows, summarize_manifest
-from flipsketch.plan import Plan
-from flipsketch.shard import ShardFacts, read_failures
+from flipsketch.corpus.manifest import ManifestSummary, read_rows, summarize_manifest
+from flipsketch.corpus.plan import Plan
+from flipsketch.corpus.shard import ShardFacts, read_failures
 from flipsketch.storage.folder import Folder, hash_file
 from pipelines.work import Shard
 

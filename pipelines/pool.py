@@ -18,7 +18,7 @@ import ray
 from ray.exceptions import ActorUnavailableError, RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from flipsketch.row import Row
+from flipsketch.corpus.row import Row
 from pipelines.work import Maker, Report, Resources, Shard
 
 log = logging.getLogger(__name__)

@@ -13,16 +13,16 @@ from flipsketch.animation import (
     hash_frames,
     rasterize_animation,
 )
-from flipsketch.media.clip import Clip
-from flipsketch.plan import Plan
-from flipsketch.row import NO_PROMPT, Row
-from flipsketch.shard import (
+from flipsketch.corpus.plan import Plan
+from flipsketch.corpus.row import NO_PROMPT, Row
+from flipsketch.corpus.shard import (
     NAMING_COLUMNS,
     OUTCOME_COLUMNS,
     Sample,
     encode_sample,
     write_shard,
 )
+from flipsketch.media.clip import Clip
 from flipsketch.storage.folder import Folder
 from pipelines.attempts import Attempts, watchdog
 from pipelines.work import Report

@@ -21,9 +21,9 @@ import pyarrow.parquet as pq
 
 from flipsketch.animation import RasterConfig
 from flipsketch.captions import find_caption, plain_name, read_captions
+from flipsketch.corpus.manifest import ManifestSummary
+from flipsketch.corpus.plan import FORMAT_VERSION, Plan, read_plan
 from flipsketch.discovery import Animation, find_animations
-from flipsketch.manifest import ManifestSummary
-from flipsketch.plan import FORMAT_VERSION, Plan, read_plan
 from flipsketch.storage.folder import Folder, open_folder
 from pipelines.dry_run import format_bytes
 from pipelines.executor import start

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from flipsketch.card import write_card
-from flipsketch.manifest import ManifestSummary
-from flipsketch.plan import PLAN_FILE, Plan, begin_run, format_ranges
-from flipsketch.shard import read_shards
+from flipsketch.corpus.card import write_card
+from flipsketch.corpus.manifest import ManifestSummary
+from flipsketch.corpus.plan import PLAN_FILE, Plan, begin_run, format_ranges
+from flipsketch.corpus.shard import read_shards
 from flipsketch.storage.folder import PARTIAL, Folder, open_folder, resolve
 from pipelines.attempts import NOTES
 from pipelines.executor import ExecutorConfig, make_shards

@@ -8,9 +8,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from flipsketch.plan import Plan, read_plan
-from flipsketch.scores import read_score_facts, read_scores, scored_shards, scores_name
-from flipsketch.shard import (
+from flipsketch.corpus.plan import Plan, read_plan
+from flipsketch.corpus.shard import (
     ShardFacts,
     metadata_name,
     read_failures,
@@ -18,6 +17,7 @@ from flipsketch.shard import (
     read_shards,
     tar_name,
 )
+from flipsketch.scores import read_score_facts, read_scores, scored_shards, scores_name
 from flipsketch.storage.folder import Folder, open_folder
 from pipelines.summary import REASONS_SHOWN
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from flipsketch.plan import Plan
-from flipsketch.shard import ShardFacts, read_facts, read_failures
+from flipsketch.corpus.plan import Plan
+from flipsketch.corpus.shard import ShardFacts, read_facts, read_failures
 from flipsketch.storage.folder import Folder
 
 log = logging.getLogger(__name__)

@@ -23,7 +23,8 @@ import peft
 import torch
 
 from flipsketch.checkpoints import checkpoint_steps, load_newest
-from flipsketch.dataset import TrainingClips
+from flipsketch.corpus.dataset import TrainingClips
+from flipsketch.corpus.plan import FORMAT_VERSION, Plan, begin_training, read_plan
 from flipsketch.latents import check_size
 from flipsketch.models.lora import check_lora
 from flipsketch.models.video_model import (
@@ -34,7 +35,6 @@ from flipsketch.models.video_model import (
     model_licence,
     weights_bytes,
 )
-from flipsketch.plan import FORMAT_VERSION, Plan, begin_training, read_plan
 from flipsketch.storage.folder import PARTIAL, Folder, open_folder
 from flipsketch.trainer import StepReport
 from flipsketch.training import TrainingConfig, check_share, count_trained

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch.utils.tensorboard import SummaryWriter
 
 from flipsketch.checkpoints import load_checkpoint, load_newest, save_checkpoint
-from flipsketch.dataset import ReaderConfig, TrainingClips
+from flipsketch.corpus.dataset import ReaderConfig, TrainingClips
+from flipsketch.corpus.shard import in_threads
 from flipsketch.graph_trainer import Clips, GraphTrainer
 from flipsketch.latents import LatentClips, to_pixels
 from flipsketch.method.sampler import model_defaults
@@ -26,7 +27,6 @@ from flipsketch.models.video_model import (
     load_model,
     save_model,
 )
-from flipsketch.shard import in_threads
 from flipsketch.storage.folder import Folder, new_folder, open_folder
 from flipsketch.trainer import StepReport, Trainer
 from flipsketch.training import QUARTILES, trained_networks

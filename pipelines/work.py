@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from flipsketch.row import Row
+from flipsketch.corpus.row import Row
 
 Shard = tuple[int, list[Row]]
 # Called by a maker with (index, good rows so far, failed rows so far).

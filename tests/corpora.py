@@ -13,8 +13,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import ray
 
+from flipsketch.corpus.shard import committed_shards
 from flipsketch.method.sampler import SamplingConfig
-from flipsketch.shard import committed_shards
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import AnimateConfig, animate_manifest
 

@@ -15,12 +15,12 @@ import torch
 import webdataset
 from PIL import Image
 
+from flipsketch.corpus.row import Row
+from flipsketch.corpus.shard import committed_shards, read_sample
 from flipsketch.media.clip import decode_filmstrip
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.sampler import SamplingConfig, animate
 from flipsketch.models.video_model import find_model, load_model
-from flipsketch.row import Row
-from flipsketch.shard import committed_shards, read_sample
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.maker import split_batches

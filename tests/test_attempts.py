@@ -7,7 +7,7 @@ import pytest
 import ray
 from PIL import Image, ImageOps
 
-from flipsketch.row import Row
+from flipsketch.corpus.row import Row
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.attempts import MAX_DEATHS_ALONE, MAX_UNEXPLAINED_DEATHS, TIMED_OUT, Attempts

@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
 
+from flipsketch.corpus.plan import read_plan
+from flipsketch.corpus.shard import read_metadata, read_sample
 from flipsketch.method.sampler import SamplingConfig
-from flipsketch.plan import read_plan
-from flipsketch.shard import read_metadata, read_sample
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.curate import CurateConfig, curate

@@ -7,7 +7,7 @@ import pytest
 from torch.utils.data import DataLoader
 
 from flipsketch.animation import RasterConfig, rasterize_animation
-from flipsketch.dataset import ReaderConfig, TrainingClips
+from flipsketch.corpus.dataset import ReaderConfig, TrainingClips
 from pipelines.executor import ExecutorConfig
 from pipelines.rasterize import RasterizeConfig, make_training_shards
 from tests.animations import frame, write_animation

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from flipsketch.corpus.manifest import parse_rows
 from flipsketch.doodle_corpus import FRAMES, DoodlesConfig, make_doodles, write_doodle
 from flipsketch.doodles import frame_times, make_doodle, make_doodle_of, render_doodle
-from flipsketch.manifest import parse_rows
 from flipsketch.media.sketch import load_sketch
 from flipsketch.motions import MOTIONS
 from flipsketch.prompts import gerund, plural_of, third_person

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from flipsketch.clip_scores import ClipScorer, XClipScorer
+from flipsketch.corpus.shard import read_metadata, read_sample
 from flipsketch.duplicates import find_duplicates
 from flipsketch.media.clip import decode_filmstrip
 from flipsketch.media.sketch import load_sketch
 from flipsketch.scores import PIXEL_COLUMNS
-from flipsketch.shard import read_metadata, read_sample
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.evaluate import EvaluateConfig, evaluate

@@ -12,7 +12,7 @@ import fsspec.implementations.local
 import pytest
 from pyarrow import fs
 
-from flipsketch.plan import read_plan
+from flipsketch.corpus.plan import read_plan
 from flipsketch.storage.folder import Folder, open_folder
 from pipelines.animate import animate_manifest
 from pipelines.status import read_status

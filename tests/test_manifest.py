@@ -5,8 +5,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from flipsketch.manifest import parse_rows, read_rows, summarize_manifest
-from flipsketch.row import MAX_SEED
+from flipsketch.corpus.manifest import parse_rows, read_rows, summarize_manifest
+from flipsketch.corpus.row import MAX_SEED
 
 
 def write_jsonl(path, rows):

@@ -14,12 +14,12 @@ from diffusers import (
 )
 from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
 
+from flipsketch.corpus.shard import read_metadata, read_sample
 from flipsketch.media.clip import decode_filmstrip
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.methods import METHODS, Batch, StableVideo, crop, pad
 from flipsketch.method.sampler import finish_frames
 from flipsketch.method.text_to_video import sample_from_text
-from flipsketch.shard import read_metadata, read_sample
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from tests.corpora import SKETCHES, make_manifest

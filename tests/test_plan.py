@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from flipsketch.plan import Plan, begin_run, read_plan
+from flipsketch.corpus.plan import Plan, begin_run, read_plan
 from flipsketch.storage.folder import open_folder
 
 ROWS = {"num_rows": 10, "manifest_fingerprint": "m", "rows_per_shard": 4}

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from flipsketch.manifest import read_rows as read_manifest
-from flipsketch.manifest import summarize_manifest
+from flipsketch.corpus.manifest import read_rows as read_manifest
+from flipsketch.corpus.manifest import summarize_manifest
+from flipsketch.corpus.plan import format_ranges, parse_ranges, read_plan
+from flipsketch.corpus.shard import committed_shards, read_shards
 from flipsketch.method.sampler import SamplingConfig
-from flipsketch.plan import format_ranges, parse_ranges, read_plan
-from flipsketch.shard import committed_shards, read_shards
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.executor import ExecutorConfig

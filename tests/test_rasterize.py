@@ -18,9 +18,9 @@ import pytest
 import webdataset
 
 from flipsketch.animation import AnimationReader, RasterConfig, rasterize_animation
+from flipsketch.corpus.plan import read_plan
+from flipsketch.corpus.shard import read_sample
 from flipsketch.media.clip import decode_filmstrip
-from flipsketch.plan import read_plan
-from flipsketch.shard import read_sample
 from flipsketch.storage.folder import open_folder
 from pipelines.executor import ExecutorConfig
 from pipelines.rasterize import RasterizeConfig, make_training_shards

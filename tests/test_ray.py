@@ -12,7 +12,7 @@ import pytest
 import ray
 
 from flipsketch.animation import RasterConfig
-from flipsketch.shard import committed_shards
+from flipsketch.corpus.shard import committed_shards
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.executor import ExecutorConfig, start

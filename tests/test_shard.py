@@ -5,8 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from flipsketch.media.clip import Clip, decode_filmstrip
-from flipsketch.shard import (
+from flipsketch.corpus.shard import (
     ROW_SCHEMA,
     committed_shards,
     encode_sample,
@@ -15,6 +14,7 @@ from flipsketch.shard import (
     read_sample,
     write_shard,
 )
+from flipsketch.media.clip import Clip, decode_filmstrip
 from flipsketch.storage.folder import open_folder
 
 SCHEMA = pa.schema([*ROW_SCHEMA, ("mood", pa.string())])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flipsketch.plan import read_plan
+from flipsketch.corpus.plan import read_plan
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.evaluate import EvaluateConfig, evaluate

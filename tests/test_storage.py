@@ -5,7 +5,7 @@ import sys
 import pytest
 from pyarrow import fs
 
-from flipsketch.manifest import is_parquet
+from flipsketch.corpus.manifest import is_parquet
 from flipsketch.storage.folder import (
     PARTIAL,
     Folder,

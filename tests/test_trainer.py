@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
 
-from flipsketch.dataset import ReaderConfig, TrainingClips
+from flipsketch.corpus.dataset import ReaderConfig, TrainingClips
 from flipsketch.latents import LatentClips, check_size
 from flipsketch.models.lora import lora_parameters
 from flipsketch.models.video_model import fingerprint_folder, load_model

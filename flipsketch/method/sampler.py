@@ -16,12 +16,12 @@ import torch
 from diffusers import DDIMScheduler
 from torch import Tensor
 
+from flipsketch.corpus.row import MAX_FRAMES, is_text
 from flipsketch.media.clip import Clip, binarize_frames
 from flipsketch.method.alignment import align_frames
 from flipsketch.method.composition import compose_attention
 from flipsketch.method.inversion import INVERSION_FRAMES, invert_path
 from flipsketch.models.video_model import VideoModel, find_embedded, predict_noise
-from flipsketch.row import MAX_FRAMES, is_text
 
 MAX_STEPS = 1000  # the timesteps that models are trained with
 

@@ -19,9 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from torch.utils.data import Dataset
 
-from flipsketch.media.clip import decode_filmstrip
-from flipsketch.plan import read_plan
-from flipsketch.shard import (
+from flipsketch.corpus.plan import read_plan
+from flipsketch.corpus.shard import (
     ShardFacts,
     in_threads,
     read_metadata,
@@ -29,6 +28,7 @@ from flipsketch.shard import (
     tar_name,
     unpack_sample,
 )
+from flipsketch.media.clip import decode_filmstrip
 from flipsketch.storage.folder import open_folder
 
 log = logging.getLogger(__name__)

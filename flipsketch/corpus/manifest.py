@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from flipsketch.row import KNOWN_COLUMNS, Row, id_hash, is_text, parse_row, row_digest
+from flipsketch.corpus.row import KNOWN_COLUMNS, Row, id_hash, is_text, parse_row, row_digest
 from flipsketch.storage.folder import open_location, split_query
 
 EXAMPLES = 5

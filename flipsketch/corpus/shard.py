@@ -17,8 +17,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from flipsketch.corpus.plan import Plan
 from flipsketch.media.clip import Clip, encode_filmstrip
-from flipsketch.plan import Plan
 from flipsketch.storage.folder import Folder
 
 ROWS_PER_GROUP = 10_000

@@ -2,8 +2,8 @@
 
 import json
 
-from flipsketch.plan import Plan
-from flipsketch.shard import ShardFacts, tar_name
+from flipsketch.corpus.plan import Plan
+from flipsketch.corpus.shard import ShardFacts, tar_name
 from flipsketch.storage.folder import Folder
 
 ORIGINS = {

@@ -1,0 +1,1 @@
+"""Corpora on disk: manifests in, shards out, and shards read back."""
