@@ -30,12 +30,12 @@ from cairosvg.parser import Tree
 from cairosvg.surface import PNGSurface
 from PIL import Image
 
-from flipsketch.animation import (
+from flipsketch.animations.discovery import find_animations
+from flipsketch.animations.reader import (
     AnimationReader,
     RasterConfig,
     rasterize_animation,
 )
-from flipsketch.discovery import find_animations
 from flipsketch.doodle_corpus import write_doodle
 from flipsketch.doodles import make_doodle
 from flipsketch.media.clip import encode_filmstrip

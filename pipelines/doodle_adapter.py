@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from flipsketch.animation import RasterConfig
+from flipsketch.animations.reader import RasterConfig
 from flipsketch.doodle_corpus import DoodlesConfig, make_doodles
 from flipsketch.doodle_lessons import DRAWN, LINE_WIDTHS, NUM_FRAMES, PACE, SIZE
 from flipsketch.subjects import SUBJECTS

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from flipsketch.animation import (
+from flipsketch.animations.reader import (
     AnimationReader,
     RasterConfig,
     hash_frames,

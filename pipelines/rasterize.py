@@ -19,11 +19,11 @@ import cairocffi
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from flipsketch.animation import RasterConfig
-from flipsketch.captions import find_caption, plain_name, read_captions
+from flipsketch.animations.captions import find_caption, plain_name, read_captions
+from flipsketch.animations.discovery import Animation, find_animations
+from flipsketch.animations.reader import RasterConfig
 from flipsketch.corpus.manifest import ManifestSummary
 from flipsketch.corpus.plan import FORMAT_VERSION, Plan, read_plan
-from flipsketch.discovery import Animation, find_animations
 from flipsketch.storage.folder import Folder, open_folder
 from pipelines.dry_run import format_bytes
 from pipelines.executor import start

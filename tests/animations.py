@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from flipsketch.animation import RasterConfig
+from flipsketch.animations.reader import RasterConfig
 from pipelines.executor import ExecutorConfig
 from pipelines.rasterize import RasterizeConfig, make_training_shards
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flipsketch.animation import (
+from flipsketch.animations.discovery import find_animations
+from flipsketch.animations.reader import (
     AnimationReader,
     RasterConfig,
     choose_frames,
     rasterize_animation,
 )
-from flipsketch.discovery import find_animations
 from flipsketch.svg.reader import SvgReader, rasterize_svg, read_drawing
 from tests.animations import frame, write_animation, write_livesketch
 

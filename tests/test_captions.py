@@ -4,7 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from flipsketch.captions import find_caption, read_captions
+from flipsketch.animations.captions import find_caption, read_captions
 
 TABLES = {
     "captions.tsv": "name\tprompt\nbirds/crow_scaled1\tA crow,  flying.\ncat\tA cat jumps.\n",

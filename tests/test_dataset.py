@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from torch.utils.data import DataLoader
 
-from flipsketch.animation import RasterConfig, rasterize_animation
+from flipsketch.animations.reader import RasterConfig, rasterize_animation
 from flipsketch.corpus.dataset import ReaderConfig, TrainingClips
 from pipelines.executor import ExecutorConfig
 from pipelines.rasterize import RasterizeConfig, make_training_shards

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 import webdataset
 
-from flipsketch.animation import AnimationReader, RasterConfig, rasterize_animation
+from flipsketch.animations.reader import AnimationReader, RasterConfig, rasterize_animation
 from flipsketch.corpus.plan import read_plan
 from flipsketch.corpus.shard import read_sample
 from flipsketch.media.clip import decode_filmstrip

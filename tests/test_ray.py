@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import ray
 
-from flipsketch.animation import RasterConfig
+from flipsketch.animations.reader import RasterConfig
 from flipsketch.corpus.shard import committed_shards
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from flipsketch.animation import ALL_ARCHIVES, FRAME, STEPS
+from flipsketch.animations.reader import ALL_ARCHIVES, FRAME, STEPS
 from flipsketch.corpus.row import is_text
 from flipsketch.storage.archives import WITHIN, ArchiveFiles, Files, open_files
 from flipsketch.storage.folder import open_location

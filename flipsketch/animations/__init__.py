@@ -1,0 +1,1 @@
+"""Vector animations as people have them: found, read, and joined with their prompts."""
