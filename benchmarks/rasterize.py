@@ -36,8 +36,8 @@ from flipsketch.animations.reader import (
     RasterConfig,
     rasterize_animation,
 )
-from flipsketch.doodle_corpus import write_doodle
-from flipsketch.doodles import make_doodle
+from flipsketch.doodles.doodle import make_doodle
+from flipsketch.doodles.writer import write_doodle
 from flipsketch.media.clip import encode_filmstrip
 from flipsketch.svg.reader import SvgReader, pad_to_square, rasterize_svg, read_drawing
 from flipsketch.svg.render import Shape, draw, trace

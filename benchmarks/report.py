@@ -24,7 +24,7 @@ from selenium import webdriver
 from flipsketch.corpus.plan import FORMAT_VERSION, Plan, begin_run
 from flipsketch.corpus.row import Row
 from flipsketch.corpus.shard import encode_sample, write_shard
-from flipsketch.doodles import make_doodle, render_doodle
+from flipsketch.doodles.doodle import make_doodle, render_doodle
 from flipsketch.media.clip import Clip
 from flipsketch.metrics import motion
 from flipsketch.report import ReportConfig, write_report

@@ -19,7 +19,7 @@ import tyro
 from measuring import make_model, read_peak, reset_peak, timed
 from torch.utils.data import Dataset
 
-from flipsketch.doodles import make_doodle, render_doodle
+from flipsketch.doodles.doodle import make_doodle, render_doodle
 from flipsketch.graph_trainer import Clips, GraphTrainer
 from flipsketch.latents import to_pixels
 from flipsketch.media.clip import decode_filmstrip, encode_filmstrip

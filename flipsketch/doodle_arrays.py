@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from flipsketch.actors import SIDE
-from flipsketch.doodle_corpus import leave_interrupts
-from flipsketch.doodles import Look, make_doodle_of, render_doodle, to_segments
+from flipsketch.doodles.actors import SIDE
+from flipsketch.doodles.doodle import Look, make_doodle_of, render_doodle, to_segments
+from flipsketch.doodles.writer import leave_interrupts
 from flipsketch.svg.render import Paint, Shape, draw
 
 CHUNK = 64

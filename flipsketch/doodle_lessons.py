@@ -7,8 +7,8 @@ import numpy as np
 
 from flipsketch.corpus.dataset import random_state
 from flipsketch.doodle_arrays import DoodleArrays, render_corpus, scribble
-from flipsketch.doodles import Look
-from flipsketch.subjects import SUBJECTS as EVERY_SUBJECT
+from flipsketch.doodles.doodle import Look
+from flipsketch.doodles.subjects.registry import SUBJECTS as EVERY_SUBJECT
 
 SIZE, NUM_FRAMES = 64, 10
 SUBJECTS: tuple[str, ...] = (

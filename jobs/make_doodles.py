@@ -8,7 +8,7 @@ The same command goes on with an interrupted run.
 
 import sys
 
-from flipsketch.doodle_corpus import DoodlesConfig, make_doodles
+from flipsketch.doodles.writer import DoodlesConfig, make_doodles
 from pipelines.cli import run
 
 if __name__ == "__main__":

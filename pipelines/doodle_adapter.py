@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Literal
 
 from flipsketch.animations.reader import RasterConfig
-from flipsketch.doodle_corpus import DoodlesConfig, make_doodles
 from flipsketch.doodle_lessons import DRAWN, LINE_WIDTHS, NUM_FRAMES, PACE, SIZE
-from flipsketch.subjects import SUBJECTS
+from flipsketch.doodles.subjects.registry import SUBJECTS
+from flipsketch.doodles.writer import DoodlesConfig, make_doodles
 from flipsketch.training import TrainingConfig
 from pipelines.executor import ExecutorConfig
 from pipelines.rasterize import RasterizeConfig, make_training_shards

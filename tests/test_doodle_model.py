@@ -11,7 +11,7 @@ import torch.distributed as dist
 from safetensors.torch import load_file
 
 from flipsketch.clip_scores import ClipScorer
-from flipsketch.doodles import make_doodle, render_doodle
+from flipsketch.doodles.doodle import make_doodle, render_doodle
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.sampler import animate, model_defaults
 from flipsketch.metrics import ink, ink_iou, motion

@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 
 from flipsketch.corpus.manifest import parse_rows
-from flipsketch.doodle_corpus import FRAMES, DoodlesConfig, make_doodles, write_doodle
-from flipsketch.doodles import frame_times, make_doodle, make_doodle_of, render_doodle
+from flipsketch.doodles.doodle import frame_times, make_doodle, make_doodle_of, render_doodle
+from flipsketch.doodles.motions import MOTIONS
+from flipsketch.doodles.prompts import gerund, plural_of, third_person
+from flipsketch.doodles.subjects.registry import SUBJECTS, motions_of
+from flipsketch.doodles.writer import FRAMES, DoodlesConfig, make_doodles, write_doodle
 from flipsketch.media.sketch import load_sketch
-from flipsketch.motions import MOTIONS
-from flipsketch.prompts import gerund, plural_of, third_person
-from flipsketch.subjects import SUBJECTS, motions_of
 from flipsketch.svg.reader import rasterize_svg
 
 ROOT = Path(__file__).parent.parent
@@ -58,7 +58,7 @@ def test_an_index_determines_a_doodle():
 
 
 def test_another_process_draws_the_same_bytes():
-    code = "import sys; from flipsketch.doodles import make_doodle as m; " + (
+    code = "import sys; from flipsketch.doodles.doodle import make_doodle as m; " + (
         "sys.stdout.buffer.write(b''.join(m(3, i).svg(0.7, 'filled') for i in range(12)))"
     )
     drawn = subprocess.run(

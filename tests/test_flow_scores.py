@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from flipsketch.doodles import make_doodle, render_doodle
+from flipsketch.doodles.doodle import make_doodle, render_doodle
 from flipsketch.flow_scores import score_flow
 from tests.test_metrics import square
 

@@ -2,8 +2,7 @@
 
 import math
 
-from flipsketch.deeds import CLOSER, RISE, SINK, Subject, deed, sideways
-from flipsketch.strokes import (
+from flipsketch.doodles.strokes import (
     Act,
     Roll,
     Stroke,
@@ -17,6 +16,7 @@ from flipsketch.strokes import (
     polar,
     polygon,
 )
+from flipsketch.doodles.subject import CLOSER, RISE, SINK, Subject, deed, sideways
 
 PAINTS = "#d9534f", "#4f86c6", "#e0a53a", "#5a9a5a", "#8a6fc0", "#e8e4dc"
 GLASS = "#cfe6f2"

@@ -1,7 +1,6 @@
 """Plants: how each is drawn, and what it can do."""
 
-from flipsketch.deeds import GROW, ROCK, SHRINK, SPIN, SWAY, Subject, deed, once
-from flipsketch.strokes import (
+from flipsketch.doodles.strokes import (
     Act,
     Roll,
     Stroke,
@@ -15,6 +14,7 @@ from flipsketch.strokes import (
     polar,
     polygon,
 )
+from flipsketch.doodles.subject import GROW, ROCK, SHRINK, SPIN, SWAY, Subject, deed, once
 
 
 def flower(roll: Roll, act: Act) -> list[Stroke]:

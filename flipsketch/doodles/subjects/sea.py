@@ -1,7 +1,6 @@
 """Animals of the water, facing right: how each is drawn, and what it can do."""
 
-from flipsketch.deeds import Subject, deed, sideways
-from flipsketch.strokes import (
+from flipsketch.doodles.strokes import (
     Act,
     Roll,
     Stroke,
@@ -16,6 +15,7 @@ from flipsketch.strokes import (
     polar,
     polygon,
 )
+from flipsketch.doodles.subject import Subject, deed, sideways
 
 
 def fish(roll: Roll, act: Act) -> list[Stroke]:

@@ -13,9 +13,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from flipsketch.doodle_sheet import write_sheet
-from flipsketch.doodles import Doodle, Look, frame_times, make_doodle, make_doodle_of
-from flipsketch.subjects import SUBJECTS, motions_of
+from flipsketch.doodles.doodle import Doodle, Look, frame_times, make_doodle, make_doodle_of
+from flipsketch.doodles.overview import write_sheet
+from flipsketch.doodles.subjects.registry import SUBJECTS, motions_of
 
 log = logging.getLogger(__name__)
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
-from flipsketch.actors import SIDE, Actor
-from flipsketch.motions import ZOOMS
-from flipsketch.strokes import Roll
-from flipsketch.subjects import SUBJECTS
+from flipsketch.doodles.actors import SIDE, Actor
+from flipsketch.doodles.motions import ZOOMS
+from flipsketch.doodles.strokes import Roll
+from flipsketch.doodles.subjects.registry import SUBJECTS
 
 # They double their last letter before -ing.
 DOUBLING = set(

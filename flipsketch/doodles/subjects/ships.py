@@ -2,9 +2,20 @@
 
 import math
 
-from flipsketch.deeds import Subject, deed, sideways
-from flipsketch.strokes import Act, Roll, Stroke, box, circle, curve, ellipse, lines, move, polygon
-from flipsketch.subjects_wheels import smoke
+from flipsketch.doodles.strokes import (
+    Act,
+    Roll,
+    Stroke,
+    box,
+    circle,
+    curve,
+    ellipse,
+    lines,
+    move,
+    polygon,
+)
+from flipsketch.doodles.subject import Subject, deed, sideways
+from flipsketch.doodles.subjects.wheels import smoke
 
 GLASS = "#cfe6f2"
 

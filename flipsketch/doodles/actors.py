@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from flipsketch.deeds import Deed
-from flipsketch.motions import MOTIONS
-from flipsketch.strokes import Act, Roll
-from flipsketch.subjects import SUBJECTS
+from flipsketch.doodles.motions import MOTIONS
+from flipsketch.doodles.strokes import Act, Roll
+from flipsketch.doodles.subject import Deed
+from flipsketch.doodles.subjects.registry import SUBJECTS
 
 # Of the canvas, in pixels: Live-Sketch's.
 SIDE = 256.0

@@ -2,8 +2,7 @@
 
 import math
 
-from flipsketch.deeds import BOUNCE, GROW, RISE, SHAKE, SPIN, SWAY, Subject, deed, once, sideways
-from flipsketch.strokes import (
+from flipsketch.doodles.strokes import (
     Act,
     Roll,
     Stroke,
@@ -17,6 +16,18 @@ from flipsketch.strokes import (
     move,
     polar,
     polygon,
+)
+from flipsketch.doodles.subject import (
+    BOUNCE,
+    GROW,
+    RISE,
+    SHAKE,
+    SPIN,
+    SWAY,
+    Subject,
+    deed,
+    once,
+    sideways,
 )
 
 PAINTS = "#d9534f", "#4f86c6", "#e0a53a", "#5a9a5a", "#8a6fc0", "#d96a9a"

@@ -1,7 +1,6 @@
 """Animals on legs, facing right: how each is drawn, and what it can do."""
 
-from flipsketch.deeds import JUMP, Subject, deed, sideways
-from flipsketch.strokes import (
+from flipsketch.doodles.strokes import (
     Act,
     Roll,
     Stroke,
@@ -17,6 +16,7 @@ from flipsketch.strokes import (
     polar,
     polygon,
 )
+from flipsketch.doodles.subject import JUMP, Subject, deed, sideways
 
 FURS = "#c98b4a", "#8d8d93", "#e0b070", "#7a5238", "#b9b2a6", "#d9d2c4"
 

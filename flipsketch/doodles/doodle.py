@@ -11,12 +11,12 @@ from typing import Literal
 
 import numpy as np
 
-from flipsketch.actors import SIDE, Actor, Place, cast_actor, put
-from flipsketch.backdrops import backdrop, blend
-from flipsketch.motions import MOTIONS, ZOOMS
-from flipsketch.prompts import make_prompt
-from flipsketch.strokes import Roll, Stroke, curve
-from flipsketch.subjects import SUBJECTS, motions_of
+from flipsketch.doodles.actors import SIDE, Actor, Place, cast_actor, put
+from flipsketch.doodles.backdrops import backdrop, blend
+from flipsketch.doodles.motions import MOTIONS, ZOOMS
+from flipsketch.doodles.prompts import make_prompt
+from flipsketch.doodles.strokes import Roll, Stroke, curve
+from flipsketch.doodles.subjects.registry import SUBJECTS, motions_of
 from flipsketch.svg.geometry import Segment
 from flipsketch.svg.render import Paint, Shape, draw
 

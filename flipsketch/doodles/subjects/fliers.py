@@ -1,7 +1,6 @@
 """Animals that fly, facing right: how each is drawn, and what it can do."""
 
-from flipsketch.deeds import Subject, deed, sideways
-from flipsketch.strokes import (
+from flipsketch.doodles.strokes import (
     Act,
     Roll,
     Stroke,
@@ -18,6 +17,7 @@ from flipsketch.strokes import (
     polar,
     polygon,
 )
+from flipsketch.doodles.subject import Subject, deed, sideways
 
 
 def bird(roll: Roll, act: Act) -> list[Stroke]:

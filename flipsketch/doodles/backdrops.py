@@ -2,8 +2,8 @@
 
 import math
 
-from flipsketch.actors import SIDE
-from flipsketch.strokes import Roll, Stroke, curve, ellipse, lines
+from flipsketch.doodles.actors import SIDE
+from flipsketch.doodles.strokes import Roll, Stroke, curve, ellipse, lines
 
 SKIES = (
     ("#bfe0f5", "#e8f4fb"),

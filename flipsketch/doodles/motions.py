@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-from flipsketch.strokes import Roll
+from flipsketch.doodles.strokes import Roll
 
 
 class Pose(NamedTuple):

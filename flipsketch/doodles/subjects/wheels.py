@@ -2,8 +2,19 @@
 
 import math
 
-from flipsketch.deeds import Subject, sideways
-from flipsketch.strokes import Act, Roll, Stroke, arc, box, circle, curve, lines, polar, polygon
+from flipsketch.doodles.strokes import (
+    Act,
+    Roll,
+    Stroke,
+    arc,
+    box,
+    circle,
+    curve,
+    lines,
+    polar,
+    polygon,
+)
+from flipsketch.doodles.subject import Subject, sideways
 
 PAINTS = "#d9534f", "#4f86c6", "#e0a53a", "#5a9a5a", "#8a6fc0", "#e8e4dc"
 GLASS = "#cfe6f2"

@@ -2,8 +2,7 @@
 
 import math
 
-from flipsketch.deeds import AWAY, CLOSER, ROCK, SPIN, Subject, deed, sideways
-from flipsketch.strokes import (
+from flipsketch.doodles.strokes import (
     Act,
     Roll,
     Stroke,
@@ -18,6 +17,7 @@ from flipsketch.strokes import (
     polar,
     polygon,
 )
+from flipsketch.doodles.subject import AWAY, CLOSER, ROCK, SPIN, Subject, deed, sideways
 
 
 def puffs(centre: complex, wide: float, high: float, fill: str) -> Stroke:

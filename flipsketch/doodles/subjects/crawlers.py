@@ -2,8 +2,7 @@
 
 import math
 
-from flipsketch.deeds import Subject, deed, once, sideways
-from flipsketch.strokes import (
+from flipsketch.doodles.strokes import (
     Act,
     Roll,
     Stroke,
@@ -19,6 +18,7 @@ from flipsketch.strokes import (
     polar,
     polygon,
 )
+from flipsketch.doodles.subject import Subject, deed, once, sideways
 
 
 def snail(roll: Roll, act: Act) -> list[Stroke]:

@@ -2,8 +2,7 @@
 
 import math
 
-from flipsketch.deeds import CLOSER, GROW, JUMP, ROCK, Subject, deed, once, sideways
-from flipsketch.strokes import (
+from flipsketch.doodles.strokes import (
     Act,
     Roll,
     Stroke,
@@ -20,6 +19,7 @@ from flipsketch.strokes import (
     polar,
     polygon,
 )
+from flipsketch.doodles.subject import CLOSER, GROW, JUMP, ROCK, Subject, deed, once, sideways
 
 SKINS = "#f1c9a5", "#d9a07a", "#8d5a3c", "#e6b58c"
 SHIRTS = "#d9534f", "#4f86c6", "#e0a53a", "#5a9a5a", "#8a6fc0"

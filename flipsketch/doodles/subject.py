@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from flipsketch.strokes import Act, Roll, Stroke
+from flipsketch.doodles.strokes import Act, Roll, Stroke
 
 
 class Deed(NamedTuple):

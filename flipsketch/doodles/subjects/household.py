@@ -2,8 +2,7 @@
 
 import math
 
-from flipsketch.deeds import BOUNCE, CLOSER, SHAKE, SWAY, Subject, deed, once, sideways
-from flipsketch.strokes import (
+from flipsketch.doodles.strokes import (
     Act,
     Roll,
     Stroke,
@@ -19,6 +18,7 @@ from flipsketch.strokes import (
     polar,
     polygon,
 )
+from flipsketch.doodles.subject import BOUNCE, CLOSER, SHAKE, SWAY, Subject, deed, once, sideways
 
 PAINTS = "#d9534f", "#4f86c6", "#e0a53a", "#5a9a5a", "#8a6fc0", "#d96a9a"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from flipsketch.doodles import Look, make_doodle, render_doodle
-from flipsketch.subjects import SUBJECTS, motions_of
+from flipsketch.doodles.doodle import Look, make_doodle, render_doodle
+from flipsketch.doodles.subjects.registry import SUBJECTS, motions_of
 
 CELL, GAP, LABEL = 64, 3, 132
 NUM_FRAMES, NUM_COLUMNS = 6, 3

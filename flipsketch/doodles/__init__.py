@@ -1,0 +1,1 @@
+"""Animated drawings of our own: subjects, their motions, and the prompts that describe them."""
