@@ -26,8 +26,8 @@ from flipsketch.corpus.row import Row
 from flipsketch.corpus.shard import encode_sample, write_shard
 from flipsketch.doodles.doodle import make_doodle, render_doodle
 from flipsketch.media.clip import Clip
-from flipsketch.metrics import motion
 from flipsketch.report import ReportConfig, write_report
+from flipsketch.scoring.ink import motion
 from flipsketch.storage.folder import open_folder
 from pipelines.maker import row_schema
 

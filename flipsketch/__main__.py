@@ -15,7 +15,6 @@ from flipsketch.command_line import parse
 from flipsketch.media.clip import encode_filmstrip, encode_gif
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.sampler import SamplingConfig, animate
-from flipsketch.metrics import ink
 from flipsketch.models.video_model import (
     DTYPES,
     EMBEDDED_MODEL,
@@ -23,7 +22,8 @@ from flipsketch.models.video_model import (
     load_model,
     quiet_libraries,
 )
-from flipsketch.pixel_scores import MAX_INK
+from flipsketch.scoring.ink import ink
+from flipsketch.scoring.pixel import MAX_INK
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from flipsketch.corpus.shard import committed_shards, read_metadata
 from flipsketch.method.methods import METHODS
 from flipsketch.method.sampler import SamplingConfig, model_defaults
 from flipsketch.models.video_model import EMBEDDED_MODEL, choose_lora
-from flipsketch.score_summary import SCORES, ScoreSummary
+from flipsketch.scoring.summary import SCORES, ScoreSummary
 from flipsketch.storage.folder import Folder, open_folder, read_file
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.evaluate import EvaluateConfig, score_corpus

@@ -35,12 +35,18 @@ from flipsketch.corpus.shard import (
     read_shards,
     write_shard,
 )
-from flipsketch.duplicates import find_duplicates
 from flipsketch.media.sketch import check_sketch
 from flipsketch.preview import PreviewConfig, draw_preview
-from flipsketch.score_summary import MOST_COMPARED, summarize_scores, to_markdown
-from flipsketch.scores import read_score_facts, read_scores, scored_shards, write_scores
-from flipsketch.selection import best_of_each, parse_condition, parse_splits, rank_by, split_by
+from flipsketch.scoring.duplicates import find_duplicates
+from flipsketch.scoring.selection import (
+    best_of_each,
+    parse_condition,
+    parse_splits,
+    rank_by,
+    split_by,
+)
+from flipsketch.scoring.store import read_score_facts, read_scores, scored_shards, write_scores
+from flipsketch.scoring.summary import MOST_COMPARED, summarize_scores, to_markdown
 from flipsketch.storage.folder import PARTIAL, Folder, open_folder, read_source, resolve
 from flipsketch.validation import encode_png
 

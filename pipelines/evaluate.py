@@ -13,12 +13,11 @@ import pyarrow as pa
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from flipsketch.clip_scores import find_scorer
 from flipsketch.corpus.manifest import ManifestSummary
 from flipsketch.corpus.plan import Plan, manifest_of, read_clips_plan
 from flipsketch.corpus.shard import ShardFacts, in_threads, read_shards
-from flipsketch.score_summary import ScoreSummary, summarize_scores, to_markdown
-from flipsketch.scores import (
+from flipsketch.scoring.clip_model import find_scorer
+from flipsketch.scoring.store import (
     ScoreFacts,
     fingerprint_scorers,
     read_score_facts,
@@ -26,6 +25,7 @@ from flipsketch.scores import (
     scored_shards,
     scores_name,
 )
+from flipsketch.scoring.summary import ScoreSummary, summarize_scores, to_markdown
 from flipsketch.storage.folder import PARTIAL, Folder, open_folder
 from pipelines.executor import ExecutorConfig, make_shards, start
 from pipelines.planning import missing_shards, read_summary

@@ -24,8 +24,8 @@ from flipsketch.method.methods import METHODS, Batch
 from flipsketch.method.sampler import SamplingConfig, finish_frames
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.video_model import DTYPES, quiet_libraries
-from flipsketch.pixel_scores import score_pixels
-from flipsketch.scores import PIXEL_COLUMNS
+from flipsketch.scoring.pixel import score_pixels
+from flipsketch.scoring.store import PIXEL_COLUMNS
 from flipsketch.storage.folder import Folder, read_source
 from pipelines.attempts import Attempts
 from pipelines.work import Report

@@ -4,13 +4,13 @@ from typing import Any
 
 import torch
 
-from flipsketch.clip_scores import ClipScorer, XClipScorer
 from flipsketch.corpus.row import Row
 from flipsketch.corpus.shard import read_facts, read_metadata, tar_name, unpack_sample
 from flipsketch.media.clip import decode_filmstrip
 from flipsketch.media.sketch import check_sketch, load_sketch
 from flipsketch.models.video_model import quiet_libraries
-from flipsketch.scores import Scorers, score_clip, write_scores
+from flipsketch.scoring.clip_model import ClipScorer, XClipScorer
+from flipsketch.scoring.store import Scorers, score_clip, write_scores
 from flipsketch.storage.folder import Folder, read_source
 from pipelines.work import Report
 

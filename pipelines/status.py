@@ -17,7 +17,7 @@ from flipsketch.corpus.shard import (
     read_shards,
     tar_name,
 )
-from flipsketch.scores import read_score_facts, read_scores, scored_shards, scores_name
+from flipsketch.scoring.store import read_score_facts, read_scores, scored_shards, scores_name
 from flipsketch.storage.folder import Folder, open_folder
 from pipelines.summary import REASONS_SHOWN
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from flipsketch.clip_scores import ClipScorer, XClipScorer, segments_of, summarize
+from flipsketch.scoring.clip_model import ClipScorer, XClipScorer, segments_of, summarize
 from tests.test_metrics import square
 
 

@@ -10,13 +10,13 @@ import torch
 import torch.distributed as dist
 from safetensors.torch import load_file
 
-from flipsketch.clip_scores import ClipScorer
 from flipsketch.doodles.doodle import make_doodle, render_doodle
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.sampler import animate, model_defaults
-from flipsketch.metrics import ink, ink_iou, motion
 from flipsketch.models.video_model import EMBEDDED, VideoModel, load_model, model_licence
-from flipsketch.scores import Scorers, score_clip
+from flipsketch.scoring.clip_model import ClipScorer
+from flipsketch.scoring.ink import ink, ink_iou, motion
+from flipsketch.scoring.store import Scorers, score_clip
 from pipelines.doodle_model import make_doodle_model
 from pipelines.doodle_settings import DoodleModelConfig
 from pipelines.together import train_together

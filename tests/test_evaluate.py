@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from flipsketch.clip_scores import ClipScorer, XClipScorer
 from flipsketch.corpus.shard import read_metadata, read_sample
-from flipsketch.duplicates import find_duplicates
 from flipsketch.media.clip import decode_filmstrip
 from flipsketch.media.sketch import load_sketch
-from flipsketch.scores import PIXEL_COLUMNS
+from flipsketch.scoring.clip_model import ClipScorer, XClipScorer
+from flipsketch.scoring.duplicates import find_duplicates
+from flipsketch.scoring.store import PIXEL_COLUMNS
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.evaluate import EvaluateConfig, evaluate

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from flipsketch.doodles.doodle import make_doodle, render_doodle
-from flipsketch.flow_scores import score_flow
+from flipsketch.scoring.flow import score_flow
 from tests.test_metrics import square
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from flipsketch.metrics import coloured, ink, ink_iou, motion
+from flipsketch.scoring.ink import coloured, ink, ink_iou, motion
 
 
 def square(left: int, size: int = 32) -> np.ndarray:

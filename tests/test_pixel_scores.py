@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from flipsketch.doodles.doodle import make_doodle, render_doodle
-from flipsketch.pixel_scores import MAX_INK, chamfer, score_pixels
+from flipsketch.scoring.pixel import MAX_INK, chamfer, score_pixels
 from tests.test_metrics import square
 
 

@@ -5,7 +5,13 @@ from collections import Counter
 import pyarrow as pa
 import pytest
 
-from flipsketch.selection import best_of_each, parse_condition, parse_splits, rank_by, split_by
+from flipsketch.scoring.selection import (
+    best_of_each,
+    parse_condition,
+    parse_splits,
+    rank_by,
+    split_by,
+)
 
 TABLE = pa.table(
     {

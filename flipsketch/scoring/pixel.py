@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from flipsketch.metrics import coloured, ink, ink_iou, motion
+from flipsketch.scoring.ink import coloured, ink, ink_iou, motion
 
 MAX_INK = 0.5  # of a frame: more is no line drawing
 

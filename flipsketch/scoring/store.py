@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from flipsketch.clip_scores import ClipScorer, XClipScorer, find_scorer, summarize
-from flipsketch.flow_scores import FlowScores, score_flow
 from flipsketch.models.video_model import fingerprint_folder
-from flipsketch.pixel_scores import PixelScores, score_pixels
+from flipsketch.scoring.clip_model import ClipScorer, XClipScorer, find_scorer, summarize
+from flipsketch.scoring.flow import FlowScores, score_flow
+from flipsketch.scoring.pixel import PixelScores, score_pixels
 from flipsketch.storage.folder import Folder
 
 FORMAT_VERSION = 1

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from flipsketch.metrics import ink
+from flipsketch.scoring.ink import ink
 
 # VBench's dynamic degree (Huang et al., 2024) for a clip: the fastest twentieth of the pixels moves
 # by more than 6 of 256 pixels in at least a quarter of the steps from frame to frame.

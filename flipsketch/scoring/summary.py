@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flipsketch.corpus.shard import read_metadata
-from flipsketch.duplicates import find_duplicates
-from flipsketch.scores import SCORES_SCHEMA, read_scores
+from flipsketch.scoring.duplicates import find_duplicates
+from flipsketch.scoring.store import SCORES_SCHEMA, read_scores
 from flipsketch.storage.folder import Folder
 
 log = logging.getLogger(__name__)

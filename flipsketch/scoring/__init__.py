@@ -1,0 +1,1 @@
+"""What a clip is worth: scores, their summary, and selection by them."""
