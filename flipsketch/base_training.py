@@ -9,15 +9,15 @@ import torch
 from PIL import Image
 
 from flipsketch.doodle_model import save_parts, write_sampling
-from flipsketch.graph_trainer import Clips, GraphTrainer
 from flipsketch.latent_arrays import LatentWindows
-from flipsketch.learning import learn
 from flipsketch.method.text_to_video import sample_from_text
 from flipsketch.models.video_model import VideoModel, load_model
 from flipsketch.preview import draw_strip, stack
 from flipsketch.storage.folder import new_folder, open_folder
-from flipsketch.trainer import Trainer
-from flipsketch.training import TrainingConfig
+from flipsketch.training.graph_trainer import Clips, GraphTrainer
+from flipsketch.training.objective import TrainingConfig
+from flipsketch.training.resumable import learn
+from flipsketch.training.trainer import Trainer
 
 CARD = "---\nlicense: cc0-1.0\n---\nA stage of the embedded model's making.\n"
 SHOWN = (

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from flipsketch.corpus.dataset import random_state
 from flipsketch.doodle_arrays import DoodleArrays
-from flipsketch.learning import SimpleLearner
+from flipsketch.training.resumable import SimpleLearner
 
 INK_WEIGHT, KL_WEIGHT = 4.0, 1e-6
 # Steps in which the KL term comes in: before the decoder listens, it silences channels for good.

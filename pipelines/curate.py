@@ -48,7 +48,7 @@ from flipsketch.scoring.selection import (
 from flipsketch.scoring.store import read_score_facts, read_scores, scored_shards, write_scores
 from flipsketch.scoring.summary import MOST_COMPARED, summarize_scores, to_markdown
 from flipsketch.storage.folder import PARTIAL, Folder, open_folder, read_source, resolve
-from flipsketch.validation import encode_png
+from flipsketch.training.validation import encode_png
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from flipsketch.animations.reader import RasterConfig
 from flipsketch.doodle_lessons import DRAWN, LINE_WIDTHS, NUM_FRAMES, PACE, SIZE
 from flipsketch.doodles.subjects.registry import SUBJECTS
 from flipsketch.doodles.writer import DoodlesConfig, make_doodles
-from flipsketch.training import TrainingConfig
+from flipsketch.training.objective import TrainingConfig
 from pipelines.executor import ExecutorConfig
 from pipelines.rasterize import RasterizeConfig, make_training_shards
 from pipelines.train import TrainConfig, train

@@ -35,9 +35,9 @@ from flipsketch.doodle_model import (
 )
 from flipsketch.doodle_release import find_made, write_release
 from flipsketch.latent_arrays import encode_corpus
-from flipsketch.learning import learn
 from flipsketch.models.video_model import DTYPES, VideoModel, choose_lora, load_model
 from flipsketch.storage.folder import new_folder, open_folder
+from flipsketch.training.resumable import learn
 from flipsketch.vae_training import BATCH_SIZE as VAE_BATCH_SIZE
 from flipsketch.vae_training import make_vae
 from pipelines.doodle_adapter import make_lessons, train_adapter

@@ -9,8 +9,8 @@ from flipsketch.base_training import BaseStage, train_base
 from flipsketch.corpus.dataset import random_state
 from flipsketch.doodle_arrays import read_corpus
 from flipsketch.doodle_lessons import VAE_SEES
-from flipsketch.learning import learn
 from flipsketch.storage.folder import new_folder, open_folder
+from flipsketch.training.resumable import learn
 from flipsketch.vae_training import VAETraining, measure_scale
 
 

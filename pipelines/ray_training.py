@@ -18,7 +18,7 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from flipsketch.models.video_model import quiet_libraries
-from flipsketch.trainer import StepReport
+from flipsketch.training.trainer import StepReport
 from pipelines.pool import HEARTBEAT_S
 from pipelines.training_worker import TrainingWorker
 from pipelines.work import Resources

@@ -22,10 +22,8 @@ import numpy as np
 import peft
 import torch
 
-from flipsketch.checkpoints import checkpoint_steps, load_newest
 from flipsketch.corpus.dataset import TrainingClips
 from flipsketch.corpus.plan import FORMAT_VERSION, Plan, begin_training, read_plan
-from flipsketch.latents import check_size
 from flipsketch.models.lora import check_lora
 from flipsketch.models.video_model import (
     find_embedded,
@@ -36,10 +34,12 @@ from flipsketch.models.video_model import (
     weights_bytes,
 )
 from flipsketch.storage.folder import PARTIAL, Folder, open_folder
-from flipsketch.trainer import StepReport
-from flipsketch.training import TrainingConfig, check_share, count_trained
-from flipsketch.training_card import write_training_card
-from flipsketch.validation import read_subjects
+from flipsketch.training.checkpoints import checkpoint_steps, load_newest
+from flipsketch.training.latent_cache import check_size
+from flipsketch.training.model_card import write_training_card
+from flipsketch.training.objective import TrainingConfig, check_share, count_trained
+from flipsketch.training.trainer import StepReport
+from flipsketch.training.validation import read_subjects
 from pipelines.executor import ExecutorConfig, make_shards, start
 from pipelines.latent_maker import LatentMaker
 from pipelines.run import anchor, refuse_vanishing_output

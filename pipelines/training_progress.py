@@ -7,7 +7,7 @@ import time
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from flipsketch.trainer import StepReport
+from flipsketch.training.trainer import StepReport
 
 log = logging.getLogger(__name__)
 

@@ -11,11 +11,8 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch.utils.tensorboard import SummaryWriter
 
-from flipsketch.checkpoints import load_checkpoint, load_newest, save_checkpoint
 from flipsketch.corpus.dataset import ReaderConfig, TrainingClips
 from flipsketch.corpus.shard import in_threads
-from flipsketch.graph_trainer import Clips, GraphTrainer
-from flipsketch.latents import LatentClips, to_pixels
 from flipsketch.method.sampler import model_defaults
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.lora import fill_lora, save_lora
@@ -28,9 +25,12 @@ from flipsketch.models.video_model import (
     save_model,
 )
 from flipsketch.storage.folder import Folder, new_folder, open_folder
-from flipsketch.trainer import StepReport, Trainer
-from flipsketch.training import QUARTILES, trained_networks
-from flipsketch.validation import (
+from flipsketch.training.checkpoints import load_checkpoint, load_newest, save_checkpoint
+from flipsketch.training.graph_trainer import Clips, GraphTrainer
+from flipsketch.training.latent_cache import LatentClips, to_pixels
+from flipsketch.training.objective import QUARTILES, trained_networks
+from flipsketch.training.trainer import StepReport, Trainer
+from flipsketch.training.validation import (
     animate_subject,
     choose_subjects,
     draw_sheet,

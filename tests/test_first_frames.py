@@ -4,17 +4,17 @@ import pytest
 import torch
 from diffusers import DDIMInverseScheduler, DDIMScheduler
 
-from flipsketch.first_frames import (
+from flipsketch.method.inversion import invert
+from flipsketch.method.sampler import leave_sketch
+from flipsketch.models.video_model import load_model
+from flipsketch.training.first_frames import (
     copy_first_frames,
     draw_rows,
     invert_first_frames,
     leave_first_frames,
     to_first_timesteps,
 )
-from flipsketch.method.inversion import invert
-from flipsketch.method.sampler import leave_sketch
-from flipsketch.models.video_model import load_model
-from flipsketch.training import Batch
+from flipsketch.training.objective import Batch
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,11 @@ import pytest
 import torch
 from diffusers import DDIMScheduler
 
-from flipsketch.first_frames import NUM_INVERSION_STEPS
-from flipsketch.graph_trainer import Clips, GraphTrainer
 from flipsketch.method.inversion import invert
 from flipsketch.models.video_model import load_model
-from flipsketch.training import TrainingConfig, make_optimizer, prepare
+from flipsketch.training.first_frames import NUM_INVERSION_STEPS
+from flipsketch.training.graph_trainer import Clips, GraphTrainer
+from flipsketch.training.objective import TrainingConfig, make_optimizer, prepare
 
 CONFIG = TrainingConfig(
     method="full",

@@ -14,8 +14,8 @@ from torch import nn
 from flipsketch.doodle_arrays import DoodleArrays, render_corpus, scribble
 from flipsketch.doodle_model import make_tokenizer
 from flipsketch.latent_arrays import LatentWindows, encode_corpus
-from flipsketch.learning import SimpleLearner, learn
 from flipsketch.storage.folder import open_folder
+from flipsketch.training.resumable import SimpleLearner, learn
 from flipsketch.vae_training import VAETraining, make_vae, move
 
 

@@ -18,10 +18,10 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from flipsketch.checkpoints import checkpoint_steps, load_newest
 from flipsketch.models.video_model import fingerprint_folder, load_model
 from flipsketch.storage.folder import open_folder
-from flipsketch.training import TrainingConfig
+from flipsketch.training.checkpoints import checkpoint_steps, load_newest
+from flipsketch.training.objective import TrainingConfig
 from pipelines.animate import animate_manifest
 from pipelines.executor import ExecutorConfig
 from pipelines.train import TrainConfig, train

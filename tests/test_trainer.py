@@ -9,15 +9,15 @@ import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
 
 from flipsketch.corpus.dataset import ReaderConfig, TrainingClips
-from flipsketch.latents import LatentClips, check_size
 from flipsketch.models.lora import lora_parameters
 from flipsketch.models.video_model import fingerprint_folder, load_model
-from flipsketch.trainer import Trainer
-from flipsketch.training import (
+from flipsketch.training.latent_cache import LatentClips, check_size
+from flipsketch.training.objective import (
     TrainingConfig,
     draw_noise,
     rate_factor,
 )
+from flipsketch.training.trainer import Trainer
 from tests.animations import write_training_shards
 
 NUM_FRAMES = 3

@@ -14,7 +14,8 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import Dataset
 
 from flipsketch.corpus.dataset import random_state
-from flipsketch.first_frames import (
+from flipsketch.models.video_model import VideoModel
+from flipsketch.training.first_frames import (
     MAX_LEFT,
     NUM_INVERSION_STEPS,
     copy_first_frames,
@@ -23,9 +24,8 @@ from flipsketch.first_frames import (
     leave_first_frames,
     to_first_timesteps,
 )
-from flipsketch.latents import to_pixels
-from flipsketch.models.video_model import VideoModel
-from flipsketch.training import (
+from flipsketch.training.latent_cache import to_pixels
+from flipsketch.training.objective import (
     QUARTILES,
     Batch,
     Denoiser,

@@ -11,10 +11,10 @@ import torch.distributed as dist
 from PIL import Image
 from torch import Tensor, nn
 
-from flipsketch.checkpoints import load_newest, save_checkpoint
 from flipsketch.storage.folder import Folder
-from flipsketch.training import RunningMean
-from flipsketch.validation import encode_png
+from flipsketch.training.checkpoints import load_newest, save_checkpoint
+from flipsketch.training.objective import RunningMean
+from flipsketch.training.validation import encode_png
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ LOG_EVERY_S = 30.0
 
 
 class Learner(Protocol):
-    """What can be trained step by step; `flipsketch.trainer.Trainer` is one too."""
+    """What can be trained step by step; `flipsketch.training.trainer.Trainer` is one too."""
 
     num_done: int
 

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from flipsketch.first_frames import (
+from flipsketch.models.video_model import VideoModel
+from flipsketch.training.first_frames import (
     MAX_LEFT,
     NUM_INVERSION_STEPS,
     as_rows,
@@ -23,9 +24,7 @@ from flipsketch.first_frames import (
     place_first_frames,
     to_first_timesteps,
 )
-from flipsketch.models.video_model import VideoModel
-from flipsketch.trainer import StepReport
-from flipsketch.training import (
+from flipsketch.training.objective import (
     QUARTILES,
     Batch,
     Denoiser,
@@ -36,6 +35,7 @@ from flipsketch.training import (
     quartile_losses,
     rate_factor,
 )
+from flipsketch.training.trainer import StepReport
 
 # Steps for which a set of inversions serves.
 INVERT_EVERY = 1000
@@ -60,7 +60,7 @@ class Clips:
 
 
 class GraphTrainer:
-    """Learns as `flipsketch.trainer.Trainer` does, from other random numbers, and takes inverted
+    """Learns as `flipsketch.training.trainer.Trainer` does, from other random numbers, and takes inverted
     first frames from a set that is renewed now and then; a run that goes on begins with a new
     one."""
 

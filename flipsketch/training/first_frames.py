@@ -13,7 +13,7 @@ from diffusers import DDIMInverseScheduler, DDIMScheduler
 from torch import Tensor
 
 from flipsketch.corpus.dataset import random_state
-from flipsketch.training import Batch
+from flipsketch.training.objective import Batch
 
 # Of an inversion: as many as the sampler has, and fewer, which cost less: after 5 of them latents
 # correlate with those after 25 by 0.9, but are smaller.

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from flipsketch.corpus.plan import Plan
 from flipsketch.storage.folder import Folder
-from flipsketch.trainer import StepReport
-from flipsketch.training import QUARTILES
+from flipsketch.training.objective import QUARTILES
+from flipsketch.training.trainer import StepReport
 
 SMOOTHED_POINTS = 100
 TEMPLATE = """---

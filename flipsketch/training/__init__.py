@@ -1,0 +1,1 @@
+"""Adapting a video model to clips of sketches."""
