@@ -26,7 +26,7 @@ from flipsketch.corpus.row import Row
 from flipsketch.corpus.shard import encode_sample, write_shard
 from flipsketch.doodles.doodle import make_doodle, render_doodle
 from flipsketch.media.clip import Clip
-from flipsketch.report import ReportConfig, write_report
+from flipsketch.report.page import ReportConfig, write_report
 from flipsketch.scoring.ink import motion
 from flipsketch.storage.folder import open_folder
 from pipelines.maker import row_schema

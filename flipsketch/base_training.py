@@ -12,7 +12,7 @@ from flipsketch.doodle_model import save_parts, write_sampling
 from flipsketch.latent_arrays import LatentWindows
 from flipsketch.method.text_to_video import sample_from_text
 from flipsketch.models.video_model import VideoModel, load_model
-from flipsketch.preview import draw_strip, stack
+from flipsketch.report.preview import draw_strip, stack
 from flipsketch.storage.folder import new_folder, open_folder
 from flipsketch.training.graph_trainer import Clips, GraphTrainer
 from flipsketch.training.objective import TrainingConfig

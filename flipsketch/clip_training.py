@@ -10,7 +10,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPTokenizer, CLIPVisionConfig
 from flipsketch.corpus.dataset import random_state
 from flipsketch.doodle_arrays import DoodleArrays
 from flipsketch.doodle_model import text_config
-from flipsketch.preview import FRAMES_SHOWN, draw_strip, stack
+from flipsketch.report.preview import FRAMES_SHOWN, draw_strip, stack
 from flipsketch.training.resumable import SimpleLearner
 
 BATCH_SIZE = 128

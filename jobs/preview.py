@@ -6,7 +6,7 @@ python jobs/preview.py --corpus out/clips --output out/preview.png
 
 import sys
 
-from flipsketch.preview import PreviewConfig, write_preview
+from flipsketch.report.preview import PreviewConfig, write_preview
 from pipelines.cli import run
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ python jobs/report.py --corpus out/clips
 
 import sys
 
-from flipsketch.report import ReportConfig, write_report
+from flipsketch.report.page import ReportConfig, write_report
 from pipelines.cli import run
 
 if __name__ == "__main__":

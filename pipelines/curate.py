@@ -36,7 +36,7 @@ from flipsketch.corpus.shard import (
     write_shard,
 )
 from flipsketch.media.sketch import check_sketch
-from flipsketch.preview import PreviewConfig, draw_preview
+from flipsketch.report.preview import PreviewConfig, draw_preview
 from flipsketch.scoring.duplicates import find_duplicates
 from flipsketch.scoring.selection import (
     best_of_each,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from flipsketch.preview import CELL, PreviewConfig, write_preview
+from flipsketch.report.preview import CELL, PreviewConfig, write_preview
 from pipelines.animate import animate_manifest
 from tests.corpora import read_rows
 

@@ -11,7 +11,7 @@ from selenium import webdriver
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from flipsketch.report import ReportConfig, write_report
+from flipsketch.report.page import ReportConfig, write_report
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.evaluate import EvaluateConfig, evaluate
 from pipelines.executor import ExecutorConfig

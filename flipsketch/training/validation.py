@@ -13,7 +13,7 @@ from flipsketch.corpus.row import default_seed
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.sampler import SamplingConfig, animate
 from flipsketch.models.video_model import VideoModel
-from flipsketch.preview import draw_strip, stack
+from flipsketch.report.preview import draw_strip, stack
 from flipsketch.storage.folder import read_source
 
 log = logging.getLogger(__name__)

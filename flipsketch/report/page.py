@@ -21,14 +21,14 @@ from PIL import Image
 from flipsketch.corpus.plan import Plan, manifest_of, read_clips_plan
 from flipsketch.corpus.shard import committed_shards, read_metadata, read_sample
 from flipsketch.media.clip import decode_filmstrip
-from flipsketch.preview import find_sketches, read_sketch
+from flipsketch.report.preview import find_sketches, read_sketch
 from flipsketch.scoring.store import read_scores, scored_shards, scores_name
 from flipsketch.scoring.summary import SCORES
 from flipsketch.storage.folder import Folder, open_folder
 
 log = logging.getLogger(__name__)
 
-TEMPLATE = Path(__file__).with_name("report.html")
+TEMPLATE = Path(__file__).with_name("page.html")
 SIDE = 96  # pixels of a frame on the page, at most
 GREYS = 4
 BINS = 24
