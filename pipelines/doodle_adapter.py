@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from flipsketch.animations.reader import RasterConfig
-from flipsketch.doodle_lessons import DRAWN, LINE_WIDTHS, NUM_FRAMES, PACE, SIZE
+from flipsketch.doodle_model.curriculum import DRAWN, LINE_WIDTHS, NUM_FRAMES, PACE, SIZE
 from flipsketch.doodles.subjects.registry import SUBJECTS
 from flipsketch.doodles.writer import DoodlesConfig, make_doodles
 from flipsketch.training.objective import TrainingConfig

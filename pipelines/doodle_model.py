@@ -12,10 +12,15 @@ from typing import Any, Literal
 import torch
 from diffusers import AutoencoderKL
 
-from flipsketch.base_training import BaseStage
-from flipsketch.clip_training import BATCH_SIZE, CLIPTraining, make_clip
-from flipsketch.doodle_arrays import DoodleArrays
-from flipsketch.doodle_lessons import (
+from flipsketch.doodle_model.architecture import (
+    make_scheduler,
+    make_text_encoder,
+    make_tokenizer,
+    make_unet,
+    save_parts,
+)
+from flipsketch.doodle_model.base import BaseStage
+from flipsketch.doodle_model.curriculum import (
     DRAWN,
     LEARNT,
     LINE_DRAWING,
@@ -26,20 +31,15 @@ from flipsketch.doodle_lessons import (
     draw_corpus,
     draw_scribbles,
 )
-from flipsketch.doodle_model import (
-    make_scheduler,
-    make_text_encoder,
-    make_tokenizer,
-    make_unet,
-    save_parts,
-)
-from flipsketch.doodle_release import find_made, write_release
-from flipsketch.latent_arrays import encode_corpus
+from flipsketch.doodle_model.latent_arrays import encode_corpus
+from flipsketch.doodle_model.pixel_arrays import DoodleArrays
+from flipsketch.doodle_model.release import find_made, write_release
+from flipsketch.doodle_model.scorer import BATCH_SIZE, CLIPTraining, make_clip
+from flipsketch.doodle_model.vae import BATCH_SIZE as VAE_BATCH_SIZE
+from flipsketch.doodle_model.vae import make_vae
 from flipsketch.models.video_model import DTYPES, VideoModel, choose_lora, load_model
 from flipsketch.storage.folder import new_folder, open_folder
 from flipsketch.training.resumable import learn
-from flipsketch.vae_training import BATCH_SIZE as VAE_BATCH_SIZE
-from flipsketch.vae_training import make_vae
 from pipelines.doodle_adapter import make_lessons, train_adapter
 from pipelines.doodle_settings import DoodleModelConfig, hold_to_settings
 from pipelines.doodle_stages import train_base_on, train_vae

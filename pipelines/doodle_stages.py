@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 from diffusers import AutoencoderKL
 
-from flipsketch.base_training import BaseStage, train_base
 from flipsketch.corpus.dataset import random_state
-from flipsketch.doodle_arrays import read_corpus
-from flipsketch.doodle_lessons import VAE_SEES
+from flipsketch.doodle_model.base import BaseStage, train_base
+from flipsketch.doodle_model.curriculum import VAE_SEES
+from flipsketch.doodle_model.pixel_arrays import read_corpus
+from flipsketch.doodle_model.vae import VAETraining, measure_scale
 from flipsketch.storage.folder import new_folder, open_folder
 from flipsketch.training.resumable import learn
-from flipsketch.vae_training import VAETraining, measure_scale
 
 
 def train_vae(

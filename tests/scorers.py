@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from transformers import XCLIPConfig, XCLIPModel, XCLIPTextConfig, XCLIPVisionConfig
 
-from flipsketch.clip_training import make_clip
-from flipsketch.doodle_model import make_tokenizer, text_config
+from flipsketch.doodle_model.architecture import make_tokenizer, text_config
+from flipsketch.doodle_model.scorer import make_clip
 
 SETTINGS = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
 

@@ -11,12 +11,12 @@ import torch.multiprocessing as multiprocessing
 from PIL import Image
 from torch import nn
 
-from flipsketch.doodle_arrays import DoodleArrays, render_corpus, scribble
-from flipsketch.doodle_model import make_tokenizer
-from flipsketch.latent_arrays import LatentWindows, encode_corpus
+from flipsketch.doodle_model.architecture import make_tokenizer
+from flipsketch.doodle_model.latent_arrays import LatentWindows, encode_corpus
+from flipsketch.doodle_model.pixel_arrays import DoodleArrays, render_corpus, scribble
+from flipsketch.doodle_model.vae import VAETraining, make_vae, move
 from flipsketch.storage.folder import open_folder
 from flipsketch.training.resumable import SimpleLearner, learn
-from flipsketch.vae_training import VAETraining, make_vae, move
 
 
 def make_learner() -> SimpleLearner:

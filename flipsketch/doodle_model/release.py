@@ -11,7 +11,7 @@ import numpy as np
 from safetensors.torch import load_file, save_file
 from transformers import CLIPModel, CLIPTokenizer
 
-from flipsketch.doodle_model import save_parts, write_sampling
+from flipsketch.doodle_model.architecture import save_parts, write_sampling
 from flipsketch.models.video_model import find_embedded, load_model
 from flipsketch.storage.folder import new_folder, open_folder
 from flipsketch.training.checkpoints import load_newest

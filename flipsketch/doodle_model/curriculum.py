@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from flipsketch.corpus.dataset import random_state
-from flipsketch.doodle_arrays import DoodleArrays, render_corpus, scribble
+from flipsketch.doodle_model.pixel_arrays import DoodleArrays, render_corpus, scribble
 from flipsketch.doodles.doodle import Look
 from flipsketch.doodles.subjects.registry import SUBJECTS as EVERY_SUBJECT
 

@@ -8,8 +8,8 @@ from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer, CLIPVisionConfig
 
 from flipsketch.corpus.dataset import random_state
-from flipsketch.doodle_arrays import DoodleArrays
-from flipsketch.doodle_model import text_config
+from flipsketch.doodle_model.architecture import text_config
+from flipsketch.doodle_model.pixel_arrays import DoodleArrays
 from flipsketch.report.preview import FRAMES_SHOWN, draw_strip, stack
 from flipsketch.training.resumable import SimpleLearner
 

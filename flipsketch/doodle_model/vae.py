@@ -8,7 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from flipsketch.corpus.dataset import random_state
-from flipsketch.doodle_arrays import DoodleArrays
+from flipsketch.doodle_model.pixel_arrays import DoodleArrays
 from flipsketch.training.resumable import SimpleLearner
 
 INK_WEIGHT, KL_WEIGHT = 4.0, 1e-6

@@ -10,7 +10,7 @@ from diffusers import AutoencoderKL
 from torch.utils.data import Dataset
 
 from flipsketch.corpus.dataset import random_state
-from flipsketch.doodle_arrays import DoodleArrays
+from flipsketch.doodle_model.pixel_arrays import DoodleArrays
 
 CHUNK = 256
 

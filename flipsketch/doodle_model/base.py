@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from flipsketch.doodle_model import save_parts, write_sampling
-from flipsketch.latent_arrays import LatentWindows
+from flipsketch.doodle_model.architecture import save_parts, write_sampling
+from flipsketch.doodle_model.latent_arrays import LatentWindows
 from flipsketch.method.text_to_video import sample_from_text
 from flipsketch.models.video_model import VideoModel, load_model
 from flipsketch.report.preview import draw_strip, stack
