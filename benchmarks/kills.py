@@ -38,7 +38,7 @@ from flipsketch.models.tiny import write_tiny_model
 from flipsketch.models.video_model import quiet_libraries
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import AnimateConfig, animate_manifest
-from pipelines.executor import ExecutorConfig
+from pipelines.execution.executor import ExecutorConfig
 from tests.corpora import (
     SKETCHES,
     exit_code,

@@ -31,7 +31,7 @@ from flipsketch.method.sampler import SamplingConfig, animate_pixels, finish_fra
 from flipsketch.models.tiny import write_tiny_model
 from flipsketch.models.video_model import load_model, quiet_libraries
 from pipelines.animate import AnimateConfig, animate_manifest
-from pipelines.executor import ExecutorConfig
+from pipelines.execution.executor import ExecutorConfig
 from tests.corpora import good_rows, make_manifest
 
 BATCH_SIZE = 4

@@ -41,7 +41,7 @@ from flipsketch.doodles.writer import write_doodle
 from flipsketch.media.clip import encode_filmstrip
 from flipsketch.svg.reader import SvgReader, pad_to_square, rasterize_svg, read_drawing
 from flipsketch.svg.render import Shape, draw, trace
-from pipelines.executor import ExecutorConfig
+from pipelines.execution.executor import ExecutorConfig
 from pipelines.rasterize import RasterizeConfig, make_training_shards
 
 NUM_FRAMES = 16
@@ -187,8 +187,8 @@ def measure_run(scratch: Path, workers: int, config: RasterBenchmark) -> float:
         executor=ExecutorConfig(workers=workers),
     )
     ready = ReadyTime()
-    logging.getLogger("pipelines.pool").addHandler(ready)
-    logging.getLogger("pipelines.pool").setLevel(logging.INFO)
+    logging.getLogger("pipelines.execution.pool").addHandler(ready)
+    logging.getLogger("pipelines.execution.pool").setLevel(logging.INFO)
     assert make_training_shards(job) == 0
     took = time.perf_counter() - ready.times[workers - 1]
     return NUM_FRAMES * config.num_animations / took

@@ -29,11 +29,11 @@ from flipsketch.models.video_model import (
 )
 from flipsketch.storage.folder import open_folder
 from pipelines.dry_run import print_dry_run
-from pipelines.executor import start
+from pipelines.execution.executor import start
+from pipelines.execution.work import Resources
 from pipelines.maker import ROWS_PER_SHARD, AnimationMaker, row_schema
 from pipelines.planning import choose_rows_per_shard, read_summary
 from pipelines.run import Run, RunConfig, anchor, anchor_model, refuse_vanishing_output
-from pipelines.work import Resources
 
 ROW_TIMEOUT_S = {"cuda": 3600.0, "cpu": 86400.0}
 

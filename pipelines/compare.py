@@ -19,7 +19,7 @@ from flipsketch.scoring.summary import SCORES, ScoreSummary
 from flipsketch.storage.folder import Folder, open_folder, read_file
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.evaluate import EvaluateConfig, score_corpus
-from pipelines.executor import ExecutorConfig
+from pipelines.execution.executor import ExecutorConfig
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from flipsketch.doodle_model.curriculum import DRAWN, LINE_WIDTHS, NUM_FRAMES, P
 from flipsketch.doodles.subjects.registry import SUBJECTS
 from flipsketch.doodles.writer import DoodlesConfig, make_doodles
 from flipsketch.training.objective import TrainingConfig
-from pipelines.executor import ExecutorConfig
+from pipelines.execution.executor import ExecutorConfig
 from pipelines.rasterize import RasterizeConfig, make_training_shards
 from pipelines.train import TrainConfig, train
 

@@ -43,7 +43,7 @@ from flipsketch.training.resumable import learn
 from pipelines.doodle_adapter import make_lessons, train_adapter
 from pipelines.doodle_settings import DoodleModelConfig, hold_to_settings
 from pipelines.doodle_stages import train_base_on, train_vae
-from pipelines.together import train_together
+from pipelines.execution.local_ranks import train_together
 
 log = logging.getLogger(__name__)
 

@@ -27,8 +27,8 @@ from flipsketch.models.video_model import DTYPES, quiet_libraries
 from flipsketch.scoring.pixel import score_pixels
 from flipsketch.scoring.store import PIXEL_COLUMNS
 from flipsketch.storage.folder import Folder, read_source
-from pipelines.attempts import Attempts
-from pipelines.work import Report
+from pipelines.execution.attempts import Attempts
+from pipelines.execution.work import Report
 
 # A few minutes of work on a GPU, and what a kill costs at most.
 ROWS_PER_SHARD = 64

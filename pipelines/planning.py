@@ -11,7 +11,7 @@ from flipsketch.corpus.manifest import ManifestSummary, read_rows, summarize_man
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.shard import ShardFacts, read_failures
 from flipsketch.storage.folder import Folder, hash_file
-from pipelines.work import Shard
+from pipelines.execution.work import Shard
 
 log = logging.getLogger(__name__)
 

@@ -24,8 +24,8 @@ from flipsketch.corpus.shard import (
 )
 from flipsketch.media.clip import Clip
 from flipsketch.storage.folder import Folder
-from pipelines.attempts import Attempts, watchdog
-from pipelines.work import Report
+from pipelines.execution.attempts import Attempts, watchdog
+from pipelines.execution.work import Report
 
 REPORT_EVERY = 16
 

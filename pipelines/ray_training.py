@@ -19,9 +19,9 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from flipsketch.models.video_model import quiet_libraries
 from flipsketch.training.trainer import StepReport
-from pipelines.pool import HEARTBEAT_S
+from pipelines.execution.pool import HEARTBEAT_S
+from pipelines.execution.work import Resources
 from pipelines.training_worker import TrainingWorker
-from pipelines.work import Resources
 
 if TYPE_CHECKING:
     from pipelines.train import TrainConfig

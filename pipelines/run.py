@@ -12,11 +12,11 @@ from flipsketch.corpus.manifest import ManifestSummary
 from flipsketch.corpus.plan import PLAN_FILE, Plan, begin_run, format_ranges
 from flipsketch.corpus.shard import read_shards
 from flipsketch.storage.folder import PARTIAL, Folder, open_folder, resolve
-from pipelines.attempts import NOTES
-from pipelines.executor import ExecutorConfig, make_shards
+from pipelines.execution.attempts import NOTES
+from pipelines.execution.executor import ExecutorConfig, make_shards
+from pipelines.execution.work import Maker, Resources
 from pipelines.planning import missing_shards, retryable_rows, write_summary
 from pipelines.summary import Progress, RunSummary, exceeds, parse_max_failures
-from pipelines.work import Maker, Resources
 
 log = logging.getLogger(__name__)
 

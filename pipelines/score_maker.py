@@ -12,7 +12,7 @@ from flipsketch.models.video_model import quiet_libraries
 from flipsketch.scoring.clip_model import ClipScorer, XClipScorer
 from flipsketch.scoring.store import Scorers, score_clip, write_scores
 from flipsketch.storage.folder import Folder, read_source
-from pipelines.work import Report
+from pipelines.execution.work import Report
 
 REPORT_EVERY = 16
 

@@ -40,12 +40,12 @@ from flipsketch.training.model_card import write_training_card
 from flipsketch.training.objective import TrainingConfig, check_share, count_trained
 from flipsketch.training.trainer import StepReport
 from flipsketch.training.validation import read_subjects
-from pipelines.executor import ExecutorConfig, make_shards, start
+from pipelines.execution.executor import ExecutorConfig, make_shards, start
+from pipelines.execution.work import Resources, Shard
 from pipelines.latent_maker import LatentMaker
 from pipelines.run import anchor, refuse_vanishing_output
 from pipelines.training_progress import TrainingProgress
 from pipelines.training_worker import TrainingWorker, open_clips, open_latents, result_folder
-from pipelines.work import Resources, Shard
 
 log = logging.getLogger(__name__)
 

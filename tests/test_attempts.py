@@ -10,8 +10,13 @@ from PIL import Image, ImageOps
 from flipsketch.corpus.row import Row
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
-from pipelines.attempts import MAX_DEATHS_ALONE, MAX_UNEXPLAINED_DEATHS, TIMED_OUT, Attempts
-from pipelines.executor import ExecutorConfig
+from pipelines.execution.attempts import (
+    MAX_DEATHS_ALONE,
+    MAX_UNEXPLAINED_DEATHS,
+    TIMED_OUT,
+    Attempts,
+)
+from pipelines.execution.executor import ExecutorConfig
 from tests.corpora import ROOT, good_rows, make_manifest, read_rows, run_child
 from tests.poison import EXITS, HANGS, RAISES, STARVES, install
 

@@ -15,7 +15,7 @@ from flipsketch.storage.folder import open_folder
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.curate import CurateConfig, curate
 from pipelines.evaluate import EvaluateConfig, evaluate
-from pipelines.executor import ExecutorConfig
+from pipelines.execution.executor import ExecutorConfig
 from pipelines.status import read_status
 from tests.corpora import SKETCHES, make_manifest, read_rows
 

@@ -19,7 +19,7 @@ from flipsketch.scoring.ink import ink, ink_iou, motion
 from flipsketch.scoring.store import Scorers, score_clip
 from pipelines.doodle_model import make_doodle_model
 from pipelines.doodle_settings import DoodleModelConfig
-from pipelines.together import train_together
+from pipelines.execution.local_ranks import train_together
 from tests.corpora import SKETCHES
 
 SHIPPED = ("doodle", "doodle-lora", "doodle-clip")

@@ -17,7 +17,7 @@ from flipsketch.corpus.shard import committed_shards, read_shards
 from flipsketch.method.sampler import SamplingConfig
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
-from pipelines.executor import ExecutorConfig
+from pipelines.execution.executor import ExecutorConfig
 from pipelines.planning import missing_shards
 from pipelines.status import read_status
 from tests.corpora import good_rows, make_manifest, read_rows, read_tars, same_corpus

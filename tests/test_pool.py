@@ -6,9 +6,9 @@ import time
 import pytest
 import ray
 
-from pipelines.cluster import fit_nodes
-from pipelines.executor import ExecutorConfig, make_shards
-from pipelines.work import Resources
+from pipelines.execution.cluster import fit_nodes
+from pipelines.execution.executor import ExecutorConfig, make_shards
+from pipelines.execution.work import Resources
 from tests.corpora import ROOT
 from tests.makers import Maker, SlowMaker, UnloadableMaker
 

@@ -15,7 +15,7 @@ from flipsketch.animations.reader import RasterConfig
 from flipsketch.corpus.shard import committed_shards
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
-from pipelines.executor import ExecutorConfig, start
+from pipelines.execution.executor import ExecutorConfig, start
 from pipelines.rasterize import RasterizeConfig, make_training_shards
 from tests.animations import write_animation
 from tests.corpora import (

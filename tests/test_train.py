@@ -23,7 +23,7 @@ from flipsketch.storage.folder import open_folder
 from flipsketch.training.checkpoints import checkpoint_steps, load_newest
 from flipsketch.training.objective import TrainingConfig
 from pipelines.animate import animate_manifest
-from pipelines.executor import ExecutorConfig
+from pipelines.execution.executor import ExecutorConfig
 from pipelines.train import TrainConfig, train
 from tests.animations import write_training_shards
 from tests.corpora import ROOT, good_rows, make_manifest

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import ray
 
-from pipelines.executor import ExecutorConfig
-from pipelines.work import Resources
+from pipelines.execution.executor import ExecutorConfig
+from pipelines.execution.work import Resources
 
 
 def start_cluster(config: ExecutorConfig, weights_bytes: int, device: str | None) -> Resources:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import torch
 import tyro
 
-from pipelines.work import Maker, Report, Resources, Shard
+from pipelines.execution.work import Maker, Report, Resources, Shard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ def start(config: ExecutorConfig, weights_bytes: int, device: str | None) -> Res
         chosen: Any = device or found
         return Resources(1, chosen, os.cpu_count() or 1)
     # Ray is imported where it is used alone: the local executor does without.
-    from pipelines.cluster import start_cluster
+    from pipelines.execution.cluster import start_cluster
 
     return start_cluster(config, weights_bytes, device)
 
@@ -75,7 +75,7 @@ def make_shards(
             local_maker.make_shard(index, rows, report)
             yield index
         return
-    from pipelines.pool import ActorPool
+    from pipelines.execution.pool import ActorPool
 
     pool = ActorPool(resources, maker, report, config.stall_timeout_s)
     try:

@@ -19,7 +19,7 @@ from ray.exceptions import ActorUnavailableError, RayActorError, RayError, RayTa
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from flipsketch.corpus.row import Row
-from pipelines.work import Maker, Report, Resources, Shard
+from pipelines.execution.work import Maker, Report, Resources, Shard
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""What there is to compute with: Ray or this process, workers, and what became of them."""
