@@ -28,12 +28,12 @@ from flipsketch.models.video_model import (
     weights_bytes,
 )
 from flipsketch.storage.folder import open_folder
-from pipelines.dry_run import print_dry_run
 from pipelines.execution.executor import start
 from pipelines.execution.work import Resources
 from pipelines.maker import ROWS_PER_SHARD, AnimationMaker, row_schema
-from pipelines.planning import choose_rows_per_shard, read_summary
-from pipelines.run import Run, RunConfig, anchor, anchor_model, refuse_vanishing_output
+from pipelines.sharding.dry_run import print_dry_run
+from pipelines.sharding.planning import choose_rows_per_shard, read_summary
+from pipelines.sharding.run import Run, RunConfig, anchor, anchor_model, refuse_vanishing_output
 
 ROW_TIMEOUT_S = {"cuda": 3600.0, "cpu": 86400.0}
 

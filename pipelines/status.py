@@ -19,7 +19,7 @@ from flipsketch.corpus.shard import (
 )
 from flipsketch.scoring.store import read_score_facts, read_scores, scored_shards, scores_name
 from flipsketch.storage.folder import Folder, open_folder
-from pipelines.summary import REASONS_SHOWN
+from pipelines.sharding.progress import REASONS_SHOWN
 
 
 @dataclass(frozen=True, kw_only=True)

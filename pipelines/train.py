@@ -43,7 +43,7 @@ from flipsketch.training.validation import read_subjects
 from pipelines.execution.executor import ExecutorConfig, make_shards, start
 from pipelines.execution.work import Resources, Shard
 from pipelines.latent_maker import LatentMaker
-from pipelines.run import anchor, refuse_vanishing_output
+from pipelines.sharding.run import anchor, refuse_vanishing_output
 from pipelines.training_progress import TrainingProgress
 from pipelines.training_worker import TrainingWorker, open_clips, open_latents, result_folder
 

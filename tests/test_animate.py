@@ -24,7 +24,7 @@ from flipsketch.models.video_model import find_model, load_model
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.maker import split_batches
-from pipelines.summary import exceeds, parse_max_failures
+from pipelines.sharding.progress import exceeds, parse_max_failures
 from tests.corpora import (
     QUICK,
     command,

@@ -18,7 +18,7 @@ from flipsketch.method.sampler import SamplingConfig
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.execution.executor import ExecutorConfig
-from pipelines.planning import missing_shards
+from pipelines.sharding.planning import missing_shards
 from pipelines.status import read_status
 from tests.corpora import good_rows, make_manifest, read_rows, read_tars, same_corpus
 from tests.test_plan import PLAN, ROWS

@@ -15,8 +15,8 @@ from flipsketch.storage.folder import PARTIAL, Folder, open_folder, resolve
 from pipelines.execution.attempts import NOTES
 from pipelines.execution.executor import ExecutorConfig, make_shards
 from pipelines.execution.work import Maker, Resources
-from pipelines.planning import missing_shards, retryable_rows, write_summary
-from pipelines.summary import Progress, RunSummary, exceeds, parse_max_failures
+from pipelines.sharding.planning import missing_shards, retryable_rows, write_summary
+from pipelines.sharding.progress import Progress, RunSummary, exceeds, parse_max_failures
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""A plan, its shards, what is missing, and what became of them."""
