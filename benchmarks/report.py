@@ -29,7 +29,7 @@ from flipsketch.media.clip import Clip
 from flipsketch.report.page import ReportConfig, write_report
 from flipsketch.scoring.ink import motion
 from flipsketch.storage.folder import open_folder
-from pipelines.maker import row_schema
+from pipelines.makers.clips import row_schema
 
 ROWS_PER_SHARD = 250
 

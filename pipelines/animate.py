@@ -30,7 +30,7 @@ from flipsketch.models.video_model import (
 from flipsketch.storage.folder import open_folder
 from pipelines.execution.executor import start
 from pipelines.execution.work import Resources
-from pipelines.maker import ROWS_PER_SHARD, AnimationMaker, row_schema
+from pipelines.makers.clips import ROWS_PER_SHARD, AnimationMaker, row_schema
 from pipelines.sharding.dry_run import print_dry_run
 from pipelines.sharding.planning import choose_rows_per_shard, read_summary
 from pipelines.sharding.run import Run, RunConfig, anchor, anchor_model, refuse_vanishing_output

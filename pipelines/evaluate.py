@@ -28,7 +28,7 @@ from flipsketch.scoring.store import (
 from flipsketch.scoring.summary import ScoreSummary, summarize_scores, to_markdown
 from flipsketch.storage.folder import PARTIAL, Folder, open_folder
 from pipelines.execution.executor import ExecutorConfig, make_shards, start
-from pipelines.score_maker import ScoreMaker
+from pipelines.makers.scores import ScoreMaker
 from pipelines.sharding.planning import missing_shards, read_summary
 from pipelines.sharding.progress import REASONS_SHOWN
 from pipelines.sharding.run import anchor, anchor_model

@@ -26,7 +26,7 @@ from flipsketch.corpus.manifest import ManifestSummary
 from flipsketch.corpus.plan import FORMAT_VERSION, Plan, read_plan
 from flipsketch.storage.folder import Folder, open_folder
 from pipelines.execution.executor import start
-from pipelines.raster_maker import RasterMaker
+from pipelines.makers.training_shards import RasterMaker
 from pipelines.sharding.dry_run import format_bytes
 from pipelines.sharding.planning import MIN_SHARDS_PER_WORKER, choose_rows_per_shard, read_summary
 from pipelines.sharding.run import Run, RunConfig, anchor, refuse_vanishing_output

@@ -42,7 +42,7 @@ from flipsketch.training.trainer import StepReport
 from flipsketch.training.validation import read_subjects
 from pipelines.execution.executor import ExecutorConfig, make_shards, start
 from pipelines.execution.work import Resources, Shard
-from pipelines.latent_maker import LatentMaker
+from pipelines.makers.latents import LatentMaker
 from pipelines.sharding.run import anchor, refuse_vanishing_output
 from pipelines.training_progress import TrainingProgress
 from pipelines.training_worker import TrainingWorker, open_clips, open_latents, result_folder

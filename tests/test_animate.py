@@ -23,7 +23,7 @@ from flipsketch.method.sampler import SamplingConfig, animate
 from flipsketch.models.video_model import find_model, load_model
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
-from pipelines.maker import split_batches
+from pipelines.makers.clips import split_batches
 from pipelines.sharding.progress import exceeds, parse_max_failures
 from tests.corpora import (
     QUICK,

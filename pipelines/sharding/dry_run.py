@@ -13,7 +13,7 @@ from flipsketch.corpus.shard import ShardFacts, read_metadata, read_shards
 from flipsketch.method.inversion import INVERSION_FRAMES
 from flipsketch.method.sampler import SamplingConfig
 from flipsketch.storage.folder import Folder
-from pipelines.maker import ROWS_PER_SHARD
+from pipelines.makers.clips import ROWS_PER_SHARD
 from pipelines.sharding.planning import choose_rows_per_shard
 
 # Of 256 pixels, as ModelScope T2V has them; a filmstrip of real sketches has 0.06 bytes a pixel,
