@@ -44,8 +44,8 @@ from pipelines.execution.executor import ExecutorConfig, make_shards, start
 from pipelines.execution.work import Resources, Shard
 from pipelines.makers.latents import LatentMaker
 from pipelines.sharding.run import anchor, refuse_vanishing_output
-from pipelines.training_progress import TrainingProgress
-from pipelines.training_worker import TrainingWorker, open_clips, open_latents, result_folder
+from pipelines.training.progress import TrainingProgress
+from pipelines.training.worker import TrainingWorker, open_clips, open_latents, result_folder
 
 log = logging.getLogger(__name__)
 
@@ -285,7 +285,7 @@ def train_all(config: TrainConfig, resources: Resources, num_before: int) -> Non
         if config.executor.executor == "local":
             TrainingWorker(config, resources.device).run(progress.report)
         else:
-            from pipelines.ray_training import train_on_ray
+            from pipelines.training.ray_train import train_on_ray
 
             train_on_ray(config, resources, progress.report)
 

@@ -8,7 +8,7 @@ import torch
 from flipsketch.corpus.row import Row
 from flipsketch.models.video_model import DTYPES, load_model
 from pipelines.execution.work import Report
-from pipelines.training_worker import open_clips, open_latents
+from pipelines.training.worker import open_clips, open_latents
 
 if TYPE_CHECKING:
     from pipelines.train import TrainConfig

@@ -21,7 +21,7 @@ from flipsketch.models.video_model import quiet_libraries
 from flipsketch.training.trainer import StepReport
 from pipelines.execution.pool import HEARTBEAT_S
 from pipelines.execution.work import Resources
-from pipelines.training_worker import TrainingWorker
+from pipelines.training.worker import TrainingWorker
 
 if TYPE_CHECKING:
     from pipelines.train import TrainConfig
