@@ -9,8 +9,8 @@ Takes hours on a CPU and minutes on a large GPU; the same command goes on.
 import sys
 
 from pipelines.cli import run
-from pipelines.doodle_model import make_doodle_model
-from pipelines.doodle_settings import DoodleModelConfig
+from pipelines.doodle_model.job import make_doodle_model
+from pipelines.doodle_model.settings import DoodleModelConfig
 
 if __name__ == "__main__":
     sys.exit(run(make_doodle_model, DoodleModelConfig, __doc__))

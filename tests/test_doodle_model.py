@@ -17,8 +17,8 @@ from flipsketch.models.video_model import EMBEDDED, VideoModel, load_model, mode
 from flipsketch.scoring.clip_model import ClipScorer
 from flipsketch.scoring.ink import ink, ink_iou, motion
 from flipsketch.scoring.store import Scorers, score_clip
-from pipelines.doodle_model import make_doodle_model
-from pipelines.doodle_settings import DoodleModelConfig
+from pipelines.doodle_model.job import make_doodle_model
+from pipelines.doodle_model.settings import DoodleModelConfig
 from pipelines.execution.local_ranks import train_together
 from tests.corpora import SKETCHES
 

@@ -40,9 +40,9 @@ from flipsketch.doodle_model.vae import make_vae
 from flipsketch.models.video_model import DTYPES, VideoModel, choose_lora, load_model
 from flipsketch.storage.folder import new_folder, open_folder
 from flipsketch.training.resumable import learn
-from pipelines.doodle_adapter import make_lessons, train_adapter
-from pipelines.doodle_settings import DoodleModelConfig, hold_to_settings
-from pipelines.doodle_stages import train_base_on, train_vae
+from pipelines.doodle_model.adapter import make_lessons, train_adapter
+from pipelines.doodle_model.settings import DoodleModelConfig, hold_to_settings
+from pipelines.doodle_model.stages import train_base_on, train_vae
 from pipelines.execution.local_ranks import train_together
 
 log = logging.getLogger(__name__)
