@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import torch
 from tyro.conf import Positional, arg
 
-from flipsketch.command_line import parse
+from flipsketch.cli import parse
 from flipsketch.media.clip import encode_filmstrip, encode_gif
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.sampler import SamplingConfig, animate

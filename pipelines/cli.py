@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from flipsketch.command_line import parse
+from flipsketch.cli import parse
 from flipsketch.models.video_model import quiet_libraries
 
 log = logging.getLogger(__name__)

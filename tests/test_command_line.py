@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from flipsketch.command_line import parse
+from flipsketch.cli import parse
 from pipelines.animate import AnimateConfig
 
 
