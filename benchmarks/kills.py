@@ -39,7 +39,7 @@ from flipsketch.models.video_model import quiet_libraries
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.execution.executor import ExecutorConfig
-from tests.corpora import (
+from tests.helpers.corpora import (
     SKETCHES,
     exit_code,
     good_rows,

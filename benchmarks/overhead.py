@@ -32,7 +32,7 @@ from flipsketch.models.tiny import write_tiny_model
 from flipsketch.models.video_model import load_model, quiet_libraries
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.execution.executor import ExecutorConfig
-from tests.corpora import good_rows, make_manifest
+from tests.helpers.corpora import good_rows, make_manifest
 
 BATCH_SIZE = 4
 

@@ -7,8 +7,8 @@ from flipsketch.models.tiny import write_tiny_model
 from flipsketch.models.video_model import VideoModel, load_model
 from pipelines.animate import AnimateConfig
 from pipelines.execution.executor import ExecutorConfig
-from tests.corpora import QUICK, good_rows, make_manifest
-from tests.scorers import write_clip, write_xclip
+from tests.helpers.corpora import QUICK, good_rows, make_manifest
+from tests.helpers.scorers import write_clip, write_xclip
 
 # Two tests run at a time on as few as two cores, and threads that wait for a core spin.
 torch.set_num_threads(1)

@@ -129,8 +129,8 @@ def leave_first_frames(
     batch: Batch, chosen: Tensor, shares: Tensor, scheduler: DDIMScheduler
 ) -> Batch:
     """Return a batch in which the later frames of some rows have in their noise what
-    `flipsketch.method.sampler.leave_sketch` leaves there: of the first frame, and not, as models are
-    trained with, of themselves, which tells where they have moved to.
+    `flipsketch.method.sampler.leave_sketch` leaves there: of the first frame, and not, as models
+    are trained with, of themselves, which tells where they have moved to.
 
     Args:
         chosen: bool (B,); of these, those that are at the first timesteps.

@@ -60,9 +60,9 @@ class Clips:
 
 
 class GraphTrainer:
-    """Learns as `flipsketch.training.trainer.Trainer` does, from other random numbers, and takes inverted
-    first frames from a set that is renewed now and then; a run that goes on begins with a new
-    one."""
+    """Learns as `flipsketch.training.trainer.Trainer` does, from other random numbers, and takes
+    inverted first frames from a set that is renewed now and then; a run that goes on begins with a
+    new one."""
 
     def __init__(
         self,

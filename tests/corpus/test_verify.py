@@ -1,0 +1,85 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from flipsketch.corpus.plan import read_plan
+from flipsketch.storage.folder import open_folder
+from pipelines.animate import animate_manifest
+from pipelines.evaluate import EvaluateConfig, evaluate
+from pipelines.execution.executor import ExecutorConfig
+from pipelines.status import StatusConfig, describe, print_status, read_status
+from tests.helpers.corpora import good_rows, make_manifest
+
+
+@pytest.fixture
+def corpus(job, tmp_path):
+    rows = good_rows(6)
+    rows[3]["sketch"] = "none.svg"
+    animate_manifest(replace(job, manifest=make_manifest(tmp_path, rows)))
+    return Path(job.output)
+
+
+def status_of(corpus: Path):
+    folder = open_folder(str(corpus))
+    return read_status(folder, read_plan(folder), verify=True)
+
+
+def test_a_sound_corpus_is_found_sound(corpus, capsys):
+    assert print_status(StatusConfig(corpus=str(corpus), verify=True)) == 0
+    out = capsys.readouterr().out
+    assert "3 of 3 done, 0 missing" in out and "5 ok and 1 failed of 6" in out
+    assert "failed: 1 x" in out and "none.svg" in out and "verified" in out
+    print_status(StatusConfig(corpus=str(corpus), json=True))
+    assert json.loads(capsys.readouterr().out)["failed"] == 1
+
+
+def test_what_a_crash_leaves_is_missing_or_in_doubt_not_wrong(corpus):
+    (corpus / "metadata" / "00001.parquet").unlink()
+    (corpus / "metadata" / "00002.parquet").write_bytes(b"half")
+    status = status_of(corpus)
+    assert (status.done, status.missing, status.ok) == (1, 2, 2)
+    assert status.problems == []
+    assert [entry.partition(":")[0] for entry in status.in_doubt] == [
+        "metadata/00002.parquet",
+        "clips/00001.tar",
+        "clips/00002.tar",
+    ]
+
+
+def test_scores_that_are_cut_short_or_anothers_are_wrong(corpus, clip_folder):
+    local = ExecutorConfig(executor="local")
+    evaluate(EvaluateConfig(corpus=str(corpus), clip_model=str(clip_folder), executor=local))
+    assert status_of(corpus).problems == []
+    scores = corpus / "scores"
+    (scores / "00001.parquet").write_bytes((scores / "00001.parquet").read_bytes()[:100])
+    (scores / "00002.parquet").write_bytes((scores / "00000.parquet").read_bytes())
+    cut, other = status_of(corpus).problems
+    assert "scores/00001.parquet: not readable" in cut and "evaluate.py makes it anew" in cut
+    assert "scores/00002.parquet: not of the clips that are there" in other
+
+
+def test_changed_lost_and_doubled_tars_are_wrong(corpus):
+    clips = corpus / "clips"
+    content = bytearray((clips / "00000.tar").read_bytes())
+    content[600] ^= 1
+    (clips / "00000.tar").write_bytes(content)
+    (clips / "00002.tar").unlink()
+    status = status_of(corpus)
+    assert len(status.problems) == 1 and len(status.in_doubt) == 1
+    assert "clips/00000.tar: its bytes are not" in status.problems[0]
+    assert "metadata/00002.parquet: its tar is gone" in status.in_doubt[0]
+    assert "not finished: the same command goes on" in describe(status, verified=True)
+
+
+def test_a_shard_that_stands_twice_is_wrong(corpus):
+    for folder, ending in (("metadata", "parquet"), ("clips", "tar")):
+        twin = (corpus / folder / f"00000.{ending}").read_bytes()
+        (corpus / folder / f"00002.{ending}").write_bytes(twin)
+    assert any("names 2 samples" in problem for problem in status_of(corpus).problems)
+
+
+def test_a_folder_without_a_run_says_so(tmp_path):
+    with pytest.raises(ValueError, match="no run.json"):
+        print_status(StatusConfig(corpus=str(tmp_path)))

@@ -1,0 +1,116 @@
+"""Several ways to animate one manifest, in one table."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.compare import CompareConfig, compare, read_runs
+from pipelines.execution.executor import ExecutorConfig
+from tests.helpers.corpora import ROOT, good_rows, make_manifest, read_rows
+
+RUNS = """
+[[run]]
+name = "FlipSketch"
+num_frames = 3
+num_inference_steps = 2
+align_steps = 0
+published = { s2v_consistency = 0.956, t2v_alignment = 0.172 }
+
+[[run]]
+name = "Still sketch"
+method = "still"
+num_frames = 3
+binarize = false
+
+[[run]]
+name = "T2V, plain"
+method = "t2v"
+num_frames = 3
+num_inference_steps = 2
+binarize = false
+"""
+
+
+@pytest.fixture
+def config(tiny_folder, clip_folder, tmp_path):
+    (tmp_path / "runs.toml").write_text(RUNS)
+    return CompareConfig(
+        manifest=make_manifest(tmp_path, good_rows(3)),
+        runs=str(tmp_path / "runs.toml"),
+        output=str(tmp_path / "out"),
+        model=str(tiny_folder),
+        lora=None,
+        clip_model=str(clip_folder),
+        threads=1,
+        executor=ExecutorConfig(executor="local"),
+    )
+
+
+def read_table(config: CompareConfig) -> dict[str, dict]:
+    rows = pq.read_table(Path(config.output) / "table.parquet").to_pylist()
+    return {row["run"]: row for row in rows}
+
+
+def test_every_run_has_its_corpus_and_its_line(config, capsys):
+    assert compare(config) == 0
+    table, printed = read_table(config), capsys.readouterr().out
+    assert printed == (Path(config.output) / "table.md").read_text()
+    assert list(table) == ["FlipSketch", "Still sketch", "T2V, plain"]
+    still, flip = table["Still sketch"], table["FlipSketch"]
+    assert still["motion"] == 0 and still["is_still"] == 1
+    assert still["s2v_consistency"] == pytest.approx(1, abs=1e-5)
+    assert flip["motion"] > 0 and flip["s2v_consistency"] < still["s2v_consistency"]
+    assert table["T2V, plain"]["coloured"] > 0.1 > flip["coloured"]
+    rows = read_rows(str(Path(config.output) / "flipsketch"))
+    assert flip["seconds"] == pytest.approx(sum(row["seconds"] for row in rows) / 3)
+    assert flip["published_t2v_alignment"] == 0.172 and still["published_t2v_alignment"] is None
+    line = next(line for line in printed.splitlines() if "FlipSketch" in line)
+    assert f"{flip['s2v_consistency']:.4f}" in line and "(0.956)" in line
+
+
+def test_what_is_made_is_not_made_again(config):
+    compare(config)
+    made = {path: path.stat().st_mtime_ns for path in Path(config.output).glob("*/clips/*.tar")}
+    assert len(made) == 9
+    table = read_table(config)
+    compare(config)
+    assert all(path.stat().st_mtime_ns == time for path, time in made.items())
+    assert read_table(config) == table
+
+
+def test_a_model_that_is_not_to_be_had_costs_no_other_run(config, tmp_path):
+    runs = tmp_path / "more.toml"
+    runs.write_text('[[run]]\nname = "SVD"\nmethod = "svd"\nmodel = "nowhere/at all"\n' + RUNS)
+    assert compare(replace(config, runs=str(runs))) == 1
+    table = read_table(config)
+    assert "neither a folder here nor a model" in table["SVD"]["error"]
+    assert [row["clips"] for row in table.values()] == [None, 3, 3, 3]
+    assert (
+        "| SVD | - | - | - | - | - | not made | 0 |" in (tmp_path / "out" / "table.md").read_text()
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[[run", "not TOML"),
+        ("x = 1", r"must have a table \[\[run\]\]"),
+        ('[[run]]\nmethod = "still"', "run 1: needs a name"),
+        ('[[run]]\nname = "a"\nlambda = 3', "run 1 .a.: 'lambda' is no setting; there are num_fr"),
+        ('[[run]]\nname = "a"\npublished = { x = 0.1 }', "published may have s2v_consistency"),
+        ('[[run]]\nname = "A b"\n[[run]]\nname = "a B"', "two runs are named like 'a-b'"),
+    ],
+)
+def test_a_list_of_runs_that_is_wrong_is_refused(tmp_path, text, reason):
+    (tmp_path / "runs.toml").write_text(text)
+    with pytest.raises(ValueError, match=reason):
+        read_runs(str(tmp_path / "runs.toml"))
+
+
+def test_the_papers_runs_are_all_there():
+    runs = {run.name: run for run in read_runs(str(ROOT / "data" / "runs" / "paper.toml"))}
+    assert runs["lambda 1"].settings == {"reference_scale": 1.0}
+    assert runs["no composition"].published == {"s2v_consistency": 0.876, "t2v_alignment": 0.168}
+    assert {run.method for run in runs.values()} == {"flipsketch", "t2v", "still", "svd"}

@@ -1,0 +1,315 @@
+"""The training job: what it leaves behind, how it goes on, what it refuses."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from flipsketch.models.video_model import fingerprint_folder, load_model
+from flipsketch.storage.folder import open_folder
+from flipsketch.training.checkpoints import checkpoint_steps, load_newest
+from flipsketch.training.objective import TrainingConfig
+from pipelines.animate import animate_manifest
+from pipelines.execution.executor import ExecutorConfig
+from pipelines.train import TrainConfig, train
+from tests.helpers.animations import write_training_shards
+from tests.helpers.corpora import ROOT, good_rows, make_manifest
+
+LOCAL = ExecutorConfig(executor="local")
+QUICK = TrainingConfig(
+    num_steps=6, global_batch_size=2, num_frames=3, learning_rate=1e-2, target_set="linear"
+)
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory) -> str:
+    return write_training_shards(tmp_path_factory.mktemp("training"), 8, 4, "cc-by-4.0")
+
+
+@pytest.fixture
+def training_job(shards, tiny_folder, tmp_path) -> TrainConfig:
+    return TrainConfig(
+        shards=shards,
+        model=str(tiny_folder),
+        output=str(tmp_path / "run"),
+        training=QUICK,
+        threads=1,
+        checkpoint_every=2,
+        validate_every=0,
+        executor=LOCAL,
+    )
+
+
+def adapter(job: TrainConfig) -> dict[str, torch.Tensor]:
+    return load_file(Path(job.output) / "lora" / "unet" / "adapter_model.safetensors")
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_run_leaves_an_adapter_that_clips_name(training_job, job, tmp_path):
+    assert train(replace(training_job, validate_every=4, validation_steps=2, num_validation=2)) == 0
+    run = Path(training_job.output)
+    assert sorted(path.name for path in run.iterdir() if path.name != "_tmp") == [
+        *("README.md", "checkpoints", "logs", "lora", "loss.png", "run.json", "samples"),
+    ]
+    assert checkpoint_steps(open_folder(str(run))) == [4, 6]
+    # At the start, every four steps, and at the end: two clips below each other.
+    pictures = sorted((run / "samples").iterdir())
+    assert [path.name for path in pictures] == [f"step-{step:06d}.png" for step in (0, 4, 6)]
+    before, after = (np.asarray(Image.open(pictures[place])) for place in (0, -1))
+    assert before.shape == after.shape and before.shape[0] > 2 * 96
+    assert (before != after).mean() > 0.05
+    card = (run / "README.md").read_text()
+    assert "8 clips, 6 steps of 2 clips" in card and "cc-by-4.0" in card
+
+    manifest = make_manifest(tmp_path, good_rows(2))
+    job = replace(job, lora=str(run / "lora"), manifest=manifest)
+    assert animate_manifest(job) == 0
+    rows = pq.read_table(Path(job.output) / "metadata").to_pylist()
+    assert {row["lora_fingerprint"] for row in rows} == {fingerprint_folder(run / "lora")}
+    plain = replace(job, lora=None, output=str(tmp_path / "plain"))
+    assert animate_manifest(plain) == 0
+    others = pq.read_table(Path(plain.output) / "metadata").to_pylist()
+    assert all(
+        row["frames_sha256"] != other["frames_sha256"]
+        for row, other in zip(rows, others, strict=True)
+    )
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(training_job, tmp_path):
+    whole = replace(training_job, output=str(tmp_path / "whole"))
+    assert train(whole) == 0
+    run = Path(training_job.output)
+    process = subprocess.Popen(command(replace(training_job, training=QUICK)))
+    wait_for(run / "checkpoints" / "step-000002.pt", process)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL and not (run / "lora").exists()
+    assert train(training_job) == 0
+    assert same(adapter(training_job), adapter(whole))
+    # What is finished stays as it is.
+    before = (run / "lora" / "unet" / "adapter_model.safetensors").stat()
+    assert train(training_job) == 0
+    assert (run / "lora" / "unet" / "adapter_model.safetensors").stat() == before
+
+
+def test_on_one_device_a_run_is_as_long_and_leaves_an_adapter_too(training_job, tmp_path):
+    once = replace(QUICK, batch_size=2, sketch_in_noise=0.5)
+    on_device = replace(training_job, on_device=True, training=once)
+    assert train(on_device) == 0
+    run = Path(training_job.output)
+    assert checkpoint_steps(open_folder(str(run))) == [4, 6]
+    card = (run / "README.md").read_text()
+    assert "8 clips, 6 steps of 2 clips" in card
+    other = replace(training_job, output=str(tmp_path / "other"), training=once)
+    assert train(other) == 0
+    assert adapter(on_device).keys() == adapter(other).keys()
+    assert not same(adapter(on_device), adapter(other))
+    with pytest.raises(ValueError, match="on_device"):
+        train(replace(other, on_device=True))
+    with pytest.raises(ValueError, match="make batch_size the global one"):
+        parts = replace(once, batch_size=1)
+        train(replace(on_device, output=str(tmp_path / "parts"), training=parts))
+
+
+def command(job: TrainConfig, *more: str) -> list[str]:
+    training = job.training
+    return [
+        *(sys.executable, str(ROOT / "jobs" / "train_lora.py")),
+        *("--shards", job.shards, "--model", job.model, "--output", job.output),
+        *("--num-steps", str(training.num_steps), "--num-frames", str(training.num_frames)),
+        *("--global-batch-size", str(training.global_batch_size), "--target-set", "linear"),
+        *("--learning-rate", str(training.learning_rate), "--threads", "1"),
+        *("--checkpoint-every", str(job.checkpoint_every), "--validate-every", "0"),
+        *("--executor", job.executor.executor, *more),
+    ]
+
+
+def wait_for(path: Path, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 240
+    while not path.exists():
+        assert process.poll() is None and time.monotonic() < deadline, f"no {path.name}"
+        time.sleep(0.005)
+
+
+def test_a_torn_checkpoint_gives_way_to_the_one_before(training_job):
+    assert train(training_job) == 0
+    trained = adapter(training_job)
+    run = Path(training_job.output)
+    newest = run / "checkpoints" / "step-000006.pt"
+    newest.write_bytes(newest.read_bytes()[:1000])
+    assert load_newest(open_folder(training_job.output))[0] == 4
+    card = (run / "README.md").read_text()
+    assert train(training_job) == 0
+    assert load_newest(open_folder(training_job.output))[0] == 6
+    assert (run / "README.md").read_text() == card
+    newest.write_bytes(newest.read_bytes()[:1000])
+    shutil.rmtree(run / "lora")
+    assert train(training_job) == 0
+    assert same(adapter(training_job), trained)
+    for checkpoint in (run / "checkpoints").iterdir():
+        checkpoint.write_bytes(b"torn")
+    with pytest.raises(ValueError, match="none of its checkpoints can be read; say --overwrite"):
+        train(training_job)
+
+
+def test_shards_that_are_damaged_or_missing_are_named(training_job, tmp_path):
+    shards = Path(shutil.copytree(training_job.shards, tmp_path / "shards"))
+    shutil.rmtree(shards / "latents", ignore_errors=True)
+    job = replace(training_job, shards=str(shards))
+    tar = shards / "shards" / "00001.tar"
+    content = bytearray(tar.read_bytes())
+    content[100:2000] = b"?" * 1900
+    tar.write_bytes(content)
+    with pytest.raises(ValueError, match=r"shards/00001.tar: clip \w+ is damaged"):
+        train(job)
+    tar.unlink()
+    with pytest.raises(ValueError, match="1 of 2 shards are there; the command that makes them"):
+        train(job)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("", "has no rows; give some, or leave out --validation"),
+        ('{"id": "a", "sketch": "none.svg", "prompt": "b"}', "row 'a': .*none.svg: .*mend it"),
+    ],
+)
+def test_a_validation_manifest_is_read_before_anything_is_written(
+    training_job, tmp_path, row, message
+):
+    manifest = tmp_path / "rows.jsonl"
+    manifest.write_text(row)
+    with pytest.raises(ValueError, match=f"rows.jsonl: {message}"):
+        train(replace(training_job, validate_every=2, validation=str(manifest)))
+    assert not Path(training_job.output).exists()
+
+
+def test_another_plan_is_refused_and_another_pace_is_not(training_job):
+    assert train(training_job) == 0
+    with pytest.raises(ValueError, match="learning_rate: 0.01 there, 0.1 now"):
+        train(replace(training_job, training=replace(QUICK, learning_rate=0.1)))
+    assert train(replace(training_job, checkpoint_every=1, keep_checkpoints=5)) == 0
+    strange = Path(training_job.output) / "checkpoints" / "mine.txt"
+    strange.write_text("kept")
+    other = replace(training_job, training=replace(QUICK, learning_rate=0.1), overwrite=True)
+    assert train(other) == 0
+    assert strange.read_text() == "kept"
+    assert json.loads((strange.parent.parent / "run.json").read_text())["settings"][
+        "learning_rate"
+    ] == pytest.approx(0.1)
+
+
+def test_folders_of_corpora_and_of_training_are_told_apart(training_job, job):
+    assert train(training_job) == 0
+    with pytest.raises(ValueError, match="holds a run of training, not of a corpus"):
+        animate_manifest(replace(job, output=training_job.output))
+    with pytest.raises(ValueError, match="holds a run of a corpus, not of training"):
+        train(replace(training_job, output=training_job.shards))
+
+
+def test_gradients_that_are_not_finite_end_the_run(training_job):
+    with pytest.raises(ValueError, match="the gradients are not finite .* lower the learning rate"):
+        train(replace(training_job, training=replace(QUICK, learning_rate=1e30)))
+
+
+def test_all_weights_can_be_trained(training_job):
+    training = replace(QUICK, method="full", train_text_encoder=True, ema_decay=0.5)
+    assert train(replace(training_job, training=training)) == 0
+    trained = load_model(Path(training_job.output) / "model")
+    before = load_model(training_job.model)
+    for part in ("unet", "text_encoder", "vae"):
+        pairs = zip(
+            getattr(trained, part).parameters(), getattr(before, part).parameters(), strict=True
+        )
+        assert all(torch.equal(*pair) for pair in pairs) == (part == "vae")
+    # What is saved is the running mean, not where the weights are now.
+    _, state = load_newest(open_folder(training_job.output))
+    first = next(trained.unet.parameters())
+    assert torch.equal(first, state["mean"][0]) and not torch.equal(first, state["parameters"][0])
+
+
+def test_training_goes_on_from_an_adapter(training_job, tmp_path):
+    assert train(training_job) == 0
+    on = replace(
+        training_job,
+        lora=str(tmp_path / "run" / "lora"),
+        output=str(tmp_path / "on"),
+        training=replace(QUICK, num_steps=1, learning_rate=1e-9),
+    )
+    assert train(on) == 0
+    before, after = adapter(training_job), adapter(on)
+    assert before.keys() == after.keys()
+    assert all(torch.allclose(before[name], after[name], atol=1e-6) for name in before)
+    settings = json.loads((tmp_path / "on" / "run.json").read_text())["settings"]
+    assert settings["lora_fingerprint"] == fingerprint_folder(on.lora, ("unet",))
+    for change in ({"rank": 2}, {"alpha": 8.0}, {"target_set": "attention"}):
+        other = replace(on, output=str(tmp_path / "other"), training=replace(QUICK, **change))
+        with pytest.raises(ValueError, match="has other layers, or another rank or alpha"):
+            train(other)
+        assert not (tmp_path / "other").exists()
+
+
+def test_clips_that_do_not_fit_the_model_are_refused(training_job):
+    long = replace(training_job, training=replace(QUICK, num_frames=9))
+    with pytest.raises(ValueError, match="none of its 8 clips has 9 frames"):
+        train(long)
+    with pytest.raises(ValueError, match="global batch of 3 cannot be shared out among 2 workers"):
+        train(
+            replace(
+                training_job,
+                training=replace(QUICK, global_batch_size=3),
+                executor=ExecutorConfig(workers=2),
+            )
+        )
+
+
+@pytest.mark.slow
+def test_workers_and_drivers_may_die_and_their_number_may_change(training_job, tmp_path):
+    training = replace(QUICK, num_steps=12)
+    on_ray = replace(
+        training_job, training=training, checkpoint_every=3, executor=ExecutorConfig(workers=2)
+    )
+    jobs = {
+        name: replace(on_ray, output=str(tmp_path / name))
+        for name in ("whole", "worker", "driver", "fewer")
+    }
+    assert subprocess.run(command(jobs["whole"], "--num-workers", "2")).returncode == 0
+
+    process = subprocess.Popen(command(jobs["worker"], "--num-workers", "2"))
+    wait_for(Path(jobs["worker"].output) / "checkpoints" / "step-000003.pt", process)
+    os.kill(find_worker(process.pid), signal.SIGKILL)
+    assert process.wait() == 0
+
+    process = subprocess.Popen(command(jobs["driver"], "--num-workers", "2"))
+    wait_for(Path(jobs["driver"].output) / "checkpoints" / "step-000006.pt", process)
+    process.kill()
+    process.wait()
+    shutil.copytree(jobs["driver"].output, jobs["fewer"].output)
+    for name, workers in (("driver", "2"), ("fewer", "1")):
+        assert subprocess.run(command(jobs[name], "--num-workers", workers)).returncode == 0
+    whole = adapter(jobs["whole"])
+    assert same(adapter(jobs["worker"]), whole)
+    assert same(adapter(jobs["driver"]), whole)
+    fewer = adapter(jobs["fewer"])
+    assert max(float((fewer[name] - whole[name]).abs().max()) for name in whole) < 1e-4
+
+
+def find_worker(driver: int) -> int:
+    """Return the process of one of a driver's training workers."""
+    processes = psutil.Process(driver).children(recursive=True)
+    return next(each.pid for each in processes if "RayTrainWorker" in " ".join(each.cmdline()))

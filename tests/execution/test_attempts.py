@@ -1,0 +1,216 @@
+"""Rows that raise, hang, end their process or come out as NaN: one failed row each."""
+
+import os
+from dataclasses import replace
+
+import pytest
+import ray
+from PIL import Image, ImageOps
+
+from flipsketch.corpus.row import Row
+from flipsketch.storage.folder import open_folder
+from pipelines.animate import animate_manifest
+from pipelines.execution.attempts import (
+    MAX_DEATHS_ALONE,
+    MAX_UNEXPLAINED_DEATHS,
+    TIMED_OUT,
+    Attempts,
+)
+from pipelines.execution.executor import ExecutorConfig
+from tests.helpers.corpora import ROOT, good_rows, make_manifest, read_rows, run_child
+from tests.helpers.poison import EXITS, HANGS, RAISES, STARVES, install
+
+ROWS = [Row(index=number, id=str(number), prompts=("a",)) for number in range(4)]
+
+
+@pytest.fixture
+def poisoned():
+    hook = install()
+    yield
+    hook.remove()
+
+
+def die(folder, rows, stage="animating", *, limit_s=None):
+    """Leave the note that a process leaves which dies while it runs these rows."""
+    attempts = Attempts(folder, 7)
+    attempts.note.stage, attempts.note.running = stage, [row.index for row in rows]
+    attempts.note.limit_s = limit_s
+    attempts.save()
+
+
+def test_a_row_is_given_up_after_three_deaths_alone(tmp_path):
+    folder = open_folder(str(tmp_path))
+    die(folder, ROWS)
+    attempts = Attempts(folder, 7)
+    assert attempts.are_suspect("animating", ROWS[:1]) and attempts.given_up == {}
+    assert not attempts.are_suspect("reading", ROWS)
+    for _ in range(MAX_DEATHS_ALONE):
+        assert Attempts(folder, 7).given_up == {}
+        die(folder, ROWS[2:3])
+    attempts = Attempts(folder, 7)
+    assert list(attempts.given_up) == [2] and "ended the process 3 times" in attempts.given_up[2]
+    assert [attempts.deaths(row) for row in ROWS] == [1, 1, 4, 1]
+    with attempts:
+        pass
+    assert folder.list("_tmp") == []
+
+
+def test_a_row_that_is_too_slow_alone_is_given_up_at_once(tmp_path):
+    folder = open_folder(str(tmp_path))
+    die(folder, ROWS, "reading", limit_s=60)
+    die(folder, ROWS[1:2], "reading", limit_s=60)
+    assert "longer than the 60 s allowed" in Attempts(folder, 7).given_up[1]
+
+
+def test_rows_that_end_well_leave_no_suspicion(tmp_path):
+    folder = open_folder(str(tmp_path))
+    attempts = Attempts(folder, 7)
+    with attempts.running("animating", ROWS, 60):
+        pass
+    with pytest.raises(KeyError), attempts.running("animating", ROWS, None):
+        raise KeyError
+    assert not Attempts(folder, 7).are_suspect("animating", ROWS)
+
+
+def test_deaths_that_no_row_explains_end_the_run(tmp_path):
+    folder = open_folder(str(tmp_path))
+    for _ in range(MAX_UNEXPLAINED_DEATHS):
+        die(folder, [])
+    with pytest.raises(ChildProcessError, match="shard 00007"):
+        Attempts(folder, 7)
+    Attempts(folder, 7)
+
+
+def test_an_attempt_that_was_interrupted_is_no_death(tmp_path):
+    folder = open_folder(str(tmp_path))
+    die(folder, ROWS)
+    for _ in range(MAX_UNEXPLAINED_DEATHS + 1):
+        with pytest.raises(KeyboardInterrupt), Attempts(folder, 7) as attempts:
+            raise KeyboardInterrupt
+    assert attempts.are_suspect("animating", ROWS) and Attempts(folder, 7).note.unexplained == 0
+
+
+def compare_with_clean_run(job, tmp_path, bad: list[int]):
+    """Assert that the bad rows failed and that the others' clips are those of a run without."""
+    clean = replace(
+        job, manifest=make_manifest(tmp_path, good_rows(8)), output=str(tmp_path / "clean")
+    )
+    assert animate_manifest(clean) == 0
+    found, expected = read_rows(job.output), read_rows(clean.output)
+    assert [row["status"] == "failed" for row in found] == [number in bad for number in range(8)]
+    for row, other in zip(found, expected, strict=True):
+        assert row["status"] == "failed" or row["frames_sha256"] == other["frames_sha256"]
+    assert open_folder(job.output).list("_tmp") == []
+    return found
+
+
+def poison_rows(job, tmp_path, prompts: dict[int, str]):
+    rows = good_rows(8)
+    for number, prompt in prompts.items():
+        rows[number]["prompt"] = prompt
+    (tmp_path / "poison").mkdir()
+    return replace(
+        job,
+        manifest=make_manifest(tmp_path / "poison", rows),
+        batch_size=4,
+        rows_per_shard=8,
+    )
+
+
+def test_a_row_that_raises_in_the_model_fails_alone(job, tmp_path, poisoned):
+    job = poison_rows(job, tmp_path, {1: RAISES, 2: RAISES})
+    assert animate_manifest(job) == 1
+    rows = compare_with_clean_run(job, tmp_path, bad=[1, 2])
+    assert rows[1]["error"] == ("the model raised ArithmeticError: the model cannot do this one")
+    assert rows[1]["attempts"] == 1
+
+
+def test_a_batch_that_does_not_fit_into_memory_names_the_remedy(job, tmp_path, poisoned):
+    job = poison_rows(job, tmp_path, {1: STARVES})
+    assert animate_manifest(job) == 1
+    rows = compare_with_clean_run(job, tmp_path, bad=[0, 1, 2, 3])
+    assert "a batch of 4 clips of 3 frames (CUDA out of memory)" in rows[0]["error"]
+    assert "--batch-size" in rows[0]["error"]
+
+
+def test_a_model_that_raises_on_every_row_stops_the_run(job, tmp_path, poisoned):
+    rows = [{**row, "prompt": RAISES} for row in good_rows(40)]
+    job = replace(job, manifest=make_manifest(tmp_path, rows), rows_per_shard=20)
+    with pytest.raises(RuntimeError, match="all of the first 40 rows") as error:
+        animate_manifest(job)
+    assert isinstance(error.value.__cause__, ArithmeticError)
+    assert len(read_rows(job.output)) == 40
+
+
+@pytest.mark.parametrize(
+    ("prompt", "code", "deaths", "reason"),
+    [(EXITS, 9, 4, "ended the process 3 times"), (HANGS, TIMED_OUT, 2, "longer than the 8 s")],
+)
+def test_a_row_that_ends_or_stops_its_process_fails_alone(
+    job, tmp_path, poisoned, prompt, code, deaths, reason
+):
+    job = replace(poison_rows(job, tmp_path, {5: prompt}), row_timeout=2)
+    assert [run_child(job) for _ in range(deaths + 1)] == [code] * deaths + [1]
+    rows = compare_with_clean_run(job, tmp_path, bad=[5])
+    assert reason in rows[5]["error"]
+    assert [row["attempts"] for row in rows] == [1, 1, 1, 1, 2, deaths, 2, 2]
+
+
+def test_a_sketch_that_ends_its_process_when_it_is_read_fails_alone(job, tmp_path, monkeypatch):
+    Image.new("RGB", (77, 33), "black").save(tmp_path / "bad.png")
+    upright = ImageOps.exif_transpose
+
+    def crash(image):
+        return os._exit(9) if image.size == (77, 33) else upright(image)
+
+    monkeypatch.setattr(ImageOps, "exif_transpose", crash)
+    rows = good_rows(8)
+    rows[2]["sketch"] = str(tmp_path / "bad.png")
+    (tmp_path / "bad").mkdir()
+    job = replace(job, manifest=make_manifest(tmp_path / "bad", rows), rows_per_shard=8)
+    assert [run_child(job) for _ in range(5)] == [9, 9, 9, 9, 1]
+    rows = compare_with_clean_run(job, tmp_path, bad=[2])
+    assert "reading the row ended the process 3 times" in rows[2]["error"]
+
+
+@pytest.mark.slow
+def test_rows_that_raise_hang_or_end_their_process_on_ray_fail_alone(job, tmp_path):
+    rows = good_rows(8)
+    local = replace(job, output=str(tmp_path / "local"), batch_size=2, rows_per_shard=4)
+    assert animate_manifest(replace(local, manifest=make_manifest(tmp_path, rows))) == 0
+    Image.new("1", (13_000, 13_000)).save(tmp_path / "huge.png")
+    rows[0]["sketch"] = str(tmp_path / "huge.png")
+    for number, prompt in ((2, RAISES), (5, HANGS), (4, EXITS)):
+        rows[number]["prompt"] = prompt
+    on_ray = replace(
+        local,
+        manifest=make_manifest(tmp_path, rows),
+        output=str(tmp_path / "poisoned"),
+        executor=ExecutorConfig(workers=2),
+        # Long enough to read a row while Ray starts processes beside it.
+        row_timeout=10,
+    )
+    ray.init(
+        address="local",
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        runtime_env={
+            "env_vars": {"PYTHONPATH": str(ROOT)},
+            "worker_process_setup_hook": install,
+        },
+    )
+    assert animate_manifest(on_ray) == 1
+    ray.shutdown()
+    bad = {
+        0: "far more than 16,777,216 pixels",
+        2: "ArithmeticError",
+        4: "ended the process 3 times",
+        5: "longer than the 20 s",
+    }
+    expected = read_rows(local.output)
+    for row, other in zip(read_rows(on_ray.output), expected, strict=True):
+        if reason := bad.get(row["manifest_row"]):
+            assert row["status"] == "failed" and reason in row["error"]
+        else:
+            assert row["frames_sha256"] == other["frames_sha256"]

@@ -1,0 +1,159 @@
+"""What FlipSketch is compared with makes the same corpora, of other clips."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import (
+    AutoencoderKLTemporalDecoder,
+    EulerDiscreteScheduler,
+    StableVideoDiffusionPipeline,
+    UNetSpatioTemporalConditionModel,
+)
+from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
+
+from flipsketch.corpus.shard import read_metadata, read_sample
+from flipsketch.media.clip import decode_filmstrip
+from flipsketch.media.sketch import load_sketch
+from flipsketch.method.methods import METHODS, Batch, StableVideo, crop, pad
+from flipsketch.method.sampler import finish_frames
+from flipsketch.method.text_to_video import sample_from_text
+from flipsketch.storage.folder import open_folder
+from pipelines.animate import animate_manifest
+from tests.helpers.corpora import SKETCHES, make_manifest
+
+
+@pytest.fixture(scope="module")
+def svd_folder(tmp_path_factory):
+    """The real pipeline at toy size: 48 x 48 latents of 96 x 96 pixels, used at 72 x 128."""
+    torch.manual_seed(0)
+    unet = UNetSpatioTemporalConditionModel(
+        sample_size=48,
+        block_out_channels=(32, 64),
+        layers_per_block=1,
+        down_block_types=("CrossAttnDownBlockSpatioTemporal", "DownBlockSpatioTemporal"),
+        up_block_types=("UpBlockSpatioTemporal", "CrossAttnUpBlockSpatioTemporal"),
+        cross_attention_dim=32,
+        num_attention_heads=8,
+        projection_class_embeddings_input_dim=96,
+        addition_time_embed_dim=32,
+        num_frames=5,
+    )
+    vae = AutoencoderKLTemporalDecoder(
+        block_out_channels=(32, 32),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        layers_per_block=1,
+        latent_channels=4,
+    )
+    vision = CLIPVisionConfig(
+        hidden_size=32,
+        projection_dim=32,
+        num_hidden_layers=1,
+        num_attention_heads=4,
+        image_size=224,
+        intermediate_size=37,
+        patch_size=56,
+    )
+    pipeline = StableVideoDiffusionPipeline(
+        vae=vae,
+        image_encoder=CLIPVisionModelWithProjection(vision),
+        unet=unet,
+        scheduler=EulerDiscreteScheduler(prediction_type="v_prediction", use_karras_sigmas=True),
+        feature_extractor=CLIPImageProcessor(),
+    )
+    folder = tmp_path_factory.mktemp("svd")
+    pipeline.save_pretrained(folder)
+    return folder
+
+
+def read_clips(output: str) -> dict[str, np.ndarray]:
+    folder = open_folder(output)
+    return {
+        row["id"]: decode_filmstrip(read_sample(folder, 0, row).png, row["num_frames"])
+        for row in read_metadata(folder, 0).to_pylist()
+        if row["status"] == "ok"
+    }
+
+
+@pytest.fixture
+def two_rows(job, tmp_path):
+    """One prompt, and two segments."""
+    rows = [
+        {"id": "one", "sketch": str(SKETCHES / "cat.svg"), "prompt": "a cat jumps", "seed": 3},
+        {"id": "two", "sketch": str(SKETCHES / "boat.svg"), "prompts": ["it sails", "it rocks"]},
+    ]
+    return replace(job, manifest=make_manifest(tmp_path, rows))
+
+
+def test_still_repeats_the_sketch_in_all_segments(two_rows):
+    assert animate_manifest(replace(two_rows, method="still")) == 0
+    clips = read_clips(two_rows.output)
+    assert [len(clips["one"]), len(clips["two"])] == [3, 5]
+    for name, sketch in (("one", "cat.svg"), ("two", "boat.svg")):
+        assert (clips[name] == clips[name][0]).all()
+        drawn = torch.from_numpy(load_sketch(SKETCHES / sketch, 16)).permute(2, 0, 1)
+        expected = finish_frames(drawn[:, None] / 127.5 - 1, two_rows.sampling)
+        np.testing.assert_array_equal(clips[name][:1], expected)
+    (row, _) = read_metadata(open_folder(two_rows.output), 0).to_pylist()
+    assert row["is_still"] and row["motion"] == 0 and row["method"] == "still"
+
+
+def test_t2v_is_the_models_own_sampling_and_knows_no_sketch(two_rows, tiny_model):
+    grey = replace(two_rows, sampling=replace(two_rows.sampling, binarize=False))
+    animate_manifest(replace(grey, method="t2v", batch_size=1))
+    clips = read_clips(grey.output)
+    assert [len(clips["one"]), len(clips["two"])] == [3, 5]
+    own = sample_from_text(
+        tiny_model,
+        "a cat jumps",
+        seed=3,
+        num_frames=3,
+        num_inference_steps=2,
+        guidance_scale=grey.sampling.guidance_scale,
+    )
+    assert np.abs(own.astype(int) - clips["one"]).max() <= 1
+    sketch = load_sketch(SKETCHES / "star.svg", 16)
+    method = METHODS["t2v"](grey.model, None, "cpu", torch.float32)
+    batch = Batch([sketch], [["a cat jumps"]], [3], grey.sampling, [0.5], [""], [0.0])
+    again = finish_frames(method.animate(batch)[0], grey.sampling)
+    assert np.abs(again.astype(int) - clips["one"]).max() <= 1
+
+
+def test_svd_animates_with_the_real_pipeline(two_rows, svd_folder):
+    job = replace(two_rows, model=str(svd_folder), method="svd")
+    assert animate_manifest(job) == 0
+    rows = read_metadata(open_folder(job.output), 0).to_pylist()
+    assert [(row["num_frames"], row["height"], row["width"]) for row in rows] == [
+        (3, 72, 72),
+        (5, 72, 72),
+    ]
+    assert "Stable Video Diffusion" in (Path(job.output) / "README.md").read_text()
+
+
+def test_svd_has_the_models_aspect_and_what_is_padded_is_cropped_back(svd_folder):
+    method = StableVideo(svd_folder, None, "cpu", torch.float32)
+    # As 768 has 576 x 1024.
+    assert (method.size, method.width) == (72, 128)
+    sketch = load_sketch(SKETCHES / "cat.svg", 72)
+    padded = np.asarray(pad(sketch, 128))
+    assert padded.shape == (72, 128, 3) and (padded[:, :28] == 255).all()
+    assert (
+        crop(torch.from_numpy(padded.copy()).permute(2, 0, 1)).permute(1, 2, 0).numpy() == sketch
+    ).all()
+
+
+def test_runs_of_two_methods_do_not_mix(two_rows):
+    animate_manifest(replace(two_rows, method="still"))
+    with pytest.raises(ValueError, match="method: 'still' there, 't2v' now"):
+        animate_manifest(replace(two_rows, method="t2v"))
+
+
+def test_what_a_method_does_not_know_is_refused(job):
+    with pytest.raises(ValueError, match="method must be one of flipsketch, t2v, still, svd"):
+        replace(job, method="magic")
+    with pytest.raises(ValueError, match="still takes no adapter"):
+        replace(job, method="still", lora="x")
+    with pytest.raises(ValueError, match="has no image_encoder, feature_extractor"):
+        animate_manifest(replace(job, method="svd"))

@@ -1,0 +1,223 @@
+"""Training learns, and is one and the same however it is shared out, interrupted or cached."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as multiprocessing
+
+from flipsketch.corpus.dataset import ReaderConfig, TrainingClips
+from flipsketch.models.lora import lora_parameters
+from flipsketch.models.video_model import fingerprint_folder, load_model
+from flipsketch.training.latent_cache import LatentClips, check_size
+from flipsketch.training.objective import (
+    TrainingConfig,
+    draw_noise,
+    rate_factor,
+)
+from flipsketch.training.trainer import Trainer
+from tests.helpers.animations import write_training_shards
+
+NUM_FRAMES = 3
+CONFIG = TrainingConfig(
+    num_steps=4, global_batch_size=4, batch_size=2, num_frames=NUM_FRAMES, learning_rate=1e-3
+)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> str:
+    return write_training_shards(tmp_path_factory.mktemp("training"), 9, 5)
+
+
+def read(corpus: str, seed: int = 0) -> TrainingClips:
+    return TrainingClips(corpus, ReaderConfig(num_frames=NUM_FRAMES, seed=seed))
+
+
+def make_trainer(model_folder, corpus: str, config: TrainingConfig = CONFIG, **rank) -> Trainer:
+    torch.set_num_threads(1)
+    return Trainer(load_model(model_folder), read(corpus, config.seed), config, **rank)
+
+
+def weights(trainer: Trainer) -> list[torch.Tensor]:
+    return [parameter.detach().clone() for parameter in trainer.parameters]
+
+
+def test_the_loss_falls_and_only_the_adapter_moves(tiny_folder, corpus):
+    config = TrainingConfig(
+        **{**vars(CONFIG), "num_steps": 30, "learning_rate": 1e-2, "target_set": "linear"}
+    )
+    trainer = make_trainer(tiny_folder, corpus, config)
+    frozen = {
+        name: parameter.clone()
+        for name, parameter in trainer.model.unet.named_parameters()
+        if ".lora_" not in name
+    }
+    losses = [progress.loss for progress in trainer.steps()]
+    assert np.mean(losses[-10:]) < 0.9 * np.mean(losses[:10])
+    for name, parameter in trainer.model.unet.named_parameters():
+        assert ".lora_" in name or torch.equal(parameter, frozen[name])
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_learns_about_the_same_in_weights_of_float32(
+    tiny_folder, corpus, dtype, method
+):
+    config = TrainingConfig(**{**vars(CONFIG), "method": method, "num_steps": 3})
+    torch.set_num_threads(1)
+    half = Trainer(load_model(tiny_folder, dtype=dtype), read(corpus), config)
+    mixed = Trainer(load_model(tiny_folder), read(corpus), config, dtype=dtype)
+    whole = make_trainer(tiny_folder, corpus, config)
+    steps = list(whole.steps())
+    for trainer in (half, mixed):
+        assert trainer.scaler.is_enabled() == (dtype == torch.float16)
+        for one, other in zip(trainer.steps(), steps, strict=True):
+            assert one.loss != other.loss and one.loss == pytest.approx(other.loss, rel=0.02)
+            assert one.grad_norm == pytest.approx(other.grad_norm, rel=0.1)
+        assert {parameter.dtype for parameter in trainer.parameters} == {torch.float32}
+    assert {parameter.dtype for parameter in mixed.model.unet.parameters()} == {torch.float32}
+
+
+def test_steps_on_gradients_that_overflow_are_skipped(tiny_folder, corpus):
+    half = Trainer(load_model(tiny_folder, dtype=torch.float16), read(corpus), CONFIG)
+    half.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**40)
+    before = weights(half)
+    assert not np.isfinite(half.step().grad_norm)
+    assert all(torch.equal(*pair) for pair in zip(before, weights(half), strict=True))
+    assert half.scaler.get_scale() == 2.0**39
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_a_run_that_goes_on_from_a_saved_state_is_the_same_to_the_last_bit(
+    tiny_folder, corpus, method, tmp_path
+):
+    config = TrainingConfig(**{**vars(CONFIG), "method": method, "schedule": "cosine"})
+    whole = make_trainer(tiny_folder, corpus, config)
+    list(whole.steps())
+    first = make_trainer(tiny_folder, corpus, config)
+    first.step()
+    first.step()
+    torch.save(first.state(), tmp_path / "state.pt")
+    second = make_trainer(tiny_folder, corpus, config)
+    second.restore(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert [progress.step for progress in second.steps()] == [3, 4]
+    for one, other in zip(weights(whole), weights(second), strict=True):
+        assert torch.equal(one, other)
+    for one, other in zip(whole.means, second.means, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_two_processes_learn_what_one_does(tiny_folder, corpus, tmp_path):
+    alone = make_trainer(tiny_folder, corpus)
+    losses = [progress.loss for progress in alone.steps()]
+    multiprocessing.spawn(
+        train_rank, args=(str(tiny_folder), corpus, str(tmp_path)), nprocs=2, join=True
+    )
+    shared = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
+    np.testing.assert_allclose(
+        np.mean([each["losses"] for each in shared], axis=0), losses, atol=1e-5
+    )
+    for one, first, second in zip(
+        weights(alone), shared[0]["weights"], shared[1]["weights"], strict=True
+    ):
+        assert torch.equal(first, second)
+        torch.testing.assert_close(one, first, rtol=1e-4, atol=1e-5)
+
+
+def train_rank(rank: int, model_folder: str, corpus: str, folder: str) -> None:
+    store = dist.FileStore(str(Path(folder) / "store"), 2)
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=2)
+    config = TrainingConfig(**{**vars(CONFIG), "batch_size": 1})
+    trainer = make_trainer(model_folder, corpus, config, rank=rank, num_ranks=2)
+    losses = [progress.loss for progress in trainer.steps()]
+    torch.save({"losses": losses, "weights": weights(trainer)}, Path(folder) / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_the_batch_size_does_not_change_what_is_learnt(tiny_folder, corpus, share):
+    shares = {"inverted_first_frame": share, "reference_share": share, "sketch_in_noise": share}
+    one, two = (
+        make_trainer(
+            tiny_folder, corpus, TrainingConfig(**{**vars(CONFIG), **shares, "batch_size": size})
+        )
+        for size in (1, 4)
+    )
+    list(one.steps())
+    list(two.steps())
+    for first, second in zip(weights(one), weights(two), strict=True):
+        torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-5)
+
+
+def test_cached_latents_give_the_same_batches(tiny_folder, corpus):
+    model = load_model(tiny_folder)
+    clips = read(corpus)
+    cached = LatentClips(clips, fingerprint_folder(tiny_folder, ("vae",)), model.size)
+    assert cached.missing() == [0, 1, 2]
+    for shard in cached.missing():
+        cached.encode_shard(model, shard)
+    assert cached.missing() == []
+    plain = Trainer(model, clips, CONFIG)
+    fast = Trainer(load_model(tiny_folder), cached, CONFIG)
+    for position in range(12):
+        one, other = (
+            trainer.prepare_batch([position], trainer.read([position])) for trainer in (plain, fast)
+        )
+        torch.testing.assert_close(one.latents, other.latents, rtol=1e-5, atol=1e-5)
+        assert torch.equal(one.noise, other.noise)
+        assert torch.equal(one.timesteps, other.timesteps)
+        assert torch.equal(one.prompts, other.prompts)
+
+
+def test_latents_of_another_tar_are_missing(tiny_folder, corpus):
+    model = load_model(tiny_folder)
+    cached = LatentClips(read(corpus), "0" * 64, model.size)
+    cached.encode_shard(model, 1)
+    assert cached.missing() == [0, 2]
+    path = Path(cached.path(1))
+    path.write_bytes(
+        path.read_bytes().replace(cached.clips.shards[1].tar_sha256.encode(), b"0" * 64)
+    )
+    assert cached.missing() == [0, 1, 2]
+
+
+def test_clips_of_another_size_are_refused(corpus):
+    with pytest.raises(ValueError, match="16 x 16 pixels, but the model is trained on 32 x 32"):
+        check_size(read(corpus), 32)
+
+
+def test_the_text_encoder_learns_too_if_told(tiny_folder, corpus):
+    config = TrainingConfig(**{**vars(CONFIG), "train_text_encoder": True, "num_steps": 2})
+    trainer = make_trainer(tiny_folder, corpus, config)
+    before = [p.clone() for p in lora_parameters(trainer.model.text_encoder)]
+    list(trainer.steps())
+    after = lora_parameters(trainer.model.text_encoder)
+    assert before and not all(torch.equal(*pair) for pair in zip(before, after, strict=True))
+
+
+def test_noise_depends_on_the_position_alone():
+    together, steps = draw_noise([3, 8], (4, 2), 1000, seed=0)
+    alone, step = draw_noise([8], (4, 2), 1000, seed=0)
+    assert torch.equal(together[1:], alone) and steps[1] == step[0]
+    assert not torch.equal(draw_noise([8], (4, 2), 1000, seed=1)[0], alone)
+    many, drawn = draw_noise(list(range(2000)), (8,), 1000, seed=0)
+    assert abs(float(many.mean())) < 0.03 and abs(float(many.std()) - 1) < 0.03
+    assert drawn.min() < 10 and drawn.max() > 989 and abs(float(drawn.float().mean()) - 500) < 20
+
+
+def test_the_rate_warms_up_and_falls():
+    config = TrainingConfig(num_steps=100, warmup_steps=10, schedule="cosine")
+    rates = [rate_factor(step, config) for step in range(100)]
+    assert rates[0] == 0.1 and rates[9] == rates[10] == 1.0
+    assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False)) and rates[-1] < 1e-3
+    constant = TrainingConfig(num_steps=100)
+    assert {rate_factor(step, constant) for step in range(100)} == {1.0}
+
+
+def test_a_batch_that_cannot_be_shared_out_is_refused(tiny_folder, corpus):
+    with pytest.raises(
+        ValueError, match="a global batch of 4 cannot be shared out among 3 workers"
+    ):
+        make_trainer(tiny_folder, corpus, rank=0, num_ranks=3)
