@@ -33,12 +33,12 @@ from ray.cluster_utils import Cluster
 
 from flipsketch.corpus.shard import committed_shards
 from flipsketch.media.sketch import load_sketch
-from flipsketch.method.sampler import SamplingConfig
+from flipsketch.method.config import SamplingConfig
 from flipsketch.models.tiny import write_tiny_model
 from flipsketch.models.video_model import quiet_libraries
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import AnimateConfig, animate_manifest
-from pipelines.execution.executor import ExecutorConfig
+from pipelines.execution.config import ExecutorConfig
 from tests.helpers.corpora import (
     SKETCHES,
     exit_code,

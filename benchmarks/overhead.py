@@ -27,11 +27,12 @@ import tyro
 from flipsketch.corpus.manifest import read_rows, summarize_manifest
 from flipsketch.corpus.row import Row
 from flipsketch.media.sketch import load_sketch
-from flipsketch.method.sampler import SamplingConfig, animate_pixels, finish_frames
+from flipsketch.method.config import SamplingConfig
+from flipsketch.method.sampler import animate_pixels, finish_frames
 from flipsketch.models.tiny import write_tiny_model
 from flipsketch.models.video_model import load_model, quiet_libraries
 from pipelines.animate import AnimateConfig, animate_manifest
-from pipelines.execution.executor import ExecutorConfig
+from pipelines.execution.config import ExecutorConfig
 from tests.helpers.corpora import good_rows, make_manifest
 
 BATCH_SIZE = 4

@@ -41,7 +41,7 @@ from flipsketch.doodles.writer import write_doodle
 from flipsketch.media.clip import encode_filmstrip
 from flipsketch.svg.reader import SvgReader, pad_to_square, rasterize_svg, read_drawing
 from flipsketch.svg.render import Shape, draw, trace
-from pipelines.execution.executor import ExecutorConfig
+from pipelines.execution.config import ExecutorConfig
 from pipelines.rasterize import RasterizeConfig, make_training_shards
 
 NUM_FRAMES = 16

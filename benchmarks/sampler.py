@@ -23,7 +23,8 @@ from diffusers import UNet3DConditionModel
 from measuring import make_model, read_peak, reset_peak, timed
 from torch.utils.flop_counter import FlopCounterMode
 
-from flipsketch.method.sampler import SamplingConfig, animate_pixels
+from flipsketch.method.config import SamplingConfig
+from flipsketch.method.sampler import animate_pixels
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.video_model import DTYPES, VideoModel
 

@@ -14,14 +14,10 @@ from tyro.conf import Positional, arg
 from flipsketch.cli import parse
 from flipsketch.media.clip import encode_filmstrip, encode_gif
 from flipsketch.media.sketch import load_sketch
-from flipsketch.method.sampler import SamplingConfig, animate
-from flipsketch.models.video_model import (
-    DTYPES,
-    EMBEDDED_MODEL,
-    choose_lora,
-    load_model,
-    quiet_libraries,
-)
+from flipsketch.method.config import SamplingConfig
+from flipsketch.method.sampler import animate
+from flipsketch.models.registry import EMBEDDED_MODEL, choose_lora
+from flipsketch.models.video_model import DTYPES, load_model, quiet_libraries
 from flipsketch.scoring.ink import ink
 from flipsketch.scoring.pixel import MAX_INK
 

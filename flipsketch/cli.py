@@ -7,7 +7,7 @@ from typing import Any
 
 import tyro
 
-from flipsketch.method.sampler import SamplingConfig, model_defaults
+from flipsketch.method.config import SamplingConfig, model_defaults
 
 
 def parse(config_class: type, description: str | None, **how: Any) -> Any:

@@ -10,7 +10,8 @@ The same command goes on with an interrupted run.
 import sys
 
 from pipelines.cli import run
-from pipelines.train import TrainConfig, train
+from pipelines.train import train
+from pipelines.training.config import TrainConfig
 
 if __name__ == "__main__":
     sys.exit(run(train, TrainConfig, __doc__))

@@ -17,10 +17,10 @@ import torch
 
 from flipsketch.corpus.manifest import ManifestSummary, summarize_manifest
 from flipsketch.corpus.plan import FORMAT_VERSION, Plan, read_plan
+from flipsketch.method.config import SamplingConfig
 from flipsketch.method.methods import METHODS
-from flipsketch.method.sampler import SamplingConfig
 from flipsketch.models.lora import check_lora
-from flipsketch.models.video_model import (
+from flipsketch.models.registry import (
     find_embedded,
     find_model,
     fingerprint_folder,
@@ -29,11 +29,12 @@ from flipsketch.models.video_model import (
 )
 from flipsketch.storage.folder import open_folder
 from pipelines.execution.executor import start
+from pipelines.execution.locations import anchor, anchor_model, refuse_vanishing_output
 from pipelines.execution.work import Resources
-from pipelines.makers.clips import ROWS_PER_SHARD, AnimationMaker, row_schema
+from pipelines.makers.clips import AnimationMaker, row_schema
 from pipelines.sharding.dry_run import print_dry_run
-from pipelines.sharding.planning import choose_rows_per_shard, read_summary
-from pipelines.sharding.run import Run, RunConfig, anchor, anchor_model, refuse_vanishing_output
+from pipelines.sharding.planning import ROWS_PER_SHARD, choose_rows_per_shard, read_summary
+from pipelines.sharding.run import Run, RunConfig
 
 ROW_TIMEOUT_S = {"cuda": 3600.0, "cpu": 86400.0}
 

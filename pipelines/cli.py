@@ -8,6 +8,7 @@ from typing import Any
 
 from flipsketch.cli import parse
 from flipsketch.models.video_model import quiet_libraries
+from pipelines.execution.process import log_to_stderr
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +32,3 @@ def run(pipeline: Callable[[Any], int], config_class: type, description: str | N
     except KeyboardInterrupt:
         log.warning("interrupted; the same command goes on")
         return 130
-
-
-def log_to_stderr() -> None:
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"
-    )

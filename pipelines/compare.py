@@ -12,14 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flipsketch.corpus.shard import committed_shards, read_metadata
+from flipsketch.method.config import SamplingConfig, model_defaults
 from flipsketch.method.methods import METHODS
-from flipsketch.method.sampler import SamplingConfig, model_defaults
-from flipsketch.models.video_model import EMBEDDED_MODEL, choose_lora
+from flipsketch.models.registry import EMBEDDED_MODEL, choose_lora
 from flipsketch.scoring.summary import SCORES, ScoreSummary
 from flipsketch.storage.folder import Folder, open_folder, read_file
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.evaluate import EvaluateConfig, score_corpus
-from pipelines.execution.executor import ExecutorConfig
+from pipelines.execution.config import ExecutorConfig
 
 log = logging.getLogger(__name__)
 

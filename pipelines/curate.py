@@ -27,14 +27,7 @@ from flipsketch.corpus.plan import (
     manifest_of,
     read_clips_plan,
 )
-from flipsketch.corpus.shard import (
-    in_threads,
-    read_facts,
-    read_metadata,
-    read_sample,
-    read_shards,
-    write_shard,
-)
+from flipsketch.corpus.shard import read_facts, read_metadata, read_sample, read_shards, write_shard
 from flipsketch.media.sketch import check_sketch
 from flipsketch.report.preview import PreviewConfig, draw_preview
 from flipsketch.scoring.duplicates import find_duplicates
@@ -48,6 +41,7 @@ from flipsketch.scoring.selection import (
 from flipsketch.scoring.store import read_score_facts, read_scores, scored_shards, write_scores
 from flipsketch.scoring.summary import MOST_COMPARED, summarize_scores, to_markdown
 from flipsketch.storage.folder import PARTIAL, Folder, open_folder, read_source, resolve
+from flipsketch.storage.threads import in_threads
 from flipsketch.training.validation import encode_png
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from flipsketch.corpus.manifest import ManifestSummary
 from flipsketch.corpus.plan import Plan, manifest_of, read_clips_plan
-from flipsketch.corpus.shard import ShardFacts, in_threads, read_shards
+from flipsketch.corpus.shard import ShardFacts, read_shards
 from flipsketch.scoring.clip_model import find_scorer
 from flipsketch.scoring.store import (
     ScoreFacts,
@@ -27,11 +27,13 @@ from flipsketch.scoring.store import (
 )
 from flipsketch.scoring.summary import ScoreSummary, summarize_scores, to_markdown
 from flipsketch.storage.folder import PARTIAL, Folder, open_folder
-from pipelines.execution.executor import ExecutorConfig, make_shards, start
+from flipsketch.storage.threads import in_threads
+from pipelines.execution.config import ExecutorConfig
+from pipelines.execution.executor import make_shards, start
+from pipelines.execution.locations import anchor, anchor_model
 from pipelines.makers.scores import ScoreMaker
 from pipelines.sharding.planning import missing_shards, read_summary
 from pipelines.sharding.progress import REASONS_SHOWN
-from pipelines.sharding.run import anchor, anchor_model
 
 log = logging.getLogger(__name__)
 

@@ -26,10 +26,11 @@ from flipsketch.corpus.manifest import ManifestSummary
 from flipsketch.corpus.plan import FORMAT_VERSION, Plan, read_plan
 from flipsketch.storage.folder import Folder, open_folder
 from pipelines.execution.executor import start
+from pipelines.execution.locations import anchor, refuse_vanishing_output
 from pipelines.makers.training_shards import RasterMaker
 from pipelines.sharding.dry_run import format_bytes
 from pipelines.sharding.planning import MIN_SHARDS_PER_WORKER, choose_rows_per_shard, read_summary
-from pipelines.sharding.run import Run, RunConfig, anchor, refuse_vanishing_output
+from pipelines.sharding.run import Run, RunConfig
 
 log = logging.getLogger(__name__)
 

@@ -13,9 +13,8 @@ import platform
 import sys
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Literal
 
 import diffusers
 import numpy as np
@@ -25,7 +24,7 @@ import torch
 from flipsketch.corpus.dataset import TrainingClips
 from flipsketch.corpus.plan import FORMAT_VERSION, Plan, begin_training, read_plan
 from flipsketch.models.lora import check_lora
-from flipsketch.models.video_model import (
+from flipsketch.models.registry import (
     find_embedded,
     find_model,
     fingerprint_folder,
@@ -35,83 +34,21 @@ from flipsketch.models.video_model import (
 )
 from flipsketch.storage.folder import PARTIAL, Folder, open_folder
 from flipsketch.training.checkpoints import checkpoint_steps, load_newest
-from flipsketch.training.latent_cache import check_size
+from flipsketch.training.config import check_share
+from flipsketch.training.latent_cache import check_size, open_latents
 from flipsketch.training.model_card import write_training_card
-from flipsketch.training.objective import TrainingConfig, check_share, count_trained
+from flipsketch.training.objective import count_trained
 from flipsketch.training.trainer import StepReport
 from flipsketch.training.validation import read_subjects
-from pipelines.execution.executor import ExecutorConfig, make_shards, start
+from pipelines.execution.executor import make_shards, start
+from pipelines.execution.locations import anchor, refuse_vanishing_output
 from pipelines.execution.work import Resources, Shard
 from pipelines.makers.latents import LatentMaker
-from pipelines.sharding.run import anchor, refuse_vanishing_output
+from pipelines.training.config import TrainConfig
 from pipelines.training.progress import TrainingProgress
-from pipelines.training.worker import TrainingWorker, open_clips, open_latents, result_folder
+from pipelines.training.worker import TrainingWorker
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainConfig:
-    shards: str
-    """Folder of training shards, as `make shards` makes them; all workers must see it."""
-    model: str
-    """Folder in diffusers' layout, or a name: doodle, which comes with this project, or one on the
-    Hugging Face Hub (damo-vilab/text-to-video-ms-1.7b is the paper's)."""
-    lora: str | None = None
-    """Adapter to go on from, by folder or name; it must have the layers and the rank that are asked
-    for here."""
-    output: str
-    """Folder of the run, on a disk that all workers see; holds nothing, or a run with the same
-    plan, which goes on."""
-    training: TrainingConfig = field(default_factory=TrainingConfig)
-    dtype: Literal["float32", "bfloat16", "float16"] | None = None
-    """What networks compute in; by default bfloat16 on a GPU and float32 elsewhere. Trained weights
-    are kept in float32."""
-    device: Literal["cuda", "cpu"] | None = None
-    """Where the networks run; by default on GPUs when there are any."""
-    threads: int | None = None
-    """CPU threads of each worker; by default the machine's, shared out. Part of the plan, since it
-    changes the last digits."""
-    checkpoint_gradients: bool = False
-    """Spend a third more time to save memory; changes no weight."""
-    cache_latents: bool = True
-    """Encode all clips once, before training, and keep their latents beside the shards."""
-    on_device: bool = False
-    """Keep the latents of all clips on the device, and draw there what is random. On a GPU a step
-    is then one CUDA graph: many times as fast for a model so small that its kernels take longer to
-    launch than to run. One worker, all of a batch at once, and other steps than without."""
-    checkpoint_every: int = 250
-    """Steps between checkpoints, which are what a kill costs at most."""
-    keep_checkpoints: int = 2
-    """The newest ones; older ones are deleted."""
-    validate_every: int = 500
-    """Steps between pictures of fixed sketches and prompts, animated with what is learnt so far;
-    0 for none."""
-    validation: str | None = None
-    """Manifest of what is animated for them; by default some of the training clips' first
-    frames."""
-    num_validation: int = 4
-    """Rows of the pictures."""
-    validation_steps: int = 25
-    """DDIM steps for them."""
-    max_restarts: int = 3
-    """How often workers that died are started again."""
-    overwrite: bool = False
-    """Delete what an earlier run left in the output folder, and start again."""
-    executor: ExecutorConfig = field(default_factory=ExecutorConfig)
-
-    def __post_init__(self) -> None:
-        least = {"checkpoint_every": 1, "keep_checkpoints": 1, "validate_every": 0}
-        least |= {"num_validation": 1, "validation_steps": 1, "max_restarts": 0, "threads": 1}
-        for name, value in least.items():
-            found = getattr(self, name)
-            if found is not None and found < value:
-                raise ValueError(f"{name} must be at least {value}, got {found}")
-        if self.lora is not None and self.training.method != "lora":
-            raise ValueError(
-                "--lora gives an adapter to go on from, and --method full trains none; merge it "
-                "into the model first (jobs/merge_lora.py)"
-            )
 
 
 def train(config: TrainConfig) -> int:
@@ -135,7 +72,7 @@ def train(config: TrainConfig) -> int:
     lora = None if config.lora is None else check_lora(find_embedded(config.lora))
     trained = count_trained(model_folder, config.training, lora)
     before = None if config.overwrite else read_plan(folder, trains=True)
-    clips = open_clips(config)
+    clips = TrainingClips(config.shards, config.reading)
     if len(clips.shards) < clips.plan.num_shards:
         raise ValueError(
             f"{config.shards}: {len(clips.shards)} of {clips.plan.num_shards} shards are there; "
@@ -246,8 +183,8 @@ def carry_out(config: TrainConfig, plan: Plan, folder: Folder, resources: Resour
     )
     clips_per_step = config.training.global_batch_size
     try:
-        if num_before == num_steps and result_folder(config).exists():
-            log.info("all is done already; %s stays as it is", result_folder(config))
+        if num_before == num_steps and config.result_folder.exists():
+            log.info("all is done already; %s stays as it is", config.result_folder)
         else:
             train_all(config, resources, num_before)
     except KeyboardInterrupt:
@@ -292,12 +229,22 @@ def train_all(config: TrainConfig, resources: Resources, num_before: int) -> Non
 
 def make_latents(config: TrainConfig, resources: Resources) -> None:
     """Encode the clips of the shards whose latents are not there."""
-    clips = open_clips(config)
-    missing = open_latents(clips, config, frame_size(find_model(config.model))).missing()
+    clips = TrainingClips(config.shards, config.reading)
+    assert config.dtype and config.threads, "the driver settles them"
+    size = frame_size(find_model(config.model))
+    missing = open_latents(clips, config.model, size, config.dtype).missing()
     if not missing:
         return
     log.info("latents of %d shards are to be made first", len(missing))
-    maker = functools.partial(LatentMaker, config, resources.device)
+    maker = functools.partial(
+        LatentMaker,
+        shards=config.shards,
+        reading=config.reading,
+        model=config.model,
+        dtype=config.dtype,
+        threads=config.threads,
+        device=resources.device,
+    )
     shards: list[Shard] = [(index, []) for index in missing]
     made = make_shards(config.executor, resources, maker, shards, ignore)
     for number, index in enumerate(made):

@@ -6,7 +6,7 @@ import torch
 from flipsketch.models.tiny import write_tiny_model
 from flipsketch.models.video_model import VideoModel, load_model
 from pipelines.animate import AnimateConfig
-from pipelines.execution.executor import ExecutorConfig
+from pipelines.execution.config import ExecutorConfig
 from tests.helpers.corpora import QUICK, good_rows, make_manifest
 from tests.helpers.scorers import write_clip, write_xclip
 

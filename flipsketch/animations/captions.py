@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from flipsketch.corpus.manifest import read_table
-from flipsketch.corpus.row import is_text
+from flipsketch.storage.text import is_text
 
 log = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from flipsketch.animations.reader import ALL_ARCHIVES, FRAME, STEPS
-from flipsketch.corpus.row import is_text
 from flipsketch.storage.archives import WITHIN, ArchiveFiles, Files, open_files
 from flipsketch.storage.folder import open_location
+from flipsketch.storage.text import is_text
 
 log = logging.getLogger(__name__)
 

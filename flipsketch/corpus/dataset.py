@@ -20,16 +20,11 @@ import pyarrow.compute as pc
 from torch.utils.data import Dataset
 
 from flipsketch.corpus.plan import read_plan
-from flipsketch.corpus.shard import (
-    ShardFacts,
-    in_threads,
-    read_metadata,
-    read_shards,
-    tar_name,
-    unpack_sample,
-)
+from flipsketch.corpus.shard import ShardFacts, read_metadata, read_shards, tar_name, unpack_sample
 from flipsketch.media.clip import decode_filmstrip
+from flipsketch.rng import Stream, random_state
 from flipsketch.storage.folder import open_folder
+from flipsketch.storage.threads import in_threads
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +123,7 @@ class TrainingClips(Dataset):
     def draw(self, position: int) -> "Draw":
         epoch, place = divmod(position, len(self))
         row = self.rows.slice(self.permutation(epoch)[place], 1).to_pylist()[0]
-        random = random_state(self.config.seed, 1, position)
+        random = random_state(self.config.seed, Stream.CLIP_WINDOW, position)
         first = int(random.randint(row["num_frames"] - self.config.num_frames + 1))
         is_dropped = random.random_sample() < self.config.prompt_dropout
         return Draw(row, slice(first, first + self.config.num_frames), bool(is_dropped))
@@ -163,14 +158,9 @@ class TrainingClips(Dataset):
             position += num_ranks
 
     def permute(self, epoch: int) -> np.ndarray:
-        return random_state(self.config.seed, 0, epoch).permutation(len(self))
+        return random_state(self.config.seed, Stream.CLIP_ORDER, epoch).permutation(len(self))
 
     def open_tar_in(self, shard: int, process: int) -> Any:
         return self.folder.filesystem.open_input_file(
             self.folder.join(tar_name(shard, self.plan.tars))
         )
-
-
-def random_state(*entropy: int) -> np.random.RandomState:
-    # Of numpy's generators the one whose numbers never change from version to version.
-    return np.random.RandomState(np.random.MT19937(np.random.SeedSequence(entropy)))

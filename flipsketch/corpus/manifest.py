@@ -19,8 +19,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from flipsketch.corpus.row import KNOWN_COLUMNS, Row, id_hash, is_text, parse_row, row_digest
+from flipsketch.corpus.row import KNOWN_COLUMNS, Row, id_hash, parse_row, row_digest
 from flipsketch.storage.folder import open_location, split_query
+from flipsketch.storage.text import is_text
 
 EXAMPLES = 5
 CSV_FIELD_BYTES = 16 * 1024 * 1024

@@ -6,14 +6,15 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from flipsketch.media.clip import MAX_FRAMES
+from flipsketch.storage.text import TEXT, is_text
+
 ROW_COLUMNS = ("id", "sketch", "sketch_bytes", "prompt", "prompts")
 SCALE_COLUMNS = ("reference_scale", "sketch_in_noise")
 SETTING_COLUMNS = ("seed", *SCALE_COLUMNS, "num_frames", "negative_prompt", "align")
 KNOWN_COLUMNS = {*ROW_COLUMNS, *SETTING_COLUMNS}
-TEXT = "a string that is not empty, in UTF-8"
 NO_PROMPT = "a row needs either prompt or prompts (a list: a segment for each)"
 MAX_SEED = 2**63 - 1
-MAX_FRAMES = 256
 MAX_SEGMENTS = 64
 
 
@@ -149,15 +150,6 @@ def default_seed(row_id: str) -> int:
 
 def id_hash(row_id: str) -> bytes:
     return hashlib.sha256(row_id.encode()).digest()[:16]
-
-
-def is_text(value: str) -> bool:
-    """Lone surrogates (bytes that were not UTF-8) cannot be written to Parquet or a tar."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 to_json = json.JSONEncoder(default=repr).encode  # made once: a manifest has a million rows

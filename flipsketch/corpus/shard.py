@@ -9,8 +9,7 @@ import io
 import json
 import re
 import tarfile
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +19,7 @@ import pyarrow.parquet as pq
 from flipsketch.corpus.plan import Plan
 from flipsketch.media.clip import Clip, encode_filmstrip
 from flipsketch.storage.folder import Folder
+from flipsketch.storage.threads import in_threads
 
 ROWS_PER_GROUP = 10_000
 
@@ -234,12 +234,6 @@ def read_failures(folder: Folder, shards: list[ShardFacts]) -> dict[int, Failure
             if row["status"] == "failed":
                 failures[row["manifest_row"]] = Failure(row["key"], row["error"])
     return failures
-
-
-def in_threads(read: Callable[[Any], Any], items: list[Any]) -> list[Any]:
-    # Footers are small and may be far: in an object store the waiting is what takes the time.
-    with ThreadPoolExecutor(32) as readers:
-        return list(readers.map(read, items))
 
 
 def read_sample(folder: Folder, index: int, row: dict[str, Any], tars: str = "clips") -> Sample:

@@ -1,15 +1,13 @@
 """The embedded model `doodle`: ModelScope's classes, small enough for a laptop and a repository."""
 
 import json
-import os
 from pathlib import Path
-from typing import Any
 
 from diffusers import DDIMScheduler, UNet3DConditionModel
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextModel, CLIPTokenizer
 
-from flipsketch.models.video_model import VideoModel
+from flipsketch.models.layout import text_config
 
 CONTEXT_LENGTH = 24
 TEXT_WIDTH = 128
@@ -50,23 +48,7 @@ def make_tokenizer(prompts: list[str]) -> CLIPTokenizer:
 
 
 def make_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
-    return CLIPTextModel(text_config(tokenizer))
-
-
-def text_config(
-    tokenizer: CLIPTokenizer, *, num_layers: int = 3, width: int = TEXT_WIDTH
-) -> CLIPTextConfig:
-    return CLIPTextConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=width,
-        intermediate_size=2 * width,
-        num_hidden_layers=num_layers,
-        num_attention_heads=4,
-        max_position_embeddings=tokenizer.model_max_length,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
+    return CLIPTextModel(text_config(tokenizer, num_layers=3, width=TEXT_WIDTH))
 
 
 def make_unet(size: int, latent_channels: int) -> UNet3DConditionModel:
@@ -104,16 +86,3 @@ def make_scheduler() -> DDIMScheduler:
 def write_sampling(folder: Path) -> None:
     """Say beside a model's parts which settings suit it, for `sampling.model_defaults`."""
     (folder / "sampling.json").write_text(json.dumps(SAMPLING, indent=1) + "\n")
-
-
-def save_parts(model: VideoModel, folder: Path, card: str) -> None:
-    """Write a model folder in diffusers' layout; its index comes last."""
-    index: dict[str, Any] = {"_class_name": "TextToVideoSDPipeline"}
-    for name, part in vars(model).items():
-        part.save_pretrained(folder / name)
-        library = "transformers" if name in ("text_encoder", "tokenizer") else "diffusers"
-        index[name] = [library, type(part).__name__]
-    (folder / "README.md").write_text(card)
-    # In one move, so that a folder with an index is whole.
-    (folder / "model_index.json.new").write_text(json.dumps(index, indent=1) + "\n")
-    os.replace(folder / "model_index.json.new", folder / "model_index.json")

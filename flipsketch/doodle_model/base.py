@@ -8,14 +8,15 @@ import numpy as np
 import torch
 from PIL import Image
 
-from flipsketch.doodle_model.architecture import save_parts, write_sampling
+from flipsketch.doodle_model.architecture import write_sampling
 from flipsketch.doodle_model.latent_arrays import LatentWindows
+from flipsketch.media.contact_sheet import draw_strip, stack
 from flipsketch.method.text_to_video import sample_from_text
+from flipsketch.models.layout import save_parts
 from flipsketch.models.video_model import VideoModel, load_model
-from flipsketch.report.preview import draw_strip, stack
 from flipsketch.storage.folder import new_folder, open_folder
+from flipsketch.training.config import TrainingConfig
 from flipsketch.training.graph_trainer import Clips, GraphTrainer
-from flipsketch.training.objective import TrainingConfig
 from flipsketch.training.resumable import learn
 from flipsketch.training.trainer import Trainer
 

@@ -5,10 +5,10 @@ from typing import Literal
 
 import numpy as np
 
-from flipsketch.corpus.dataset import random_state
 from flipsketch.doodle_model.pixel_arrays import DoodleArrays, render_corpus, scribble
 from flipsketch.doodles.doodle import Look
 from flipsketch.doodles.subjects.registry import SUBJECTS as EVERY_SUBJECT
+from flipsketch.rng import Stream, random_state
 
 SIZE, NUM_FRAMES = 64, 10
 SUBJECTS: tuple[str, ...] = (
@@ -82,7 +82,9 @@ def draw_scribbles(folder: Path) -> None:
     """Draw `scribbles.npy`, uint8 (N, H, W, 3), if it is not in the folder."""
     path = folder / "scribbles.npy"
     if not path.exists():
-        drawn = np.stack([scribble(random_state(7, index), SIZE) for index in range(NUM_SCRIBBLES)])
+        drawn = np.stack(
+            [scribble(random_state(Stream.SCRIBBLE, index), SIZE) for index in range(NUM_SCRIBBLES)]
+        )
         unfinished = path.with_name(".scribbles.npy")
         np.save(unfinished, drawn)
         unfinished.rename(path)

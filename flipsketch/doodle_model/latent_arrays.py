@@ -9,8 +9,8 @@ import torch
 from diffusers import AutoencoderKL
 from torch.utils.data import Dataset
 
-from flipsketch.corpus.dataset import random_state
 from flipsketch.doodle_model.pixel_arrays import DoodleArrays
+from flipsketch.rng import Stream, random_state
 
 CHUNK = 256
 
@@ -57,9 +57,9 @@ class LatentWindows(Dataset):
     def __getitem__(self, position: int) -> dict[str, Any]:
         epoch, place = divmod(position, len(self))
         if epoch != self.epoch:
-            order = random_state(self.seed, 5, epoch).permutation(len(self))
+            order = random_state(self.seed, Stream.LATENT_ORDER, epoch).permutation(len(self))
             self.epoch, self.order = epoch, order
-        clip, random = self.order[place], random_state(self.seed, 6, position)
+        clip, random = self.order[place], random_state(self.seed, Stream.LATENT_WINDOW, position)
         latents = self.latents[clip]
         if self.num_frames == 1:
             first = random.randint(len(latents))

@@ -11,8 +11,10 @@ import numpy as np
 from safetensors.torch import load_file, save_file
 from transformers import CLIPModel, CLIPTokenizer
 
-from flipsketch.doodle_model.architecture import save_parts, write_sampling
-from flipsketch.models.video_model import find_embedded, load_model
+from flipsketch.doodle_model.architecture import write_sampling
+from flipsketch.models.layout import save_parts
+from flipsketch.models.registry import find_embedded
+from flipsketch.models.video_model import load_model
 from flipsketch.storage.folder import new_folder, open_folder
 from flipsketch.training.checkpoints import load_newest
 

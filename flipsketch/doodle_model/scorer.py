@@ -7,10 +7,11 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer, CLIPVisionConfig
 
-from flipsketch.corpus.dataset import random_state
-from flipsketch.doodle_model.architecture import text_config
+from flipsketch.doodle_model.architecture import TEXT_WIDTH
 from flipsketch.doodle_model.pixel_arrays import DoodleArrays
-from flipsketch.report.preview import FRAMES_SHOWN, draw_strip, stack
+from flipsketch.media.contact_sheet import FRAMES_SHOWN, draw_strip, stack
+from flipsketch.models.layout import text_config
+from flipsketch.rng import Stream, random_state
 from flipsketch.training.resumable import SimpleLearner
 
 BATCH_SIZE = 128
@@ -28,7 +29,7 @@ def make_clip(tokenizer: CLIPTokenizer, size: int) -> CLIPModel:
         patch_size=8,
         projection_dim=64,
     )
-    text = text_config(tokenizer, num_layers=2)
+    text = text_config(tokenizer, num_layers=2, width=TEXT_WIDTH)
     text.projection_dim = 64
     return CLIPModel(
         CLIPConfig(text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=64)
@@ -62,7 +63,7 @@ class CLIPTraining:
         self.learner = SimpleLearner([clip], self.loss, num_steps=num_steps, learning_rate=1e-3)
 
     def loss(self, step: int) -> Tensor:
-        logits, same = self.match(random_state(self.seed, 8, step))
+        logits, same = self.match(random_state(self.seed, Stream.SCORER_BATCH, step))
         targets = same / same.sum(dim=1, keepdim=True)
         by_frame = F.cross_entropy(logits, targets)
         return (by_frame + F.cross_entropy(logits.T, targets)) / 2
@@ -94,15 +95,15 @@ class CLIPTraining:
     def accuracy(self) -> float:
         """Return how often a frame's own prompt comes first in a batch."""
         with self.learner.mean.swapped_in():
-            logits, same = self.match(random_state(self.seed, 9))
+            logits, same = self.match(random_state(self.seed, Stream.SCORER_VALIDATION))
         return float(same.gather(1, logits.argmax(dim=1, keepdim=True)).mean())
 
     @torch.no_grad()
     def draw(self) -> Image.Image:
         """Return some prompts, each above it the frames of a batch that suit it best."""
         with self.learner.mean.swapped_in():
-            logits, _ = self.match(random_state(self.seed, 9))
-        frames, places = self.choose(random_state(self.seed, 9))
+            logits, _ = self.match(random_state(self.seed, Stream.SCORER_VALIDATION))
+        frames, places = self.choose(random_state(self.seed, Stream.SCORER_VALIDATION))
         strips = []
         for column, (which, index) in enumerate(places[:NUM_SHOWN]):
             best = logits[:, column].argsort(descending=True)[:FRAMES_SHOWN].cpu().numpy()

@@ -7,8 +7,8 @@ from diffusers import AutoencoderKL
 from PIL import Image
 from torch import Tensor
 
-from flipsketch.corpus.dataset import random_state
 from flipsketch.doodle_model.pixel_arrays import DoodleArrays
+from flipsketch.rng import Stream, random_state
 from flipsketch.training.resumable import SimpleLearner
 
 INK_WEIGHT, KL_WEIGHT = 4.0, 1e-6
@@ -69,7 +69,7 @@ class VAETraining:
         self.learner = SimpleLearner([vae], self.loss, num_steps=num_steps, learning_rate=2e-3)
 
     def loss(self, step: int) -> Tensor:
-        random = random_state(self.seed, 3, step)
+        random = random_state(self.seed, Stream.VAE_BATCH, step)
         # All of the batch, so that it is the same however many processes share it.
         pixels = self.draw_pixels(random, BATCH_SIZE)[self.own]
         posterior = self.vae.encode(pixels).latent_dist
@@ -110,7 +110,7 @@ class VAETraining:
     @torch.no_grad()
     def draw_samples(self) -> Image.Image:
         """Return frames, and below them what comes back."""
-        pixels = self.draw_pixels(random_state(self.seed, 4), 16)
+        pixels = self.draw_pixels(random_state(self.seed, Stream.VAE_VALIDATION), 16)
         mean = self.learner.mean
         with mean.swapped_in():
             decoded = self.vae.decode(self.vae.encode(pixels).latent_dist.mode()).sample

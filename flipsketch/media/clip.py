@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+MAX_FRAMES = 256
+
 # Below this range of luma a frame shows nothing, and Otsu's method would make noise of it.
 MIN_CONTRAST = 32
 

@@ -13,9 +13,11 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import Module
 
-from flipsketch.method.sampler import SamplingConfig, animate_pixels
+from flipsketch.method.config import SamplingConfig
+from flipsketch.method.sampler import animate_pixels
 from flipsketch.method.text_to_video import sample_pixels
-from flipsketch.models.video_model import PARTS, find_model, frame_size, load_model
+from flipsketch.models.registry import PARTS, find_model, frame_size
+from flipsketch.models.video_model import load_model
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ import torch
 from diffusers import DDIMScheduler
 from torch import Tensor
 
-from flipsketch.method.sampler import SamplingConfig, draw_noise, finish_frames
+from flipsketch.method.config import SamplingConfig
+from flipsketch.method.sampler import draw_noise, finish_frames
 from flipsketch.models.video_model import VideoModel, predict_noise
 
 

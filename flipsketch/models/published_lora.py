@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from flipsketch.models.lora import TargetSet, find_targets, lora_config, write_adapter
-from flipsketch.models.video_model import find_model
+from flipsketch.models.registry import find_model
 from flipsketch.storage.folder import new_folder
 
 log = logging.getLogger(__name__)

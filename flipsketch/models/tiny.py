@@ -8,7 +8,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from flipsketch.doodle_model.architecture import save_parts, text_config
+from flipsketch.models.layout import save_parts, text_config
 from flipsketch.models.video_model import VideoModel
 
 CONTEXT_LENGTH = 24

@@ -1,6 +1,5 @@
 """VideoModel: a text-to-video diffusion model in diffusers' layout, opened for the method."""
 
-import hashlib
 import logging
 import shutil
 from dataclasses import dataclass
@@ -12,19 +11,15 @@ import torch
 import transformers
 from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from flipsketch.models.lora import load_lora, merge_lora
+from flipsketch.models.registry import find_embedded, find_model
 from flipsketch.storage.folder import new_folder
 
 log = logging.getLogger(__name__)
 
-EMBEDDED = Path(__file__).parents[2] / "data" / "models"
-EMBEDDED_MODEL, EMBEDDED_LORA = "doodle", "doodle-lora"
-PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 DTYPES = {
     "float64": torch.float64,
     "float32": torch.float32,
@@ -218,100 +213,3 @@ def save_model(networks: dict[str, Any], source: Path, output: str | Path) -> No
         shutil.copytree(source, folder, ignore=leave_out, dirs_exist_ok=True)
         for part, network in networks.items():
             network.save_pretrained(folder / part)
-
-
-def find_embedded(name: str | Path) -> Path:
-    """Return the folder of a model or adapter that comes with this project, if it has that name,
-    else the path as it is."""
-    embedded = EMBEDDED / name
-    is_name = Path(name).name == str(name)
-    return embedded if is_name and embedded.is_dir() and not Path(name).exists() else Path(name)
-
-
-def choose_lora(model: str | Path, lora: str | None) -> str | None:
-    """Return the adapter to load with a model: the given one, none if it is empty, and by default
-    the one that comes with this project's own model."""
-    if lora is None and str(model) == EMBEDDED_MODEL:
-        return EMBEDDED_LORA
-    return lora or None
-
-
-def find_model(path_or_hub_name: str | Path, parts: tuple[str, ...] = PARTS) -> Path:
-    """Return the local folder of a model: one that is given, or comes with this project, or is
-    fetched from the Hub.
-
-    Raises:
-        ValueError: there is none, or it lacks one of the parts, or a part's weights.
-    """
-    folder = find_embedded(path_or_hub_name)
-    if not folder.is_dir():
-        patterns = ["README.md", "*.json", "*/*.json", "*/*.txt", "*/*.safetensors"]
-        folder = fetch_files(str(path_or_hub_name), patterns, "a folder in diffusers' layout")
-    missing = [part for part in parts if not (folder / part).is_dir()]
-    networks = {"unet", "vae", "text_encoder", "image_encoder"}
-    for part in [part for part in parts if part in networks] if not missing else ():
-        if not any((folder / part).glob("*.safetensors")):
-            raise ValueError(
-                f"{folder / part}: has no weights as safetensors, and pickles are not loaded; put "
-                f"them there, or convert them"
-            )
-    if missing:
-        raise ValueError(
-            f"{folder}: not a model folder, it has no {', '.join(missing)}/; expected diffusers' "
-            f"layout of a pipeline with {', '.join(f'{part}/' for part in parts)}"
-        )
-    return folder
-
-
-def fetch_files(hub_name: str, patterns: list[str], alternative: str) -> Path:
-    """Return the local folder of the Hub's files of some names, but for half-precision copies."""
-    try:
-        return Path(
-            snapshot_download(hub_name, allow_patterns=patterns, ignore_patterns=["*.fp16.*"])
-        )
-    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise ValueError(
-            f"model {hub_name!r} is neither a folder here nor a model that the Hugging Face Hub "
-            f"gives ({type(error).__name__}); give the path of {alternative}, or check the name "
-            f"and the connection"
-        ) from error
-
-
-def frame_size(folder: Path) -> int:
-    """Return height and width in pixels of a model's frames, as `VideoModel.size`, from its
-    configuration alone."""
-    unet = UNet3DConditionModel.load_config(folder, subfolder="unet")
-    vae = AutoencoderKL.load_config(folder, subfolder="vae")
-    return unet["sample_size"] * 2 ** (len(vae["block_out_channels"]) - 1)
-
-
-def model_licence(folder: Path) -> str:
-    """Return the licence that the model's card states, or 'unknown'."""
-    card = folder / "README.md"
-    if card.is_file():
-        for line in card.read_text(encoding="utf-8").splitlines()[1:]:
-            if line.startswith("license:"):
-                return line.removeprefix("license:").strip()
-            if line == "---":
-                break
-    return "unknown"
-
-
-def fingerprint_folder(folder: str | Path, parts: tuple[str, ...] = PARTS) -> str:
-    """Return a hash over the names and contents of a model's or adapter's files.
-
-    Files beside its parts (a card, pictures, `.git`) do not count.
-    """
-    digest = hashlib.sha256()
-    for part in parts:
-        for path in sorted((Path(folder) / part).glob("*")):
-            if path.is_file():
-                with path.open("rb") as file:
-                    content = hashlib.file_digest(file, "sha256").hexdigest()
-                digest.update(f"{part}/{path.name} {content}\n".encode())
-    return digest.hexdigest()
-
-
-def weights_bytes(folder: Path) -> int:
-    """Return the size of a model's weights on disk."""
-    return sum(path.stat().st_size for path in folder.glob("*/*.safetensors"))

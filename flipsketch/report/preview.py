@@ -2,29 +2,24 @@
 
 import logging
 import random
-import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from flipsketch.corpus.manifest import parse_rows
 from flipsketch.corpus.plan import Plan, manifest_of, read_plan
 from flipsketch.corpus.shard import committed_shards, read_metadata, read_sample
 from flipsketch.media.clip import decode_filmstrip, encode_gif
+from flipsketch.media.contact_sheet import CELL, draw_strip, stack
 from flipsketch.media.sketch import check_sketch, load_sketch
 from flipsketch.storage.folder import Folder, open_folder, read_source
 
 log = logging.getLogger(__name__)
 
-CELL = 96
-GAP = 4
-TEXT_HEIGHT = 16
-FRAMES_SHOWN = 12
 GIF_SIZE = 256  # at least
-INK, PAPER, RULE = (20, 20, 20), (255, 255, 255), (200, 200, 200)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,35 +139,3 @@ def enlarge(frames: np.ndarray) -> np.ndarray:
     """Return small frames (F, H, W, 3) so large that a person sees what is on them."""
     times = max(1, -(-GIF_SIZE // frames.shape[1]))
     return frames.repeat(times, axis=1).repeat(times, axis=2)
-
-
-def draw_strip(sketch: np.ndarray | None, frames: np.ndarray, prompts: list[str]) -> Image.Image:
-    """Return the sketch, a rule, some frames beside it, and the prompt below."""
-    shown = np.linspace(0, len(frames) - 1, min(len(frames), FRAMES_SHOWN)).round().astype(int)
-    width = (1 + FRAMES_SHOWN) * (CELL + GAP) + 5 * GAP
-    lines = textwrap.wrap(" / ".join(prompts), width // 7) or [""]
-    strip = Image.new("RGB", (width, CELL + 3 * GAP + TEXT_HEIGHT * len(lines)), PAPER)
-    draw = ImageDraw.Draw(strip)
-    if sketch is not None:
-        strip.paste(
-            Image.fromarray(sketch).resize((CELL, CELL), Image.Resampling.LANCZOS), (GAP, GAP)
-        )
-    draw.line([(CELL + 3 * GAP, GAP), (CELL + 3 * GAP, CELL + GAP)], fill=RULE)
-    for place, frame in enumerate(frames[shown]):
-        left = CELL + 5 * GAP + place * (CELL + GAP)
-        cell = Image.fromarray(frame).resize((CELL, CELL), Image.Resampling.LANCZOS)
-        strip.paste(cell, (left, GAP))
-        draw.rectangle([left - 1, GAP - 1, left + CELL, GAP + CELL], outline=RULE)
-    font = ImageFont.load_default(13)
-    for number, line in enumerate(lines):
-        draw.text((GAP, CELL + 2 * GAP + number * TEXT_HEIGHT), line, INK, font)
-    return strip
-
-
-def stack(strips: list[Image.Image]) -> Image.Image:
-    sheet = Image.new("RGB", (strips[0].width, sum(strip.height for strip in strips)), PAPER)
-    top = 0
-    for strip in strips:
-        sheet.paste(strip, (0, top))
-        top += strip.height
-    return sheet

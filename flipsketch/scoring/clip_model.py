@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from transformers import CLIPModel, CLIPTokenizer, XCLIPModel
 
-from flipsketch.models.video_model import fetch_files, find_embedded, fingerprint_folder
+from flipsketch.models.registry import fetch_files, find_embedded, fingerprint_folder
 
 # Frames whose features a clip is compared by with others.
 FRAMES_COMPARED = 4

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from flipsketch.models.video_model import fingerprint_folder
+from flipsketch.models.registry import fingerprint_folder
 from flipsketch.scoring.clip_model import ClipScorer, XClipScorer, find_scorer, summarize
 from flipsketch.scoring.flow import FlowScores, score_flow
 from flipsketch.scoring.pixel import PixelScores, score_pixels

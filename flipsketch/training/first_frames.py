@@ -12,7 +12,7 @@ import torch
 from diffusers import DDIMInverseScheduler, DDIMScheduler
 from torch import Tensor
 
-from flipsketch.corpus.dataset import random_state
+from flipsketch.rng import Stream, random_state
 from flipsketch.training.objective import Batch
 
 # Of an inversion: as many as the sampler has, and fewer, which cost less: after 5 of them latents
@@ -24,10 +24,10 @@ MAX_LEFT = 2.0
 """Of the sampler's `sketch_in_noise`."""
 
 
-def draw_rows(positions: list[int], share: float, seed: int, purpose: int) -> Tensor:
+def draw_rows(positions: list[int], share: float, seed: int, stream: Stream) -> Tensor:
     """Return which rows are to be changed, bool (B,), each chosen by its position alone."""
     return torch.tensor(
-        [random_state(seed, purpose, position).random_sample() < share for position in positions]
+        [random_state(seed, stream, position).random_sample() < share for position in positions]
     )
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from flipsketch.models.video_model import VideoModel
+from flipsketch.training.config import TrainingConfig
 from flipsketch.training.first_frames import (
     MAX_LEFT,
     NUM_INVERSION_STEPS,
@@ -29,7 +30,6 @@ from flipsketch.training.objective import (
     Batch,
     Denoiser,
     RunningMean,
-    TrainingConfig,
     denoising_losses,
     prepare,
     quartile_losses,

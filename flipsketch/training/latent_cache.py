@@ -9,22 +9,16 @@ import functools
 import os
 from typing import Any
 
-import numpy as np
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from flipsketch.corpus.dataset import TrainingClips
+from flipsketch.media.pixels import to_pixels
+from flipsketch.models.registry import find_model, fingerprint_folder
 from flipsketch.models.video_model import VideoModel
 
 OPEN_FILES = 64
-
-
-def to_pixels(frames: np.ndarray) -> Tensor:
-    """Return frames uint8 (F, H, W, 3) as pixels (1, 3, F, H, W) in [-1, 1]."""
-    return (torch.tensor(frames).float() / 127.5 - 1).permute(3, 0, 1, 2)[None]
 
 
 def check_size(clips: TrainingClips, size: int) -> None:
@@ -95,3 +89,13 @@ class LatentClips(Dataset):
 
     def open_in(self, shard: int, process: int) -> Any:
         return safe_open(self.path(shard), "pt")
+
+
+def open_latents(clips: TrainingClips, model: str, size: int, dtype: str) -> LatentClips:
+    """Return the latents of clips, of a model's VAE and frame size; those not there are to be made.
+
+    Raises:
+        ValueError: the clips have another size, or lie in an object store.
+    """
+    vae = fingerprint_folder(find_model(model), ("vae",))
+    return LatentClips(clips, vae, size, dtype)

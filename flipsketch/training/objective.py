@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,91 +19,12 @@ from diffusers import DDIMScheduler, UNet3DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from flipsketch.corpus.dataset import random_state
-from flipsketch.models.lora import TargetSet, add_lora, check_same_layers, lora_parameters
+from flipsketch.models.lora import add_lora, check_same_layers, lora_parameters
 from flipsketch.models.video_model import VideoModel
+from flipsketch.rng import Stream, random_state
+from flipsketch.training.config import TrainingConfig
 
 QUARTILES = 4
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingConfig:
-    method: Literal["lora", "full"] = "lora"
-    """Train an adapter, or all weights."""
-    target_set: TargetSet = "attention"
-    """Layers of the UNet that the adapter is put on: those of attention, all linear ones, or all
-    linear and convolutional ones (the published checkpoint's)."""
-    train_text_encoder: bool = False
-    """Train the text encoder too: all of it, or an adapter on its linear layers."""
-    rank: int = 4
-    """Of the adapter's matrices."""
-    alpha: float = 4.0
-    """The adapter is scaled by alpha / rank."""
-    num_steps: int = 2500
-    """Optimizer steps."""
-    global_batch_size: int = 8
-    """Clips in each step, over all workers; part of the plan, as the number of workers is not."""
-    batch_size: int = 1
-    """Clips in each forward pass of a worker; the rest of the global batch is accumulated."""
-    learning_rate: float = 1e-4
-    """Peak rate."""
-    schedule: Literal["constant", "cosine"] = "constant"
-    """Of the rate after the warm-up: cosine ends at zero."""
-    warmup_steps: int = 0
-    """Steps in which the rate rises from zero."""
-    weight_decay: float = 1e-2
-    """AdamW's."""
-    max_grad_norm: float = 1.0
-    """Gradients are clipped to this norm."""
-    num_frames: int = 10
-    """Frames of a training window."""
-    prompt_dropout: float = 0.1
-    """Share of the samples that see the empty prompt, which guidance needs."""
-    inverted_first_frame: float = 0.0
-    """Share of the samples whose first frame is on the path of its own DDIM inversion, as the
-    sampler's is, so that the others learn to follow it; the paper's training has none."""
-    sketch_in_noise: float = 0.0
-    """Share of the samples that are where the sampler begins, at the first timesteps, with up to
-    twice as much of the first frame in the noise of the later ones as is left of themselves at
-    others, so that they learn to move from there; the paper's training has none."""
-    reference_share: float = 0.0
-    """Share of the samples that are what the sampler calls the reference: the first frame over and
-    over, its noise too, without a prompt; the paper's training has none."""
-    ema_decay: float = 0.999
-    """Of the running mean of the weights that is saved by the method 'full'."""
-    seed: int = 0
-    """Of the adapter, the order of the clips, windows, noise and timesteps."""
-
-    def __post_init__(self) -> None:
-        for name in ("rank", "num_steps", "global_batch_size", "batch_size", "num_frames"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.global_batch_size % self.batch_size:
-            raise ValueError(
-                f"global_batch_size must be a multiple of batch_size ({self.batch_size}), "
-                f"got {self.global_batch_size}"
-            )
-        for name in ("learning_rate", "max_grad_norm", "alpha"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be more than 0, got {getattr(self, name)}")
-        shares = ("prompt_dropout", "inverted_first_frame", "sketch_in_noise", "reference_share")
-        for name in shares:
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is a share from 0 to 1, got {getattr(self, name)}")
-        if not 0 <= self.ema_decay < 1:
-            raise ValueError(f"ema_decay must lie in [0, 1), got {self.ema_decay}")
-        if not 0 <= self.warmup_steps <= self.num_steps:
-            raise ValueError(f"warmup_steps must lie in 0..num_steps, got {self.warmup_steps}")
-
-
-def check_share(config: TrainingConfig, num_ranks: int) -> None:
-    """Raise ValueError unless the global batch can be shared out evenly."""
-    share = num_ranks * config.batch_size
-    if config.global_batch_size % share:
-        raise ValueError(
-            f"a global batch of {config.global_batch_size} cannot be shared out among "
-            f"{num_ranks} workers in batches of {config.batch_size}; make it a multiple of {share}"
-        )
 
 
 def prepare(model: VideoModel, config: TrainingConfig) -> list[nn.Parameter]:
@@ -247,7 +168,7 @@ def draw_noise(
     """Return noise (B, *shape) in float32 and timesteps (B,), each row by its position alone."""
     noise, timesteps = [], []
     for position in positions:
-        random = random_state(seed, 2, position)
+        random = random_state(seed, Stream.TRAINING_NOISE, position)
         noise.append(random.standard_normal(shape).astype(np.float32))
         timesteps.append(int(random.randint(num_timesteps)))
     return torch.from_numpy(np.stack(noise)), torch.tensor(timesteps)

@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import Dataset
 
-from flipsketch.corpus.dataset import random_state
+from flipsketch.media.pixels import to_pixels
 from flipsketch.models.video_model import VideoModel
+from flipsketch.rng import Stream, random_state
+from flipsketch.training.config import TrainingConfig, check_share
 from flipsketch.training.first_frames import (
     MAX_LEFT,
     NUM_INVERSION_STEPS,
@@ -24,14 +26,11 @@ from flipsketch.training.first_frames import (
     leave_first_frames,
     to_first_timesteps,
 )
-from flipsketch.training.latent_cache import to_pixels
 from flipsketch.training.objective import (
     QUARTILES,
     Batch,
     Denoiser,
     RunningMean,
-    TrainingConfig,
-    check_share,
     denoising_losses,
     draw_noise,
     make_optimizer,
@@ -217,9 +216,11 @@ class Trainer:
     def replace_first_frames(self, batch: Batch, positions: list[int]) -> Batch:
         """Have some samples begin as the sampler does."""
         config, scheduler = self.config, self.model.scheduler
-        inverted = draw_rows(positions, config.inverted_first_frame, config.seed, 11)
-        copied = draw_rows(positions, config.reference_share, config.seed, 13)
-        begun = draw_rows(positions, config.sketch_in_noise, config.seed, 14)
+        inverted = draw_rows(
+            positions, config.inverted_first_frame, config.seed, Stream.INVERTED_FIRST_FRAME
+        )
+        copied = draw_rows(positions, config.reference_share, config.seed, Stream.REFERENCE_ROW)
+        begun = draw_rows(positions, config.sketch_in_noise, config.seed, Stream.SIGNAL_LEAK)
         if not (inverted | copied | begun).any():
             return batch
         null_prompts = self.prepare_prompts([""])
@@ -227,14 +228,18 @@ class Trainer:
             batch = to_first_timesteps(batch, begun, scheduler)
         if inverted.any():
             # The same for all of a step, whichever process and batch they are in.
-            random = random_state(config.seed, 12, positions[0] // config.global_batch_size)
+            step = positions[0] // config.global_batch_size
+            random = random_state(config.seed, Stream.INVERSION_STEPS, step)
             num_steps = int(random.choice(NUM_INVERSION_STEPS))
             offset = random.randint(scheduler.config.num_train_timesteps // num_steps)
             batch = invert_first_frames(
                 batch, inverted, self.inner_denoiser, scheduler, null_prompts, num_steps, offset
             )
         if begun.any():
-            shares = [random_state(config.seed, 15, p).uniform(0, MAX_LEFT) for p in positions]
+            shares = [
+                random_state(config.seed, Stream.SIGNAL_LEAK_SHARE, position).uniform(0, MAX_LEFT)
+                for position in positions
+            ]
             batch = leave_first_frames(batch, begun, torch.tensor(shares), scheduler)
         return copy_first_frames(batch, copied, null_prompts) if copied.any() else batch
 

@@ -10,10 +10,11 @@ from PIL import Image
 from flipsketch.corpus.dataset import TrainingClips
 from flipsketch.corpus.manifest import parse_rows
 from flipsketch.corpus.row import default_seed
+from flipsketch.media.contact_sheet import draw_strip, stack
 from flipsketch.media.sketch import load_sketch
-from flipsketch.method.sampler import SamplingConfig, animate
+from flipsketch.method.config import SamplingConfig
+from flipsketch.method.sampler import animate
 from flipsketch.models.video_model import VideoModel
-from flipsketch.report.preview import draw_strip, stack
 from flipsketch.storage.folder import read_source
 
 log = logging.getLogger(__name__)

@@ -7,10 +7,11 @@ from flipsketch.animations.reader import RasterConfig
 from flipsketch.doodle_model.curriculum import DRAWN, LINE_WIDTHS, NUM_FRAMES, PACE, SIZE
 from flipsketch.doodles.subjects.registry import SUBJECTS
 from flipsketch.doodles.writer import DoodlesConfig, make_doodles
-from flipsketch.training.objective import TrainingConfig
-from pipelines.execution.executor import ExecutorConfig
+from flipsketch.training.config import TrainingConfig
+from pipelines.execution.config import ExecutorConfig
 from pipelines.rasterize import RasterizeConfig, make_training_shards
-from pipelines.train import TrainConfig, train
+from pipelines.train import train
+from pipelines.training.config import TrainConfig
 
 SHARDS = "lora-shards"
 

@@ -17,7 +17,6 @@ from flipsketch.doodle_model.architecture import (
     make_text_encoder,
     make_tokenizer,
     make_unet,
-    save_parts,
 )
 from flipsketch.doodle_model.base import BaseStage
 from flipsketch.doodle_model.curriculum import (
@@ -37,7 +36,9 @@ from flipsketch.doodle_model.release import find_made, write_release
 from flipsketch.doodle_model.scorer import BATCH_SIZE, CLIPTraining, make_clip
 from flipsketch.doodle_model.vae import BATCH_SIZE as VAE_BATCH_SIZE
 from flipsketch.doodle_model.vae import make_vae
-from flipsketch.models.video_model import DTYPES, VideoModel, choose_lora, load_model
+from flipsketch.models.layout import save_parts
+from flipsketch.models.registry import choose_lora
+from flipsketch.models.video_model import DTYPES, VideoModel, load_model
 from flipsketch.storage.folder import new_folder, open_folder
 from flipsketch.training.resumable import learn
 from pipelines.doodle_model.adapter import make_lessons, train_adapter

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 from diffusers import AutoencoderKL
 
-from flipsketch.corpus.dataset import random_state
 from flipsketch.doodle_model.base import BaseStage, train_base
 from flipsketch.doodle_model.curriculum import VAE_SEES
 from flipsketch.doodle_model.pixel_arrays import read_corpus
 from flipsketch.doodle_model.vae import VAETraining, measure_scale
+from flipsketch.rng import Stream, random_state
 from flipsketch.storage.folder import new_folder, open_folder
 from flipsketch.training.resumable import learn
 
@@ -46,7 +46,7 @@ def train_vae(
     )
     if rank == 0 and len(losses) == num_steps:
         with training.learner.mean.swapped_in(), new_folder(folder / "model") as out:
-            pixels = training.draw_pixels(random_state(seed, 10), 256)
+            pixels = training.draw_pixels(random_state(seed, Stream.LATENT_SCALE), 256)
             vae.register_to_config(scaling_factor=measure_scale(vae, pixels))
             vae.save_pretrained(out)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import ray
 
-from pipelines.execution.executor import ExecutorConfig
+from pipelines.execution.config import ExecutorConfig
 from pipelines.execution.work import Resources
 
 

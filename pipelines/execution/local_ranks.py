@@ -9,7 +9,7 @@ import torch.distributed as dist
 from torch import multiprocessing
 
 from flipsketch.models.video_model import quiet_libraries
-from pipelines.cli import log_to_stderr
+from pipelines.execution.process import log_to_stderr
 
 
 def train_together(num_ranks: int, work: Callable[..., None], *arguments: Any) -> None:

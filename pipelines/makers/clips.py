@@ -20,8 +20,9 @@ from flipsketch.corpus.row import Row
 from flipsketch.corpus.shard import ROW_SCHEMA, Sample, encode_sample, write_shard
 from flipsketch.media.clip import Clip
 from flipsketch.media.sketch import load_sketch
+from flipsketch.method.config import SamplingConfig
 from flipsketch.method.methods import METHODS, Batch
-from flipsketch.method.sampler import SamplingConfig, finish_frames
+from flipsketch.method.sampler import finish_frames
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.video_model import DTYPES, quiet_libraries
 from flipsketch.scoring.pixel import score_pixels
@@ -30,8 +31,6 @@ from flipsketch.storage.folder import Folder, read_source
 from pipelines.execution.attempts import Attempts
 from pipelines.execution.work import Report
 
-# A few minutes of work on a GPU, and what a kill costs at most.
-ROWS_PER_SHARD = 64
 BROKEN_DEVICE = 71  # exit code
 # Rows on which the model raises before any comes out well: then it is not the rows.
 MANY = 32

@@ -1,25 +1,31 @@
 """Encode the training clips of one shard after another, before training, by actors like any other
 job's."""
 
-from typing import TYPE_CHECKING
-
 import torch
 
+from flipsketch.corpus.dataset import ReaderConfig, TrainingClips
 from flipsketch.corpus.row import Row
 from flipsketch.models.video_model import DTYPES, load_model
+from flipsketch.training.latent_cache import open_latents
 from pipelines.execution.work import Report
-from pipelines.training.worker import open_clips, open_latents
-
-if TYPE_CHECKING:
-    from pipelines.train import TrainConfig
 
 
 class LatentMaker:
-    def __init__(self, config: "TrainConfig", device: str) -> None:
-        assert config.dtype and config.threads, "the driver settles them"
-        torch.set_num_threads(config.threads)
-        self.model = load_model(config.model, device=device, dtype=DTYPES[config.dtype])
-        self.latents = open_latents(open_clips(config), config, self.model.size)
+    """Holds a model and encodes shards of training clips with its VAE."""
+
+    def __init__(
+        self,
+        *,
+        shards: str,
+        reading: ReaderConfig,
+        model: str,
+        dtype: str,
+        threads: int,
+        device: str,
+    ) -> None:
+        torch.set_num_threads(threads)
+        self.model = load_model(model, device=device, dtype=DTYPES[dtype])
+        self.latents = open_latents(TrainingClips(shards, reading), model, self.model.size, dtype)
 
     def make_shard(self, index: int, rows: list[Row], report: Report) -> None:
         """Put the latents of a shard in place; it is the shard's own rows that count.

@@ -10,11 +10,10 @@ import torch
 from flipsketch.corpus.manifest import ManifestSummary
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.shard import ShardFacts, read_metadata, read_shards
+from flipsketch.method.config import SamplingConfig
 from flipsketch.method.inversion import INVERSION_FRAMES
-from flipsketch.method.sampler import SamplingConfig
 from flipsketch.storage.folder import Folder
-from pipelines.makers.clips import ROWS_PER_SHARD
-from pipelines.sharding.planning import choose_rows_per_shard
+from pipelines.sharding.planning import ROWS_PER_SHARD, choose_rows_per_shard
 
 # Of 256 pixels, as ModelScope T2V has them; a filmstrip of real sketches has 0.06 bytes a pixel,
 # its tar, JSON and Parquet about 6,000 more.

@@ -9,9 +9,15 @@ import numpy as np
 
 from flipsketch.corpus.manifest import ManifestSummary, read_rows, summarize_manifest
 from flipsketch.corpus.plan import Plan
-from flipsketch.corpus.shard import ShardFacts, read_failures
+from flipsketch.corpus.shard import (
+    ShardFacts,
+    read_failures,
+)
 from flipsketch.storage.folder import Folder, hash_file
 from pipelines.execution.work import Shard
+
+# A few minutes of work on a GPU, and what a kill costs at most.
+ROWS_PER_SHARD = 64
 
 log = logging.getLogger(__name__)
 

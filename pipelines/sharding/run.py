@@ -1,19 +1,18 @@
 """What every job that makes shards has in common: its flags, going on, trying again, summing up."""
 
 import logging
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from flipsketch.corpus.card import write_card
 from flipsketch.corpus.manifest import ManifestSummary
 from flipsketch.corpus.plan import PLAN_FILE, Plan, begin_run, format_ranges
 from flipsketch.corpus.shard import read_shards
-from flipsketch.storage.folder import PARTIAL, Folder, open_folder, resolve
+from flipsketch.storage.folder import PARTIAL, Folder
 from pipelines.execution.attempts import NOTES
-from pipelines.execution.executor import ExecutorConfig, make_shards
+from pipelines.execution.config import ExecutorConfig
+from pipelines.execution.executor import make_shards
 from pipelines.execution.work import Maker, Resources
 from pipelines.sharding.planning import missing_shards, retryable_rows, write_summary
 from pipelines.sharding.progress import Progress, RunSummary, exceeds, parse_max_failures
@@ -175,31 +174,3 @@ class Run:
         )
         progress.retry(len(rows))
         return plan
-
-
-def anchor(location: str) -> str:
-    """Return an input's address as workers are to use it.
-
-    A submitted job's workers run in copies of its working directory, where relative paths hold;
-    elsewhere theirs is not the driver's.
-    """
-    return location if is_submitted(Path.cwd()) else resolve(location, os.path.abspath("driver"))
-
-
-def anchor_model(location: str) -> str:
-    """As `anchor`; a name on the Hub, or of what comes with this project, stays as it is."""
-    return anchor(location) if Path(location).is_dir() else location
-
-
-def is_submitted(path: Path) -> bool:
-    """Tell whether a path lies where Ray unpacks a submitted job's working directory."""
-    return "working_dir_files" in path.parts
-
-
-def refuse_vanishing_output(output: str) -> None:
-    """The copy of the working directory in which a submitted job runs is deleted by Ray."""
-    if is_submitted(Path(open_folder(output).path)):
-        raise ValueError(
-            f"--output {output} would lie in the submitted job's copy of the working directory, "
-            f"which vanishes with the job; give an absolute path or a URI that all nodes share"
-        )

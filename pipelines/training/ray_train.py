@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ray
 import ray.train
@@ -21,10 +21,8 @@ from flipsketch.models.video_model import quiet_libraries
 from flipsketch.training.trainer import StepReport
 from pipelines.execution.pool import HEARTBEAT_S
 from pipelines.execution.work import Resources
+from pipelines.training.config import TrainConfig
 from pipelines.training.worker import TrainingWorker
-
-if TYPE_CHECKING:
-    from pipelines.train import TrainConfig
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +30,7 @@ REPORT_EVERY_S = 0.5
 
 
 def train_on_ray(
-    config: "TrainConfig", resources: Resources, report: Callable[[StepReport], None]
+    config: TrainConfig, resources: Resources, report: Callable[[StepReport], None]
 ) -> None:
     """Train in workers on Ray, which are started again if one of them dies.
 
@@ -85,7 +83,7 @@ def train_on_ray(
 def watch(
     fitting: threading.Thread,
     board: Any,
-    config: "TrainConfig",
+    config: TrainConfig,
     resources: Resources,
     report: Callable[[StepReport], None],
 ) -> None:

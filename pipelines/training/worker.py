@@ -3,31 +3,24 @@
 import logging
 from collections.abc import Callable
 from dataclasses import astuple, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch.utils.tensorboard import SummaryWriter
 
-from flipsketch.corpus.dataset import ReaderConfig, TrainingClips
-from flipsketch.corpus.shard import in_threads
-from flipsketch.method.sampler import model_defaults
+from flipsketch.corpus.dataset import TrainingClips
+from flipsketch.media.pixels import to_pixels
+from flipsketch.method.config import model_defaults
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.lora import fill_lora, save_lora
-from flipsketch.models.video_model import (
-    DTYPES,
-    VideoModel,
-    find_model,
-    fingerprint_folder,
-    load_model,
-    save_model,
-)
+from flipsketch.models.registry import find_model
+from flipsketch.models.video_model import DTYPES, VideoModel, load_model, save_model
 from flipsketch.storage.folder import Folder, new_folder, open_folder
+from flipsketch.storage.threads import in_threads
 from flipsketch.training.checkpoints import load_checkpoint, load_newest, save_checkpoint
 from flipsketch.training.graph_trainer import Clips, GraphTrainer
-from flipsketch.training.latent_cache import LatentClips, to_pixels
+from flipsketch.training.latent_cache import open_latents
 from flipsketch.training.objective import QUARTILES, trained_networks
 from flipsketch.training.trainer import StepReport, Trainer
 from flipsketch.training.validation import (
@@ -37,9 +30,7 @@ from flipsketch.training.validation import (
     encode_png,
     read_subjects,
 )
-
-if TYPE_CHECKING:
-    from pipelines.train import TrainConfig
+from pipelines.training.config import TrainConfig
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +42,7 @@ class TrainingWorker:
 
     def __init__(
         self,
-        config: "TrainConfig",
+        config: TrainConfig,
         device: torch.device | str,
         *,
         rank: int = 0,
@@ -69,14 +60,16 @@ class TrainingWorker:
         self.config, self.rank, self.num_ranks = config, rank, num_ranks
         self.folder: Folder = open_folder(config.output)
         self.model = load_model(config.model, device=device, dtype=DTYPES[config.dtype])
-        clips = open_clips(config)
+        clips = TrainingClips(config.shards, config.reading)
         self.trainer: Trainer | GraphTrainer
         if config.on_device:
             self.trainer = GraphTrainer(self.model, load_clips(clips, self.model), config.training)
         else:
             self.trainer = Trainer(
                 self.model,
-                open_latents(clips, config, self.model.size) if config.cache_latents else clips,
+                open_latents(clips, config.model, self.model.size, config.dtype)
+                if config.cache_latents
+                else clips,
                 config.training,
                 rank=rank,
                 num_ranks=num_ranks,
@@ -173,7 +166,7 @@ class TrainingWorker:
 
     def write_result(self) -> None:
         """Write the adapter, or the model with the running means of its weights."""
-        output = result_folder(self.config)
+        output = self.config.result_folder
         if output.exists():
             return
         networks = trained_networks(self.model, self.config.training)
@@ -183,23 +176,6 @@ class TrainingWorker:
         else:
             with self.trainer.averaged():
                 save_model(networks, find_model(self.config.model), output)
-
-
-def result_folder(config: "TrainConfig") -> Path:
-    return Path(config.output) / ("lora" if config.training.method == "lora" else "model")
-
-
-def open_clips(config: "TrainConfig") -> TrainingClips:
-    training = config.training
-    reading = ReaderConfig(
-        num_frames=training.num_frames, prompt_dropout=training.prompt_dropout, seed=training.seed
-    )
-    return TrainingClips(config.shards, reading)
-
-
-def open_latents(clips: TrainingClips, config: "TrainConfig", size: int) -> LatentClips:
-    vae = fingerprint_folder(find_model(config.model), ("vae",))
-    return LatentClips(clips, vae, size, config.dtype or "float32")
 
 
 def load_clips(clips: TrainingClips, model: VideoModel) -> Clips:

@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader
 
 from flipsketch.animations.reader import RasterConfig, rasterize_animation
 from flipsketch.corpus.dataset import ReaderConfig, TrainingClips
-from pipelines.execution.executor import ExecutorConfig
+from pipelines.execution.config import ExecutorConfig
 from pipelines.rasterize import RasterizeConfig, make_training_shards
 from tests.helpers.animations import frame, write_animation
 

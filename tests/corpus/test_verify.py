@@ -8,7 +8,7 @@ from flipsketch.corpus.plan import read_plan
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.evaluate import EvaluateConfig, evaluate
-from pipelines.execution.executor import ExecutorConfig
+from pipelines.execution.config import ExecutorConfig
 from pipelines.status import StatusConfig, describe, print_status, read_status
 from tests.helpers.corpora import good_rows, make_manifest
 

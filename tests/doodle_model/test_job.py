@@ -12,8 +12,10 @@ from safetensors.torch import load_file
 
 from flipsketch.doodles.doodle import make_doodle, render_doodle
 from flipsketch.media.sketch import load_sketch
-from flipsketch.method.sampler import animate, model_defaults
-from flipsketch.models.video_model import EMBEDDED, VideoModel, load_model, model_licence
+from flipsketch.method.config import model_defaults
+from flipsketch.method.sampler import animate
+from flipsketch.models.registry import EMBEDDED, model_licence
+from flipsketch.models.video_model import VideoModel, load_model
 from flipsketch.scoring.clip_model import ClipScorer
 from flipsketch.scoring.ink import ink, ink_iou, motion
 from flipsketch.scoring.store import Scorers, score_clip

@@ -19,8 +19,10 @@ from flipsketch.corpus.row import Row
 from flipsketch.corpus.shard import committed_shards, read_sample
 from flipsketch.media.clip import decode_filmstrip
 from flipsketch.media.sketch import load_sketch
-from flipsketch.method.sampler import SamplingConfig, animate
-from flipsketch.models.video_model import find_model, load_model
+from flipsketch.method.config import SamplingConfig
+from flipsketch.method.sampler import animate
+from flipsketch.models.registry import find_model
+from flipsketch.models.video_model import load_model
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.makers.clips import split_batches

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.compare import CompareConfig, compare, read_runs
-from pipelines.execution.executor import ExecutorConfig
+from pipelines.execution.config import ExecutorConfig
 from tests.helpers.corpora import ROOT, good_rows, make_manifest, read_rows
 
 RUNS = """

@@ -10,12 +10,12 @@ from datasets import load_dataset
 
 from flipsketch.corpus.plan import read_plan
 from flipsketch.corpus.shard import read_metadata, read_sample
-from flipsketch.method.sampler import SamplingConfig
+from flipsketch.method.config import SamplingConfig
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.curate import CurateConfig, curate
 from pipelines.evaluate import EvaluateConfig, evaluate
-from pipelines.execution.executor import ExecutorConfig
+from pipelines.execution.config import ExecutorConfig
 from pipelines.status import read_status
 from tests.helpers.corpora import SKETCHES, make_manifest, read_rows
 

@@ -19,7 +19,7 @@ from flipsketch.scoring.store import PIXEL_COLUMNS
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.evaluate import EvaluateConfig, evaluate
-from pipelines.execution.executor import ExecutorConfig
+from pipelines.execution.config import ExecutorConfig
 from tests.helpers.corpora import good_rows, make_manifest
 
 

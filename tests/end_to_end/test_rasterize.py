@@ -22,7 +22,7 @@ from flipsketch.corpus.plan import read_plan
 from flipsketch.corpus.shard import read_sample
 from flipsketch.media.clip import decode_filmstrip
 from flipsketch.storage.folder import open_folder
-from pipelines.execution.executor import ExecutorConfig
+from pipelines.execution.config import ExecutorConfig
 from pipelines.rasterize import RasterizeConfig, make_training_shards
 from pipelines.status import read_status
 from tests.helpers.animations import frame, write_animation, write_livesketch

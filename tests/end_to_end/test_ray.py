@@ -15,7 +15,8 @@ from flipsketch.animations.reader import RasterConfig
 from flipsketch.corpus.shard import committed_shards
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
-from pipelines.execution.executor import ExecutorConfig, start
+from pipelines.execution.config import ExecutorConfig
+from pipelines.execution.executor import start
 from pipelines.rasterize import RasterizeConfig, make_training_shards
 from tests.helpers.animations import write_animation
 from tests.helpers.corpora import (

@@ -18,13 +18,15 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from flipsketch.models.video_model import fingerprint_folder, load_model
+from flipsketch.models.registry import fingerprint_folder
+from flipsketch.models.video_model import load_model
 from flipsketch.storage.folder import open_folder
 from flipsketch.training.checkpoints import checkpoint_steps, load_newest
-from flipsketch.training.objective import TrainingConfig
+from flipsketch.training.config import TrainingConfig
 from pipelines.animate import animate_manifest
-from pipelines.execution.executor import ExecutorConfig
-from pipelines.train import TrainConfig, train
+from pipelines.execution.config import ExecutorConfig
+from pipelines.train import train
+from pipelines.training.config import TrainConfig
 from tests.helpers.animations import write_training_shards
 from tests.helpers.corpora import ROOT, good_rows, make_manifest
 

@@ -16,7 +16,7 @@ from pipelines.execution.attempts import (
     TIMED_OUT,
     Attempts,
 )
-from pipelines.execution.executor import ExecutorConfig
+from pipelines.execution.config import ExecutorConfig
 from tests.helpers.corpora import ROOT, good_rows, make_manifest, read_rows, run_child
 from tests.helpers.poison import EXITS, HANGS, RAISES, STARVES, install
 

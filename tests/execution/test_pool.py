@@ -7,7 +7,8 @@ import pytest
 import ray
 
 from pipelines.execution.cluster import fit_nodes
-from pipelines.execution.executor import ExecutorConfig, make_shards
+from pipelines.execution.config import ExecutorConfig
+from pipelines.execution.executor import make_shards
 from pipelines.execution.work import Resources
 from tests.helpers.corpora import ROOT
 from tests.helpers.makers import Maker, SlowMaker, UnloadableMaker

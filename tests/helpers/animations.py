@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from flipsketch.animations.reader import RasterConfig
-from pipelines.execution.executor import ExecutorConfig
+from pipelines.execution.config import ExecutorConfig
 from pipelines.rasterize import RasterizeConfig, make_training_shards
 
 STROKE = 'fill="none" stroke="black" stroke-width="3" stroke-linecap="round"'

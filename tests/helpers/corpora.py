@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import ray
 
 from flipsketch.corpus.shard import committed_shards
-from flipsketch.method.sampler import SamplingConfig
+from flipsketch.method.config import SamplingConfig
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import AnimateConfig, animate_manifest
 

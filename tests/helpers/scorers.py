@@ -6,8 +6,9 @@ from pathlib import Path
 import torch
 from transformers import XCLIPConfig, XCLIPModel, XCLIPTextConfig, XCLIPVisionConfig
 
-from flipsketch.doodle_model.architecture import make_tokenizer, text_config
+from flipsketch.doodle_model.architecture import make_tokenizer
 from flipsketch.doodle_model.scorer import make_clip
+from flipsketch.models.layout import text_config
 
 SETTINGS = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
 

@@ -1,6 +1,6 @@
 import torch
 
-from flipsketch import alignment
+from flipsketch.method import alignment
 from flipsketch.method.alignment import align_frames
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.video_model import predict_noise

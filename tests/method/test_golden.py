@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from flipsketch.method.config import SamplingConfig
 from flipsketch.method.inversion import invert
-from flipsketch.method.sampler import SamplingConfig, sample_latents
+from flipsketch.method.sampler import sample_latents
 from flipsketch.models.video_model import load_model
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -11,9 +11,9 @@ from peft import LoraConfig, get_peft_model_state_dict, inject_adapter_in_model
 from safetensors.torch import save_file
 
 from flipsketch.media.clip import Clip
+from flipsketch.method.config import SamplingConfig
 from flipsketch.method.inversion import INVERSION_FRAMES, invert, invert_path
 from flipsketch.method.sampler import (
-    SamplingConfig,
     animate,
     animate_pixels,
     draw_noise,

@@ -9,7 +9,8 @@ from diffusers import UNet3DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from flipsketch.media.sketch import load_sketch
-from flipsketch.method.sampler import SamplingConfig, animate
+from flipsketch.method.config import SamplingConfig
+from flipsketch.method.sampler import animate
 from flipsketch.models.lora import (
     TargetSet,
     add_lora,

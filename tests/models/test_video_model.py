@@ -1,19 +1,17 @@
 import shutil
-import subprocess
-import sys
 
 import pytest
 import torch
 
-from flipsketch.models.tiny import write_tiny_model
-from flipsketch.models.video_model import (
+from flipsketch.models.registry import (
     choose_lora,
     find_model,
     fingerprint_folder,
-    load_model,
     model_licence,
     weights_bytes,
 )
+from flipsketch.models.tiny import write_tiny_model
+from flipsketch.models.video_model import load_model
 
 
 def test_the_same_seed_writes_the_same_model(tiny_folder, tmp_path):
@@ -77,17 +75,3 @@ def test_pickled_weights_are_never_loaded(tiny_folder, tmp_path):
     weights.rename(weights.with_suffix(".bin"))
     with pytest.raises(ValueError, match="vae: has no weights as safetensors, and pickles are not"):
         load_model(pickled)
-
-
-def test_flipsketch_and_jobs_that_stay_here_never_import_ray():
-    program = """
-import importlib, pkgutil, sys, flipsketch
-import pipelines.animate, pipelines.rasterize, pipelines.status, pipelines.train
-for module in pkgutil.iter_modules(flipsketch.__path__):
-    if module.name != "__main__":
-        importlib.import_module(f"flipsketch.{module.name}")
-importlib.import_module("flipsketch.__main__")
-assert len(sys.modules) > 100
-sys.exit("ray" in sys.modules)
-"""
-    assert subprocess.run([sys.executable, "-c", program]).returncode == 0

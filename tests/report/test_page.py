@@ -14,7 +14,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 from flipsketch.report.page import ReportConfig, write_report
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.evaluate import EvaluateConfig, evaluate
-from pipelines.execution.executor import ExecutorConfig
+from pipelines.execution.config import ExecutorConfig
 from tests.helpers.corpora import QUICK, good_rows, make_manifest, read_rows
 
 LOCAL = ExecutorConfig(executor="local")

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from flipsketch.report.preview import CELL, PreviewConfig, write_preview
+from flipsketch.media.contact_sheet import CELL
+from flipsketch.report.preview import PreviewConfig, write_preview
 from pipelines.animate import animate_manifest
 from tests.helpers.corpora import read_rows
 

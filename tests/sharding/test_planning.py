@@ -14,10 +14,10 @@ from flipsketch.corpus.manifest import read_rows as read_manifest
 from flipsketch.corpus.manifest import summarize_manifest
 from flipsketch.corpus.plan import format_ranges, parse_ranges, read_plan
 from flipsketch.corpus.shard import committed_shards, read_shards
-from flipsketch.method.sampler import SamplingConfig
+from flipsketch.method.config import SamplingConfig
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
-from pipelines.execution.executor import ExecutorConfig
+from pipelines.execution.config import ExecutorConfig
 from pipelines.sharding.planning import missing_shards
 from pipelines.status import read_status
 from tests.corpus.test_plan import PLAN, ROWS

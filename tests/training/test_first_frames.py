@@ -7,6 +7,7 @@ from diffusers import DDIMInverseScheduler, DDIMScheduler
 from flipsketch.method.inversion import invert
 from flipsketch.method.sampler import leave_sketch
 from flipsketch.models.video_model import load_model
+from flipsketch.rng import Stream
 from flipsketch.training.first_frames import (
     copy_first_frames,
     draw_rows,
@@ -125,8 +126,8 @@ def test_the_sketch_is_left_in_the_noise_as_the_sampler_leaves_it(model):
 
 def test_rows_are_chosen_by_their_positions():
     positions = list(range(2000))
-    chosen = draw_rows(positions, 0.3, 0, 11)
+    chosen = draw_rows(positions, 0.3, 0, Stream.INVERTED_FIRST_FRAME)
     assert abs(chosen.float().mean() - 0.3) < 0.03
-    assert torch.equal(draw_rows(positions[::2], 0.3, 0, 11), chosen[::2])
-    assert not draw_rows(positions, 0.0, 0, 11).any()
-    assert 0 < (chosen & draw_rows(positions, 0.3, 0, 13)).sum() < chosen.sum()
+    assert torch.equal(draw_rows(positions[::2], 0.3, 0, Stream.INVERTED_FIRST_FRAME), chosen[::2])
+    assert not draw_rows(positions, 0.0, 0, Stream.INVERTED_FIRST_FRAME).any()
+    assert 0 < (chosen & draw_rows(positions, 0.3, 0, Stream.REFERENCE_ROW)).sum() < chosen.sum()

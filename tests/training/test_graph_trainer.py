@@ -7,9 +7,10 @@ from diffusers import DDIMScheduler
 
 from flipsketch.method.inversion import invert
 from flipsketch.models.video_model import load_model
+from flipsketch.training.config import TrainingConfig
 from flipsketch.training.first_frames import NUM_INVERSION_STEPS
 from flipsketch.training.graph_trainer import Clips, GraphTrainer
-from flipsketch.training.objective import TrainingConfig, make_optimizer, prepare
+from flipsketch.training.objective import make_optimizer, prepare
 
 CONFIG = TrainingConfig(
     method="full",

@@ -10,13 +10,11 @@ import torch.multiprocessing as multiprocessing
 
 from flipsketch.corpus.dataset import ReaderConfig, TrainingClips
 from flipsketch.models.lora import lora_parameters
-from flipsketch.models.video_model import fingerprint_folder, load_model
+from flipsketch.models.registry import fingerprint_folder
+from flipsketch.models.video_model import load_model
+from flipsketch.training.config import TrainingConfig
 from flipsketch.training.latent_cache import LatentClips, check_size
-from flipsketch.training.objective import (
-    TrainingConfig,
-    draw_noise,
-    rate_factor,
-)
+from flipsketch.training.objective import draw_noise, rate_factor
 from flipsketch.training.trainer import Trainer
 from tests.helpers.animations import write_training_shards
 

@@ -1,0 +1,30 @@
+"""How a job is executed: on Ray or in this process."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import tyro
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutorConfig:
+    executor: Literal["ray", "local"] = "ray"
+    """Where the work is done: on Ray, or in this process (for little work, or without Ray)."""
+    workers: Annotated[int | None, tyro.conf.arg(aliases=["--num-workers"])] = None
+    """Processes on Ray; by default one for each GPU, else for each CPU as far as memory goes."""
+    ray_address: str | None = None
+    """Ray cluster to join ('auto': the one that runs on this machine); by default the one that a
+    submitted job is in, else a new one on this machine."""
+    stall_timeout_s: float = 600
+    """Seconds without a sign of life from any actor after which the job gives up; a slow shard
+    gives such signs."""
+
+    def __post_init__(self) -> None:
+        if not self.stall_timeout_s > 0:
+            raise ValueError(f"stall_timeout_s must be more than 0, got {self.stall_timeout_s}")
+        if self.workers is not None and self.workers < 1:
+            raise ValueError(f"workers must be at least 1, got {self.workers}")
+        if self.executor == "local" and self.workers not in (None, 1):
+            raise ValueError(
+                f"the local executor is one worker, got workers={self.workers}; use --executor ray"
+            )

@@ -1,0 +1,86 @@
+"""The settings of a training job."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from flipsketch.corpus.dataset import ReaderConfig
+from flipsketch.training.config import TrainingConfig
+from pipelines.execution.config import ExecutorConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    shards: str
+    """Folder of training shards, as `make shards` makes them; all workers must see it."""
+    model: str
+    """Folder in diffusers' layout, or a name: doodle, which comes with this project, or one on the
+    Hugging Face Hub (damo-vilab/text-to-video-ms-1.7b is the paper's)."""
+    lora: str | None = None
+    """Adapter to go on from, by folder or name; it must have the layers and the rank that are asked
+    for here."""
+    output: str
+    """Folder of the run, on a disk that all workers see; holds nothing, or a run with the same
+    plan, which goes on."""
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    dtype: Literal["float32", "bfloat16", "float16"] | None = None
+    """What networks compute in; by default bfloat16 on a GPU and float32 elsewhere. Trained weights
+    are kept in float32."""
+    device: Literal["cuda", "cpu"] | None = None
+    """Where the networks run; by default on GPUs when there are any."""
+    threads: int | None = None
+    """CPU threads of each worker; by default the machine's, shared out. Part of the plan, since it
+    changes the last digits."""
+    checkpoint_gradients: bool = False
+    """Spend a third more time to save memory; changes no weight."""
+    cache_latents: bool = True
+    """Encode all clips once, before training, and keep their latents beside the shards."""
+    on_device: bool = False
+    """Keep the latents of all clips on the device, and draw there what is random. On a GPU a step
+    is then one CUDA graph: many times as fast for a model so small that its kernels take longer to
+    launch than to run. One worker, all of a batch at once, and other steps than without."""
+    checkpoint_every: int = 250
+    """Steps between checkpoints, which are what a kill costs at most."""
+    keep_checkpoints: int = 2
+    """The newest ones; older ones are deleted."""
+    validate_every: int = 500
+    """Steps between pictures of fixed sketches and prompts, animated with what is learnt so far;
+    0 for none."""
+    validation: str | None = None
+    """Manifest of what is animated for them; by default some of the training clips' first
+    frames."""
+    num_validation: int = 4
+    """Rows of the pictures."""
+    validation_steps: int = 25
+    """DDIM steps for them."""
+    max_restarts: int = 3
+    """How often workers that died are started again."""
+    overwrite: bool = False
+    """Delete what an earlier run left in the output folder, and start again."""
+    executor: ExecutorConfig = field(default_factory=ExecutorConfig)
+
+    def __post_init__(self) -> None:
+        least = {"checkpoint_every": 1, "keep_checkpoints": 1, "validate_every": 0}
+        least |= {"num_validation": 1, "validation_steps": 1, "max_restarts": 0, "threads": 1}
+        for name, value in least.items():
+            found = getattr(self, name)
+            if found is not None and found < value:
+                raise ValueError(f"{name} must be at least {value}, got {found}")
+        if self.lora is not None and self.training.method != "lora":
+            raise ValueError(
+                "--lora gives an adapter to go on from, and --method full trains none; merge it "
+                "into the model first (jobs/merge_lora.py)"
+            )
+
+    @property
+    def reading(self) -> ReaderConfig:
+        """How the training clips are read."""
+        return ReaderConfig(
+            num_frames=self.training.num_frames,
+            prompt_dropout=self.training.prompt_dropout,
+            seed=self.training.seed,
+        )
+
+    @property
+    def result_folder(self) -> Path:
+        return Path(self.output) / ("lora" if self.training.method == "lora" else "model")
