@@ -133,6 +133,9 @@ def plan_run(
     training = asdict(config.training)
     # The share of one forward pass; like the number of workers it may change.
     batch_size = training.pop("batch_size")
+    # Plans outlive flags: these two keep the names of the first runs.
+    training["method"] = training.pop("train")
+    training["sketch_in_noise"] = training.pop("signal_leak_prob")
     settings = {
         **{name: (before.settings if before else defaults)[name] for name in chosen},
         **{name: getattr(config, name) for name in defaults if name not in chosen},

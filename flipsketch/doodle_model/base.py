@@ -94,14 +94,14 @@ def make_trainer(
         latents: float16 (N, F, C, h, w).
     """
     training = TrainingConfig(
-        method="full",
+        train="full",
         train_text_encoder=True,
         num_steps=stage.num_steps,
         global_batch_size=stage.batch_size,
         batch_size=stage.batch_size // num_ranks,
         num_frames=stage.num_frames,
         inverted_first_frame=0.7 if stage.num_frames > 1 else 0.0,
-        sketch_in_noise=0.1 if stage.num_frames > 1 else 0.0,
+        signal_leak_prob=0.1 if stage.num_frames > 1 else 0.0,
         reference_share=0.1 if stage.num_frames > 1 else 0.0,
         learning_rate=stage.learning_rate,
         warmup_steps=min(200, stage.num_steps // 2),

@@ -8,8 +8,8 @@ from flipsketch.models.lora import TargetSet
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    method: Literal["lora", "full"] = "lora"
-    """Train an adapter, or all weights."""
+    train: Literal["lora", "full"] = "lora"
+    """What is trained: a LoRA adapter, or all weights of the model."""
     target_set: TargetSet = "attention"
     """Layers of the UNet that the adapter is put on: those of attention, all linear ones, or all
     linear and convolutional ones (the published checkpoint's)."""
@@ -42,7 +42,7 @@ class TrainingConfig:
     inverted_first_frame: float = 0.0
     """Share of the samples whose first frame is on the path of its own DDIM inversion, as the
     sampler's is, so that the others learn to follow it; the paper's training has none."""
-    sketch_in_noise: float = 0.0
+    signal_leak_prob: float = 0.0
     """Share of the samples that are where the sampler begins, at the first timesteps, with up to
     twice as much of the first frame in the noise of the later ones as is left of themselves at
     others, so that they learn to move from there; the paper's training has none."""
@@ -50,7 +50,7 @@ class TrainingConfig:
     """Share of the samples that are what the sampler calls the reference: the first frame over and
     over, its noise too, without a prompt; the paper's training has none."""
     ema_decay: float = 0.999
-    """Of the running mean of the weights that is saved by the method 'full'."""
+    """Of the running mean of the weights that is saved by --train full."""
     seed: int = 0
     """Of the adapter, the order of the clips, windows, noise and timesteps."""
 
@@ -66,7 +66,7 @@ class TrainingConfig:
         for name in ("learning_rate", "max_grad_norm", "alpha"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be more than 0, got {getattr(self, name)}")
-        shares = ("prompt_dropout", "inverted_first_frame", "sketch_in_noise", "reference_share")
+        shares = ("prompt_dropout", "inverted_first_frame", "signal_leak_prob", "reference_share")
         for name in shares:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is a share from 0 to 1, got {getattr(self, name)}")

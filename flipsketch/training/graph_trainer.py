@@ -119,7 +119,7 @@ class GraphTrainer:
             fused=self.on_gpu,
             capturable=self.on_gpu,
         )
-        is_full = config.method == "full"
+        is_full = config.train == "full"
         self.mean = RunningMean(self.parameters, config.ema_decay) if is_full else None
         self.num_done = self.num_eager = 0
         # The loss, the gradients' norm, and for each quarter of the noise schedule a sum and a
@@ -205,7 +205,7 @@ class GraphTrainer:
             return torch.rand(size, device=device) < share
 
         inverted, copied = draw(config.inverted_first_frame), draw(config.reference_share)
-        begun, is_dropped = draw(config.sketch_in_noise), draw(config.prompt_dropout)
+        begun, is_dropped = draw(config.signal_leak_prob), draw(config.prompt_dropout)
         place = torch.randint(len(self.inverted), (size,), device=device)
         rows = torch.randint(len(self.latents), (size,), device=device)
         rows = torch.where(inverted, self.inverted[place], rows)

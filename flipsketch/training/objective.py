@@ -30,7 +30,7 @@ QUARTILES = 4
 def prepare(model: VideoModel, config: TrainingConfig) -> list[nn.Parameter]:
     """Make a model trainable, in place, and return the parameters to train, in float32."""
     networks = trained_networks(model, config)
-    if config.method == "full":
+    if config.train == "full":
         for network in networks.values():
             network.float().requires_grad_(True)
         return [parameter for network in networks.values() for parameter in network.parameters()]
@@ -77,7 +77,7 @@ def count_trained(
             )
         counts = {}
         for part, network in networks.items():
-            if config.method == "full":
+            if config.train == "full":
                 num_modules = sum(1 for _ in network.modules())
                 trained = list(network.parameters())
             else:

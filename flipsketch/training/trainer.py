@@ -92,7 +92,7 @@ class Trainer:
         self.model = model
         self.optimizer, self.rate = make_optimizer(self.parameters, config)
         self.scaler = torch.amp.GradScaler(model.device.type, enabled=denoiser.scales_losses)
-        is_full = config.method == "full"
+        is_full = config.train == "full"
         self.mean = RunningMean(self.parameters, config.ema_decay) if is_full else None
         self.num_done = 0
         self.inner_denoiser = denoiser
@@ -220,7 +220,7 @@ class Trainer:
             positions, config.inverted_first_frame, config.seed, Stream.INVERTED_FIRST_FRAME
         )
         copied = draw_rows(positions, config.reference_share, config.seed, Stream.REFERENCE_ROW)
-        begun = draw_rows(positions, config.sketch_in_noise, config.seed, Stream.SIGNAL_LEAK)
+        begun = draw_rows(positions, config.signal_leak_prob, config.seed, Stream.SIGNAL_LEAK)
         if not (inverted | copied | begun).any():
             return batch
         null_prompts = self.prepare_prompts([""])

@@ -72,7 +72,7 @@ def train_adapter(
             batch_size=batch_size,
             num_frames=NUM_FRAMES,
             inverted_first_frame=0.6,
-            sketch_in_noise=0.1,
+            signal_leak_prob=0.1,
             reference_share=0.1,
             learning_rate=1e-3,
             warmup_steps=min(50, num_steps // 2),

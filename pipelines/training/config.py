@@ -66,9 +66,9 @@ class TrainConfig:
             found = getattr(self, name)
             if found is not None and found < value:
                 raise ValueError(f"{name} must be at least {value}, got {found}")
-        if self.lora is not None and self.training.method != "lora":
+        if self.lora is not None and self.training.train != "lora":
             raise ValueError(
-                "--lora gives an adapter to go on from, and --method full trains none; merge it "
+                "--lora gives an adapter to go on from, but --train full trains none; merge it "
                 "into the model first (jobs/merge_lora.py)"
             )
 
@@ -83,4 +83,4 @@ class TrainConfig:
 
     @property
     def result_folder(self) -> Path:
-        return Path(self.output) / ("lora" if self.training.method == "lora" else "model")
+        return Path(self.output) / ("lora" if self.training.train == "lora" else "model")

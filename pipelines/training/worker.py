@@ -170,7 +170,7 @@ class TrainingWorker:
         if output.exists():
             return
         networks = trained_networks(self.model, self.config.training)
-        if self.config.training.method == "lora":
+        if self.config.training.train == "lora":
             with new_folder(output) as folder:
                 save_lora(networks, folder)
         else:

@@ -110,7 +110,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(training_job, tmp_path):
 
 
 def test_on_one_device_a_run_is_as_long_and_leaves_an_adapter_too(training_job, tmp_path):
-    once = replace(QUICK, batch_size=2, sketch_in_noise=0.5)
+    once = replace(QUICK, batch_size=2, signal_leak_prob=0.5)
     on_device = replace(training_job, on_device=True, training=once)
     assert train(on_device) == 0
     run = Path(training_job.output)
@@ -230,7 +230,7 @@ def test_gradients_that_are_not_finite_end_the_run(training_job):
 
 
 def test_all_weights_can_be_trained(training_job):
-    training = replace(QUICK, method="full", train_text_encoder=True, ema_decay=0.5)
+    training = replace(QUICK, train="full", train_text_encoder=True, ema_decay=0.5)
     assert train(replace(training_job, training=training)) == 0
     trained = load_model(Path(training_job.output) / "model")
     before = load_model(training_job.model)
@@ -243,6 +243,10 @@ def test_all_weights_can_be_trained(training_job):
     _, state = load_newest(open_folder(training_job.output))
     first = next(trained.unet.parameters())
     assert torch.equal(first, state["mean"][0]) and not torch.equal(first, state["parameters"][0])
+    # Plans keep their fields' names, so that a run begun under an earlier version goes on.
+    settings = json.loads((Path(training_job.output) / "run.json").read_text())["settings"]
+    assert settings["method"] == "full" and settings["sketch_in_noise"] == 0.0
+    assert not {"train", "signal_leak_prob"} & settings.keys()
 
 
 def test_training_goes_on_from_an_adapter(training_job, tmp_path):

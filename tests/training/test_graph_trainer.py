@@ -13,7 +13,7 @@ from flipsketch.training.graph_trainer import Clips, GraphTrainer
 from flipsketch.training.objective import make_optimizer, prepare
 
 CONFIG = TrainingConfig(
-    method="full",
+    train="full",
     num_steps=4,
     global_batch_size=4,
     batch_size=4,
@@ -124,17 +124,17 @@ def test_windows_lie_within_their_clips_and_keep_their_prompts(tiny_folder):
     assert seen == {(n, start) for n, length in enumerate(lengths) for start in range(length - 1)}
 
 
-@pytest.mark.parametrize("method", ["lora", "full"])
-def test_it_learns_all_that_the_sampler_begins_with(tiny_folder, method):
+@pytest.mark.parametrize("train", ["lora", "full"])
+def test_it_learns_all_that_the_sampler_begins_with(tiny_folder, train):
     trainer = make_trainer(
         tiny_folder,
-        method=method,
+        train=train,
         target_set="all",
         num_steps=30,
         learning_rate=1e-2,
         schedule="constant",
         inverted_first_frame=0.5,
-        sketch_in_noise=0.3,
+        signal_leak_prob=0.3,
         reference_share=0.2,
     )
     losses = [report.loss for report in trainer.steps()]

@@ -58,12 +58,12 @@ def test_the_loss_falls_and_only_the_adapter_moves(tiny_folder, corpus):
         assert ".lora_" in name or torch.equal(parameter, frozen[name])
 
 
-@pytest.mark.parametrize("method", ["lora", "full"])
+@pytest.mark.parametrize("train", ["lora", "full"])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_learns_about_the_same_in_weights_of_float32(
-    tiny_folder, corpus, dtype, method
+    tiny_folder, corpus, dtype, train
 ):
-    config = TrainingConfig(**{**vars(CONFIG), "method": method, "num_steps": 3})
+    config = TrainingConfig(**{**vars(CONFIG), "train": train, "num_steps": 3})
     torch.set_num_threads(1)
     half = Trainer(load_model(tiny_folder, dtype=dtype), read(corpus), config)
     mixed = Trainer(load_model(tiny_folder), read(corpus), config, dtype=dtype)
@@ -87,11 +87,11 @@ def test_steps_on_gradients_that_overflow_are_skipped(tiny_folder, corpus):
     assert half.scaler.get_scale() == 2.0**39
 
 
-@pytest.mark.parametrize("method", ["lora", "full"])
+@pytest.mark.parametrize("train", ["lora", "full"])
 def test_a_run_that_goes_on_from_a_saved_state_is_the_same_to_the_last_bit(
-    tiny_folder, corpus, method, tmp_path
+    tiny_folder, corpus, train, tmp_path
 ):
-    config = TrainingConfig(**{**vars(CONFIG), "method": method, "schedule": "cosine"})
+    config = TrainingConfig(**{**vars(CONFIG), "train": train, "schedule": "cosine"})
     whole = make_trainer(tiny_folder, corpus, config)
     list(whole.steps())
     first = make_trainer(tiny_folder, corpus, config)
@@ -136,7 +136,7 @@ def train_rank(rank: int, model_folder: str, corpus: str, folder: str) -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_the_batch_size_does_not_change_what_is_learnt(tiny_folder, corpus, share):
-    shares = {"inverted_first_frame": share, "reference_share": share, "sketch_in_noise": share}
+    shares = {"inverted_first_frame": share, "reference_share": share, "signal_leak_prob": share}
     one, two = (
         make_trainer(
             tiny_folder, corpus, TrainingConfig(**{**vars(CONFIG), **shares, "batch_size": size})
