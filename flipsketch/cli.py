@@ -24,7 +24,8 @@ def parse(config_class: type, description: str | None, **how: Any) -> Any:
     # the command line says, and to be shown by --help.
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--model", default=known["model"].default)
-    model = first.parse_known_args(how.get("args") or sys.argv[1:])[0].model
+    arguments = sys.argv[1:] if how.get("args") is None else how["args"]
+    model = first.parse_known_args(arguments)[0].model
     sampling = SamplingConfig() if model is MISSING else model_defaults(model)
     defaulted = make_dataclass(
         config_class.__name__,

@@ -3,7 +3,9 @@
 import logging
 import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from flipsketch.cli import parse
@@ -13,22 +15,46 @@ from pipelines.execution.process import log_to_stderr
 log = logging.getLogger(__name__)
 
 
-def run(pipeline: Callable[[Any], int], config_class: type, description: str | None) -> int:
+def run(
+    pipeline: Callable[[Any], int],
+    config_class: type,
+    description: str | None,
+    args: Sequence[str] | None = None,
+) -> int:
     """Parse the command line into the config, run the pipeline, return the exit code.
 
-    What people give us and cannot be used (ValueError, OSError) ends in a line on stderr and 2;
-    bugs keep their traceback.
+    Input that cannot be used (ValueError, OSError) ends in a line on stderr and 2; bugs keep their
+    traceback.
+
+    Args:
+        args: flags to parse in place of the process's own, for a job called from Python.
     """
     log_to_stderr()
     quiet_libraries()
-    # `ray job stop` and `kill` end a job as Ctrl-C does, also one that a shell started in the
-    # background, where Ctrl-C is ignored.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return pipeline(parse(config_class, description))
+        with interrupted_by_sigterm():
+            return pipeline(parse(config_class, description, args=args))
+    except SystemExit as exit:
+        # How the parser ends after --help (0) and after a wrong flag (2).
+        return exit.code if isinstance(exit.code, int) else 0
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        log.warning("interrupted; the same command goes on")
+        log.warning("interrupted; rerun the same command to resume")
         return 130
+
+
+@contextmanager
+def interrupted_by_sigterm() -> Iterator[None]:
+    """Let `ray job stop` and `kill` end a job as Ctrl-C does, also one that a shell started in the
+    background, where Ctrl-C is ignored."""
+    if threading.current_thread() is not threading.main_thread():
+        # Python handles signals in the main thread alone.
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,12 +1,17 @@
 """Flags, and what they are when they are not given."""
 
 import json
+import logging
 import shutil
+import signal
+import threading
+from dataclasses import dataclass
 
 import pytest
 
 from flipsketch.cli import parse
 from pipelines.animate import AnimateConfig
+from pipelines.cli import run
 
 
 @pytest.fixture
@@ -41,3 +46,52 @@ def test_what_a_model_says_must_be_settings(model, content):
     (model / "sampling.json").write_text(content)
     with pytest.raises(ValueError, match="sampling.json: not the settings of a sampler"):
         read(model)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountConfig:
+    number: int = 1
+    """How far to count."""
+
+
+def count(config: CountConfig) -> int:
+    if config.number < 1:
+        raise ValueError("the number must be at least 1")
+    logging.getLogger("test").info("counting to %d", config.number)
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        (["--number", "3"], 0, "counting to 3"),
+        ([], 0, "counting to 1"),
+        (["--number", "0"], 2, "error: the number must be at least 1"),
+        (["--nummer", "3"], 2, "--nummer"),
+    ],
+)
+def test_a_job_runs_in_process_and_returns_its_exit_code(args, code, said, capsys):
+    assert run(count, CountConfig, None, args) == code
+    assert said in capsys.readouterr().err
+
+
+def test_help_of_a_job_in_process_returns_0(capsys):
+    assert run(count, CountConfig, "Count.", ["--help"]) == 0
+    assert "How far to count." in capsys.readouterr().out
+
+
+def test_a_job_leaves_signals_and_loggers_as_they_were():
+    handler, handlers = signal.getsignal(signal.SIGTERM), None
+    for _ in range(2):
+        assert run(count, CountConfig, None, []) == 0
+        handlers = handlers or logging.getLogger().handlers[:]
+    assert signal.getsignal(signal.SIGTERM) == handler
+    assert logging.getLogger().handlers == handlers
+
+
+def test_a_job_runs_in_another_thread():
+    codes = []
+    thread = threading.Thread(target=lambda: codes.append(run(count, CountConfig, None, [])))
+    thread.start()
+    thread.join()
+    assert codes == [0]
