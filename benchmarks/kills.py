@@ -34,8 +34,8 @@ from ray.cluster_utils import Cluster
 from flipsketch.corpus.shard import committed_shards
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.config import SamplingConfig
+from flipsketch.models.quiet import quiet_libraries
 from flipsketch.models.tiny import write_tiny_model
-from flipsketch.models.video_model import quiet_libraries
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.execution.config import ExecutorConfig

@@ -29,8 +29,9 @@ from flipsketch.corpus.row import Row
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.sampler import animate_pixels, finish_frames
+from flipsketch.models.quiet import quiet_libraries
 from flipsketch.models.tiny import write_tiny_model
-from flipsketch.models.video_model import load_model, quiet_libraries
+from flipsketch.models.video_model import load_model
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.execution.config import ExecutorConfig
 from tests.helpers.corpora import good_rows, make_manifest

@@ -22,8 +22,9 @@ from torch.utils.data import Dataset
 from flipsketch.doodles.doodle import make_doodle, render_doodle
 from flipsketch.media.clip import decode_filmstrip, encode_filmstrip
 from flipsketch.media.pixels import to_pixels
+from flipsketch.models.choices import TargetSet
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
-from flipsketch.models.lora import TargetSet, drop_lora
+from flipsketch.models.lora import drop_lora
 from flipsketch.models.video_model import DTYPES, VideoModel
 from flipsketch.training.config import TrainingConfig
 from flipsketch.training.graph_trainer import Clips, GraphTrainer

@@ -16,8 +16,9 @@ from flipsketch.media.clip import encode_filmstrip, encode_gif
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.sampler import animate
+from flipsketch.models.quiet import quiet_libraries
 from flipsketch.models.registry import EMBEDDED_MODEL, choose_lora
-from flipsketch.models.video_model import DTYPES, load_model, quiet_libraries
+from flipsketch.models.video_model import DTYPES, load_model
 from flipsketch.scoring.ink import ink
 from flipsketch.scoring.pixel import MAX_INK
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from flipsketch.cli import parse
-from flipsketch.models.video_model import quiet_libraries
+from flipsketch.models.quiet import quiet_libraries
 from pipelines.execution.process import log_to_stderr
 
 log = logging.getLogger(__name__)

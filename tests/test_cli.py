@@ -4,6 +4,8 @@ import json
 import logging
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 from dataclasses import dataclass
 
@@ -12,6 +14,8 @@ import pytest
 from flipsketch.cli import parse
 from pipelines.animate import AnimateConfig
 from pipelines.cli import run
+
+HEAVY = ("torch", "diffusers", "transformers", "peft", "ray", "datasets", "pyarrow")
 
 
 @pytest.fixture
@@ -95,3 +99,12 @@ def test_a_job_runs_in_another_thread():
     thread.start()
     thread.join()
     assert codes == [0]
+
+
+def test_what_a_command_line_needs_is_imported_without_what_a_model_needs():
+    program = f"""
+import sys, flipsketch.cli, flipsketch.method.methods, flipsketch.models.registry
+import flipsketch.models.quiet, flipsketch.training.config
+print([name for name in {HEAVY} if name in sys.modules])
+"""
+    assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "[]"

@@ -1,11 +1,10 @@
 """How clips are sampled: the settings, and what a model's folder says to be best for it."""
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-
-import numpy as np
 
 from flipsketch.media.clip import MAX_FRAMES
 from flipsketch.models.registry import find_embedded
@@ -69,7 +68,7 @@ class SamplingConfig:
         if not is_text(self.negative_prompt):
             raise ValueError(f"negative_prompt must be UTF-8 text, got {self.negative_prompt!r}")
         for name in ("guidance_scale", "reference_scale", "sketch_in_noise"):
-            if not np.isfinite(getattr(self, name)):
+            if not math.isfinite(getattr(self, name)):
                 raise ValueError(f"{name} must be a finite number, got {getattr(self, name)}")
         if self.ink_threshold is not None and not 0 <= self.ink_threshold <= 254:
             raise ValueError(f"ink_threshold must lie between 0 and 254, got {self.ink_threshold}")

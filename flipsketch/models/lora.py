@@ -2,7 +2,7 @@
 `text_encoder/`, each in peft's format."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from peft import (
@@ -15,12 +15,12 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from flipsketch.models.choices import TargetSet
+
 UNET_FILES = ("unet/adapter_config.json", "unet/adapter_model.safetensors")
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 LINEAR = (nn.Linear,)
 CONV = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-
-TargetSet = Literal["attention", "linear", "all"]
 
 
 def find_targets(network: nn.Module, target_set: TargetSet) -> dict[str, nn.Module]:

@@ -16,7 +16,8 @@ from peft import get_peft_model_state_dict, inject_adapter_in_model
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from flipsketch.models.lora import TargetSet, find_targets, lora_config, write_adapter
+from flipsketch.models.choices import TargetSet
+from flipsketch.models.lora import find_targets, lora_config, write_adapter
 from flipsketch.models.registry import find_model
 from flipsketch.storage.folder import new_folder
 

@@ -1,11 +1,8 @@
 """Find models and adapters (embedded, in a folder, on the Hub) and read what they state."""
 
 import hashlib
+import json
 from pathlib import Path
-
-from diffusers import AutoencoderKL, UNet3DConditionModel
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 EMBEDDED = Path(__file__).parents[2] / "data" / "models"
 EMBEDDED_MODEL, EMBEDDED_LORA = "doodle", "doodle-lora"
@@ -57,6 +54,10 @@ def find_model(path_or_hub_name: str | Path, parts: tuple[str, ...] = PARTS) -> 
 
 def fetch_files(hub_name: str, patterns: list[str], alternative: str) -> Path:
     """Return the local folder of the Hub's files of some names, but for half-precision copies."""
+    # Here, since command lines import this file, and a model is seldom fetched.
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
     try:
         return Path(
             snapshot_download(hub_name, allow_patterns=patterns, ignore_patterns=["*.fp16.*"])
@@ -72,8 +73,9 @@ def fetch_files(hub_name: str, patterns: list[str], alternative: str) -> Path:
 def frame_size(folder: Path) -> int:
     """Return height and width in pixels of a model's frames, as `VideoModel.size`, from its
     configuration alone."""
-    unet = UNet3DConditionModel.load_config(folder, subfolder="unet")
-    vae = AutoencoderKL.load_config(folder, subfolder="vae")
+    unet, vae = (
+        json.loads((folder / part / "config.json").read_bytes()) for part in ("unet", "vae")
+    )
     return unet["sample_size"] * 2 ** (len(vae["block_out_channels"]) - 1)
 
 

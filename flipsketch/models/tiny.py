@@ -70,7 +70,7 @@ def byte_tokenizer() -> CLIPTokenizer:
 if __name__ == "__main__":
     import sys
 
-    from flipsketch.models.video_model import quiet_libraries
+    from flipsketch.models.quiet import quiet_libraries
 
     quiet_libraries()
     if len(sys.argv) != 2:

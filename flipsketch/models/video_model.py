@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import torch
-import transformers
 from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor
@@ -108,13 +106,6 @@ class VideoModel:
             ]
         )
         return pixels.to(self.latents_dtype).unflatten(0, (len(latents), -1)).transpose(1, 2)
-
-
-def quiet_libraries() -> None:
-    """Keep loading bars and hints from standing between a program's own lines."""
-    for library in (diffusers.utils.logging, transformers.utils.logging):
-        library.set_verbosity_error()
-        library.disable_progress_bar()
 
 
 def predict_noise(unet: UNet3DConditionModel, latents: Tensor, t: Tensor, embeds: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from flipsketch.models.lora import TargetSet
+from flipsketch.models.choices import TargetSet
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 from torch import multiprocessing
 
-from flipsketch.models.video_model import quiet_libraries
+from flipsketch.models.quiet import quiet_libraries
 from pipelines.execution.process import log_to_stderr
 
 

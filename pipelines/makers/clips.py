@@ -20,11 +20,13 @@ from flipsketch.corpus.row import Row
 from flipsketch.corpus.shard import ROW_SCHEMA, Sample, encode_sample, write_shard
 from flipsketch.media.clip import Clip
 from flipsketch.media.sketch import load_sketch
+from flipsketch.method.animators import Batch
 from flipsketch.method.config import SamplingConfig
-from flipsketch.method.methods import METHODS, Batch
+from flipsketch.method.methods import METHODS
 from flipsketch.method.sampler import finish_frames
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
-from flipsketch.models.video_model import DTYPES, quiet_libraries
+from flipsketch.models.quiet import quiet_libraries
+from flipsketch.models.video_model import DTYPES
 from flipsketch.scoring.pixel import score_pixels
 from flipsketch.scoring.store import PIXEL_COLUMNS
 from flipsketch.storage.folder import Folder, read_source
@@ -87,8 +89,8 @@ class AnimationMaker:
         self.last_raised: Exception | None = None
         self.manifest, self.sampling, self.checkpointing = manifest, sampling, checkpointing
         self.plan, self.folder, self.schema = plan, folder, schema
-        method = METHODS[plan.settings["method"]]
-        self.method = method(model, lora, device, DTYPES[plan.settings["dtype"]])
+        animator = METHODS[plan.settings["method"]].animator_class
+        self.method = animator(model, lora, device, DTYPES[plan.settings["dtype"]])
 
     def make_shard(self, index: int, rows: list[Row], report: Report) -> None:
         """Animate the rows in batches and commit the shard; a bad row costs no neighbour.

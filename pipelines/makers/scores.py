@@ -8,7 +8,7 @@ from flipsketch.corpus.row import Row
 from flipsketch.corpus.shard import read_facts, read_metadata, tar_name, unpack_sample
 from flipsketch.media.clip import decode_filmstrip
 from flipsketch.media.sketch import check_sketch, load_sketch
-from flipsketch.models.video_model import quiet_libraries
+from flipsketch.models.quiet import quiet_libraries
 from flipsketch.scoring.clip_model import ClipScorer, XClipScorer
 from flipsketch.scoring.store import Scorers, score_clip, write_scores
 from flipsketch.storage.folder import Folder, read_source

@@ -17,7 +17,7 @@ import torch
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from flipsketch.models.video_model import quiet_libraries
+from flipsketch.models.quiet import quiet_libraries
 from flipsketch.training.trainer import StepReport
 from pipelines.execution.pool import HEARTBEAT_S
 from pipelines.execution.work import Resources

@@ -11,8 +11,8 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.sampler import animate
+from flipsketch.models.choices import TargetSet
 from flipsketch.models.lora import (
-    TargetSet,
     add_lora,
     find_targets,
     load_lora,
