@@ -20,7 +20,7 @@ from flipsketch.models.quiet import quiet_libraries
 from flipsketch.models.registry import EMBEDDED_MODEL, choose_lora
 from flipsketch.models.video_model import DTYPES, load_model
 from flipsketch.scoring.ink import ink
-from flipsketch.scoring.pixel import MAX_INK
+from flipsketch.scoring.pixel import MAX_INK_SHARE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ def main(config: OneConfig) -> None:
     if not config.prompt.strip():
         raise ValueError("the prompt is empty; say what the drawing does")
     # The drawing first: a bad one should not wait for the model.
-    if ink(load_sketch(config.sketch, 64)).mean() > MAX_INK:
+    if ink(load_sketch(config.sketch, 64)).mean() > MAX_INK_SHARE:
         print(
             f"{config.sketch}: is mostly dark; the method wants dark lines on white paper, so "
             f"invert it, or whiten its paper",

@@ -15,7 +15,8 @@ from flipsketch.corpus.shard import committed_shards, read_metadata
 from flipsketch.method.config import SamplingConfig, model_defaults
 from flipsketch.method.methods import METHODS
 from flipsketch.models.registry import EMBEDDED_MODEL, choose_lora
-from flipsketch.scoring.summary import SCORES, ScoreSummary
+from flipsketch.scoring.scores import SCORES
+from flipsketch.scoring.summary import ScoreSummary
 from flipsketch.storage.folder import Folder, open_folder, read_file
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.evaluate import EvaluateConfig, score_corpus

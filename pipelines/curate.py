@@ -28,6 +28,7 @@ from flipsketch.corpus.plan import (
     read_clips_plan,
 )
 from flipsketch.corpus.shard import read_facts, read_metadata, read_sample, read_shards, write_shard
+from flipsketch.media.contact_sheet import encode_png
 from flipsketch.media.sketch import check_sketch
 from flipsketch.report.preview import PreviewConfig, draw_preview
 from flipsketch.scoring.duplicates import find_duplicates
@@ -42,7 +43,6 @@ from flipsketch.scoring.store import read_score_facts, read_scores, scored_shard
 from flipsketch.scoring.summary import MOST_COMPARED, summarize_scores, to_markdown
 from flipsketch.storage.folder import PARTIAL, Folder, open_folder, read_source, resolve
 from flipsketch.storage.threads import in_threads
-from flipsketch.training.validation import encode_png
 
 log = logging.getLogger(__name__)
 

@@ -17,9 +17,9 @@ from flipsketch.corpus.manifest import ManifestSummary
 from flipsketch.corpus.plan import Plan, manifest_of, read_clips_plan
 from flipsketch.corpus.shard import ShardFacts, read_shards
 from flipsketch.scoring.clip_model import find_scorer
+from flipsketch.scoring.evaluation import fingerprint_scorers
 from flipsketch.scoring.store import (
     ScoreFacts,
-    fingerprint_scorers,
     read_score_facts,
     read_scores,
     scored_shards,

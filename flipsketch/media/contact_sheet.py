@@ -1,5 +1,6 @@
 """A sheet of clips: for each the sketch, some frames beside it, the prompt below."""
 
+import io
 import textwrap
 
 import numpy as np
@@ -42,3 +43,9 @@ def stack(strips: list[Image.Image]) -> Image.Image:
         sheet.paste(strip, (0, top))
         top += strip.height
     return sheet
+
+
+def encode_png(picture: Image.Image) -> bytes:
+    content = io.BytesIO()
+    picture.save(content, "png", optimize=True)
+    return content.getvalue()

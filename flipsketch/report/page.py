@@ -22,8 +22,8 @@ from flipsketch.corpus.plan import Plan, manifest_of, read_clips_plan
 from flipsketch.corpus.shard import committed_shards, read_metadata, read_sample
 from flipsketch.media.clip import decode_filmstrip
 from flipsketch.report.preview import find_sketches, read_sketch
+from flipsketch.scoring.scores import SCORES
 from flipsketch.scoring.store import read_scores, scored_shards, scores_name
-from flipsketch.scoring.summary import SCORES
 from flipsketch.storage.folder import Folder, open_folder
 
 log = logging.getLogger(__name__)

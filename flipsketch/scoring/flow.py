@@ -1,29 +1,14 @@
 """Motion by dense optical flow: DIS (Kroeger et al., 2016), as OpenCV has it, without weights."""
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 
 from flipsketch.scoring.ink import ink
+from flipsketch.scoring.scores import FlowScores
 
 # VBench's dynamic degree (Huang et al., 2024) for a clip: the fastest twentieth of the pixels moves
 # by more than 6 of 256 pixels in at least a quarter of the steps from frame to frame.
 FASTEST, VISIBLE, DYNAMIC_STEPS = 0.05, 6 / 256, 0.25
-
-
-@dataclass(frozen=True)
-class FlowScores:
-    warping_error: float
-    """Mean difference in [0, 1] of a frame from the one before, once this is warped along the flow;
-    where either has ink."""
-    is_dynamic: bool
-    """The clip moves visibly; the mean over a corpus is its dynamic degree."""
-    flow_x: float
-    """Mean flow of the ink from frame to frame, in shares of the width; to the right is
-    positive."""
-    flow_y: float
-    """In shares of the height; downwards is positive."""
 
 
 def score_flow(frames: np.ndarray) -> FlowScores:

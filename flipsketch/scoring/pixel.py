@@ -1,43 +1,12 @@
-"""Scores of a clip that need no model: its ink, how it changes, and how it holds to its sketch."""
-
-from dataclasses import dataclass
+"""Scores of a clip that need no model: its ink, its changes, and how close it is to its sketch."""
 
 import cv2
 import numpy as np
 
 from flipsketch.scoring.ink import coloured, ink, ink_iou, motion
+from flipsketch.scoring.scores import PixelScores
 
-MAX_INK = 0.5  # of a frame: more is no line drawing
-
-
-@dataclass(frozen=True)
-class PixelScores:
-    ink_mean: float
-    """Share of a frame that is ink, over all frames."""
-    ink_min: float
-    ink_max: float
-    ink_drift: float
-    """Of the last frame, less that of the first."""
-    coloured: float
-    """Share of the pixels that are grey or coloured, neither black nor white."""
-    motion: float
-    """Mean change of a pixel from frame to frame, in [0, 1]."""
-    flicker: float
-    """Share of the pixels that are ink in a frame and in neither neighbour, or the other way."""
-    is_still: bool
-    """All frames are the same."""
-    is_blank: bool
-    """A frame has no ink."""
-    is_blackout: bool
-    """A frame has more ink than a line drawing has."""
-    first_iou: float
-    """Intersection over union of the first frame's ink and the sketch's."""
-    mean_iou: float
-    """The same, over all frames."""
-    first_chamfer: float | None
-    """Distance of the first frame's ink from the sketch's, see `chamfer`."""
-    mean_chamfer: float | None
-    """The same, over the frames that have ink."""
+MAX_INK_SHARE = 0.5  # of a frame; a frame with more is not a line drawing
 
 
 def score_pixels(frames: np.ndarray, sketch: np.ndarray) -> PixelScores:
@@ -58,7 +27,7 @@ def score_pixels(frames: np.ndarray, sketch: np.ndarray) -> PixelScores:
         flicker=float(((middle != before) & (middle != after)).mean()) if len(middle) else 0.0,
         is_still=bool((frames == frames[0]).all()),
         is_blank=bool((shares == 0).any()),
-        is_blackout=bool((shares > MAX_INK).any()),
+        is_blackout=bool((shares > MAX_INK_SHARE).any()),
         first_iou=ious[0],
         mean_iou=float(np.mean(ious)),
         first_chamfer=chamfers[0],

@@ -1,98 +1,15 @@
 """The scores of a corpus, a Parquet file beside each shard's metadata, joined with it by key."""
 
-import hashlib
 import io
-import json
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
-from torch import Tensor
 
-from flipsketch.models.registry import fingerprint_folder
-from flipsketch.scoring.clip_model import ClipScorer, XClipScorer, find_scorer, summarize
-from flipsketch.scoring.flow import FlowScores, score_flow
-from flipsketch.scoring.pixel import PixelScores, score_pixels
+from flipsketch.scoring.scores import SCORES_SCHEMA
 from flipsketch.storage.folder import Folder
-
-FORMAT_VERSION = 1
-TYPES: dict[Any, pa.DataType] = {float: pa.float64(), float | None: pa.float64(), bool: pa.bool_()}
-
-
-def columns_of(scores: type) -> list[tuple[str, pa.DataType]]:
-    return [(field.name, TYPES[field.type]) for field in fields(scores)]
-
-
-PIXEL_COLUMNS = columns_of(PixelScores)
-# What a person compares corpora by, in tables.
-CLIP_COLUMNS = ["s2v_consistency", "t2v_alignment", "xclip_alignment"]
-SCORES_SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("key", pa.string()),
-        ("error", pa.string()),
-        *PIXEL_COLUMNS,
-        *columns_of(FlowScores),
-        *((name, pa.float64()) for name in CLIP_COLUMNS),
-        # Of each frame.
-        ("frame_consistency", pa.list_(pa.float32())),
-        ("clip_model", pa.string()),
-        ("clip_fingerprint", pa.string()),
-        ("xclip_model", pa.string()),
-        ("xclip_fingerprint", pa.string()),
-        # To find near-duplicates by: of unit length.
-        ("features", pa.list_(pa.float16())),
-    ]
-)
-
-
-@dataclass(frozen=True)
-class Scorers:
-    clip: ClipScorer
-    xclip: XClipScorer | None
-
-    @property
-    def names(self) -> dict[str, str]:
-        """Which checkpoints the scores are by."""
-        names = {"clip_model": self.clip.location, "clip_fingerprint": self.clip.fingerprint}
-        if self.xclip is not None:
-            names |= {
-                "xclip_model": self.xclip.location,
-                "xclip_fingerprint": self.xclip.fingerprint,
-            }
-        return names
-
-
-def fingerprint_scorers(clip_model: str, xclip_model: str | None) -> str:
-    """Return a hash of what determines the scores: how they are taken, and the checkpoints."""
-    checkpoints = [
-        location and fingerprint_folder(find_scorer(location), ("",))
-        for location in (clip_model, xclip_model)
-    ]
-    return hashlib.sha256(json.dumps([FORMAT_VERSION, *checkpoints]).encode()).hexdigest()
-
-
-@torch.no_grad()
-def score_clip(
-    frames: np.ndarray, sketch: np.ndarray, prompts: list[str], scorers: Scorers
-) -> dict[str, Any]:
-    """Score frames uint8 (F, H, W, 3) of a sketch (H, W, 3), a prompt for each segment."""
-    features: Tensor = scorers.clip.embed_frames(np.concatenate([sketch[None], frames]))
-    consistency = features[1:] @ features[0]
-    return {
-        **asdict(score_pixels(frames, sketch)),
-        **asdict(score_flow(frames)),
-        "s2v_consistency": float(consistency.mean()),
-        "frame_consistency": consistency.tolist(),
-        "t2v_alignment": scorers.clip.align(features[1:], prompts),
-        "xclip_alignment": scorers.xclip and scorers.xclip.align(frames, prompts),
-        "features": summarize(features[1:]),
-        **scorers.names,
-    }
 
 
 def scores_name(index: int) -> str:

@@ -11,20 +11,14 @@ import pyarrow.compute as pc
 
 from flipsketch.corpus.shard import read_metadata
 from flipsketch.scoring.duplicates import find_duplicates
-from flipsketch.scoring.store import SCORES_SCHEMA, read_scores
+from flipsketch.scoring.scores import CHECKPOINTS, SCORES, SCORES_SCHEMA
+from flipsketch.scoring.store import read_scores
 from flipsketch.storage.folder import Folder
 
 log = logging.getLogger(__name__)
 
 # Among more clips, to compare all pairs takes too long.
 MOST_COMPARED = 200_000
-SCORES = [
-    column.name
-    for column in SCORES_SCHEMA
-    if pa.types.is_floating(column.type) or pa.types.is_boolean(column.type)
-]
-
-CHECKPOINTS = ["clip_model", "clip_fingerprint", "xclip_model", "xclip_fingerprint"]
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ import torch.distributed as dist
 from PIL import Image
 from torch import Tensor, nn
 
+from flipsketch.media.contact_sheet import encode_png
 from flipsketch.storage.folder import Folder
 from flipsketch.training.checkpoints import load_newest, save_checkpoint
 from flipsketch.training.objective import RunningMean
-from flipsketch.training.validation import encode_png
 
 log = logging.getLogger(__name__)
 

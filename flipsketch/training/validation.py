@@ -1,6 +1,5 @@
 """Pictures of what a model in training makes of fixed sketches and prompts."""
 
-import io
 import logging
 from dataclasses import dataclass
 
@@ -89,9 +88,3 @@ def draw_sheet(subjects: list[Subject], clips: list[np.ndarray | None]) -> Image
             for subject, frames in zip(subjects, clips, strict=True)
         ]
     )
-
-
-def encode_png(picture: Image.Image) -> bytes:
-    content = io.BytesIO()
-    picture.save(content, "png", optimize=True)
-    return content.getvalue()

@@ -28,7 +28,7 @@ from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.models.video_model import DTYPES
 from flipsketch.scoring.pixel import score_pixels
-from flipsketch.scoring.store import PIXEL_COLUMNS
+from flipsketch.scoring.scores import PIXEL_COLUMNS
 from flipsketch.storage.folder import Folder, read_source
 from pipelines.execution.attempts import Attempts
 from pipelines.execution.work import Report

@@ -10,7 +10,8 @@ from flipsketch.media.clip import decode_filmstrip
 from flipsketch.media.sketch import check_sketch, load_sketch
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.scoring.clip_model import ClipScorer, XClipScorer
-from flipsketch.scoring.store import Scorers, score_clip, write_scores
+from flipsketch.scoring.evaluation import Scorers, score_clip
+from flipsketch.scoring.store import write_scores
 from flipsketch.storage.folder import Folder, read_source
 from pipelines.execution.work import Report
 

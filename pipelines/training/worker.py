@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch.utils.tensorboard import SummaryWriter
 
 from flipsketch.corpus.dataset import TrainingClips
+from flipsketch.media.contact_sheet import encode_png
 from flipsketch.media.pixels import to_pixels
 from flipsketch.method.config import model_defaults
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
@@ -27,7 +28,6 @@ from flipsketch.training.validation import (
     animate_subject,
     choose_subjects,
     draw_sheet,
-    encode_png,
     read_subjects,
 )
 from pipelines.training.config import TrainConfig

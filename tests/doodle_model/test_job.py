@@ -17,8 +17,8 @@ from flipsketch.method.sampler import animate
 from flipsketch.models.registry import EMBEDDED, model_licence
 from flipsketch.models.video_model import VideoModel, load_model
 from flipsketch.scoring.clip_model import ClipScorer
+from flipsketch.scoring.evaluation import Scorers, score_clip
 from flipsketch.scoring.ink import ink, ink_iou, motion
-from flipsketch.scoring.store import Scorers, score_clip
 from pipelines.doodle_model.job import make_doodle_model
 from pipelines.doodle_model.settings import DoodleModelConfig
 from pipelines.execution.local_ranks import train_together

@@ -15,7 +15,7 @@ from flipsketch.media.clip import decode_filmstrip
 from flipsketch.media.sketch import load_sketch
 from flipsketch.scoring.clip_model import ClipScorer, XClipScorer
 from flipsketch.scoring.duplicates import find_duplicates
-from flipsketch.scoring.store import PIXEL_COLUMNS
+from flipsketch.scoring.scores import PIXEL_COLUMNS
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.evaluate import EvaluateConfig, evaluate

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from flipsketch.doodles.doodle import make_doodle, render_doodle
-from flipsketch.scoring.pixel import MAX_INK, chamfer, score_pixels
+from flipsketch.scoring.pixel import MAX_INK_SHARE, chamfer, score_pixels
 from tests.scoring.test_ink import square
 
 
@@ -67,9 +67,9 @@ def test_blank_and_black_frames_are_told():
     scores = score_pixels(np.stack([blank, blank]), square(4))
     assert scores.is_blank and scores.first_chamfer is None and scores.mean_chamfer is None
     most = np.full((32, 32, 3), 255, np.uint8)
-    most[: int(32 * MAX_INK)] = 0
+    most[: int(32 * MAX_INK_SHARE)] = 0
     assert not score_pixels(np.stack([square(4), most]), square(4)).is_blackout
-    most[: int(32 * MAX_INK) + 1] = 0
+    most[: int(32 * MAX_INK_SHARE) + 1] = 0
     assert score_pixels(np.stack([square(4), most]), square(4)).is_blackout
 
 
