@@ -26,10 +26,10 @@ from flipsketch.corpus.row import Row
 from flipsketch.corpus.shard import encode_sample, write_shard
 from flipsketch.doodles.doodle import make_doodle, render_doodle
 from flipsketch.media.clip import Clip
-from flipsketch.report.page import ReportConfig, write_report
 from flipsketch.scoring.ink import motion
 from flipsketch.storage.folder import open_folder
 from pipelines.makers.clips import row_schema
+from pipelines.report import ReportConfig, write_report
 
 ROWS_PER_SHARD = 250
 

@@ -9,8 +9,8 @@ Every module is checked by count, order and shape; nothing in the files is execu
 
 import sys
 
-from flipsketch.models.published_lora import ImportConfig, import_published_lora
 from pipelines.cli import run
+from pipelines.import_lora import ImportConfig, import_lora
 
 if __name__ == "__main__":
-    sys.exit(run(import_published_lora, ImportConfig, __doc__))
+    sys.exit(run(import_lora, ImportConfig, __doc__))

@@ -8,8 +8,8 @@ The same command goes on with an interrupted run.
 
 import sys
 
-from flipsketch.doodles.writer import DoodlesConfig, make_doodles
 from pipelines.cli import run
+from pipelines.doodles import DoodlesConfig, make_doodles
 
 if __name__ == "__main__":
     sys.exit(run(make_doodles, DoodlesConfig, __doc__))

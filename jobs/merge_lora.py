@@ -7,8 +7,8 @@ r"""Add an adapter to the weights of a model: a model folder that needs no adapt
 
 import sys
 
-from flipsketch.models.video_model import MergeConfig, merge_into_folder
 from pipelines.cli import run
+from pipelines.merge_lora import MergeConfig, merge
 
 if __name__ == "__main__":
-    sys.exit(run(merge_into_folder, MergeConfig, __doc__))
+    sys.exit(run(merge, MergeConfig, __doc__))

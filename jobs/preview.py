@@ -6,8 +6,8 @@ python jobs/preview.py --corpus out/clips --output out/preview.png
 
 import sys
 
-from flipsketch.report.preview import PreviewConfig, write_preview
 from pipelines.cli import run
+from pipelines.preview import PreviewConfig, write_preview
 
 if __name__ == "__main__":
     sys.exit(run(write_preview, PreviewConfig, __doc__))

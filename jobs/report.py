@@ -6,8 +6,8 @@ python jobs/report.py --corpus out/clips
 
 import sys
 
-from flipsketch.report.page import ReportConfig, write_report
 from pipelines.cli import run
+from pipelines.report import ReportConfig, write_report
 
 if __name__ == "__main__":
     sys.exit(run(write_report, ReportConfig, __doc__))

@@ -30,7 +30,7 @@ from flipsketch.corpus.plan import (
 from flipsketch.corpus.shard import read_facts, read_metadata, read_sample, read_shards, write_shard
 from flipsketch.media.contact_sheet import encode_png
 from flipsketch.media.sketch import check_sketch
-from flipsketch.report.preview import PreviewConfig, draw_preview
+from flipsketch.report.preview import draw_preview
 from flipsketch.scoring.duplicates import find_duplicates
 from flipsketch.scoring.selection import (
     best_of_each,
@@ -346,7 +346,7 @@ def finish(folder: Folder, plan: Plan, config: CurateConfig) -> None:
     """Write the card, with a table of the scores and a picture of some clips."""
     shards, _ = read_shards(folder, plan)
     summary = summarize_scores(folder, sorted(shards), duplicate_cosine=None)
-    preview = PreviewConfig(corpus=config.output, output=SAMPLE_FILE, num_clips=CLIPS_SHOWN)
-    folder.publish(SAMPLE_FILE, encode_png(draw_preview(preview)))
+    picture = draw_preview(config.output, num_clips=CLIPS_SHOWN)
+    folder.publish(SAMPLE_FILE, encode_png(picture))
     more = f"![Some of the clips]({SAMPLE_FILE})\n\nScores:\n\n{to_markdown(summary)}\n\n"
     write_card(folder, plan, list(shards.values()), more)

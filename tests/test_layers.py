@@ -40,7 +40,11 @@ ROOMS = set(PIPELINES)
 PIPELINES |= {"cli": {"execution"}, "__init__": set()}
 # A job may use every room, and these jobs are made of others.
 PIPELINES |= {
-    job: ROOMS for job in ("animate", "rasterize", "train", "evaluate", "curate", "status")
+    job: ROOMS
+    for job in (
+        *("animate", "rasterize", "train", "evaluate", "curate", "status"),
+        *("preview", "report", "doodles", "import_lora", "merge_lora"),
+    )
 }
 PIPELINES["compare"] = ROOMS | {"animate", "evaluate"}
 PIPELINES["doodle_model"] = ROOMS | {"rasterize", "train"}

@@ -1,12 +1,10 @@
 """Doodles on disk: one folder each, in the layout that Live-Sketch writes, and a prompt beside."""
 
 import functools
-import logging
 import multiprocessing
 import os
 import shutil
 import signal
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,44 +12,33 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flipsketch.doodles.doodle import Doodle, Look, frame_times, make_doodle, make_doodle_of
-from flipsketch.doodles.overview import write_sheet
 from flipsketch.doodles.subjects.registry import SUBJECTS, motions_of
-
-log = logging.getLogger(__name__)
 
 FRAMES = "svg_logs/svg_step1000"
 
 
 @dataclass(frozen=True, kw_only=True)
-class DoodlesConfig:
-    output: str | None = None
-    """Folder of the animations; those that are there whole stay."""
+class DrawingConfig:
     num_animations: int = 100
-    """Animations in the folder once the job is done."""
+    """Number of animations in the folder once the job is done."""
     num_frames: int = 16
-    """Frames of each."""
+    """Frames of each animation."""
     seed: int = 0
-    """The same seed draws the same animations."""
+    """Seed of the drawings; the same seed draws the same animations."""
     look: Look = "sketch"
-    """sketch: black strokes on white; filled: the same in colours, before a backdrop; plain: before
-    one colour."""
-    workers: int = 1
-    """Processes that draw."""
+    """Look of the drawings: sketch (black strokes on white), filled (the same in colours, before a
+    backdrop) or plain (the same in colours, before one colour)."""
     subjects: tuple[str, ...] = ()
-    """Draw these alone, in turn, one on each canvas; by default all, one or two."""
+    """Subjects to draw, in turn, one on each canvas; by default all, one or two on a canvas."""
     motions: tuple[str, ...] = ()
-    """Of the given subjects; by default all that they have."""
+    """Motions of the given subjects to draw; by default all that they have."""
     variety: float = 1.0
-    """From 1 down to 0, where all drawings of a subject are alike."""
+    """How much drawings of one subject differ, from 0 (not at all) to 1."""
     pace: float = 1.0
-    """Share of its motion that an animation goes through, from anywhere on; less is slower."""
-    manifest: str | None = None
-    """Parquet manifest to write: the first frame of each as a sketch, with its prompt."""
-    contact_sheet: str | None = None
-    """PNG to write: a few frames of everything that there is to draw, with prompts."""
+    """Share of a motion that an animation shows, starting anywhere in it; less is slower."""
 
     def __post_init__(self) -> None:
-        for name, least in (("num_animations", 1), ("num_frames", 2), ("seed", 0), ("workers", 1)):
+        for name, least in (("num_animations", 1), ("num_frames", 2), ("seed", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
         if unknown := [subject for subject in self.subjects if subject not in SUBJECTS]:
@@ -68,55 +55,24 @@ class DoodlesConfig:
                 f"none of the subjects given has a motion {unknown[0]!r}; they have "
                 f"{', '.join(sorted(known)) or 'none, as there are none: give subjects too'}"
             )
-        if self.output is None and self.manifest is None and self.contact_sheet is None:
-            raise ValueError(
-                "nothing to do: give --output, a folder, --manifest, a Parquet file, or "
-                "--contact-sheet, a PNG"
-            )
-        if self.manifest is not None and not self.manifest.endswith(".parquet"):
-            raise ValueError(f"--manifest must end in .parquet, got {self.manifest}")
-        if self.contact_sheet is not None and not self.contact_sheet.endswith(".png"):
-            raise ValueError(f"--contact-sheet must end in .png, got {self.contact_sheet}")
 
 
-def make_doodles(config: DoodlesConfig) -> int:
-    """Write what the config asks for and return the exit code.
+def write_doodles(folder: Path, config: DrawingConfig, workers: int = 1) -> int:
+    """Write the animations that are missing and return how many these were.
 
     Raises:
         ValueError, OSError: the folder holds other animations, or cannot be written.
     """
-    if config.output is not None:
-        started = time.monotonic()
-        folder = Path(config.output)
-        folder.mkdir(parents=True, exist_ok=True)
-        num_new = write_doodles(folder, config)
-        log.info(
-            "wrote %d animations in %.0f s, %d were there -> %s",
-            num_new,
-            time.monotonic() - started,
-            config.num_animations - num_new,
-            folder,
-        )
-    if config.manifest is not None:
-        write_manifest(Path(config.manifest), config)
-        log.info("wrote %d sketches and prompts -> %s", config.num_animations, config.manifest)
-    if config.contact_sheet is not None:
-        num_motions = write_sheet(Path(config.contact_sheet), config.seed, config.look)
-        log.info("showed %d motions -> %s", num_motions, config.contact_sheet)
-    return 0
-
-
-def write_doodles(folder: Path, config: DoodlesConfig) -> int:
-    """Write the animations that are missing and return how many these were."""
+    folder.mkdir(parents=True, exist_ok=True)
     there = {path.name.partition("-")[0]: path.name for path in folder.glob("[0-9]*-*")}
     write = functools.partial(write_index, folder, config, there)
-    if config.workers == 1:
+    if workers == 1:
         return sum(map(write, range(config.num_animations)))
-    with multiprocessing.Pool(config.workers, leave_interrupts) as pool:
+    with multiprocessing.Pool(workers, leave_interrupts) as pool:
         return sum(pool.imap_unordered(write, range(config.num_animations), chunksize=16))
 
 
-def write_manifest(path: Path, config: DoodlesConfig) -> None:
+def write_manifest(path: Path, config: DrawingConfig) -> None:
     """Write a manifest of first frames, as `animate` reads it; whole or not at all."""
     doodles = [draw_doodle(config, index) for index in range(config.num_animations)]
     rows = {
@@ -130,7 +86,7 @@ def write_manifest(path: Path, config: DoodlesConfig) -> None:
     os.replace(unfinished, path)
 
 
-def draw_doodle(config: DoodlesConfig, index: int) -> Doodle:
+def draw_doodle(config: DrawingConfig, index: int) -> Doodle:
     variety, pace = config.variety, config.pace
     if config.subjects:
         return make_doodle_of(
@@ -145,7 +101,7 @@ def leave_interrupts() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def write_index(folder: Path, config: DoodlesConfig, there: dict[str, str], index: int) -> bool:
+def write_index(folder: Path, config: DrawingConfig, there: dict[str, str], index: int) -> bool:
     """Write one doodle and return True, or False if it is there.
 
     Args:

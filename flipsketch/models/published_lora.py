@@ -6,7 +6,6 @@ their parents and drops 197 of the UNet's 574.
 """
 
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,36 +25,29 @@ log = logging.getLogger(__name__)
 Pair = tuple[Tensor, Tensor]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ImportConfig:
-    unet: str
-    """The published file of the UNet's matrices (*.pt)."""
-    model: str
-    """Model that the adapter was trained on: a folder in diffusers' layout, or a name on the
-    Hugging Face Hub."""
-    output: str
-    """Adapter folder to write."""
-    text_encoder: str | None = None
-    """The published file of the text encoder's matrices, if there is one."""
+def import_published_lora(
+    model: str, unet: str, output: str, text_encoder: str | None = None
+) -> None:
+    """Write an adapter folder from the published files.
 
-
-def import_published_lora(config: ImportConfig) -> int:
-    """Write an adapter folder from the published files and return the exit code.
+    Args:
+        model: that the adapter was trained on, by folder or Hub name.
+        unet, text_encoder: files of the networks' matrices.
 
     Raises:
         OSError, ValueError: a file is not in the published format or does not fit the model.
     """
-    model = find_model(config.model)
+    source = find_model(model)
     with torch.device("meta"):
-        unet = UNet3DConditionModel.from_config(
-            UNet3DConditionModel.load_config(model, subfolder="unet")
+        network = UNet3DConditionModel.from_config(
+            UNet3DConditionModel.load_config(source, subfolder="unet")
         )
-        encoder = CLIPTextModel(CLIPTextConfig.from_pretrained(model, subfolder="text_encoder"))
+        encoder = CLIPTextModel(CLIPTextConfig.from_pretrained(source, subfolder="text_encoder"))
     parts: dict[str, tuple[nn.Module, str | None, TargetSet]] = {
-        "unet": (unet, config.unet, "all"),
-        "text_encoder": (encoder, config.text_encoder, "linear"),
+        "unet": (network, unet, "all"),
+        "text_encoder": (encoder, text_encoder, "linear"),
     }
-    with new_folder(config.output) as folder:
+    with new_folder(output) as folder:
         for part, (network, path, target_set) in parts.items():
             if path is None:
                 continue
@@ -66,8 +58,6 @@ def import_published_lora(config: ImportConfig) -> int:
                 raise ValueError(f"{path}: {error}") from error
             size = sum(up.numel() + down.numel() for up, down in pairs)
             log.info("%s: %d modules, rank %d, %d parameters", part, len(pairs), rank, size)
-    log.info("imported -> %s", config.output)
-    return 0
 
 
 def read_pairs(path: str | Path) -> list[Pair]:

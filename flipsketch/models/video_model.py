@@ -1,6 +1,5 @@
 """VideoModel: a text-to-video diffusion model in diffusers' layout, opened for the method."""
 
-import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,6 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from flipsketch.models.lora import load_lora, merge_lora
 from flipsketch.models.registry import find_embedded, find_model
 from flipsketch.storage.folder import new_folder
-
-log = logging.getLogger(__name__)
 
 DTYPES = {
     "float64": torch.float64,
@@ -163,28 +160,16 @@ def load_model(
     return VideoModel(unet, vae, text_encoder, tokenizer, scheduler)
 
 
-@dataclass(frozen=True, kw_only=True)
-class MergeConfig:
-    model: str
-    """Folder in diffusers' layout, or a name on the Hugging Face Hub."""
-    lora: str
-    """Adapter folder."""
-    output: str
-    """Model folder to write."""
-
-
-def merge_into_folder(config: MergeConfig) -> int:
-    """Write the model with the adapter added to its weights; return the exit code.
+def merge_into_folder(model: str, lora: str, output: str) -> None:
+    """Write a model folder with an adapter added to the weights.
 
     Raises:
         OSError, ValueError: the model or the adapter cannot be loaded, or the output is there.
     """
-    source = find_model(config.model)
-    model = load_model(source, lora=config.lora)
-    networks = {"unet": model.unet, "text_encoder": model.text_encoder}
-    save_model(networks, source, config.output)
-    log.info("merged -> %s", config.output)
-    return 0
+    source = find_model(model)
+    merged = load_model(source, lora=lora)
+    networks = {"unet": merged.unet, "text_encoder": merged.text_encoder}
+    save_model(networks, source, output)
 
 
 def save_model(networks: dict[str, Any], source: Path, output: str | Path) -> None:

@@ -6,7 +6,6 @@ One HTML file with all that it shows, so that it opens anywhere and fetches noth
 import base64
 import io
 import json
-import logging
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -18,15 +17,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from flipsketch.corpus.plan import Plan, manifest_of, read_clips_plan
+from flipsketch.corpus.plan import Plan, manifest_of
 from flipsketch.corpus.shard import committed_shards, read_metadata, read_sample
 from flipsketch.media.clip import decode_filmstrip
 from flipsketch.report.preview import find_sketches, read_sketch
 from flipsketch.scoring.scores import SCORES
 from flipsketch.scoring.store import read_scores, scored_shards, scores_name
-from flipsketch.storage.folder import Folder, open_folder
-
-log = logging.getLogger(__name__)
+from flipsketch.storage.folder import Folder
 
 TEMPLATE = Path(__file__).with_name("page.html")
 SIDE = 96  # pixels of a frame on the page, at most
@@ -42,46 +39,6 @@ SHOWN = ("s2v_consistency", "t2v_alignment", "motion")
 MEGABYTE = 1_000_000
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReportConfig:
-    corpus: str
-    """Folder of a corpus of clips."""
-    output: str | None = None
-    """HTML file to write; by default report.html in the corpus."""
-    manifest: str | None = None
-    """Where the corpus's manifest is now, if it has moved since: it has the sketches."""
-    num_clips: int = 2000
-    """Rows in the gallery, drawn at random where the corpus has more."""
-    max_megabytes: float = 19.0
-    """Of the file: when it is full, no more clips come in."""
-    seed: int = 0
-    """Of the draw."""
-
-    def __post_init__(self) -> None:
-        if self.num_clips < 1:
-            raise ValueError(f"num_clips must be at least 1, got {self.num_clips}")
-        if not self.max_megabytes > 0:
-            raise ValueError(f"max_megabytes must be more than 0, got {self.max_megabytes}")
-
-
-def write_report(config: ReportConfig) -> int:
-    """Write the page and return the exit code.
-
-    Raises:
-        ValueError: the folder has no corpus of clips.
-    """
-    folder = open_folder(config.corpus)
-    plan = read_clips_plan(folder)
-    page = build_page(folder, plan, config).encode()
-    place, name = folder, "report.html"
-    if config.output is not None:
-        parent, _, name = config.output.rpartition("/")
-        place = open_folder(parent or ".")
-    place.publish(name, page)
-    log.info("%.1f MB -> %s/%s", len(page) / MEGABYTE, place, name)
-    return 0
-
-
 @dataclass
 class Entry:
     """A row of the corpus."""
@@ -91,14 +48,26 @@ class Entry:
     scores: dict[str, Any] | None = None
 
 
-def build_page(folder: Folder, plan: Plan, config: ReportConfig) -> str:
-    """Return the HTML."""
+def build_page(
+    folder: Folder,
+    plan: Plan,
+    *,
+    manifest: str | None = None,
+    num_clips: int = 2000,
+    max_megabytes: float = 19.0,
+    seed: int = 0,
+) -> str:
+    """Return the HTML.
+
+    Args:
+        manifest: where the corpus's manifest is now, if it has moved.
+        num_clips: rows in the gallery, chosen at random with `seed`.
+        max_megabytes: size of the page at which no more clips are added.
+    """
     entries = read_entries(folder)
     scored = [entry.scores for entry in entries if entry.scores is not None]
     names = [name for name in SCORES if any(scores.get(name) is not None for scores in scored)]
-    picked = random.Random(config.seed).sample(
-        range(len(entries)), min(config.num_clips, len(entries))
-    )
+    picked = random.Random(seed).sample(range(len(entries)), min(num_clips, len(entries)))
     failed = Counter(entry.row["error"] for entry in entries if entry.row["status"] != "ok")
     data: dict[str, Any] = {
         "title": f"Sketch animations: {folder.path.rpartition('/')[2]}",
@@ -109,8 +78,8 @@ def build_page(folder: Folder, plan: Plan, config: ReportConfig) -> str:
         "scores": names,
         "shown": [names.index(name) for name in SHOWN if name in names],
     }
-    room = config.max_megabytes * MEGABYTE - len(fill_template(data).encode())
-    gallery = Gallery(folder, config.manifest or manifest_of(folder, plan), names, room)
+    room = max_megabytes * MEGABYTE - len(fill_template(data).encode())
+    gallery = Gallery(folder, manifest or manifest_of(folder, plan), names, room)
     # In any order until it is full, so that no end of the corpus is left out.
     gallery.add([entries[place] for place in picked])
     shown = sorted(zip(picked, gallery.clips, strict=False), key=itemgetter(0))

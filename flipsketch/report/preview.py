@@ -2,7 +2,7 @@
 
 import logging
 import random
-from dataclasses import dataclass
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -22,52 +22,33 @@ log = logging.getLogger(__name__)
 GIF_SIZE = 256  # at least
 
 
-@dataclass(frozen=True, kw_only=True)
-class PreviewConfig:
-    corpus: str
-    """Folder of the corpus."""
-    output: str
-    """PNG to write."""
-    num_clips: int = 12
-    """Clips to show, drawn at random; fewer if the corpus has fewer."""
-    seed: int = 0
-    """Of the draw."""
-    ids: tuple[str, ...] = ()
-    """Show these rows instead."""
-    manifest: str | None = None
-    """Where the corpus's manifest is now, if it has moved since: it has the sketches."""
-    gifs: str | None = None
-    """Folder for a GIF of each shown clip."""
+def draw_preview(
+    corpus: str,
+    *,
+    num_clips: int = 12,
+    seed: int = 0,
+    ids: Collection[str] = (),
+    manifest: str | None = None,
+    gifs: str | None = None,
+) -> Image.Image:
+    """Return a picture of some clips; write a GIF of each of them if asked for.
 
-
-def write_preview(config: PreviewConfig) -> int:
-    """Write the picture, and the GIFs if asked for; return the exit code.
+    Args:
+        num_clips: clips to show, chosen at random with `seed`.
+        ids: rows to show instead.
+        manifest: where the corpus's manifest is now, if it has moved.
+        gifs: folder of the GIFs.
 
     Raises:
         ValueError: the folder has no such clips.
     """
-    if not config.output.endswith(".png"):
-        raise ValueError(f"--output must end in .png, got {config.output}")
-    picture = draw_preview(config)
-    Path(config.output).parent.mkdir(parents=True, exist_ok=True)
-    picture.save(config.output)
-    log.info("-> %s", config.output)
-    return 0
-
-
-def draw_preview(config: PreviewConfig) -> Image.Image:
-    """Return the picture; write the GIFs if asked for.
-
-    Raises:
-        ValueError: the folder has no such clips.
-    """
-    folder = open_folder(config.corpus)
+    folder = open_folder(corpus)
     plan = read_plan(folder)
     if plan is None:
         raise ValueError(f"{folder}: no run.json, so not the folder of a corpus")
-    chosen = choose_clips(folder, plan, config)
+    chosen = choose_clips(folder, plan, ids, num_clips, seed)
     # Training shards are drawn from animations, which are no sketches.
-    manifest = (config.manifest or manifest_of(folder, plan)) if plan.tars == "clips" else ""
+    manifest = (manifest or manifest_of(folder, plan)) if plan.tars == "clips" else ""
     sketches = find_sketches(manifest, {row["id"] for _, row in chosen}) if manifest else {}
     strips = []
     for shard, row in chosen:
@@ -76,8 +57,8 @@ def draw_preview(config: PreviewConfig) -> Image.Image:
         size = max(CELL, row["height"])
         sketch = read_sketch(sketches.get(row["id"]), manifest, size, row.get("sketch_sha256"))
         strips.append(draw_strip(sketch, frames, row.get("prompts") or [row["prompt"]]))
-        if config.gifs is not None:
-            gif = Path(config.gifs) / f"{row['key']}.gif"
+        if gifs is not None:
+            gif = Path(gifs) / f"{row['key']}.gif"
             gif.parent.mkdir(parents=True, exist_ok=True)
             gif.write_bytes(encode_gif(enlarge(frames)))
             log.info("%s: %s", gif, row["id"])
@@ -85,7 +66,7 @@ def draw_preview(config: PreviewConfig) -> Image.Image:
 
 
 def choose_clips(
-    folder: Folder, plan: Plan, config: PreviewConfig
+    folder: Folder, plan: Plan, ids: Collection[str], num_clips: int, seed: int
 ) -> list[tuple[int, dict[str, Any]]]:
     """Return (shard, row) of the clips to show, in the corpus's order."""
     columns = ["id", "key", "status", "num_frames", "height", "tar_offset", "tar_length"]
@@ -94,17 +75,17 @@ def choose_clips(
         (shard, row)
         for shard in committed_shards(folder)
         for row in read_metadata(folder, shard, columns).to_pylist()
-        if row["status"] == "ok" and (not config.ids or row["id"] in config.ids)
+        if row["status"] == "ok" and (not ids or row["id"] in ids)
     ]
-    missing = set(config.ids) - {row["id"] for _, row in clips}
+    missing = set(ids) - {row["id"] for _, row in clips}
     if missing or not clips:
         wanted = f"of id {min(missing)!r}" if missing else "yet"
         raise ValueError(
             f"{folder}: has no clip {wanted}; see the status and error of its metadata"
         )
-    if config.ids or len(clips) <= config.num_clips:
+    if ids or len(clips) <= num_clips:
         return clips
-    picks = random.Random(config.seed).sample(range(len(clips)), config.num_clips)
+    picks = random.Random(seed).sample(range(len(clips)), num_clips)
     return [clips[pick] for pick in sorted(picks)]
 
 

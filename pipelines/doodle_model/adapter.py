@@ -6,7 +6,7 @@ from typing import Literal
 from flipsketch.animations.reader import RasterConfig
 from flipsketch.doodle_model.curriculum import DRAWN, LINE_WIDTHS, NUM_FRAMES, PACE, SIZE
 from flipsketch.doodles.subjects.registry import SUBJECTS
-from flipsketch.doodles.writer import DoodlesConfig, make_doodles
+from flipsketch.doodles.writer import DrawingConfig, write_doodles
 from flipsketch.training.config import TrainingConfig
 from pipelines.execution.config import ExecutorConfig
 from pipelines.rasterize import RasterizeConfig, make_training_shards
@@ -19,17 +19,14 @@ SHARDS = "lora-shards"
 def make_lessons(folder: Path, num_clips: int, threads: int) -> bool:
     """Draw doodles in a folder and make shards of them; return whether all of it is done."""
     doodles = folder / "lora-doodles"
-    make_doodles(
-        DoodlesConfig(
-            output=str(doodles),
-            num_animations=num_clips,
-            num_frames=NUM_FRAMES,
-            seed=3,
-            subjects=(*SUBJECTS, *3 * DRAWN),
-            pace=PACE,
-            workers=threads,
-        )
+    drawing = DrawingConfig(
+        num_animations=num_clips,
+        num_frames=NUM_FRAMES,
+        seed=3,
+        subjects=(*SUBJECTS, *3 * DRAWN),
+        pace=PACE,
     )
+    write_doodles(doodles, drawing, threads)
     rasterize = RasterizeConfig(
         animations=str(doodles),
         output=str(folder / SHARDS),

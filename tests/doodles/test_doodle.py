@@ -15,9 +15,10 @@ from flipsketch.doodles.doodle import frame_times, make_doodle, make_doodle_of, 
 from flipsketch.doodles.motions import MOTIONS
 from flipsketch.doodles.prompts import gerund, plural_of, third_person
 from flipsketch.doodles.subjects.registry import SUBJECTS, motions_of
-from flipsketch.doodles.writer import FRAMES, DoodlesConfig, make_doodles, write_doodle
+from flipsketch.doodles.writer import FRAMES, DrawingConfig, write_doodle, write_doodles
 from flipsketch.media.sketch import load_sketch
 from flipsketch.svg.reader import rasterize_svg
+from pipelines.doodles import DoodlesConfig, make_doodles
 
 ROOT = Path(__file__).parents[2]
 PAIRS = [(subject, motion) for subject in SUBJECTS for motion in motions_of(subject)]
@@ -228,7 +229,7 @@ def test_at_a_slower_pace_a_part_of_the_motion_is_seen():
     begins = [make_doodle(1, index, pace=0.25).begin for index in range(40)]
     assert min(begins) < 0.15 and max(begins) > 0.6
     with pytest.raises(ValueError, match="pace must be more than 0 and at most 1, got 0"):
-        DoodlesConfig(output="x", pace=0)
+        DrawingConfig(pace=0)
 
 
 def test_lines_are_as_wide_as_asked():
@@ -249,7 +250,7 @@ def test_without_variety_all_drawings_of_a_subject_are_alike():
     assert len(looks(0.0)) == 1 and len(looks(0.3)) == len(looks(1.0)) == 20
     assert make_doodle(1, 3, variety=1.0).svg(0.2) == make_doodle(1, 3).svg(0.2)
     with pytest.raises(ValueError, match="variety must lie between 0 and 1, got 2"):
-        DoodlesConfig(output="x", variety=2)
+        DrawingConfig(variety=2)
 
 
 def test_subjects_and_their_motions_take_turns():
@@ -329,7 +330,7 @@ def test_verbs_are_inflected(phrase, third, ing, plural):
 
 def test_an_unknown_subject_or_motion_is_refused():
     with pytest.raises(ValueError, match="none of the subjects given has a motion 'flap'; they h"):
-        DoodlesConfig(output="x", subjects=("ball",), motions=("flap",))
+        DrawingConfig(subjects=("ball",), motions=("flap",))
     with pytest.raises(ValueError, match="no subject 'unicorn'"):
         make_doodle(0, 0, subject="unicorn")
     with pytest.raises(ValueError, match="fish has no motion 'walk-left'"):
@@ -358,12 +359,11 @@ def test_what_a_killed_job_left_is_written_anew(tmp_path):
 
 def test_a_second_run_writes_what_is_missing(tmp_path, caplog):
     caplog.set_level("INFO")
-    config = DoodlesConfig(output=str(tmp_path), num_animations=4, num_frames=3)
-    assert make_doodles(config) == 0
+    four, six = (DrawingConfig(num_animations=number, num_frames=3) for number in (4, 6))
+    assert make_doodles(DoodlesConfig(output=str(tmp_path), drawing=four)) == 0
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.svg")}
-    more = DoodlesConfig(output=str(tmp_path), num_animations=6, num_frames=3, workers=2)
-    assert make_doodles(more) == 0
-    assert "wrote 2 animations" in caplog.text and "4 were there" in caplog.text
+    assert make_doodles(DoodlesConfig(output=str(tmp_path), drawing=six, workers=2)) == 0
+    assert "wrote 2 animations" in caplog.text and "4 existed" in caplog.text
     assert len(list(tmp_path.iterdir())) == 6
     assert all(path.stat().st_mtime_ns == then for path, then in before.items())
 
@@ -380,8 +380,8 @@ def test_a_sheet_shows_every_motion(tmp_path, caplog):
 
 def test_a_manifest_has_the_first_frames(tmp_path):
     path = tmp_path / "made" / "doodles.parquet"
-    config = DoodlesConfig(manifest=str(path), num_animations=4, seed=5, subjects=("cat", "star"))
-    assert make_doodles(config) == 0
+    drawing = DrawingConfig(num_animations=4, seed=5, subjects=("cat", "star"))
+    assert make_doodles(DoodlesConfig(manifest=str(path), drawing=drawing)) == 0
     rows = list(parse_rows(str(path)))
     assert [row.id.split("-")[1] for row in rows] == ["cat", "star", "cat", "star"]
     for index, row in enumerate(rows):
@@ -397,10 +397,10 @@ def test_a_job_without_an_output_says_so():
 
 
 def test_other_animations_in_the_folder_are_refused(tmp_path):
-    make_doodles(DoodlesConfig(output=str(tmp_path), num_animations=2, num_frames=3))
+    write_doodles(tmp_path, DrawingConfig(num_animations=2, num_frames=3))
     with pytest.raises(ValueError, match="holds another animation"):
-        make_doodles(DoodlesConfig(output=str(tmp_path), num_animations=2, num_frames=4))
+        write_doodles(tmp_path, DrawingConfig(num_animations=2, num_frames=4))
     with pytest.raises(ValueError, match="holds another animation"):
-        make_doodles(DoodlesConfig(output=str(tmp_path), num_animations=2, look="filled"))
+        write_doodles(tmp_path, DrawingConfig(num_animations=2, look="filled"))
     with pytest.raises(ValueError, match="of another seed"):
-        make_doodles(DoodlesConfig(output=str(tmp_path), num_animations=2, num_frames=3, seed=1))
+        write_doodles(tmp_path, DrawingConfig(num_animations=2, num_frames=3, seed=1))

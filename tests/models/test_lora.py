@@ -20,7 +20,7 @@ from flipsketch.models.lora import (
     merge_lora,
     save_lora,
 )
-from flipsketch.models.video_model import MergeConfig, load_model, merge_into_folder
+from flipsketch.models.video_model import load_model, merge_into_folder
 from tests.helpers.corpora import SKETCHES
 
 T, C, H = torch.tensor(500), 4, 8
@@ -129,11 +129,9 @@ def test_a_merged_folder_is_a_model_of_its_own(tiny_folder, tmp_path):
     add_lora(model.unet, "all")
     stir(model.unet)
     save_lora({"unet": model.unet}, tmp_path / "lora")
-    config = MergeConfig(
-        model=str(tiny_folder), lora=str(tmp_path / "lora"), output=str(tmp_path / "merged")
-    )
-    assert merge_into_folder(config) == 0
+    places = str(tiny_folder), str(tmp_path / "lora"), str(tmp_path / "merged")
+    merge_into_folder(*places)
     merged = load_model(tmp_path / "merged")
     torch.testing.assert_close(predict(merged.unet), predict(model.unet), rtol=1e-4, atol=1e-5)
     with pytest.raises(ValueError, match="is there already"):
-        merge_into_folder(config)
+        merge_into_folder(*places)

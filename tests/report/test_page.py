@@ -11,10 +11,10 @@ from selenium import webdriver
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from flipsketch.report.page import ReportConfig, write_report
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.evaluate import EvaluateConfig, evaluate
 from pipelines.execution.config import ExecutorConfig
+from pipelines.report import ReportConfig, write_report
 from tests.helpers.corpora import QUICK, good_rows, make_manifest, read_rows
 
 LOCAL = ExecutorConfig(executor="local")

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from flipsketch.media.contact_sheet import CELL
-from flipsketch.report.preview import PreviewConfig, write_preview
 from pipelines.animate import animate_manifest
+from pipelines.preview import PreviewConfig, write_preview
 from tests.helpers.corpora import read_rows
 
 

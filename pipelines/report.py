@@ -1,0 +1,57 @@
+"""Write a page that shows a corpus."""
+
+import logging
+from dataclasses import dataclass
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportConfig:
+    corpus: str
+    """Folder of a corpus of clips."""
+    output: str | None = None
+    """HTML file to write; by default report.html in the corpus."""
+    manifest: str | None = None
+    """Where the corpus's manifest is now, if it has moved; it names the sketches."""
+    num_clips: int = 2000
+    """Number of rows in the gallery, chosen at random where the corpus has more."""
+    max_megabytes: float = 19.0
+    """Size of the file at which no more clips are added to the gallery."""
+    seed: int = 0
+    """Seed of the random choice."""
+
+    def __post_init__(self) -> None:
+        if self.num_clips < 1:
+            raise ValueError(f"num_clips must be at least 1, got {self.num_clips}")
+        if not self.max_megabytes > 0:
+            raise ValueError(f"max_megabytes must be more than 0, got {self.max_megabytes}")
+
+
+def write_report(config: ReportConfig) -> int:
+    """Write the page and return the exit code.
+
+    Raises:
+        ValueError: the folder has no corpus of clips.
+    """
+    from flipsketch.corpus.plan import read_clips_plan
+    from flipsketch.report.page import MEGABYTE, build_page
+    from flipsketch.storage.folder import open_folder
+
+    folder = open_folder(config.corpus)
+    plan = read_clips_plan(folder)
+    page = build_page(
+        folder,
+        plan,
+        manifest=config.manifest,
+        num_clips=config.num_clips,
+        max_megabytes=config.max_megabytes,
+        seed=config.seed,
+    ).encode()
+    place, name = folder, "report.html"
+    if config.output is not None:
+        parent, _, name = config.output.rpartition("/")
+        place = open_folder(parent or ".")
+    place.publish(name, page)
+    log.info("%.1f MB -> %s/%s", len(page) / MEGABYTE, place, name)
+    return 0
