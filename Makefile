@@ -10,7 +10,7 @@ ARGS ?=
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install demo animate preview report shards doodles train doodle-model test test-slow lint clean
+.PHONY: help install demo animate preview report shards doodles train doodle-model docs test test-slow lint clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -67,6 +67,9 @@ out/training-shards/README.md: | install
 
 doodle-model: install ## Train a model as doodle anew, its adapter and its scorer (hours on a CPU)
 	$(BIN)/python jobs/make_doodle_model.py --output out/doodle-model $(ARGS)
+
+docs: install ## Write the tables of flags in docs/ from the config classes
+	$(BIN)/python docs/generate.py
 
 test: install ## Run the tests, but for the slow ones
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
