@@ -13,27 +13,27 @@ MAX_MAGNITUDE = 1e6
 
 PIXELS = {"": 1, "px": 1, "pt": 96 / 72, "pc": 16, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96}
 NUM_ARGUMENTS = {"M": 2, "L": 2, "H": 1, "V": 1, "C": 6, "S": 4, "Q": 4, "T": 2, "A": 7, "Z": 0}
-# What nearly every writer makes: absolute moves, lines and curves.
+# The form that nearly every program writes: absolute moves, lines and curves.
 PLAIN_PATH = re.compile(r"(?:[MLC][0-9.,eE+\s-]++(?:Z\s*+)?+)++", re.ASCII)
-# To be read as numbers among numbers, which are all below a million.
+# Commands, written as numbers among the others, which are all below a million.
 FIRST_MARK, LETTERS = 1e300, "_MLCZ|"
 MARKS = {letter: f" {number}e300 " for number, letter in enumerate(LETTERS) if number}
 NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 ARGUMENT = re.compile(rf"[\s,]*({NUMBER.pattern})", re.ASCII)
-# Writers may leave out the blanks around an arc's two flags.
+# The blanks around an arc's two flags are optional.
 FLAG = re.compile(r"[\s,]*([01])")
-# A close after a close does nothing; a megabyte of them would take time.
+# Repeated closes draw nothing, but a megabyte of them would take long.
 COMMAND = re.compile(r"[\s,]*([MmLlHhVvCcSsQqTtAa]|[Zz](?:[\s,]*+[Zz])*+)")
 TRANSFORM = re.compile(r"[\s,]*(\w+)\s*\(([^()]*)\)")
 
 
 class Arc(NamedTuple):
-    """A piece of a circle, and the frame in which it is one, as cairo is told."""
+    """A piece of a circle, and the frame in which it is circular, as cairo draws it."""
 
     origin: complex
     rotation: float
     stretch: float
-    """Of the y axis."""
+    """Factor on the y axis."""
     centre: complex
     radius: float
     first: float
@@ -42,9 +42,9 @@ class Arc(NamedTuple):
     is_clockwise: bool
 
 
-# M, L, C or Z with its points, x and y in turn. A third entry says how to draw it: an arc (then the
-# points are of curves that follow it), or the points from where the last segment ended. (Cairo
-# rounds these differently, so what was written as relative must stay so to be drawn as elsewhere.)
+# M, L, C or Z with its points, x and y in turn. A third entry tells how to draw it: an arc (then
+# the points are those of curves along it), or the points relative to where the last segment ends.
+# (Cairo rounds these differently; relative points stay relative, so that pixels equal cairosvg's.)
 Segment = tuple[str, list[float]] | tuple[str, list[float], Arc | list[float]]
 Matrix = tuple[float, float, float, float, float, float]  # a b c d e f, as SVG writes it
 IDENTITY: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
@@ -58,13 +58,13 @@ def diagonal(canvas: list[float]) -> float:
 def read_number(text: str) -> float:
     number = float(text)
     if not abs(number) < MAX_MAGNITUDE:
-        raise ValueError(f"the SVG has the number {text[:20]}; all must be below 1,000,000")
+        raise ValueError(f"the SVG has the number {text[:20]}; numbers must be below 1,000,000")
     return number
 
 
 def read_numbers(text: str) -> list[float]:
     if rest := NUMBER.sub("", text).strip(", \t\r\n"):
-        raise ValueError(f"the SVG has {rest[:40]!r} where only numbers may be")
+        raise ValueError(f"the SVG has {rest[:40]!r} where only numbers are allowed")
     return [read_number(found) for found in NUMBER.findall(text)]
 
 
@@ -180,7 +180,7 @@ def rounded_rectangle(
         ]
     segments: list[Segment] = [("M", [x + rx, y])]
     here = complex(x + rx, y)
-    # Clockwise; each corner is a curve whose handles reach so far along the two sides.
+    # Clockwise; each corner is a curve whose handles lie this far along its two sides.
     reach = 4 * (2**0.5 - 1) / 3
     for corner, before, after in (
         (complex(right, y), complex(-rx, 0), complex(0, ry)),
@@ -196,14 +196,14 @@ def rounded_rectangle(
 
 
 def read_paths(texts: list[str]) -> list[list[Segment]]:
-    """Return each path's segments: the plain ones' all at once, which is several times as fast."""
+    """Return each path's segments. Plain paths are read all at once, several times as fast."""
     plain = [text for text in texts if PLAIN_PATH.fullmatch(text)]
     known = dict(zip(plain, read_plain_paths(plain), strict=True))
     return [known.get(text) or read_path(text) for text in texts]
 
 
 def read_plain_paths(texts: list[str]) -> list[list[Segment]]:
-    """Return the segments of paths of absolute moves, lines and curves; none where one is amiss."""
+    """Return the segments of paths of plain paths; an empty list stands for an unreadable one."""
     if not texts:
         return []
     joined = "".join(f"|{text}" for text in texts)
@@ -231,7 +231,7 @@ def read_plain_paths(texts: list[str]) -> list[list[Segment]]:
         elif end - start == size:
             segments.append((kind, rest[start:end]))
         elif size and end > start and (end - start) % size == 0:
-            # A move that goes on is a line.
+            # Further points of a move are lines.
             next_kind = "L" if kind == "M" else kind
             for first in range(start, end, size):
                 segments.append((kind if first == start else next_kind, rest[first : first + size]))
@@ -271,7 +271,7 @@ def read_path(path_data: str) -> list[Segment]:
             lifted = [here + (handle - here) * 2 / 3, end + (handle - end) * 2 / 3, end]
             segments.append(draw_from(here, "C", lifted, is_relative))
         elif kind == "A":
-            segments.append(read_arc(here, end, *numbers[:5]))
+            segments.append(read_arc(here, end, numbers[:5]))
         else:
             kind = kind if kind in "MZ" else "L"
             segments.append(draw_from(here, kind, points, is_relative))
@@ -291,9 +291,9 @@ def draw_from(here: complex, kind: str, points: list[complex], is_relative: bool
 
 
 def read_commands(path_data: str) -> Iterator[tuple[str, list[float]]]:
-    """Yield a letter and its numbers per command, also where the letter is left out."""
+    """Yield each command's letter and numbers, also where a repeated letter is left out."""
     path_data = path_data.strip(", \t\r\n")
-    # At the start and after a close there must be a letter.
+    # At the start and after a close a letter is required.
     letter, position = "Z", 0
     is_readable = path_data[:1] in "Mm"
     while is_readable and position < len(path_data):
@@ -311,7 +311,7 @@ def read_commands(path_data: str) -> Iterator[tuple[str, list[float]]]:
                 is_readable = False
         if is_readable:
             yield letter, numbers
-        # A move that goes on is a line.
+        # Further points of a move are lines.
         letter = {"M": "L", "m": "l"}.get(letter, letter)
     if not is_readable:
         found = path_data[position : position + 40]
@@ -323,16 +323,13 @@ def rotate(x: float, y: float, angle: float) -> tuple[float, float]:
     return x * cos - y * sin, y * cos + x * sin
 
 
-def read_arc(
-    start: complex,
-    end: complex,
-    rx: float,
-    ry: float,
-    degrees: float,
-    is_large: float,
-    is_clockwise: float,
-) -> Segment:
-    """Return an elliptical arc, or a line where it is none. Source: SVG 1.1, appendix F.6."""
+def read_arc(start: complex, end: complex, numbers: list[float]) -> Segment:
+    """Return an elliptical arc, or a line if it is degenerate. Source: SVG 1.1, appendix F.6.
+
+    Args:
+        numbers: the two radii, the rotation in degrees, and the flags "large" and "clockwise".
+    """
+    rx, ry, degrees, is_large, is_clockwise = numbers
     rx, ry = abs(rx), abs(ry)
     if min(rx, ry, abs(end - start)) < 1e-6:
         return ("L", flatten([end]))

@@ -8,9 +8,9 @@ import numpy as np
 
 from flipsketch.svg.geometry import Arc, Matrix, Segment
 
-# cairosvg's, and cairo's own.
+# In pixels: cairosvg's for paths with arcs, and cairo's default.
 ARC_TOLERANCE, TOLERANCE = 1e-5, 0.1
-# With more segments than this, so fine a tolerance would keep cairo busy.
+# With more segments than this, the fine tolerance would keep cairo busy.
 FEW = 64
 
 Paint = dict[str, str | float]
@@ -26,7 +26,7 @@ class Shape(NamedTuple):
     paint: Paint
     """SVG's presentation attributes; colours are `#rrggbb` or `none`."""
     has_arcs: bool = False
-    """Written as arcs of a path; circles and ellipses are cairo's own."""
+    """Whether its path data has arcs; circles and ellipses are drawn as cairo's own."""
 
 
 def draw(
@@ -35,14 +35,14 @@ def draw(
     """Return pixels (height, width, 3): the shapes on white, as cairosvg draws them.
 
     Args:
-        line_width: of all strokes, in pixels, whatever the shapes say.
+        line_width: width of all strokes in pixels, in place of the shapes' own.
     """
     cairo = import_cairo()
     surface = cairo.ImageSurface(cairo.FORMAT_ARGB32, width, height)
     context = cairo.Context(surface)
     context.set_source_rgb(1, 1, 1)
     context.paint()
-    # Most of the calls go to the library itself: a method takes as long as drawing a short line.
+    # Most calls go to the library itself: a method call takes as long as drawing a short line.
     library, pointer = cairo.cairo, context._pointer
     matrix = paint = None
     for shape in shapes:
@@ -54,7 +54,7 @@ def draw(
             paint = shape.paint
             set_paint(cairo, context, paint)
         if shape.has_arcs:
-            # For what follows an arc too, as in cairosvg.
+            # Applies to the segments after an arc too, as in cairosvg.
             context.set_tolerance(ARC_TOLERANCE if len(shape.segments) <= FEW else 0.001)
         trace(cairo, context, shape.segments)
         if paint["fill"] != "none":
@@ -71,8 +71,12 @@ def draw(
             library.cairo_new_path(pointer)
         if shape.has_arcs:
             context.set_tolerance(TOLERANCE)
-    # An error of the library stays with the context, whose methods raise it.
+    # An error of the library is kept in the context, whose methods raise it.
     context.set_matrix(cairo.Matrix())
+    return read_pixels(surface, width, height)
+
+
+def read_pixels(surface: Any, width: int, height: int) -> np.ndarray:
     surface.flush()
     stride = surface.get_stride() // 4
     stored = np.frombuffer(surface.get_data(), np.uint8).reshape(height, stride, 4)[:, :width]
@@ -115,7 +119,7 @@ def trace_arc(context: Any, arc: Arc) -> None:
 
 
 def set_paint(cairo: ModuleType, context: Any, paint: Paint) -> None:
-    """Set all that the shapes of one paint have in common; the colour, if there is just one."""
+    """Set what all shapes of one paint share, and the stroke's colour."""
     rule = "EVEN_ODD" if paint["fill-rule"] == "evenodd" else "WINDING"
     cap, join = paint["stroke-linecap"], paint["stroke-linejoin"]
     cap = cap if cap in ("round", "square") else "butt"
@@ -138,7 +142,7 @@ def import_cairo() -> ModuleType:
     try:
         import cairocffi
     except OSError as error:
-        # No fault of the row that is being read, so no OSError: the run has to stop.
+        # Not the fault of the row that is read, so not an OSError: the run has to stop.
         raise ImportError(
             "reading SVG needs the cairo library: install Debian package libcairo2 "
             "(`apt-get install libcairo2`)"

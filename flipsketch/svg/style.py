@@ -1,4 +1,4 @@
-"""SVG's paint as plain values: attributes, class rules and `style`, over what groups hand down."""
+"""SVG's paint as plain values: attributes, class rules and `style`, over inherited properties."""
 
 import re
 from collections.abc import Iterable
@@ -8,13 +8,13 @@ from PIL import ImageColor
 from flipsketch.svg.geometry import diagonal, read_length
 
 MAX_MITER = 10.0
-# Groups hand these down; `display` and `opacity` are not handed down but act on a whole group.
+# Children inherit these; `display` and `opacity` are not inherited but act on a whole group.
 INHERITED = (
     "color fill fill-opacity fill-rule stroke stroke-width stroke-opacity stroke-linecap "
     "stroke-linejoin stroke-miterlimit visibility"
 ).split()
 PROPERTIES = {*INHERITED, "display", "opacity"}
-# They change the picture, so to drop them would be a silent guess. A tiny dash on a long line
+# These change the picture, so ignoring them would be a silent guess. A tiny dash on a long line
 # keeps cairo busy for hours.
 REFUSED = {"stroke-dasharray", "transform", "transform-origin"}
 UNSAFE_STYLE = re.compile(r"url\(|@|expression|\\", re.IGNORECASE)
@@ -48,7 +48,7 @@ def read_rules(texts: Iterable[str]) -> Rules:
             if not re.fullmatch(r"\.[\w-]+", selector):
                 raise ValueError(
                     f"the SVG's style has {selector[:40]!r}; only rules for classes "
-                    "(.name {...}) are read: write the others into the elements"
+                    "(.name {...}) are read: move the others into the elements"
                 )
             for name, value in properties.items():
                 rules.setdefault(selector[1:], {})[name] = (order, value)
@@ -91,7 +91,7 @@ def read_paint(
         if colour in ("none", "transparent"):
             paint[name] = "none"
             continue
-        # Pillow would read the last number as one of 255.
+        # Pillow would take the last number for a level of 255.
         if match := re.fullmatch(r"rgba(\([^()]*),([^(),]*)\)", colour):
             colour, alpha = f"rgb{match[1]})", alpha * read_opacity(match[2])
         try:

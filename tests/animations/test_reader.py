@@ -155,7 +155,7 @@ def test_a_frame_after_a_good_one_is_checked_as_well():
     for data, complaint in (
         (b"M0 0C1 2", "unreadable path data"),
         (b"M0 0L1e7 0", "1,000,000"),
-        (b"M0 0" + b"L9 9L0 0" * 5000, "lines side by side|lines and curves"),
+        (b"M0 0" + b"L9 9L0 0" * 5000, "lines in one row of pixels|lines and curves"),
         (b"M0 0" + b"L9 9" * 300_000, "bytes"),
     ):
         with pytest.raises(ValueError, match=complaint):
