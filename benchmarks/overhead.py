@@ -28,6 +28,7 @@ from flipsketch.corpus.manifest import read_rows, summarize_manifest
 from flipsketch.corpus.row import Row
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.config import SamplingConfig
+from flipsketch.method.request import ClipRequest
 from flipsketch.method.sampler import animate_pixels, finish_frames
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.models.tiny import write_tiny_model
@@ -111,14 +112,10 @@ def sample_loop(job: AnimateConfig, rows: list[Row], barrier, ends) -> None:
     barrier.wait()
     for start in range(0, len(rows), BATCH_SIZE):
         batch = rows[start : start + BATCH_SIZE]
-        pixels = animate_pixels(
-            model,
-            [sketches[row.index] for row in batch],
-            [list(row.prompts) for row in batch],
-            [row.seed for row in batch],
-            job.sampling,
-        )
-        for row_pixels in pixels:
+        requests = [
+            ClipRequest(sketches[row.index], row.prompts, row.seed, job.sampling) for row in batch
+        ]
+        for row_pixels in animate_pixels(model, requests):
             finish_frames(row_pixels, job.sampling)
     ends.put(time.time())
 

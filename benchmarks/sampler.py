@@ -24,6 +24,7 @@ from measuring import make_model, read_peak, reset_peak, timed
 from torch.utils.flop_counter import FlopCounterMode
 
 from flipsketch.method.config import SamplingConfig
+from flipsketch.method.request import ClipRequest
 from flipsketch.method.sampler import animate_pixels
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.video_model import DTYPES, VideoModel
@@ -102,8 +103,8 @@ def animate(model: VideoModel, batch: int, align: bool) -> None:
     sketch = np.full((model.size, model.size, 3), 255, np.uint8)
     sketch[model.size // 4 : model.size // 2, model.size // 3] = 0
     config = SamplingConfig(align_steps=None if align else 0)
-    pixels = animate_pixels(model, [sketch] * batch, [[PROMPT]] * batch, list(range(batch)), config)
-    pixels.cpu()
+    requests = [ClipRequest(sketch, (PROMPT,), seed, config) for seed in range(batch)]
+    animate_pixels(model, requests).cpu()
 
 
 def repeat_published_calls(model: VideoModel, align: bool) -> None:

@@ -31,7 +31,7 @@ from flipsketch.storage.folder import open_folder
 from pipelines.execution.executor import start
 from pipelines.execution.locations import anchor, anchor_model, refuse_vanishing_output
 from pipelines.execution.work import Resources
-from pipelines.makers.clips import AnimationMaker, row_schema
+from pipelines.makers.clips import AnimationMaker, ClipMakerConfig, row_schema
 from pipelines.sharding.dry_run import print_dry_run
 from pipelines.sharding.planning import ROWS_PER_SHARD, choose_rows_per_shard, read_summary
 from pipelines.sharding.run import Run, RunConfig
@@ -108,16 +108,18 @@ def animate_manifest(config: AnimateConfig) -> int:
     def build_maker(plan: Plan) -> Callable[[], AnimationMaker]:
         return functools.partial(
             AnimationMaker,
-            model=anchor_model(config.model),
-            lora=config.lora and anchor_model(config.lora),
-            manifest=anchor(config.manifest),
-            sampling=config.sampling,
-            checkpointing=config.checkpoint_gradients,
-            device=resources.device,
+            ClipMakerConfig(
+                model=anchor_model(config.model),
+                lora=config.lora and anchor_model(config.lora),
+                manifest=anchor(config.manifest),
+                sampling=config.sampling,
+                device=resources.device,
+                checkpoint_gradients=config.checkpoint_gradients,
+                row_timeout=config.row_timeout or ROW_TIMEOUT_S[resources.device],
+            ),
             plan=plan,
             folder=folder,
             schema=row_schema(manifest.extra_schema),
-            row_timeout=config.row_timeout or ROW_TIMEOUT_S[resources.device],
         )
 
     run = Run(

@@ -3,7 +3,6 @@
 Each is a line in `methods.METHODS`, and all of them make the same corpora.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,32 +11,12 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import Module
 
-from flipsketch.method.config import SamplingConfig
 from flipsketch.method.methods import METHODS
-from flipsketch.method.sampler import animate_pixels
-from flipsketch.method.text_to_video import sample_pixels
+from flipsketch.method.request import ClipRequest, count_segments
+from flipsketch.method.sampler import animate_pixels, draw_batch_noise
+from flipsketch.method.text_to_video import latents_shape, sample_pixels
 from flipsketch.models.registry import find_model, frame_size
 from flipsketch.models.video_model import load_model
-
-
-@dataclass(frozen=True)
-class Batch:
-    """B rows to animate together, all of the same number S of segments."""
-
-    sketches: list[np.ndarray]
-    """uint8 (size, size, 3) each."""
-    prompts: list[list[str]]
-    """S of each."""
-    seeds: list[int]
-    config: SamplingConfig
-    reference_scales: list[float]
-    negative_prompts: list[str]
-    sketches_in_noise: list[float]
-
-    @property
-    def num_frames(self) -> int:
-        """Of a clip: segments share the frame at which they meet."""
-        return len(self.prompts[0]) * (self.config.num_frames - 1) + 1
 
 
 class FlipSketch:
@@ -57,35 +36,21 @@ class FlipSketch:
         """Tell whether a prompt has more tokens than are looked at."""
         return self.model.cuts_prompt(prompt)
 
-    def animate(self, batch: Batch) -> Tensor:
-        """Return pixels (B, 3, F, size, size) in [-1, 1], of `batch.num_frames` frames."""
-        return animate_pixels(
-            self.model,
-            batch.sketches,
-            batch.prompts,
-            batch.seeds,
-            batch.config,
-            batch.reference_scales,
-            batch.negative_prompts,
-            batch.sketches_in_noise,
-        )
+    def animate(self, requests: list[ClipRequest]) -> Tensor:
+        """Return pixels (B, 3, F, size, size) in [-1, 1], of as many frames as the requests'."""
+        return animate_pixels(self.model, requests)
 
 
 class TextToVideo(FlipSketch):
     """What the model, with its adapter, makes of the prompts alone."""
 
-    def animate(self, batch: Batch) -> Tensor:
-        segments = [
-            sample_pixels(
-                self.model,
-                list(prompts),
-                batch.seeds,
-                batch.config,
-                negative_prompts=batch.negative_prompts,
-                segment=segment,
-            )
-            for segment, prompts in enumerate(zip(*batch.prompts, strict=True))
-        ]
+    def animate(self, requests: list[ClipRequest]) -> Tensor:
+        segments = []
+        for segment in range(count_segments(requests)):
+            # The noise that FlipSketch has.
+            noise = draw_batch_noise(requests, latents_shape(self.model), segment)
+            conditionings = [request.conditioning(segment) for request in requests]
+            segments.append(sample_pixels(self.model, noise, conditionings))
         return torch.cat([segments[0], *(later[:, :, 1:] for later in segments[1:])], dim=2)
 
 
@@ -101,9 +66,10 @@ class Still:
     def cuts_prompt(self, prompt: str) -> bool:
         return False
 
-    def animate(self, batch: Batch) -> Tensor:
-        pixels = torch.from_numpy(np.stack(batch.sketches)).permute(0, 3, 1, 2) / 127.5 - 1
-        return pixels[:, :, None].repeat(1, 1, batch.num_frames, 1, 1)
+    def animate(self, requests: list[ClipRequest]) -> Tensor:
+        pixels = torch.from_numpy(np.stack([request.sketch for request in requests]))
+        pixels = pixels.permute(0, 3, 1, 2)[:, :, None] / 127.5 - 1
+        return pixels.repeat(1, 1, requests[0].num_frames, 1, 1)
 
 
 class StableVideo:
@@ -135,24 +101,20 @@ class StableVideo:
     def cuts_prompt(self, prompt: str) -> bool:
         return False
 
-    def animate(self, batch: Batch) -> Tensor:
-        pixels = torch.stack(
-            [
-                self.animate_sketch(sketch, seed, batch.config.num_inference_steps)
-                for sketch, seed in zip(batch.sketches, batch.seeds, strict=True)
-            ]
-        )
-        chosen = np.linspace(0, pixels.shape[2] - 1, batch.num_frames).round().astype(int)
+    def animate(self, requests: list[ClipRequest]) -> Tensor:
+        pixels = torch.stack([self.animate_request(request) for request in requests])
+        num_frames = requests[0].num_frames
+        chosen = np.linspace(0, pixels.shape[2] - 1, num_frames).round().astype(int)
         return pixels[:, :, chosen]
 
-    def animate_sketch(self, sketch: np.ndarray, seed: int, num_inference_steps: int) -> Tensor:
+    def animate_request(self, request: ClipRequest) -> Tensor:
         """Return as many frames as the model makes: pixels (3, F, size, size) in [-1, 1]."""
         frames = self.pipeline(
-            pad(sketch, self.width),
+            pad(request.sketch, self.width),
             height=self.size,
             width=self.width,
-            num_inference_steps=num_inference_steps,
-            generator=torch.Generator().manual_seed(seed),
+            num_inference_steps=request.sampling.num_inference_steps,
+            generator=torch.Generator().manual_seed(request.seed),
             decode_chunk_size=8,
             output_type="pt",
         ).frames[0]

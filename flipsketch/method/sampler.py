@@ -5,6 +5,7 @@ L tokens, D width, N folded batch inside attention.
 """
 
 import hashlib
+from collections.abc import Sequence
 from contextlib import nullcontext
 
 import numpy as np
@@ -17,41 +18,54 @@ from flipsketch.method.alignment import align_frames
 from flipsketch.method.composition import compose_attention
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.inversion import INVERSION_FRAMES, invert_path
+from flipsketch.method.request import (
+    ClipRequest,
+    Conditioning,
+    count_segments,
+    shared_settings,
+)
 from flipsketch.models.video_model import VideoModel, predict_noise
 
 
 @torch.no_grad()
 def sample_latents(
     model: VideoModel,
-    reference_latents: Tensor,
+    reference_path: Sequence[Tensor],
     noise: Tensor,
-    prompts: list[str],
-    config: SamplingConfig,
-    reference_scales: list[float] | None = None,
-    negative_prompts: list[str] | None = None,
-    held_path: list[Tensor] | None = None,
+    conditionings: Sequence[Conditioning],
 ) -> Tensor:
-    """Denoise B clips, each holding to its own sketch.
+    """Denoise B clips, each conditioned on its own sketch.
 
     Args:
-        reference_latents: from `invert` (B, C, 1, h, w).
+        reference_path: `[invert(...)]`, latents (B, C, 1, h, w) that the reference stream starts
+            from; with `hold_sketch` all that `invert_path` returns, which frame 0 and the reference
+            stream then replay.
         noise: initial Gaussian latents (B, C, F, h, w); frame 0 gives way to the reference.
-        reference_scales, negative_prompts: one for each row; the config's where not given.
-        held_path: from `invert_path`, to hold frame 0 and the reference stream to.
+        conditionings: one for each row.
 
     Returns:
         Latents (B, C, F, h, w).
+
+    Raises:
+        ValueError: the rows' settings differ in what a batch shares, or the path is too short.
     """
     unet, num_frames = model.unet, noise.shape[2]
-    prompt_embeds = model.encode_prompts(prompts)
+    samplings = [conditioning.sampling for conditioning in conditionings]
+    config = shared_settings(samplings)
+    if config.hold_sketch and len(reference_path) != config.num_inference_steps + 1:
+        raise ValueError(
+            f"hold_sketch needs the whole path of the inversion ({config.num_inference_steps} "
+            f"steps and the sketch), got {len(reference_path)} latents; give all that invert_path "
+            f"returns"
+        )
+    prompt_embeds = model.encode_prompts([conditioning.prompt for conditioning in conditionings])
     null_embeds = model.encode_prompts([""]).expand_as(prompt_embeds)
-    negative_embeds = model.encode_prompts(
-        negative_prompts or [config.negative_prompt] * len(prompts)
-    )
-    scales = noise.new_tensor(reference_scales or [config.reference_scale] * len(prompts))
+    negative_embeds = model.encode_prompts([sampling.negative_prompt for sampling in samplings])
+    scales = noise.new_tensor([sampling.reference_scale for sampling in samplings])
     scheduler = DDIMScheduler.from_config(model.scheduler.config)
     scheduler.set_timesteps(config.num_inference_steps, device=noise.device)
 
+    reference_latents = reference_path[0]
     latents = torch.cat([reference_latents, noise[:, :, 1:]], dim=2)
     reference_latents = reference_latents.expand_as(latents)
     with compose_attention(
@@ -63,9 +77,9 @@ def sample_latents(
             # alone needs just one.
             num_reference_frames = max(1, num_frames - i) if composing else 1
             reference_latents = reference_latents[:, :, :num_reference_frames]
-            if held_path is not None:
-                reference_latents = held_path[i].expand_as(reference_latents)
-                latents[:, :, :1] = held_path[i]
+            if config.hold_sketch:
+                reference_latents = reference_path[i].expand_as(reference_latents)
+                latents[:, :, :1] = reference_path[i]
             reference_frame = reference_latents[:, :, :1]
             if composing:
                 with attention.recording():
@@ -90,44 +104,33 @@ def sample_latents(
                     noise_pred - noise_pred_uncond
                 )
             latents = scheduler.step(noise_pred, t, latents).prev_sample
-    if held_path is not None:
-        latents[:, :, :1] = held_path[-1]
+    if config.hold_sketch:
+        latents[:, :, :1] = reference_path[-1]
     return latents
 
 
 @torch.no_grad()
-def animate_pixels(
-    model: VideoModel,
-    sketches: list[np.ndarray],
-    prompts: list[list[str]],
-    seeds: list[int],
-    config: SamplingConfig,
-    reference_scales: list[float] | None = None,
-    negative_prompts: list[str] | None = None,
-    sketches_in_noise: list[float] | None = None,
-) -> Tensor:
+def animate_pixels(model: VideoModel, requests: Sequence[ClipRequest]) -> Tensor:
     """Animate B sketches in one batch, each along its own prompts, one segment for each prompt.
 
     A segment starts from the last decoded frame of the one before (frame extrapolation), whose
     copy is dropped: S segments of F frames give S * (F - 1) + 1.
 
-    Args:
-        sketches: uint8 (H, W, 3) each, of the model's size.
-        prompts: for each row the same number S of prompts.
-        reference_scales, negative_prompts, sketches_in_noise: one for each row; the config's where
-            not given.
-
     Returns:
         Pixels (B, 3, S * (F - 1) + 1, H, W) in [-1, 1]; a row that went wrong holds NaN.
+
+    Raises:
+        ValueError: the requests differ in what a batch shares.
     """
-    num_segments = len(prompts[0])
-    assert all(len(row) == num_segments for row in prompts), "rows of a batch share their segments"
-    null_embeds = model.encode_prompts([""] * len(sketches))
-    pixels = torch.from_numpy(np.stack(sketches)).to(model.device, model.latents_dtype)
+    config = shared_settings([request.sampling for request in requests])
+    num_segments = count_segments(requests)
+    null_embeds = model.encode_prompts([""] * len(requests))
+    pixels = torch.from_numpy(np.stack([request.sketch for request in requests]))
+    pixels = pixels.to(model.device, model.latents_dtype)
     pixels = pixels.permute(0, 3, 1, 2)[:, :, None] / 127.5 - 1
     scheduler = DDIMScheduler.from_config(model.scheduler.config)
     scheduler.set_timesteps(config.num_inference_steps)
-    shares = pixels.new_tensor(sketches_in_noise or [config.sketch_in_noise] * len(sketches))
+    shares = pixels.new_tensor([request.sampling.sketch_in_noise for request in requests])
     segments = []
     for segment in range(num_segments):
         sketch_latents = model.encode(
@@ -140,27 +143,29 @@ def animate_pixels(
             null_embeds,
             config.num_inference_steps,
         )
-        noise = torch.stack(
-            [draw_noise(sketch_latents.shape, config.num_frames, seed, segment) for seed in seeds]
-        ).to(path[0])
+        noise = draw_batch_noise(requests, sketch_latents.shape, segment).to(path[0])
         noise = leave_sketch(noise, sketch_latents, scheduler, shares)
-        latents = sample_latents(
-            model,
-            path[0],
-            noise,
-            [row[segment] for row in prompts],
-            config,
-            reference_scales,
-            negative_prompts,
-            path if config.hold_sketch else None,
-        )
+        conditionings = [request.conditioning(segment) for request in requests]
+        latents = sample_latents(model, path, noise, conditionings)
         decoded = model.decode(latents).clamp(-1, 1)
         segments.append(decoded if segment == 0 else decoded[:, :, 1:])
         pixels = decoded[:, :, -1:]
     return torch.cat(segments, dim=2)
 
 
-def draw_noise(latents_shape: torch.Size, num_frames: int, seed: int, segment: int) -> Tensor:
+def draw_batch_noise(
+    requests: Sequence[ClipRequest], latents_shape: torch.Size, segment: int
+) -> Tensor:
+    """Return noise (B, C, F, h, w) of a segment of each clip, by its own seed."""
+    return torch.stack(
+        [
+            draw_clip_noise(latents_shape, request.sampling.num_frames, request.seed, segment)
+            for request in requests
+        ]
+    )
+
+
+def draw_clip_noise(latents_shape: torch.Size, num_frames: int, seed: int, segment: int) -> Tensor:
     """Return one row's noise (C, F, h, w), the same on every device and in every batch."""
     if segment > 0:
         digest = hashlib.sha256(f"{seed}/{segment}".encode()).digest()
@@ -220,7 +225,11 @@ def animate(
         ValueError: a clip is not finite.
     """
     config = config or SamplingConfig()
-    pixels = animate_pixels(model, sketches, [[prompt] for prompt in prompts], seeds, config)
+    requests = [
+        ClipRequest(sketch, (prompt,), seed, config)
+        for sketch, prompt, seed in zip(sketches, prompts, seeds, strict=True)
+    ]
+    pixels = animate_pixels(model, requests)
     return [
         Clip(key=f"{row:05d}", prompt=prompt, frames=finish_frames(pixels[row], config))
         for row, prompt in enumerate(prompts)

@@ -1,41 +1,33 @@
 """Clips from text alone: the model's own guided DDIM sampling, without a sketch."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from diffusers import DDIMScheduler
 from torch import Tensor
 
 from flipsketch.method.config import SamplingConfig
-from flipsketch.method.sampler import draw_noise, finish_frames
+from flipsketch.method.request import Conditioning, shared_settings
+from flipsketch.method.sampler import draw_clip_noise, finish_frames
 from flipsketch.models.video_model import VideoModel, predict_noise
 
 
 @torch.no_grad()
 def sample_pixels(
-    model: VideoModel,
-    prompts: list[str],
-    seeds: list[int],
-    config: SamplingConfig,
-    *,
-    negative_prompts: list[str] | None = None,
-    num_frames: int | None = None,
-    segment: int = 0,
+    model: VideoModel, noise: Tensor, conditionings: Sequence[Conditioning]
 ) -> Tensor:
-    """Return pixels (B, 3, F, H, W) in [-1, 1] of B clips, from the noise that FlipSketch has.
+    """Return pixels (B, 3, F, H, W) in [-1, 1] of B clips; one frame makes images.
 
     Args:
-        num_frames: where it is not the config's; 1 makes images.
-        segment: of a longer clip.
+        noise: initial Gaussian latents (B, C, F, h, w).
+        conditionings: one for each row.
     """
-    embeds = model.encode_prompts(prompts)
-    negative_embeds = model.encode_prompts(
-        negative_prompts or [config.negative_prompt] * len(prompts)
-    )
-    side, channels = model.unet.config.sample_size, model.unet.config.in_channels
-    shape = torch.Size((1, channels, 1, side, side))
-    frames = num_frames or config.num_frames
-    noise = [draw_noise(shape, frames, seed, segment) for seed in seeds]
-    latents = torch.stack(noise).to(model.device, model.latents_dtype)
+    samplings = [conditioning.sampling for conditioning in conditionings]
+    config = shared_settings(samplings)
+    embeds = model.encode_prompts([conditioning.prompt for conditioning in conditionings])
+    negative_embeds = model.encode_prompts([sampling.negative_prompt for sampling in samplings])
+    latents = noise.to(model.device, model.latents_dtype)
     scheduler = DDIMScheduler.from_config(model.scheduler.config)
     scheduler.set_timesteps(config.num_inference_steps, device=model.device)
     for t in scheduler.timesteps:
@@ -47,6 +39,12 @@ def sample_pixels(
             )
         latents = scheduler.step(noise_pred, t, latents).prev_sample
     return model.decode(latents).clamp(-1, 1)
+
+
+def latents_shape(model: VideoModel) -> torch.Size:
+    """Return the shape of one frame's latents (1, C, 1, h, w)."""
+    side, channels = model.unet.config.sample_size, model.unet.config.in_channels
+    return torch.Size((1, channels, 1, side, side))
 
 
 def sample_from_text(
@@ -66,5 +64,6 @@ def sample_from_text(
     config = SamplingConfig(
         num_inference_steps=num_inference_steps, guidance_scale=guidance_scale, binarize=False
     )
-    pixels = sample_pixels(model, [prompt], [seed], config, num_frames=num_frames)
+    noise = draw_clip_noise(latents_shape(model), num_frames, seed, 0)[None]
+    pixels = sample_pixels(model, noise, [Conditioning(prompt, config)])
     return finish_frames(pixels[0], config)

@@ -4,25 +4,23 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor
 
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.row import Row
-from flipsketch.corpus.shard import ROW_SCHEMA, Sample, encode_sample, write_shard
+from flipsketch.corpus.shard import ROW_SCHEMA, encode_sample, write_shard
 from flipsketch.media.clip import Clip
 from flipsketch.media.sketch import load_sketch
-from flipsketch.method.animators import Batch
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.methods import METHODS
+from flipsketch.method.request import ClipRequest, batch_settings
 from flipsketch.method.sampler import finish_frames
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.quiet import quiet_libraries
@@ -32,6 +30,7 @@ from flipsketch.scoring.scores import PIXEL_COLUMNS
 from flipsketch.storage.folder import Folder, read_source
 from pipelines.execution.attempts import Attempts
 from pipelines.execution.work import Report
+from pipelines.makers.outcome import RowOutcome, count_outcomes
 
 BROKEN_DEVICE = 71  # exit code
 # Rows on which the model raises before any comes out well: then it is not the rows.
@@ -66,34 +65,47 @@ def row_schema(extra: pa.Schema | None = None) -> pa.Schema:
     return pa.schema([*ROW_SCHEMA, *PIXEL_COLUMNS, *SETTINGS_SCHEMA, *(extra or [])])
 
 
+@dataclass(frozen=True, kw_only=True)
+class ClipMakerConfig:
+    """What a maker loads and how it runs; what decides a clip is in the plan too."""
+
+    model: str
+    lora: str | None
+    manifest: str
+    """That sketches' paths are relative to."""
+    sampling: SamplingConfig
+    """The job's; a row may have settings of its own."""
+    device: str
+    checkpoint_gradients: bool = False
+    row_timeout: float | None = None
+    """Seconds for a row of a batch."""
+
+
+@dataclass(frozen=True)
+class ReadRow:
+    """A row whose sketch could be read."""
+
+    request: ClipRequest
+    columns: dict[str, Any]
+    """What the metadata says of the row, whatever becomes of it."""
+
+
 class AnimationMaker:
     """Holds a method with its model and makes shards of clips with it."""
 
     def __init__(
-        self,
-        *,
-        model: str,
-        lora: str | None,
-        manifest: str,
-        sampling: SamplingConfig,
-        checkpointing: bool,
-        device: str,
-        plan: Plan,
-        folder: Folder,
-        schema: pa.Schema,
-        row_timeout: float | None = None,
+        self, config: ClipMakerConfig, *, plan: Plan, folder: Folder, schema: pa.Schema
     ) -> None:
         quiet_libraries()
-        self.row_timeout = row_timeout
+        self.config, self.plan, self.folder, self.schema = config, plan, folder, schema
         self.num_made = self.num_raised = 0
         self.last_raised: Exception | None = None
-        self.manifest, self.sampling, self.checkpointing = manifest, sampling, checkpointing
-        self.plan, self.folder, self.schema = plan, folder, schema
         animator = METHODS[plan.settings["method"]].animator_class
-        self.method = animator(model, lora, device, DTYPES[plan.settings["dtype"]])
+        dtype = DTYPES[plan.settings["dtype"]]
+        self.method = animator(config.model, config.lora, config.device, dtype)
 
     def make_shard(self, index: int, rows: list[Row], report: Report) -> None:
-        """Animate the rows in batches and commit the shard; a bad row costs no neighbour.
+        """Animate the rows in batches and commit the shard; other rows are unaffected by a bad one.
 
         Raises:
             OSError: the shard cannot be written.
@@ -103,60 +115,82 @@ class AnimationMaker:
         # Here, since Ray may call from another thread than the one that loaded the model.
         torch.set_num_threads(self.plan.settings["threads"])
         with Attempts(self.folder, index) as attempts:
-            records = self.make_and_commit(index, rows, report, attempts)
-        report(index, *count_finished(records.values()))
+            outcomes = self.make_outcomes(index, rows, report, attempts)
+            write_shard(
+                self.folder,
+                index,
+                [outcome.record for outcome in outcomes],
+                [outcome.sample for outcome in outcomes if outcome.sample is not None],
+                self.schema,
+                self.plan.fingerprint,
+                retry=self.plan.part_of(index).kind == "retry",
+            )
+        num_ok, num_failed = count_outcomes(outcomes)
+        self.num_made += num_ok
+        report(index, num_ok, num_failed)
         if self.num_made == 0 and self.num_raised >= MANY:
             raise RuntimeError(
-                f"the model raised on all of the first {self.num_raised} rows; mend what is wrong "
-                f"and run the same command with --retry-failed"
+                f"the model raised an error on all of the first {self.num_raised} rows; fix the "
+                f"cause and rerun the same command with --retry-failed"
             ) from self.last_raised
 
-    def make_and_commit(
+    def make_outcomes(
         self, index: int, rows: list[Row], report: Report, attempts: Attempts
-    ) -> dict[int, dict[str, Any]]:
-        """Return the rows' records, whose shard is then committed."""
-        records = {row.index: self.describe(row, attempts) for row in rows}
-        sketches = self.read_sketches(rows, records, attempts)
+    ) -> list[RowOutcome]:
+        """Return what became of the rows, in their order."""
+        samplings = {row.index: row_sampling(row, self.config.sampling) for row in rows}
+        read, outcomes = self.read_rows(rows, samplings, attempts)
         # Those that a process died of come first: what is to be learnt is learnt soon.
         batches = sorted(
-            split_batches(rows, self.sampling, self.plan.settings["batch_size"]),
+            split_batches(rows, samplings, self.plan.settings["batch_size"]),
             key=lambda batch: not attempts.are_suspect("animating", batch),
         )
-        encoding = []
+        encoding: dict[int, Future[RowOutcome]] = {}
         with (
             ThreadPoolExecutor(1) as encoder,
-            checkpoint_gradients(self.method.unet, self.checkpointing)
+            checkpoint_gradients(self.method.unet, self.config.checkpoint_gradients)
             if self.method.unet is not None
             else nullcontext(),
         ):
             for batch in batches:
                 batch_started = time.monotonic()
-                pixels = self.animate_batch(batch, sketches, records, attempts)
+                pixels, errors = self.animate_batch(batch, read, attempts)
                 seconds = (time.monotonic() - batch_started) / len(batch)
-                for row in batch:
-                    if row.index in pixels:
-                        record = records[row.index]
-                        record["seconds"] = seconds
-                        clip, sketch = pixels[row.index], sketches[row.index]
-                        encoding.append(encoder.submit(self.encode, row, clip, sketch, record))
-                report(index, *count_finished(records.values()))
-        samples = [sample for job in encoding if (sample := job.result()) is not None]
-        write_shard(
-            self.folder,
-            index,
-            [records[row.index] for row in rows],
-            samples,
-            self.schema,
-            self.plan.fingerprint,
-            retry=self.plan.part_of(index).kind == "retry",
-        )
-        self.num_made += len(samples)
-        return records
+                for row, error in errors.items():
+                    outcomes[row] = RowOutcome(read[row].columns, error=error)
+                for row, clip in pixels.items():
+                    encoding[row] = encoder.submit(finish_row, read[row], clip, seconds)
+                finished = [job.result() for job in encoding.values() if job.done()]
+                report(index, *count_outcomes([*outcomes.values(), *finished]))
+        outcomes |= {row: job.result() for row, job in encoding.items()}
+        return [outcomes[row.index] for row in rows]
 
-    def describe(self, row: Row, attempts: Attempts) -> dict[str, Any]:
-        """Return the row's record, as of a failure until `encode` says otherwise."""
-        given_up = attempts.given_up.get(row.index)
-        sampling = row_sampling(row, self.sampling)
+    def read_rows(
+        self, rows: list[Row], samplings: dict[int, SamplingConfig], attempts: Attempts
+    ) -> tuple[dict[int, ReadRow], dict[int, RowOutcome]]:
+        """Return the rows that can be animated, and what became of the others, by row index."""
+        columns = {row.index: self.describe(row, samplings[row.index], attempts) for row in rows}
+        errors = {row.index: row.error or attempts.given_up.get(row.index) for row in rows}
+        outcomes = {
+            row: RowOutcome(columns[row], error=error)
+            for row, error in errors.items()
+            if error is not None
+        }
+        read: dict[int, ReadRow] = {}
+        good = [row for row in rows if errors[row.index] is None]
+        alone = attempts.are_suspect("reading", good)
+        for group in [[row] for row in good] if alone else [good]:
+            with attempts.running("reading", group, self.config.row_timeout):
+                for row in group:
+                    found = self.read_row(row, samplings[row.index], columns[row.index])
+                    if isinstance(found, RowOutcome):
+                        outcomes[row.index] = found
+                    else:
+                        read[row.index] = found
+        return read, outcomes
+
+    def describe(self, row: Row, sampling: SamplingConfig, attempts: Attempts) -> dict[str, Any]:
+        """Return what the metadata says of a row before anything is tried."""
         known = {**self.plan.settings, **asdict(sampling)}
         return {
             **{name: known[name] for name in SETTINGS_SCHEMA.names},
@@ -171,92 +205,66 @@ class AnimationMaker:
             ),
             "sketch": row.sketch if isinstance(row.sketch, str) else None,
             "seed": row.seed,
-            "status": "failed",
-            "error": row.error or given_up,
-            "attempts": attempts.deaths(row) + (given_up is None),
+            "attempts": attempts.deaths(row) + (row.index not in attempts.given_up),
             "align_steps": sampling.num_align_steps,
             "compose_steps": sampling.num_compose_steps,
             **row.extra,
         }
 
-    def read_sketches(
-        self, rows: list[Row], records: dict[int, dict[str, Any]], attempts: Attempts
-    ) -> dict[int, np.ndarray]:
-        """Return the sketches of the rows that have a good one."""
-        good = [row for row in rows if records[row.index]["error"] is None]
-        alone = attempts.are_suspect("reading", good)
-        sketches = {}
-        for group in [[row] for row in good] if alone else [good]:
-            with attempts.running("reading", group, self.row_timeout):
-                for row in group:
-                    sketch = self.read_sketch(row, records[row.index])
-                    if sketch is not None:
-                        sketches[row.index] = sketch
-        return sketches
-
-    def read_sketch(self, row: Row, record: dict[str, Any]) -> np.ndarray | None:
+    def read_row(
+        self, row: Row, sampling: SamplingConfig, columns: dict[str, Any]
+    ) -> ReadRow | RowOutcome:
         where = ""
         try:
-            content = read_source(row.sketch, self.manifest)
+            content = read_source(row.sketch, self.config.manifest)
             if isinstance(row.sketch, str):
                 where = f"{row.sketch}: "
-            record["sketch_sha256"] = hashlib.sha256(content).hexdigest()
-            return load_sketch(content, self.method.size, darken=self.sampling.darken_sketch)
+            columns = {**columns, "sketch_sha256": hashlib.sha256(content).hexdigest()}
+            sketch = load_sketch(content, self.method.size, darken=sampling.darken_sketch)
         except (OSError, ValueError, MemoryError) as error:
-            record["error"] = f"{where}{error or type(error).__name__}"
-            return None
+            return RowOutcome(columns, error=f"{where}{error or type(error).__name__}")
+        return ReadRow(ClipRequest(sketch, row.prompts, row.seed, sampling), columns)
 
     def animate_batch(
-        self,
-        batch: list[Row],
-        sketches: dict[int, np.ndarray],
-        records: dict[int, dict[str, Any]],
-        attempts: Attempts,
-    ) -> dict[int, Tensor]:
-        """Return the good rows' pixels: of all at once, or one by one where that goes wrong."""
-        good = [row for row in batch if row.index in sketches]
+        self, batch: list[Row], read: dict[int, ReadRow], attempts: Attempts
+    ) -> tuple[dict[int, Tensor], dict[int, str]]:
+        """Return the good rows' pixels, and why others have none, by row index: of all rows at
+        once, or one by one where that goes wrong."""
+        good = [row for row in batch if row.index in read]
         groups = [good] if good else []
         if attempts.are_suspect("animating", good):
             groups = [[row] for row in sorted(good, key=attempts.deaths, reverse=True)]
         pixels: dict[int, Tensor] = {}
+        errors: dict[int, str] = {}
         while groups:
             group = groups.pop(0)
             try:
                 with attempts.running("animating", group, self.batch_timeout):
-                    pixels |= self.sample_pixels(batch, group, sketches)
+                    pixels |= self.sample_pixels(batch, group, read)
             except Exception as error:
                 # The model may raise anything at all on a row; the others are to be saved.
                 if is_out_of_memory(error):
                     # Alone a row has its batch's shape, and needs as much.
-                    reason = describe_out_of_memory(error, batch, self.sampling)
+                    reason = describe_out_of_memory(
+                        error, len(batch), read[group[0].index].request.sampling
+                    )
                 elif len(group) > 1:
                     groups = [[row] for row in group]
                     continue
                 else:
                     reason = f"the model raised {type(error).__name__}: {error}"
-                for row in group:
-                    records[row.index]["error"] = reason
+                errors |= {row.index: reason for row in group}
                 self.num_raised, self.last_raised = self.num_raised + len(group), error
-        return pixels
+        return pixels, errors
 
     def sample_pixels(
-        self, batch: list[Row], group: list[Row], sketches: dict[int, np.ndarray]
+        self, batch: list[Row], group: list[Row], read: dict[int, ReadRow]
     ) -> dict[int, Tensor]:
         """Animate some rows of a batch. The places of the others are taken by copies of one of
         them: the batch keeps its shape, on which results depend in their last digits."""
         filled = [row if row in group else group[0] for row in batch]
-        samplings = [row_sampling(row, self.sampling) for row in filled]
         try:
-            whole = Batch(
-                sketches=[sketches[row.index] for row in filled],
-                prompts=[list(row.prompts) for row in filled],
-                seeds=[row.seed for row in filled],
-                config=samplings[0],
-                reference_scales=[sampling.reference_scale for sampling in samplings],
-                negative_prompts=[sampling.negative_prompt for sampling in samplings],
-                sketches_in_noise=[sampling.sketch_in_noise for sampling in samplings],
-            )
-            pixels = self.method.animate(whole).cpu()
+            pixels = self.method.animate([read[row.index].request for row in filled]).cpu()
         except Exception as error:
             self.end_if_broken(error)
             raise
@@ -277,30 +285,30 @@ class AnimationMaker:
     @property
     def batch_timeout(self) -> float | None:
         # A row alone has its batch's shape, and takes as long.
-        return self.row_timeout and self.row_timeout * self.plan.settings["batch_size"]
+        return (
+            self.config.row_timeout and self.config.row_timeout * self.plan.settings["batch_size"]
+        )
 
-    def encode(
-        self, row: Row, pixels: Tensor, sketch: np.ndarray, record: dict[str, Any]
-    ) -> Sample | None:
-        """Return the row's sample and complete its record; None if the pixels are no clip."""
-        try:
-            frames = finish_frames(pixels, self.sampling)
-        except (ValueError, MemoryError) as error:
-            record["error"] = str(error) or type(error).__name__
-            return None
-        num_frames, height, width, _ = frames.shape
-        record |= {
-            "status": "ok",
-            "num_frames": num_frames,
-            "height": height,
-            "width": width,
-            "frames_sha256": hashlib.sha256(frames.tobytes()).hexdigest(),
-            **asdict(score_pixels(frames, sketch)),
-        }
-        names = ["id", "key", "prompt", "prompts", "seed", "sketch_sha256", "num_frames", "height"]
-        names += ["width", "frames_sha256", *SETTINGS_SCHEMA.names]
-        clip = Clip(key=row.key, prompt=record["prompt"], frames=frames)
-        return encode_sample(clip, {name: record[name] for name in names})
+
+def finish_row(row: ReadRow, pixels: Tensor, seconds: float) -> RowOutcome:
+    """Return a row's outcome: a sample, or a failure if the pixels are no clip."""
+    columns = {**row.columns, "seconds": seconds}
+    try:
+        frames = finish_frames(pixels, row.request.sampling)
+    except (ValueError, MemoryError) as error:
+        return RowOutcome(columns, error=str(error) or type(error).__name__)
+    num_frames, height, width, _ = frames.shape
+    columns |= {
+        "num_frames": num_frames,
+        "height": height,
+        "width": width,
+        "frames_sha256": hashlib.sha256(frames.tobytes()).hexdigest(),
+        **asdict(score_pixels(frames, row.request.sketch)),
+    }
+    names = ["id", "key", "prompt", "prompts", "seed", "sketch_sha256", "num_frames", "height"]
+    names += ["width", "frames_sha256", *SETTINGS_SCHEMA.names]
+    clip = Clip(key=columns["key"], prompt=columns["prompt"], frames=frames)
+    return RowOutcome(columns, encode_sample(clip, {name: columns[name] for name in names}))
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -308,21 +316,14 @@ def is_out_of_memory(error: Exception) -> bool:
     return is_cpu or isinstance(error, torch.OutOfMemoryError | MemoryError)
 
 
-def describe_out_of_memory(error: Exception, batch: list[Row], config: SamplingConfig) -> str:
-    sampling = row_sampling(batch[0], config)
+def describe_out_of_memory(error: Exception, batch_size: int, sampling: SamplingConfig) -> str:
     cheaper = "with --retry-failed --checkpoint-gradients, which changes no pixel, or "
     return (
-        f"memory ran out on a batch of {len(batch)} clips of {sampling.num_frames} frames "
+        f"memory ran out on a batch of {batch_size} clips of {sampling.num_frames} frames "
         f"({str(error).partition('. ')[0]}); run again "
         f"{cheaper if sampling.num_align_steps else ''}into another folder with a smaller "
         f"--batch-size"
     )
-
-
-def count_finished(records: Iterable[dict[str, Any]]) -> tuple[int, int]:
-    """Return how many rows are ok and how many have failed; the others are on their way."""
-    states = [(record["status"] == "ok", record["error"] is not None) for record in records]
-    return sum(ok for ok, _ in states), sum(failed for _, failed in states)
 
 
 def row_sampling(row: Row, config: SamplingConfig) -> SamplingConfig:
@@ -339,13 +340,14 @@ def row_sampling(row: Row, config: SamplingConfig) -> SamplingConfig:
     return replace(config, **changes)
 
 
-def split_batches(rows: list[Row], config: SamplingConfig, batch_size: int) -> list[list[Row]]:
-    """Split rows into batches of one alignment, frame count and number of segments, in the order
-    in which the manifest first has each kind. Which rows turn out bad does not matter to it."""
-    kinds: dict[tuple[int, int, int], list[Row]] = {}
+def split_batches(
+    rows: list[Row], samplings: dict[int, SamplingConfig], batch_size: int
+) -> list[list[Row]]:
+    """Split rows into batches whose settings and number of segments allow it, in the order in which
+    the manifest first has each kind. Which rows turn out bad does not matter to it."""
+    kinds: dict[tuple[SamplingConfig, int], list[Row]] = {}
     for row in rows:
-        sampling = row_sampling(row, config)
-        kind = (sampling.num_align_steps, sampling.num_frames, len(row.prompts))
+        kind = (batch_settings(samplings[row.index]), len(row.prompts))
         kinds.setdefault(kind, []).append(row)
     return [
         alike[start : start + batch_size]

@@ -113,7 +113,12 @@ def count_frames(sampling: SamplingConfig) -> int:
     frames, steps = sampling.num_frames, sampling.num_inference_steps
     passes = 1 if sampling.guidance_scale == 1.0 else 2
     reference = sum(max(1, frames - step) for step in range(sampling.num_compose_steps))
-    aligning = sampling.num_align_steps * (3 * 9 * frames + 1)
+    # A reference stream of one frame is predicted for both.
+    num_targets = sum(
+        step >= sampling.num_compose_steps or step < frames - 1
+        for step in range(sampling.num_align_steps)
+    )
+    aligning = 3 * 9 * frames * sampling.num_align_steps + num_targets
     return (INVERSION_FRAMES + passes * frames) * steps + reference + aligning
 
 

@@ -25,7 +25,7 @@ from flipsketch.models.registry import find_model
 from flipsketch.models.video_model import load_model
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
-from pipelines.makers.clips import split_batches
+from pipelines.makers.clips import row_sampling, split_batches
 from pipelines.sharding.progress import exceeds, parse_max_failures
 from tests.helpers.corpora import (
     QUICK,
@@ -210,7 +210,8 @@ def test_rows_that_differ_in_kind_are_batched_apart():
     rows[3] = replace(rows[3], prompts=("a", "b"))
     rows[5] = replace(rows[5], reference_scale=3.0, negative_prompt="x", seed=9)
     config = SamplingConfig(num_frames=4, align_steps=0)
-    batches = [[row.index for row in batch] for batch in split_batches(rows, config, 2)]
+    samplings = {row.index: row_sampling(row, config) for row in rows}
+    batches = [[row.index for row in batch] for batch in split_batches(rows, samplings, 2)]
     assert batches == [[0, 4], [5, 6], [1], [2], [3]]
 
 

@@ -9,6 +9,7 @@ import torch
 
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.inversion import invert
+from flipsketch.method.request import Conditioning
 from flipsketch.method.sampler import sample_latents
 from flipsketch.models.video_model import load_model
 
@@ -70,10 +71,9 @@ def test_sampling_agrees_with_the_published_code(model, case):
     reference_latents = torch.from_numpy(golden["reference"])
     latents = sample_latents(
         model,
-        reference_latents.expand(about["batch"], -1, -1, -1, -1),
+        [reference_latents.expand(about["batch"], -1, -1, -1, -1)],
         torch.from_numpy(golden["noise"]),
-        [about["prompt"]] * about["batch"],
-        config,
+        [Conditioning(about["prompt"], config)] * about["batch"],
     )
     atol = ALIGNED_ATOL if about["align"] else SAMPLING_ATOL
     np.testing.assert_allclose(latents, golden["latents"], rtol=0, atol=atol)

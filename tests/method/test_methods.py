@@ -17,7 +17,8 @@ from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWi
 from flipsketch.corpus.shard import read_metadata, read_sample
 from flipsketch.media.clip import decode_filmstrip
 from flipsketch.media.sketch import load_sketch
-from flipsketch.method.animators import Batch, StableVideo, TextToVideo, crop, pad
+from flipsketch.method.animators import StableVideo, TextToVideo, crop, pad
+from flipsketch.method.request import ClipRequest
 from flipsketch.method.sampler import finish_frames
 from flipsketch.method.text_to_video import sample_from_text
 from flipsketch.storage.folder import open_folder
@@ -116,8 +117,8 @@ def test_t2v_is_the_models_own_sampling_and_knows_no_sketch(two_rows, tiny_model
     assert np.abs(own.astype(int) - clips["one"]).max() <= 1
     sketch = load_sketch(SKETCHES / "star.svg", 16)
     method = TextToVideo(grey.model, None, "cpu", torch.float32)
-    batch = Batch([sketch], [["a cat jumps"]], [3], grey.sampling, [0.5], [""], [0.0])
-    again = finish_frames(method.animate(batch)[0], grey.sampling)
+    request = ClipRequest(sketch, ("a cat jumps",), 3, grey.sampling)
+    again = finish_frames(method.animate([request])[0], grey.sampling)
     assert np.abs(again.astype(int) - clips["one"]).max() <= 1
 
 

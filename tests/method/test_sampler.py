@@ -13,16 +13,18 @@ from safetensors.torch import save_file
 from flipsketch.media.clip import Clip
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.inversion import INVERSION_FRAMES, invert, invert_path
+from flipsketch.method.request import ClipRequest, Conditioning
 from flipsketch.method.sampler import (
     animate,
     animate_pixels,
-    draw_noise,
+    draw_clip_noise,
     finish_frames,
     leave_sketch,
     sample_latents,
 )
 from flipsketch.models.lora import load_lora
 from flipsketch.models.video_model import load_model, predict_noise
+from pipelines.sharding import dry_run
 
 SHORT = SamplingConfig(num_frames=4, num_inference_steps=5)
 
@@ -36,6 +38,10 @@ def draw_sketches(count: int, size: int = 16) -> list[np.ndarray]:
         sketch[2, 3:-4] = 0
         sketches.append(sketch)
     return sketches
+
+
+def request_clip(sketch, prompt="a cat", *, seed=1, **changes) -> ClipRequest:
+    return ClipRequest(sketch, (prompt,), seed, replace(SHORT, **changes))
 
 
 @contextmanager
@@ -68,9 +74,9 @@ def test_without_alignment_a_clip_takes_561_and_125_frame_evaluations(tiny_model
             tiny_model.encode_prompts([""]),
             config.num_inference_steps,
         )
-    noise = draw_noise(latents.shape, 10, 1, 0)[None]
+    noise = draw_clip_noise(latents.shape, 10, 1, 0)[None]
     with counting_unet(tiny_model.unet) as sampling_calls:
-        sample_latents(tiny_model, reference_latents, noise, ["a cat runs"], config)
+        sample_latents(tiny_model, [reference_latents], noise, [Conditioning("a cat runs", config)])
     assert count_frames(inversion_calls) == 125
     assert count_frames(sampling_calls) == 561
     assert count_frames(sampling_calls, with_gradients=True) == 0
@@ -79,9 +85,10 @@ def test_without_alignment_a_clip_takes_561_and_125_frame_evaluations(tiny_model
 def test_alignment_adds_900_frame_passes_and_9_targets(tiny_model):
     # The tenth target is the reference pass itself, whose stream is then one frame long.
     reference_latents = torch.zeros(1, 4, 1, 8, 8)
-    noise = draw_noise(reference_latents.shape, 10, 1, 0)[None]
+    noise = draw_clip_noise(reference_latents.shape, 10, 1, 0)[None]
     with counting_unet(tiny_model.unet) as calls:
-        sample_latents(tiny_model, reference_latents, noise, ["a cat"], SamplingConfig())
+        conditioning = Conditioning("a cat", SamplingConfig())
+        sample_latents(tiny_model, [reference_latents], noise, [conditioning])
     assert count_frames(calls, with_gradients=True) == 900
     assert count_frames(calls) == 561 + 9
 
@@ -99,10 +106,29 @@ def test_alignment_adds_900_frame_passes_and_9_targets(tiny_model):
 def test_no_pass_is_made_that_nothing_needs(tiny_model, changes, frames):
     config = replace(SHORT, **{"align_steps": 0, **changes})
     reference_latents = torch.zeros(1, 4, 1, 8, 8)
-    noise = draw_noise(reference_latents.shape, 4, 1, 0)[None]
+    noise = draw_clip_noise(reference_latents.shape, 4, 1, 0)[None]
     with counting_unet(tiny_model.unet) as calls:
-        sample_latents(tiny_model, reference_latents, noise, ["a cat"], config)
+        sample_latents(tiny_model, [reference_latents], noise, [Conditioning("a cat", config)])
     assert count_frames(calls) == frames
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"align_steps": 0},
+        {"align_steps": 3, "compose_steps": 0},
+        {"align_steps": 5, "compose_steps": 5},
+        {"guidance_scale": 1.0},
+        {"num_frames": 2, "align_steps": 4},
+    ],
+)
+def test_a_dry_run_counts_the_passes_that_are_made(tiny_model, changes):
+    request = request_clip(draw_sketches(1)[0], **changes)
+    with counting_unet(tiny_model.unet) as calls:
+        animate_pixels(tiny_model, [request])
+    with_gradients = count_frames(calls, with_gradients=True)
+    assert dry_run.count_frames(request.sampling) == count_frames(calls) + 3 * with_gradients
 
 
 @pytest.mark.parametrize(("align_steps", "compose_steps"), [(0, 0), (2, 3), (0, 5)])
@@ -110,11 +136,13 @@ def test_a_held_first_frame_is_the_sketch(tiny_model, align_steps, compose_steps
     config = replace(SHORT, align_steps=align_steps, compose_steps=compose_steps)
     draw = torch.Generator().manual_seed(0)
     sketch = torch.randn(1, 4, 1, 8, 8, generator=draw)
-    noise = draw_noise(sketch.shape, 4, 1, 0)[None]
+    noise = draw_clip_noise(sketch.shape, 4, 1, 0)[None]
     null_embeds = tiny_model.encode_prompts([""])
     path = invert_path(tiny_model.unet, tiny_model.scheduler, sketch, null_embeds, 5)
-    held = sample_latents(tiny_model, path[0], noise, ["a cat"], config, held_path=path)
-    free = sample_latents(tiny_model, path[0], noise, ["a cat"], config)
+    held, free = (
+        sample_latents(tiny_model, path, noise, [Conditioning("a cat", sampling)])
+        for sampling in (replace(config, hold_sketch=True), config)
+    )
     assert torch.equal(held[:, :, :1], sketch)
     assert not torch.allclose(free[:, :, :1], sketch, atol=1e-2)
     # The others see it there on the way.
@@ -125,7 +153,7 @@ def test_the_sketch_is_held_where_the_settings_say_so(tiny_model):
     [sketch] = draw_sketches(1)
     clean = torch.from_numpy(sketch).permute(2, 0, 1)[None, :, None] / 127.5 - 1
     expected = tiny_model.decode(tiny_model.encode(clean)).clamp(-1, 1)
-    held = animate_pixels(tiny_model, [sketch], [["a cat"]], [1], replace(SHORT, hold_sketch=True))
+    held = animate_pixels(tiny_model, [request_clip(sketch, hold_sketch=True)])
     torch.testing.assert_close(held[:, :, :1], expected, rtol=1e-4, atol=1e-4)
 
 
@@ -142,47 +170,73 @@ def test_the_noise_holds_as_much_of_the_sketch_as_when_a_model_is_trained(tiny_m
 
 def test_the_sketch_is_left_in_the_noise_where_the_settings_say_so(tiny_model):
     [sketch] = draw_sketches(1)
-    config = replace(SHORT, sketch_in_noise=1.0)
-    arguments = tiny_model, [sketch] * 2, [["a cat"]] * 2, [1, 1]
-    own = animate_pixels(*arguments, config, sketches_in_noise=[0.0, 1.0])
-    none, both = animate_pixels(*arguments, SHORT), animate_pixels(*arguments, config)
+    without, filled = request_clip(sketch), request_clip(sketch, sketch_in_noise=1.0)
+    own = animate_pixels(tiny_model, [without, filled])
+    none, both = (animate_pixels(tiny_model, [request] * 2) for request in (without, filled))
     assert torch.equal(own[0], none[0]) and torch.equal(own[1], both[1])
     assert not torch.allclose(none[:, :, 1:], both[:, :, 1:], atol=1e-3)
 
 
 @pytest.mark.parametrize("align_steps", [0, 1])
 def test_a_batch_of_8_equals_8_batches_of_1(tiny_model64, align_steps):
-    config = replace(SHORT, num_inference_steps=3, align_steps=align_steps)
-    sketches, seeds = draw_sketches(8), list(range(8))
-    prompts = [[f"cat number {number}"] for number in range(8)]
-    scales = [number / 4 for number in range(8)]
     negatives = ["", "blurry", "", "dog", "", "grey", "colour", ""]
-    together = animate_pixels(tiny_model64, sketches, prompts, seeds, config, scales, negatives)
-    for row in range(8):
-        alone = animate_pixels(
-            tiny_model64,
-            sketches[row : row + 1],
-            prompts[row : row + 1],
-            seeds[row : row + 1],
-            config,
-            scales[row : row + 1],
-            negatives[row : row + 1],
+    requests = [
+        request_clip(
+            sketch,
+            f"cat number {number}",
+            seed=number,
+            num_inference_steps=3,
+            align_steps=align_steps,
+            reference_scale=number / 4,
+            negative_prompt=negatives[number],
         )
+        for number, sketch in enumerate(draw_sketches(8))
+    ]
+    together = animate_pixels(tiny_model64, requests)
+    for row, request in enumerate(requests):
+        alone = animate_pixels(tiny_model64, [request])
         assert (together[row] - alone[0]).abs().max() < 1e-10
 
 
-def test_rows_of_a_batch_are_their_own(tiny_model):
-    sketch = draw_sketches(1) * 2
-    by_seed = animate_pixels(tiny_model, sketch, [["a cat"]] * 2, [1, 2], SHORT)
-    by_prompt = animate_pixels(tiny_model, sketch, [["a cat"], ["a dog"]], [1, 1], SHORT)
-    by_scale = animate_pixels(
-        tiny_model, sketch, [["a cat"]] * 2, [1, 1], SHORT, reference_scales=[0.0, 5.0]
-    )
-    by_negative = animate_pixels(
-        tiny_model, sketch, [["a cat"]] * 2, [1, 1], SHORT, negative_prompts=["", "ink"]
-    )
-    for pixels in (by_seed, by_prompt, by_scale, by_negative):
-        assert not torch.equal(pixels[0], pixels[1])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seed": 2},
+        {"prompt": "a dog"},
+        {"reference_scale": 5.0},
+        {"negative_prompt": "ink"},
+        {"sketch_in_noise": 1.0},
+    ],
+)
+def test_rows_of_a_batch_are_their_own(tiny_model, changes):
+    [sketch] = draw_sketches(1)
+    plain, changed = request_clip(sketch), request_clip(sketch, **changes)
+    one, other = animate_pixels(tiny_model, [plain, changed])
+    swapped = animate_pixels(tiny_model, [changed, plain])
+    torch.testing.assert_close(swapped, torch.stack([other, one]), rtol=0, atol=1e-4)
+    assert (one - other).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize("changes", [{"num_frames": 5}, {"align_steps": 0}, {"binarize": False}])
+def test_rows_that_cannot_share_a_batch_are_refused(tiny_model, changes):
+    [sketch] = draw_sketches(1)
+    with pytest.raises(ValueError, match="a batch needs rows that share their settings"):
+        animate_pixels(tiny_model, [request_clip(sketch), request_clip(sketch, **changes)])
+
+
+def test_clips_of_different_numbers_of_segments_are_refused(tiny_model):
+    request = request_clip(draw_sketches(1)[0])
+    longer = replace(request, prompts=("a cat", "it jumps"))
+    with pytest.raises(ValueError, match="clips of as many segments, got .1, 2."):
+        animate_pixels(tiny_model, [request, longer])
+
+
+def test_holding_the_sketch_needs_the_whole_path(tiny_model):
+    conditioning = Conditioning("a cat", replace(SHORT, hold_sketch=True))
+    with pytest.raises(ValueError, match="5 steps and the sketch., got 1 latents"):
+        sample_latents(
+            tiny_model, [torch.zeros(1, 4, 1, 8, 8)], torch.zeros(1, 4, 4, 8, 8), [conditioning]
+        )
 
 
 @pytest.mark.parametrize(
@@ -199,21 +253,22 @@ def test_rows_of_a_batch_are_their_own(tiny_model):
     ],
 )
 def test_every_switch_changes_the_result(tiny_model, changes):
-    rows = (draw_sketches(1), [["a cat"]], [1])
-    config = replace(SHORT, reference_scale=5.0)
-    before = animate_pixels(tiny_model, *rows, config)
-    after = animate_pixels(tiny_model, *rows, replace(config, **changes))
-    assert not torch.equal(before, after)
+    [sketch] = draw_sketches(1)
+    before = request_clip(sketch, reference_scale=5.0)
+    after = replace(before, sampling=replace(before.sampling, **changes))
+    pixels = [animate_pixels(tiny_model, [request]) for request in (before, after, before)]
+    assert (pixels[0] - pixels[1]).abs().max() > 1e-3
+    assert torch.equal(pixels[0], pixels[2])
 
 
 def test_16_frames_compose(tiny_model):
     # Where the published code takes temporal layers for spatial ones and fails.
-    config = SamplingConfig(num_frames=16, num_inference_steps=3, align_steps=0)
-    rows = (draw_sketches(1), [["a cat"]], [1])
-    composed = animate_pixels(tiny_model, *rows, config)
-    plain = animate_pixels(tiny_model, *rows, replace(config, compose_steps=0))
+    [sketch] = draw_sketches(1)
+    length = {"num_frames": 16, "num_inference_steps": 3, "align_steps": 0}
+    composed = animate_pixels(tiny_model, [request_clip(sketch, **length)])
+    plain = animate_pixels(tiny_model, [request_clip(sketch, **length, compose_steps=0)])
     assert composed.shape == (1, 3, 16, 16, 16)
-    assert not torch.equal(composed, plain)
+    assert (composed - plain).abs().max() > 1e-3
 
 
 def test_the_same_call_twice_is_the_same_clip(tiny_model):
@@ -225,30 +280,38 @@ def test_the_same_call_twice_is_the_same_clip(tiny_model):
 
 
 def test_segments_go_on_from_the_last_frame(tiny_model):
-    config = replace(SHORT, num_inference_steps=2, align_steps=0)
-    sketch = draw_sketches(1)
-    first = animate_pixels(tiny_model, sketch, [["a cat"]], [1], config)
-    chained = animate_pixels(tiny_model, sketch, [["a cat", "it jumps", "it sits"]], [1], config)
+    request = request_clip(draw_sketches(1)[0], num_inference_steps=2, align_steps=0)
+    first = animate_pixels(tiny_model, [request])
+    chained = animate_pixels(
+        tiny_model, [replace(request, prompts=("a cat", "it jumps", "it sits"))]
+    )
     assert chained.shape[2] == 3 * (4 - 1) + 1
     assert torch.equal(chained[:, :, :4], first)
-    # Each segment draws noise of its own.
+
+
+def test_each_segment_and_seed_draws_noise_of_its_own():
     shape = torch.Size((1, 4, 1, 8, 8))
-    assert not torch.equal(draw_noise(shape, 4, 1, 0), draw_noise(shape, 4, 1, 1))
+    drawn = [draw_clip_noise(shape, 4, seed, segment) for seed in (1, 2) for segment in (0, 1)]
+    correlations = torch.corrcoef(torch.stack([noise.flatten() for noise in drawn]))
+    # 1,024 numbers: a correlation by chance has a standard deviation of 1/32.
+    assert (correlations - torch.eye(4)).abs().max() < 0.15
+    assert torch.equal(draw_clip_noise(shape, 4, 2, 1), drawn[3])
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_networks_keep_full_precision_latents(tiny_folder, dtype):
     half = load_model(tiny_folder, dtype=dtype)
     assert half.unet.dtype == dtype
-    pixels = animate_pixels(half, draw_sketches(1), [["a cat"]], [1], SHORT)
+    pixels = animate_pixels(half, [request_clip(draw_sketches(1)[0])])
     assert pixels.dtype == torch.float32
     assert torch.isfinite(pixels).all()
 
 
 def test_not_a_number_is_refused(tiny_model):
-    pixels = animate_pixels(
-        tiny_model, draw_sketches(1) * 2, [["a cat"]] * 2, [1, 1], SHORT, [0.5, float("nan")]
-    )
+    [sketch] = draw_sketches(1)
+    # So much that the networks overflow.
+    overflowing = request_clip(sketch, sketch_in_noise=1e38)
+    pixels = animate_pixels(tiny_model, [request_clip(sketch), overflowing])
     assert finish_frames(pixels[0], SHORT).shape == (4, 16, 16, 3)
     with pytest.raises(ValueError, match="not finite"):
         finish_frames(pixels[1], SHORT)
@@ -270,11 +333,11 @@ def test_sampling_through_an_injected_adapter(tiny_model, tiny_folder, tmp_path)
     config.save_pretrained(tmp_path / "unet")
     save_file(get_peft_model_state_dict(trained), tmp_path / "unet" / "adapter_model.safetensors")
 
-    rows = (draw_sketches(1), [["a cat"]], [1])
-    plain = animate_pixels(tiny_model, *rows, SHORT)
+    request = request_clip(draw_sketches(1)[0])
+    plain = animate_pixels(tiny_model, [request])
     injected = load_model(tiny_folder)
     load_lora(injected.unet, injected.text_encoder, tmp_path)
-    assert not torch.equal(animate_pixels(injected, *rows, SHORT), plain)
+    assert (animate_pixels(injected, [request]) - plain).abs().max() > 1e-2
     assert all(parameter.grad is None for parameter in injected.unet.parameters())
     # What is loaded has it in its weights.
     adapted = load_model(tiny_folder, lora=tmp_path)

@@ -1,0 +1,75 @@
+"""What is asked of the sampler: a request for each clip, its settings settled when it is made."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from flipsketch.method.config import SamplingConfig
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """What one row of a batch is denoised with, beside its sketch."""
+
+    prompt: str
+    sampling: SamplingConfig
+
+
+@dataclass(frozen=True, eq=False)
+class ClipRequest:
+    """One clip to make."""
+
+    sketch: np.ndarray
+    """uint8 (H, W, 3), of the model's size; darkened already, if it is to be."""
+    prompts: tuple[str, ...]
+    """One for each segment; a segment begins with the last frame of the one before."""
+    seed: int
+    sampling: SamplingConfig
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of the clip: segments share the frame at which they meet."""
+        return len(self.prompts) * (self.sampling.num_frames - 1) + 1
+
+    def conditioning(self, segment: int) -> Conditioning:
+        return Conditioning(self.prompts[segment], self.sampling)
+
+
+def batch_settings(sampling: SamplingConfig) -> SamplingConfig:
+    """Return what rows of one batch must have in common: all settings but those of a row."""
+    return replace(
+        sampling,
+        align_steps=sampling.num_align_steps,
+        compose_steps=sampling.num_compose_steps,
+        reference_scale=0.0,
+        negative_prompt="",
+        sketch_in_noise=0.0,
+    )
+
+
+def shared_settings(samplings: Sequence[SamplingConfig]) -> SamplingConfig:
+    """Return the settings that all rows of a batch have.
+
+    Raises:
+        ValueError: they differ in more than reference_scale, negative_prompt and sketch_in_noise.
+    """
+    shared = {batch_settings(sampling) for sampling in samplings}
+    if len(shared) != 1:
+        raise ValueError(
+            f"a batch needs rows that share their settings, got {len(shared)} kinds; only "
+            f"reference_scale, negative_prompt and sketch_in_noise may differ from row to row"
+        )
+    return shared.pop()
+
+
+def count_segments(requests: Sequence[ClipRequest]) -> int:
+    """Return the number of segments that all clips of a batch have.
+
+    Raises:
+        ValueError: they differ.
+    """
+    counts = {len(request.prompts) for request in requests}
+    if len(counts) != 1:
+        raise ValueError(f"a batch needs clips of as many segments, got {sorted(counts)}")
+    return counts.pop()

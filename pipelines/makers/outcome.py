@@ -1,0 +1,32 @@
+"""What became of a row: a sample, or a sentence that says why there is none."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from flipsketch.corpus.shard import Sample
+
+
+@dataclass(frozen=True)
+class RowOutcome:
+    columns: dict[str, Any]
+    """What the metadata says of the row, but for its status and error."""
+    sample: Sample | None = None
+    """None of a failed row."""
+    error: str | None = None
+    """Why the row has failed."""
+
+    def __post_init__(self) -> None:
+        assert (self.sample is None) == (self.error is not None), "a row is made, or it has failed"
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The row of the metadata."""
+        status = "failed" if self.sample is None else "ok"
+        return {**self.columns, "status": status, "error": self.error}
+
+
+def count_outcomes(outcomes: Iterable[RowOutcome]) -> tuple[int, int]:
+    """Return how many rows are ok, and how many have failed."""
+    made = [outcome.sample is not None for outcome in outcomes]
+    return sum(made), len(made) - sum(made)
