@@ -53,7 +53,7 @@ def test_a_new_adapter_is_the_exact_identity_and_all_that_is_trained(tiny_model,
     trained = [parameter for parameter in unet.parameters() if parameter.requires_grad]
     assert len(trained) == len(lora_parameters(unet)) == 2 * num_modules
     stir(unet)
-    assert not torch.equal(predict(unet), before)
+    assert (predict(unet) - before).abs().max() > 1e-3
 
 
 def test_the_seed_determines_a_new_adapter(tiny_folder):
