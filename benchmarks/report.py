@@ -23,7 +23,8 @@ from selenium import webdriver
 
 from flipsketch.corpus.plan import FORMAT_VERSION, Plan, begin_run
 from flipsketch.corpus.row import Row
-from flipsketch.corpus.shard import encode_sample, write_shard
+from flipsketch.corpus.sample import encode_sample
+from flipsketch.corpus.shard import write_shard
 from flipsketch.doodles.doodle import make_doodle, render_doodle
 from flipsketch.media.clip import Clip
 from flipsketch.scoring.ink import motion
@@ -79,7 +80,8 @@ def write_corpus(folder: Path, num_clips: int, config: PageConfig) -> Path:
             row = Row(index=index, id=f"doodle {index}", prompts=(doodle.prompt,))
             sketch = to_png(frames[0])
             manifest.append({"id": row.id, "sketch_bytes": sketch, "prompt": doodle.prompt})
-            samples.append(encode_sample(Clip(row.key, doodle.prompt, frames), {}))
+            clip = Clip(row.key, doodle.prompt, frames)
+            samples.append(encode_sample(clip, frames[0], {}, pa.schema([])))
             rows.append(
                 {
                     "id": row.id,
@@ -95,7 +97,7 @@ def write_corpus(folder: Path, num_clips: int, config: PageConfig) -> Path:
                     "motion": motion(frames),
                 }
             )
-        write_shard(output, shard, rows, samples, row_schema(), plan.fingerprint)
+        write_shard(output, plan, shard, rows, samples, row_schema())
     pq.write_table(pa.Table.from_pylist(manifest), folder / "manifest.parquet")
     return folder / "corpus"
 

@@ -27,7 +27,13 @@ from flipsketch.corpus.plan import (
     manifest_of,
     read_clips_plan,
 )
-from flipsketch.corpus.shard import read_facts, read_metadata, read_sample, read_shards, write_shard
+from flipsketch.corpus.shard import (
+    ROW_SCHEMA,
+    read_metadata,
+    read_sample,
+    read_shards,
+    write_shard,
+)
 from flipsketch.media.contact_sheet import encode_png
 from flipsketch.media.sketch import check_sketch
 from flipsketch.report.preview import draw_preview
@@ -57,7 +63,9 @@ MANIFEST_SCHEMA = pa.schema(
     ]
 )
 CLIPS_SHOWN = 8
-SPLIT = "split"
+SPLIT, SHARD = "split", "shard"
+# The format since which metadata say in which shard a sample is.
+SHARD_SINCE = 4
 # What the clips of a sketch and a prompt may differ by is their seed.
 GROUP = ("sketch_sha256", "prompt")
 
@@ -215,10 +223,12 @@ def read_clips(folder: Folder, plan: Plan) -> ScoredClips:
             f"jobs/status.py, and run jobs/evaluate.py --overwrite"
         )
     table = pa.concat_tables(metadata)
-    if plan.settings.get("kind") != "curate":
-        # A manifest's own column of that name stays, under another.
-        names = [f"manifest_{SPLIT}" if name == SPLIT else name for name in table.column_names]
-        table = table.rename_columns(names)
+    # A manifest's own columns of these names stay, under others.
+    renamed = set() if plan.settings.get("kind") == "curate" else {SPLIT}
+    if plan.settings["format"] < SHARD_SINCE:
+        renamed.add(SHARD)
+    names = [f"manifest_{name}" if name in renamed else name for name in table.column_names]
+    table = table.rename_columns(names)
     return ScoredClips(table, pa.concat_tables(scores), np.array(places), scorers.pop())
 
 
@@ -317,10 +327,10 @@ def copy_clips(
     """Write the shards that are not there yet."""
     done, _ = read_shards(output, plan)
     scored = set(scored_shards(output))
-    split = pa.field(SPLIT, pa.string())
     schema = chosen.metadata.schema
-    if SPLIT not in schema.names:
-        schema = schema.append(split)
+    for column in (ROW_SCHEMA.field(SHARD), pa.field(SPLIT, pa.string())):
+        if column.name not in schema.names:
+            schema = schema.append(column)
     for part in plan.parts:
         for shard in part.shards:
             if shard in done and shard in scored:
@@ -333,13 +343,12 @@ def copy_clips(
             )
             for place, row in zip(places, rows, strict=True):
                 row |= {"manifest_row": place, SPLIT: splits[place]}
-            write_shard(output, shard, rows, samples, schema, plan.fingerprint)
+            facts = write_shard(output, plan, shard, rows, samples, schema)
             scores = [
                 {**score, "features": np.array(score["features"], np.float16)}
                 for score in own.scores.to_pylist()
             ]
-            tar_sha256 = read_facts(output, shard).tar_sha256
-            write_scores(output, shard, scores, chosen.scorers, tar_sha256)
+            write_scores(output, shard, scores, chosen.scorers, facts.tar_sha256)
 
 
 def finish(folder: Folder, plan: Plan, config: CurateConfig) -> None:

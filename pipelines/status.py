@@ -1,23 +1,19 @@
 """How far a run is and whether what it wrote is sound. Reads only: works while a job runs."""
 
-import hashlib
-import io
 import json
-import tarfile
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from flipsketch.corpus.plan import Plan, read_plan
 from flipsketch.corpus.shard import (
     ShardFacts,
     metadata_name,
     read_failures,
-    read_metadata,
     read_shards,
     tar_name,
 )
-from flipsketch.scoring.store import read_score_facts, read_scores, scored_shards, scores_name
+from flipsketch.corpus.verify import verify_shard
+from flipsketch.scoring.store import scored_shards, verify_scores
 from flipsketch.storage.folder import Folder, open_folder
 from pipelines.sharding.progress import REASONS_SHOWN
 
@@ -96,56 +92,6 @@ def read_status(folder: Folder, plan: Plan, *, verify: bool = False) -> Status:
             status.problems += verify_scores(folder, index, shards.get(index))
         status.problems += [f"key {key} names {n} samples" for key, n in keys.items() if n > 1]
     return status
-
-
-def verify_shard(folder: Folder, plan: Plan, facts: ShardFacts, keys: Counter[str]) -> list[str]:
-    """Return what is wrong with a shard; count its samples' keys."""
-    rows = read_metadata(folder, facts.index).to_pylist()
-    good = [row for row in rows if row["status"] == "ok"]
-    keys.update(row["key"] for row in good)
-    expected = plan.part_of(facts.index).rows_in(facts.index).tolist()
-    problems = []
-    if (len(good), len(rows) - len(good)) != (facts.ok, facts.failed):
-        problems.append(
-            f"{metadata_name(facts.index)}: {len(good)} ok and {len(rows) - len(good)} failed "
-            f"rows, but {facts.ok} and {facts.failed} were counted"
-        )
-    if [row["manifest_row"] for row in rows] != expected:
-        problems.append(f"{metadata_name(facts.index)}: its rows are not those of the plan")
-    name = tar_name(facts.index, plan.tars)
-    tar = folder.read(name) if facts.ok else b""
-    if tar is None:
-        return [*problems, f"{name}: is gone"]
-    if facts.ok and hashlib.sha256(tar).hexdigest() != facts.tar_sha256:
-        return [*problems, f"{name}: its bytes are not those that were committed"]
-    return problems + compare_samples(name, tar, good)
-
-
-def verify_scores(folder: Folder, index: int, shard: ShardFacts | None) -> list[str]:
-    """Return what is wrong with the scores of a shard."""
-    remedy = "jobs/evaluate.py makes it anew"
-    try:
-        facts, num_rows = read_score_facts(folder, index), len(read_scores(folder, index))
-    except (OSError, KeyError, ValueError) as error:
-        return [f"{scores_name(index)}: not readable: {error}; {remedy}"]
-    if shard is not None and (facts.tar_sha256, num_rows) != (shard.tar_sha256, shard.ok):
-        return [f"{scores_name(index)}: not of the clips that are there; {remedy}"]
-    return []
-
-
-def compare_samples(name: str, tar: bytes, rows: list[dict[str, Any]]) -> list[str]:
-    """Return the samples that are not where the rows say, or of which no row says anything."""
-    found: dict[str, int] = {}
-    if tar:
-        with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
-            for member in archive:
-                found.setdefault(member.name.rpartition(".")[0], member.offset)
-    expected = {row["key"]: row["tar_offset"] for row in rows}
-    return [
-        f"{name}: sample {key} at {found.get(key)}, its row says {expected.get(key)}"
-        for key in sorted({*found, *expected})
-        if found.get(key) != expected.get(key)
-    ]
 
 
 def commit_rate(folder: Folder, shards: list[ShardFacts]) -> float | None:

@@ -22,7 +22,7 @@ import peft
 import torch
 
 from flipsketch.corpus.dataset import TrainingClips
-from flipsketch.corpus.plan import FORMAT_VERSION, Plan, begin_training, read_plan
+from flipsketch.corpus.plan import TRAINING_FORMAT_VERSION, Plan, begin_training, read_plan
 from flipsketch.models.lora import check_lora
 from flipsketch.models.registry import (
     find_embedded,
@@ -139,7 +139,7 @@ def plan_run(
     settings = {
         **{name: (before.settings if before else defaults)[name] for name in chosen},
         **{name: getattr(config, name) for name in defaults if name not in chosen},
-        "format": FORMAT_VERSION,
+        "format": TRAINING_FORMAT_VERSION,
         "kind": "train",
         "num_clips": len(clips),
         "shards_fingerprint": hashlib.sha256("".join(tars).encode()).hexdigest(),

@@ -20,7 +20,8 @@ import pyarrow.compute as pc
 from torch.utils.data import Dataset
 
 from flipsketch.corpus.plan import read_plan
-from flipsketch.corpus.shard import ShardFacts, read_metadata, read_shards, tar_name, unpack_sample
+from flipsketch.corpus.sample import unpack_sample
+from flipsketch.corpus.shard import ShardFacts, read_metadata, read_shards, tar_name
 from flipsketch.media.clip import decode_filmstrip
 from flipsketch.rng import Stream, random_state
 from flipsketch.storage.folder import open_folder

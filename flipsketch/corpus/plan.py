@@ -13,7 +13,10 @@ import numpy as np
 
 from flipsketch.storage.folder import Folder
 
-FORMAT_VERSION = 3
+# Of a corpus. Since 4 a sample has its sketch and the manifest's own columns with it, and tars are
+# packed by webdataset.
+FORMAT_VERSION = 4
+TRAINING_FORMAT_VERSION = 3
 PLAN_FILE = "run.json"
 # What a corpus that was chosen from another has for its own, sketches included.
 MANIFEST_FILE = "manifest.parquet"
@@ -226,6 +229,7 @@ def begin_run(
     if before is not None and overwrite:
         delete_run(folder, CORPUS_FILES)
     elif before is not None:
+        refuse_older_format(folder, before)
         # The manifest's rows are compared with those of the last extension, all else with the
         # settings that the run began with.
         rows = {"num_rows": before.num_rows, "manifest_fingerprint": before.manifest_fingerprint}
@@ -266,6 +270,18 @@ def refuse_strange_files(folder: Folder) -> None:
         raise ValueError(
             f"{folder}: holds files but no {PLAN_FILE}, so it is not the folder of a run; give an "
             f"empty or a new one"
+        )
+
+
+def refuse_older_format(folder: Folder, before: Plan) -> None:
+    found = before.settings.get("format", FORMAT_VERSION)
+    if found != FORMAT_VERSION:
+        raise ValueError(
+            f"{folder}: holds a run of format {found}, and this version writes format "
+            f"{FORMAT_VERSION}, whose samples hold their sketches and the manifest's columns too; "
+            f"samples of two kinds do not make one corpus. What is there can still be read, scored "
+            f"and chosen from. To go on, check out the version that began the run; to have all in "
+            f"the new format, give another --output, or say --overwrite to delete what is there"
         )
 
 

@@ -6,18 +6,16 @@ has no tar. The same rows give the same tar to the byte.
 
 import hashlib
 import io
-import json
 import re
-import tarfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flipsketch.corpus.plan import Plan
-from flipsketch.media.clip import Clip, encode_filmstrip
+from flipsketch.corpus.sample import Sample, locate_samples, pack_samples, unpack_sample
 from flipsketch.storage.folder import Folder
 from flipsketch.storage.threads import in_threads
 
@@ -38,6 +36,8 @@ OUTCOME_COLUMNS = [
     ("height", pa.int32()),
     ("width", pa.int32()),
     ("seconds", pa.float64()),
+    # Where the sample is: in which tar, and where in it.
+    ("shard", pa.int32()),
     ("tar_offset", pa.int64()),
     ("tar_length", pa.int64()),
     ("frames_sha256", pa.string()),
@@ -56,45 +56,39 @@ ROW_SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True)
-class Sample:
-    """One record of a tar, as bytes."""
+class ShardFacts:
+    """What the footer of a shard's Parquet file says."""
 
-    key: str
-    png: bytes
-    txt: bytes
-    json: bytes
+    index: int
+    ok: int
+    failed: int
+    superseded: int
+    """Failed rows of earlier shards that this one tried again: its own rows count instead."""
+    prompts_cut: int
+    tar_bytes: int
+    tar_sha256: str
+    plan: str
 
-
-def encode_sample(clip: Clip, provenance: dict[str, Any]) -> Sample:
-    """Return a clip as a sample. Provenance has no time, host or attempt: bytes are repeatable."""
-    return Sample(
-        key=clip.key,
-        png=encode_filmstrip(clip.frames),
-        txt=clip.prompt.encode(),
-        json=json.dumps(provenance, sort_keys=True).encode(),
-    )
+    def to_footer(self) -> dict[str, str]:
+        values = {name: str(value) for name, value in asdict(self).items()}
+        return {"shard": values.pop("index"), **values}
 
 
 def write_shard(
     folder: Folder,
+    plan: Plan,
     index: int,
     rows: list[dict[str, Any]],
     samples: Iterable[Sample],
     schema: pa.Schema,
-    plan_fingerprint: str,
-    *,
-    retry: bool = False,
-    tars: str = "clips",
-) -> None:
-    """Commit a shard: the tar first, then the Parquet file that makes it count.
+) -> ShardFacts:
+    """Commit a shard, the tar first, then the Parquet file that makes it count; return its facts.
 
     Args:
-        rows: one for each input row, good or bad, in the manifest's order; gain their sample's
-            place in the tar.
+        rows: one for each input row, good or bad, in the manifest's order; gain their shard, and
+            the good ones their sample's place in its tar.
         samples: those of the rows whose status is ok, in any order.
         schema: of the Parquet file, ROW_SCHEMA and more.
-        retry: the rows failed in earlier shards, and what this one says of them counts instead.
-        tars: name of the tars' folder.
 
     Raises:
         OSError: the shard cannot be written; nothing of it counts.
@@ -102,42 +96,31 @@ def write_shard(
     by_key = {sample.key: sample for sample in samples}
     good = [row for row in rows if row["status"] == "ok"]
     assert {row["key"] for row in good} == set(by_key), "one sample for each good row"
-    tar = pack_samples(good, by_key)
-    metadata = {
-        "plan": plan_fingerprint,
-        "shard": str(index),
-        "ok": str(len(good)),
-        "failed": str(len(rows) - len(good)),
-        "superseded": str(len(rows) if retry else 0),
-        "prompts_cut": str(sum(bool(row.get("prompt_cut")) for row in rows)),
-        "tar_bytes": str(len(tar)),
-        "tar_sha256": hashlib.sha256(tar).hexdigest() if tar else "",
-    }
-    table = pa.Table.from_pylist(rows, schema=schema.with_metadata(metadata))
+    tar = pack_samples([by_key[row["key"]] for row in good]) if good else b""
+    places = locate_samples(tar) if tar else {}
+    assert list(places) == [row["key"] for row in good], "the tar has every sample"
+    for row in rows:
+        row["shard"] = index
+    for row in good:
+        row["tar_offset"], row["tar_length"] = places[row["key"]]
+    facts = ShardFacts(
+        index=index,
+        ok=len(good),
+        failed=len(rows) - len(good),
+        # What a second try says of rows counts instead of what the first said.
+        superseded=len(rows) if plan.part_of(index).kind == "retry" else 0,
+        prompts_cut=sum(bool(row.get("prompt_cut")) for row in rows),
+        tar_bytes=len(tar),
+        tar_sha256=hashlib.sha256(tar).hexdigest() if tar else "",
+        plan=plan.fingerprint,
+    )
+    table = pa.Table.from_pylist(rows, schema=schema.with_metadata(facts.to_footer()))
     parquet = io.BytesIO()
     pq.write_table(table, parquet, compression="zstd", row_group_size=ROWS_PER_GROUP)
     if tar:
-        folder.publish(tar_name(index, tars), tar)
+        folder.publish(tar_name(index, plan.tars), tar)
     folder.publish(metadata_name(index), parquet.getvalue())
-
-
-def pack_samples(rows: list[dict[str, Any]], by_key: dict[str, Sample]) -> bytes:
-    """Return the tar of the rows' samples, empty if there are none; note their places in it."""
-    if not rows:
-        return b""
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for row in rows:
-            row["tar_offset"] = tar.offset
-            sample = by_key[row["key"]]
-            for extension in ("json", "png", "txt"):
-                content = getattr(sample, extension)
-                member = tarfile.TarInfo(f"{sample.key}.{extension}")
-                member.size, member.mtime, member.mode = len(content), 0, 0o444
-                member.uid = member.gid = 0
-                tar.addfile(member, io.BytesIO(content))
-            row["tar_length"] = tar.offset - row["tar_offset"]
-    return out.getvalue()
+    return facts
 
 
 def committed_shards(folder: Folder) -> list[int]:
@@ -154,33 +137,15 @@ def metadata_name(index: int) -> str:
     return f"metadata/{index:05d}.parquet"
 
 
-@dataclass(frozen=True)
-class ShardFacts:
-    """What the footer of a shard's Parquet file says."""
-
-    index: int
-    ok: int
-    failed: int
-    superseded: int
-    """Failed rows of earlier shards that this one tried again: its own rows count instead."""
-    prompts_cut: int
-    tar_bytes: int
-    tar_sha256: str
-    plan: str
-
-
 def read_facts(folder: Folder, index: int) -> ShardFacts:
     with folder.filesystem.open_input_file(folder.join(metadata_name(index))) as file:
         found = {
             name.decode(): value.decode() for name, value in pq.read_metadata(file).metadata.items()
         }
+    numbers = ("ok", "failed", "superseded", "prompts_cut", "tar_bytes")
     return ShardFacts(
         index=index,
-        ok=int(found["ok"]),
-        failed=int(found["failed"]),
-        superseded=int(found["superseded"]),
-        prompts_cut=int(found["prompts_cut"]),
-        tar_bytes=int(found["tar_bytes"]),
+        **{name: int(found[name]) for name in numbers},
         tar_sha256=found["tar_sha256"],
         plan=found["plan"],
     )
@@ -240,14 +205,3 @@ def read_sample(folder: Folder, index: int, row: dict[str, Any], tars: str = "cl
     """Return one row's sample by its place in the shard's tar; nothing else is read."""
     with folder.filesystem.open_input_file(folder.join(tar_name(index, tars))) as file:
         return unpack_sample(row["key"], file.read_at(row["tar_length"], row["tar_offset"]))
-
-
-def unpack_sample(key: str, content: bytes) -> Sample:
-    """Return a sample from its stretch of a tar."""
-    with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as tar:
-        parts = {}
-        for member in tar:
-            stream = tar.extractfile(member)
-            assert stream is not None, "samples hold plain files alone"
-            parts[member.name.rpartition(".")[2]] = stream.read()
-    return Sample(key=key, **parts)

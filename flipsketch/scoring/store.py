@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from flipsketch.corpus.shard import ShardFacts
 from flipsketch.scoring.scores import SCORES_SCHEMA
 from flipsketch.storage.folder import Folder
 
@@ -66,3 +67,15 @@ def read_score_facts(folder: Folder, index: int) -> ScoreFacts:
 def read_scores(folder: Folder, index: int, columns: list[str] | None = None) -> pa.Table:
     with folder.filesystem.open_input_file(folder.join(scores_name(index))) as file:
         return pq.read_table(file, columns=columns)
+
+
+def verify_scores(folder: Folder, index: int, shard: ShardFacts | None) -> list[str]:
+    """Return what is wrong with the scores of a shard."""
+    remedy = "jobs/evaluate.py makes it anew"
+    try:
+        facts, num_rows = read_score_facts(folder, index), len(read_scores(folder, index))
+    except (OSError, KeyError, ValueError) as error:
+        return [f"{scores_name(index)}: not readable: {error}; {remedy}"]
+    if shard is not None and (facts.tar_sha256, num_rows) != (shard.tar_sha256, shard.ok):
+        return [f"{scores_name(index)}: not of the clips that are there; {remedy}"]
+    return []

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.row import Row
-from flipsketch.corpus.shard import ROW_SCHEMA, encode_sample, write_shard
+from flipsketch.corpus.sample import encode_sample
+from flipsketch.corpus.shard import ROW_SCHEMA, write_shard
 from flipsketch.media.clip import Clip
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.config import SamplingConfig
@@ -61,6 +62,19 @@ SETTINGS_SCHEMA = pa.schema(
 )
 
 
+# Besides the settings and the manifest's own columns.
+IN_SAMPLE = [
+    *("id", "key", "prompt", "prompts", "seed", "sketch_sha256"),
+    *("num_frames", "height", "width", "frames_sha256"),
+]
+
+
+def sample_schema(schema: pa.Schema) -> pa.Schema:
+    """Return the columns of the metadata that stand in a sample's JSON as well."""
+    left_out = {*ROW_SCHEMA.names, *(name for name, _ in PIXEL_COLUMNS)} - set(IN_SAMPLE)
+    return pa.schema([field for field in schema if field.name not in left_out])
+
+
 def row_schema(extra: pa.Schema | None = None) -> pa.Schema:
     return pa.schema([*ROW_SCHEMA, *PIXEL_COLUMNS, *SETTINGS_SCHEMA, *(extra or [])])
 
@@ -98,6 +112,7 @@ class AnimationMaker:
     ) -> None:
         quiet_libraries()
         self.config, self.plan, self.folder, self.schema = config, plan, folder, schema
+        self.sample_schema = sample_schema(schema)
         self.num_made = self.num_raised = 0
         self.last_raised: Exception | None = None
         animator = METHODS[plan.settings["method"]].animator_class
@@ -118,12 +133,11 @@ class AnimationMaker:
             outcomes = self.make_outcomes(index, rows, report, attempts)
             write_shard(
                 self.folder,
+                self.plan,
                 index,
                 [outcome.record for outcome in outcomes],
                 [outcome.sample for outcome in outcomes if outcome.sample is not None],
                 self.schema,
-                self.plan.fingerprint,
-                retry=self.plan.part_of(index).kind == "retry",
             )
         num_ok, num_failed = count_outcomes(outcomes)
         self.num_made += num_ok
@@ -159,7 +173,9 @@ class AnimationMaker:
                 for row, error in errors.items():
                     outcomes[row] = RowOutcome(read[row].columns, error=error)
                 for row, clip in pixels.items():
-                    encoding[row] = encoder.submit(finish_row, read[row], clip, seconds)
+                    encoding[row] = encoder.submit(
+                        finish_row, read[row], clip, seconds, self.sample_schema
+                    )
                 finished = [job.result() for job in encoding.values() if job.done()]
                 report(index, *count_outcomes([*outcomes.values(), *finished]))
         outcomes |= {row: job.result() for row, job in encoding.items()}
@@ -290,7 +306,7 @@ class AnimationMaker:
         )
 
 
-def finish_row(row: ReadRow, pixels: Tensor, seconds: float) -> RowOutcome:
+def finish_row(row: ReadRow, pixels: Tensor, seconds: float, schema: pa.Schema) -> RowOutcome:
     """Return a row's outcome: a sample, or a failure if the pixels are no clip."""
     columns = {**row.columns, "seconds": seconds}
     try:
@@ -305,10 +321,8 @@ def finish_row(row: ReadRow, pixels: Tensor, seconds: float) -> RowOutcome:
         "frames_sha256": hashlib.sha256(frames.tobytes()).hexdigest(),
         **asdict(score_pixels(frames, row.request.sketch)),
     }
-    names = ["id", "key", "prompt", "prompts", "seed", "sketch_sha256", "num_frames", "height"]
-    names += ["width", "frames_sha256", *SETTINGS_SCHEMA.names]
     clip = Clip(key=columns["key"], prompt=columns["prompt"], frames=frames)
-    return RowOutcome(columns, encode_sample(clip, {name: columns[name] for name in names}))
+    return RowOutcome(columns, encode_sample(clip, row.request.sketch, columns, schema))
 
 
 def is_out_of_memory(error: Exception) -> bool:

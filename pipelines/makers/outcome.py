@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from flipsketch.corpus.shard import Sample
+from flipsketch.corpus.sample import Sample
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from typing import Any
 import torch
 
 from flipsketch.corpus.row import Row
-from flipsketch.corpus.shard import read_facts, read_metadata, tar_name, unpack_sample
+from flipsketch.corpus.sample import unpack_sample
+from flipsketch.corpus.shard import read_facts, read_metadata, tar_name
 from flipsketch.media.clip import decode_filmstrip
 from flipsketch.media.sketch import check_sketch, load_sketch
 from flipsketch.models.quiet import quiet_libraries

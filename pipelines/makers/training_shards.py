@@ -15,13 +15,8 @@ from flipsketch.animations.reader import (
 )
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.row import NO_PROMPT, Row
-from flipsketch.corpus.shard import (
-    NAMING_COLUMNS,
-    OUTCOME_COLUMNS,
-    Sample,
-    encode_sample,
-    write_shard,
-)
+from flipsketch.corpus.sample import Sample, encode_sample
+from flipsketch.corpus.shard import NAMING_COLUMNS, OUTCOME_COLUMNS, write_shard
 from flipsketch.media.clip import Clip
 from flipsketch.storage.folder import Folder
 from pipelines.execution.attempts import Attempts, watchdog
@@ -44,6 +39,7 @@ ROW_SCHEMA = pa.schema(
 SETTINGS = ["frame_stride", "line_width", "invert", "step"]
 IN_SAMPLE = ["id", "key", "prompt", "animation", "animation_sha256", "num_frames", "height"]
 IN_SAMPLE += ["width", "frames_sha256", *SETTINGS]
+SAMPLE_SCHEMA = pa.schema([ROW_SCHEMA.field(name) for name in IN_SAMPLE])
 
 
 class RasterMaker:
@@ -65,16 +61,8 @@ class RasterMaker:
         with Attempts(self.folder, index) as attempts:
             records = {row.index: self.describe(row, attempts) for row in rows}
             samples = self.make_samples(index, rows, records, report, attempts)
-            write_shard(
-                self.folder,
-                index,
-                list(records.values()),
-                samples,
-                ROW_SCHEMA,
-                self.plan.fingerprint,
-                retry=self.plan.part_of(index).kind == "retry",
-                tars=self.plan.tars,
-            )
+            rows_made = list(records.values())
+            write_shard(self.folder, self.plan, index, rows_made, samples, ROW_SCHEMA)
         report(index, len(samples), len(rows) - len(samples))
 
     def make_samples(
@@ -145,6 +133,7 @@ class RasterMaker:
             "frames_sha256": hashlib.sha256(frames.data).hexdigest(),
         }
         clip = Clip(key=row.key, prompt=record["prompt"], frames=frames)
-        sample = encode_sample(clip, {name: record[name] for name in IN_SAMPLE})
+        # An animation has no sketch beside it: what stands for it is the first frame.
+        sample = encode_sample(clip, frames[0], record, SAMPLE_SCHEMA)
         record["seconds"] = time.monotonic() - started
         return sample

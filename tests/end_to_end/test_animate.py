@@ -53,6 +53,8 @@ def test_a_manifest_becomes_a_corpus(job, tiny_folder):
         about = json.loads(sample.json)
         assert about["seed"] == row["seed"] and about["sketch_sha256"] == row["sketch_sha256"]
         assert about["reference_scale"] == 0.5 and about["align_steps"] == 0
+        sketch = decode_filmstrip(sample.sketch, 1)[0]
+        np.testing.assert_array_equal(sketch, load_sketch(row["sketch"], 16))
     assert {row["model_fingerprint"] for row in rows} != {None}
     assert not {"time", "host", "attempts", "seconds"} & set(about)
 
@@ -71,6 +73,7 @@ def test_the_clip_is_the_one_that_the_method_makes(job, tiny_model):
 def test_the_corpus_opens_in_datasets(job, streaming, tmp_path):
     rows = good_rows(5)
     rows.insert(2, {**rows[0], "id": "long", "num_frames": 4, "negative_prompt": "grey"})
+    rows[0] |= {"mood": "glad", "score": 0.5}
     animate_manifest(replace(job, manifest=make_manifest(tmp_path, rows)))
     clips = datasets.load_dataset(
         job.output, split="train", streaming=streaming, cache_dir=str(tmp_path / "cache")
@@ -81,6 +84,8 @@ def test_the_corpus_opens_in_datasets(job, streaming, tmp_path):
         clip = seen[row["key"]]
         assert clip["txt"] == row["prompt"] and clip["json"]["id"] == row["id"]
         assert clip["png"].size == (16, 16 * row["num_frames"])
+        assert clip["sketch.png"].size == (16, 16)
+        assert (clip["json"]["mood"], clip["json"]["score"]) == (row["mood"], row["score"])
 
 
 def test_the_corpus_opens_in_webdataset(job):

@@ -67,6 +67,7 @@ def test_animations_become_shards(shards):
         assert sample.txt.decode() == row["prompt"] == f"it moves, way {number}"
         frames = rasterize_animation(reader.read(row["animation"]), shards.raster)
         np.testing.assert_array_equal(decode_filmstrip(sample.png, 3 + number), frames)
+        np.testing.assert_array_equal(decode_filmstrip(sample.sketch, 1)[0], frames[0])
     status = status_of(shards)
     assert (status.ok, status.missing, status.in_doubt, status.problems) == (6, 0, [], [])
 
