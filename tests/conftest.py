@@ -1,5 +1,12 @@
 """Real models at toy size, written once."""
 
+import os
+
+# Before torch is imported. Two tests run at a time on as few as two cores, and OpenMP's threads
+# spin while they wait for a core.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import pytest
 import torch
 
@@ -7,10 +14,10 @@ from flipsketch.models.tiny import write_tiny_model
 from flipsketch.models.video_model import VideoModel, load_model
 from pipelines.animate import AnimateConfig
 from pipelines.execution.config import ExecutorConfig
+from tests.helpers.clusters import share_ray
 from tests.helpers.corpora import QUICK, good_rows, make_manifest
 from tests.helpers.scorers import write_clip, write_xclip
 
-# Two tests run at a time on as few as two cores, and threads that wait for a core spin.
 torch.set_num_threads(1)
 
 
@@ -39,6 +46,13 @@ def clip_folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def xclip_folder(tmp_path_factory):
     return write_xclip(tmp_path_factory.mktemp("xclip"))
+
+
+@pytest.fixture
+def two_cpus() -> None:
+    """A Ray of two CPUs. Tests that ask for it belong to the xdist group "ray", so that one
+    process starts it, once."""
+    share_ray(2)
 
 
 @pytest.fixture

@@ -2,10 +2,14 @@
 
 import io
 import json
+import logging
 import os
 import signal
 import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import datasets
@@ -21,21 +25,24 @@ from flipsketch.media.clip import decode_filmstrip
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.sampler import animate
-from flipsketch.models.registry import find_model
 from flipsketch.models.video_model import load_model
 from flipsketch.storage.folder import open_folder
-from pipelines.animate import animate_manifest
+from pipelines.animate import AnimateConfig, animate_manifest
+from pipelines.cli import run
 from pipelines.makers.clips import row_sampling, split_batches
 from pipelines.sharding.progress import exceeds, parse_max_failures
 from tests.helpers.corpora import (
     QUICK,
-    command,
+    ROOT,
+    exit_code,
+    flags,
     good_rows,
     make_manifest,
     read_rows,
     read_tars,
     same_corpus,
-    start_and_wait_for_a_shard,
+    start_child,
+    wait_for,
 )
 
 
@@ -305,35 +312,58 @@ def test_a_limit_that_is_none_is_refused(text):
         parse_max_failures(text)
 
 
+def commit_a_shard(job) -> Callable[[], list[int]]:
+    return lambda: committed_shards(open_folder(job.output))
+
+
 def test_a_killed_run_resumes_to_the_same_files(job, tmp_path):
     job = replace(job, manifest=make_manifest(tmp_path, good_rows(24)))
-    process = start_and_wait_for_a_shard(command(job), job.output)
-    process.kill()
-    process.communicate()
-    assert len(committed_shards(open_folder(job.output))) < 12, "killed too late to show anything"
-    assert subprocess.run(command(job)).returncode == 0
+    pid = start_child(job)
+    wait_for(pid, commit_a_shard(job))
+    os.kill(pid, signal.SIGKILL)
+    assert exit_code(pid) == -signal.SIGKILL, "killed too late to show anything"
+    assert animate_manifest(job) == 0
     whole = replace(job, output=str(tmp_path / "whole"))
     assert animate_manifest(whole) == 0
     assert same_corpus(job.output, whole.output)
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_ends_cleanly_and_says_how_to_go_on(job, tmp_path, how):
+def test_an_interrupted_run_ends_cleanly_and_says_how_to_go_on(job, tmp_path):
     job = replace(job, manifest=make_manifest(tmp_path, good_rows(24)))
-    process = start_and_wait_for_a_shard(command(job), job.output)
-    process.send_signal(how)
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "jobs" / "animate_manifest.py"), *flags(job)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(process.pid, commit_a_shard(job))
+    process.send_signal(signal.SIGTERM)
     _, log = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "of 12 shards are committed and stay; the same command goes on" in log
     assert "Traceback" not in log
 
 
-def test_what_cannot_be_used_is_one_line_and_exit_code_2(job):
-    ended = subprocess.run(
-        [*command(job), "--model", "no/such-model!"], capture_output=True, text=True
+def test_ctrl_c_ends_a_run_in_the_same_way(job, tmp_path):
+    job = replace(job, manifest=make_manifest(tmp_path, good_rows(24)))
+    log = tmp_path / "log"
+
+    def prepare():
+        # A shell that runs the tests in the background has it ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        logging.basicConfig(filename=log, force=True)
+
+    pid = start_child(
+        flags(job), prepare, lambda args: run(animate_manifest, AnimateConfig, None, args=args)
     )
-    assert ended.returncode == 2
-    assert (
-        ended.stderr.startswith("error: model 'no/such-model!'") and "Traceback" not in ended.stderr
-    )
-    assert find_model(job.model)
+    wait_for(pid, commit_a_shard(job))
+    os.kill(pid, signal.SIGINT)
+    assert exit_code(pid) == 130
+    assert "of 12 shards are committed and stay; the same command goes on" in log.read_text()
+
+
+def test_what_cannot_be_used_is_one_line_and_exit_code_2(job, capsys):
+    arguments = [*flags(job), "--model", "no/such-model!"]
+    assert run(animate_manifest, AnimateConfig, None, args=arguments) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: model 'no/such-model!'")
+    assert run(animate_manifest, AnimateConfig, None, args=flags(job)) == 0

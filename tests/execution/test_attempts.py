@@ -17,7 +17,8 @@ from pipelines.execution.attempts import (
     Attempts,
 )
 from pipelines.execution.config import ExecutorConfig
-from tests.helpers.corpora import ROOT, good_rows, make_manifest, read_rows, run_child
+from tests.helpers.clusters import start_ray
+from tests.helpers.corpora import good_rows, make_manifest, read_rows, run_child
 from tests.helpers.poison import EXITS, HANGS, RAISES, STARVES, install
 
 ROWS = [Row(index=number, id=str(number), prompts=("a",)) for number in range(4)]
@@ -174,6 +175,7 @@ def test_a_sketch_that_ends_its_process_when_it_is_read_fails_alone(job, tmp_pat
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("ray")
 def test_rows_that_raise_hang_or_end_their_process_on_ray_fail_alone(job, tmp_path):
     rows = good_rows(8)
     local = replace(job, output=str(tmp_path / "local"), batch_size=2, rows_per_shard=4)
@@ -190,16 +192,7 @@ def test_rows_that_raise_hang_or_end_their_process_on_ray_fail_alone(job, tmp_pa
         # Long enough to read a row while Ray starts processes beside it.
         row_timeout=10,
     )
-    ray.init(
-        address="local",
-        num_cpus=2,
-        include_dashboard=False,
-        log_to_driver=False,
-        runtime_env={
-            "env_vars": {"PYTHONPATH": str(ROOT)},
-            "worker_process_setup_hook": install,
-        },
-    )
+    start_ray(2, runtime_env={"worker_process_setup_hook": install})
     assert animate_manifest(on_ray) == 1
     ray.shutdown()
     bad = {

@@ -1,7 +1,6 @@
 """The pool of actors on a real Ray, with makers that make next to nothing."""
 
 import functools
-import time
 
 import pytest
 import ray
@@ -10,25 +9,13 @@ from pipelines.execution.cluster import fit_nodes
 from pipelines.execution.config import ExecutorConfig
 from pipelines.execution.executor import make_shards
 from pipelines.execution.work import Resources
-from tests.helpers.corpora import ROOT
 from tests.helpers.makers import Maker, SlowMaker, UnloadableMaker
 
 ON_RAY = ExecutorConfig(stall_timeout_s=60)
 TWO = Resources(workers=2, device="cpu", cpus_per_worker=1, num_cpus=0.5)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def two_cpus():
-    environment = {"env_vars": {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}}
-    ray.init(
-        address="local",
-        num_cpus=2,
-        include_dashboard=False,
-        log_to_driver=False,
-        runtime_env=environment,
-    )
-    yield
-    ray.shutdown()
+pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.usefixtures("two_cpus")]
 
 
 def run(maker, shards, config=ON_RAY, resources=TWO):
@@ -63,11 +50,9 @@ def test_actors_that_cannot_even_load_are_not_hired_for_ever():
 def test_actors_that_find_no_place_end_the_run_with_what_was_asked_for(tmp_path):
     holder = ray.remote(num_cpus=2)(Maker).remote(tmp_path, {})
     ray.get(holder.__ray_ready__.remote())
-    started = time.monotonic()
     maker = functools.partial(Maker, tmp_path, {})
-    with pytest.raises(TimeoutError, match=r"'CPU': 0.5.* free of .*'CPU': 2.0"):
+    with pytest.raises(TimeoutError, match=r"for 3 s;.*'CPU': 0.5.* free of .*'CPU': 2.0"):
         run(maker, [(0, [])], ExecutorConfig(stall_timeout_s=3))
-    assert time.monotonic() - started < 30
     ray.kill(holder)
 
 

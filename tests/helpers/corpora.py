@@ -1,21 +1,17 @@
-"""Manifests to animate, the job as a command, and corpora to compare."""
+"""Manifests to animate, the job in a child or as flags, and corpora to compare."""
 
 import json
 import os
-import signal
-import subprocess
-import sys
 import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import ray
 
-from flipsketch.corpus.shard import committed_shards
 from flipsketch.method.config import SamplingConfig
-from flipsketch.storage.folder import open_folder
 from pipelines.animate import AnimateConfig, animate_manifest
 
 ROOT = Path(__file__).parents[2]
@@ -59,41 +55,31 @@ def same_corpus(one: str, other: str) -> bool:
     return read_tars(one) == read_tars(other) and rows(one) == rows(other)
 
 
-def command(job: AnimateConfig) -> list[str]:
+def flags(job: AnimateConfig) -> list[str]:
+    """The job `job` of conftest as a command line says it."""
     return [
-        *(sys.executable, str(ROOT / "jobs" / "animate_manifest.py")),
         *("--manifest", job.manifest, "--model", job.model, "--output", job.output),
         *("--num-frames", "3", "--num-inference-steps", "2", "--align-steps", "0"),
         *("--batch-size", "2", "--rows-per-shard", "2", "--threads", "1", "--executor", "local"),
     ]
 
 
-def start_and_wait_for_a_shard(arguments: list[str], output: str) -> subprocess.Popen:
-    process = subprocess.Popen(
-        arguments,
-        stderr=subprocess.PIPE,
-        text=True,
-        # A shell that runs the tests in the background has it ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    deadline = time.monotonic() + 120
-    while not committed_shards(open_folder(output)):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.01)
-    return process
-
-
-def start_child(job: AnimateConfig, before: Callable[[], object] = lambda: None) -> int:
+def start_child(
+    config: Any,
+    before: Callable[[], object] = lambda: None,
+    pipeline: Callable[[Any], int] = animate_manifest,
+) -> int:
     """Run a job in a child that is forked off, so that it need not import anything; its pid.
 
     The job must keep to one thread: others do not come along.
     """
+    ray.shutdown()
     pid = os.fork()
     if pid == 0:
         code = 99
         try:
             before()
-            code = animate_manifest(job)
+            code = pipeline(config)
         except BaseException:
             traceback.print_exc()
         finally:
@@ -102,10 +88,20 @@ def start_child(job: AnimateConfig, before: Callable[[], object] = lambda: None)
     return pid
 
 
+def wait_for(pid: int, reached: Callable[[], object]) -> None:
+    """Return once a child has come so far; it must not end before."""
+    deadline = time.monotonic() + 240
+    while not reached():
+        # Whatever has ended stays to be waited for.
+        ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        assert ended is None and time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def exit_code(pid: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def run_child(job: AnimateConfig) -> int:
+def run_child(config: Any, pipeline: Callable[[Any], int] = animate_manifest) -> int:
     """Return the exit code of a job in a child."""
-    return exit_code(start_child(job))
+    return exit_code(start_child(config, pipeline=pipeline))

@@ -1,0 +1,27 @@
+"""Ray on this machine, one for all tests that can share it."""
+
+import os
+
+import ray
+
+from tests.helpers.corpora import ROOT
+
+
+def start_ray(num_cpus: int, **settings) -> None:
+    """Start a Ray whose workers can import these helpers, in place of another that may run."""
+    ray.shutdown()
+    os.environ["PYTHONPATH"] = str(ROOT)
+    ray.init(
+        address="local",
+        num_cpus=num_cpus,
+        num_gpus=0,
+        include_dashboard=False,
+        log_to_driver=False,
+        **settings,
+    )
+
+
+def share_ray(num_cpus: int) -> None:
+    """Go on with the Ray of an earlier test if it has as many CPUs, or start one."""
+    if not ray.is_initialized() or ray.cluster_resources().get("CPU") != num_cpus:
+        start_ray(num_cpus)
