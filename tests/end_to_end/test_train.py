@@ -4,10 +4,8 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +26,8 @@ from pipelines.execution.config import ExecutorConfig
 from pipelines.train import train
 from pipelines.training.config import TrainConfig
 from tests.helpers.animations import write_training_shards
-from tests.helpers.corpora import ROOT, good_rows, make_manifest
+from tests.helpers.clusters import share_ray, start_ray
+from tests.helpers.corpora import exit_code, good_rows, make_manifest, start_child, wait_for
 
 LOCAL = ExecutorConfig(executor="local")
 QUICK = TrainingConfig(
@@ -97,10 +96,10 @@ def test_a_killed_run_goes_on_to_the_same_weights(training_job, tmp_path):
     whole = replace(training_job, output=str(tmp_path / "whole"))
     assert train(whole) == 0
     run = Path(training_job.output)
-    process = subprocess.Popen(command(replace(training_job, training=QUICK)))
-    wait_for(run / "checkpoints" / "step-000002.pt", process)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL and not (run / "lora").exists()
+    pid = start_child(training_job, pipeline=train)
+    wait_for(pid, checkpoint(training_job, 2).exists)
+    os.kill(pid, signal.SIGKILL)
+    assert exit_code(pid) == -signal.SIGKILL and not (run / "lora").exists()
     assert train(training_job) == 0
     assert same(adapter(training_job), adapter(whole))
     # What is finished stays as it is.
@@ -120,32 +119,11 @@ def test_on_one_device_a_run_is_as_long_and_leaves_an_adapter_too(training_job, 
     other = replace(training_job, output=str(tmp_path / "other"), training=once)
     assert train(other) == 0
     assert adapter(on_device).keys() == adapter(other).keys()
-    assert not same(adapter(on_device), adapter(other))
     with pytest.raises(ValueError, match="on_device"):
         train(replace(other, on_device=True))
     with pytest.raises(ValueError, match="make batch_size the global one"):
         parts = replace(once, batch_size=1)
         train(replace(on_device, output=str(tmp_path / "parts"), training=parts))
-
-
-def command(job: TrainConfig, *more: str) -> list[str]:
-    training = job.training
-    return [
-        *(sys.executable, str(ROOT / "jobs" / "train_lora.py")),
-        *("--shards", job.shards, "--model", job.model, "--output", job.output),
-        *("--num-steps", str(training.num_steps), "--num-frames", str(training.num_frames)),
-        *("--global-batch-size", str(training.global_batch_size), "--target-set", "linear"),
-        *("--learning-rate", str(training.learning_rate), "--threads", "1"),
-        *("--checkpoint-every", str(job.checkpoint_every), "--validate-every", "0"),
-        *("--executor", job.executor.executor, *more),
-    ]
-
-
-def wait_for(path: Path, process: subprocess.Popen) -> None:
-    deadline = time.monotonic() + 240
-    while not path.exists():
-        assert process.poll() is None and time.monotonic() < deadline, f"no {path.name}"
-        time.sleep(0.005)
 
 
 def test_a_torn_checkpoint_gives_way_to_the_one_before(training_job):
@@ -284,7 +262,12 @@ def test_clips_that_do_not_fit_the_model_are_refused(training_job):
         )
 
 
+def checkpoint(job: TrainConfig, step: int) -> Path:
+    return Path(job.output) / "checkpoints" / f"step-{step:06d}.pt"
+
+
 @pytest.mark.slow
+@pytest.mark.xdist_group("ray")
 def test_workers_and_drivers_may_die_and_their_number_may_change(training_job, tmp_path):
     training = replace(QUICK, num_steps=12)
     on_ray = replace(
@@ -294,20 +277,22 @@ def test_workers_and_drivers_may_die_and_their_number_may_change(training_job, t
         name: replace(on_ray, output=str(tmp_path / name))
         for name in ("whole", "worker", "driver", "fewer")
     }
-    assert subprocess.run(command(jobs["whole"], "--num-workers", "2")).returncode == 0
+    share_ray(2)
+    assert train(jobs["whole"]) == 0
 
-    process = subprocess.Popen(command(jobs["worker"], "--num-workers", "2"))
-    wait_for(Path(jobs["worker"].output) / "checkpoints" / "step-000003.pt", process)
-    os.kill(find_worker(process.pid), signal.SIGKILL)
-    assert process.wait() == 0
+    pid = start_child(jobs["worker"], partial(start_ray, 2), train)
+    wait_for(pid, checkpoint(jobs["worker"], 3).exists)
+    os.kill(find_worker(pid), signal.SIGKILL)
+    assert exit_code(pid) == 0
 
-    process = subprocess.Popen(command(jobs["driver"], "--num-workers", "2"))
-    wait_for(Path(jobs["driver"].output) / "checkpoints" / "step-000006.pt", process)
-    process.kill()
-    process.wait()
+    pid = start_child(jobs["driver"], partial(start_ray, 2), train)
+    wait_for(pid, checkpoint(jobs["driver"], 6).exists)
+    os.kill(pid, signal.SIGKILL)
+    assert exit_code(pid) == -signal.SIGKILL
     shutil.copytree(jobs["driver"].output, jobs["fewer"].output)
-    for name, workers in (("driver", "2"), ("fewer", "1")):
-        assert subprocess.run(command(jobs[name], "--num-workers", workers)).returncode == 0
+    share_ray(2)
+    for name, workers in (("driver", 2), ("fewer", 1)):
+        assert train(replace(jobs[name], executor=ExecutorConfig(workers=workers))) == 0
     whole = adapter(jobs["whole"])
     assert same(adapter(jobs["worker"]), whole)
     assert same(adapter(jobs["driver"]), whole)
