@@ -1,6 +1,7 @@
 """Real models at toy size, written once."""
 
 import os
+from pathlib import Path
 
 # Before torch is imported. Two tests run at a time on as few as two cores, and OpenMP's threads
 # spin while they wait for a core.
@@ -12,13 +13,16 @@ import torch
 
 from flipsketch.models.tiny import write_tiny_model
 from flipsketch.models.video_model import VideoModel, load_model
-from pipelines.animate import AnimateConfig
+from flipsketch.storage import folder
+from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.execution.config import ExecutorConfig
 from tests.helpers.clusters import share_ray
 from tests.helpers.corpora import QUICK, good_rows, make_manifest
 from tests.helpers.scorers import write_clip, write_xclip
 
 torch.set_num_threads(1)
+# Disks fail on purpose here; nobody need wait until they have recovered.
+folder.RETRY_PAUSES_S = (0.01, 0.02)
 
 
 @pytest.fixture(scope="session")
@@ -56,12 +60,24 @@ def two_cpus() -> None:
 
 
 @pytest.fixture
-def job(tiny_folder, tmp_path):
+def job(tiny_folder, tmp_path) -> AnimateConfig:
     """A job on six good rows; tests replace what they are about."""
+    return make_job(tiny_folder, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def whole(tiny_folder, tmp_path_factory) -> AnimateConfig:
+    """What `job` makes when nothing goes wrong, to be read or copied."""
+    job = make_job(tiny_folder, tmp_path_factory.mktemp("whole"))
+    assert animate_manifest(job) == 0
+    return job
+
+
+def make_job(model: Path, folder: Path) -> AnimateConfig:
     return AnimateConfig(
-        manifest=make_manifest(tmp_path, good_rows(6)),
-        output=str(tmp_path / "corpus"),
-        model=str(tiny_folder),
+        manifest=make_manifest(folder, good_rows(6)),
+        output=str(folder / "corpus"),
+        model=str(model),
         sampling=QUICK,
         batch_size=2,
         rows_per_shard=2,

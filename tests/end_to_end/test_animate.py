@@ -316,7 +316,7 @@ def commit_a_shard(job) -> Callable[[], list[int]]:
 
 
 def test_a_killed_run_resumes_to_the_same_files(job, tmp_path):
-    job = replace(job, manifest=make_manifest(tmp_path, good_rows(24)))
+    job = replace(job, manifest=make_manifest(tmp_path, good_rows(12)))
     pid = start_child(job)
     wait_for(pid, commit_a_shard(job))
     os.kill(pid, signal.SIGKILL)
@@ -328,7 +328,7 @@ def test_a_killed_run_resumes_to_the_same_files(job, tmp_path):
 
 
 def test_an_interrupted_run_ends_cleanly_and_says_how_to_go_on(job, tmp_path):
-    job = replace(job, manifest=make_manifest(tmp_path, good_rows(24)))
+    job = replace(job, manifest=make_manifest(tmp_path, good_rows(12)))
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "jobs" / "animate_manifest.py"), *flags(job)],
         stderr=subprocess.PIPE,
@@ -338,12 +338,12 @@ def test_an_interrupted_run_ends_cleanly_and_says_how_to_go_on(job, tmp_path):
     process.send_signal(signal.SIGTERM)
     _, log = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "of 12 shards are committed and stay; the same command goes on" in log
+    assert "of 6 shards are committed and stay; the same command goes on" in log
     assert "Traceback" not in log
 
 
 def test_ctrl_c_ends_a_run_in_the_same_way(job, tmp_path):
-    job = replace(job, manifest=make_manifest(tmp_path, good_rows(24)))
+    job = replace(job, manifest=make_manifest(tmp_path, good_rows(12)))
     log = tmp_path / "log"
 
     def prepare():
@@ -357,7 +357,7 @@ def test_ctrl_c_ends_a_run_in_the_same_way(job, tmp_path):
     wait_for(pid, commit_a_shard(job))
     os.kill(pid, signal.SIGINT)
     assert exit_code(pid) == 130
-    assert "of 12 shards are committed and stay; the same command goes on" in log.read_text()
+    assert "of 6 shards are committed and stay; the same command goes on" in log.read_text()
 
 
 def test_what_cannot_be_used_is_one_line_and_exit_code_2(job, capsys):

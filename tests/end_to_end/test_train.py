@@ -40,12 +40,24 @@ def shards(tmp_path_factory) -> str:
     return write_training_shards(tmp_path_factory.mktemp("training"), 8, 4, "cc-by-4.0")
 
 
+@pytest.fixture(scope="module")
+def trained(shards, tiny_folder, tmp_path_factory) -> TrainConfig:
+    """A run that has come to its end, to be read or copied."""
+    job = make_job(shards, tiny_folder, tmp_path_factory.mktemp("trained") / "run")
+    assert train(job) == 0
+    return job
+
+
 @pytest.fixture
 def training_job(shards, tiny_folder, tmp_path) -> TrainConfig:
+    return make_job(shards, tiny_folder, tmp_path / "run")
+
+
+def make_job(shards: str, model: Path, output: Path) -> TrainConfig:
     return TrainConfig(
         shards=shards,
-        model=str(tiny_folder),
-        output=str(tmp_path / "run"),
+        model=str(model),
+        output=str(output),
         training=QUICK,
         threads=1,
         checkpoint_every=2,
@@ -92,55 +104,48 @@ def test_a_run_leaves_an_adapter_that_clips_name(training_job, job, tmp_path):
     )
 
 
-def test_a_killed_run_goes_on_to_the_same_weights(training_job, tmp_path):
-    whole = replace(training_job, output=str(tmp_path / "whole"))
-    assert train(whole) == 0
+def test_a_killed_run_goes_on_to_the_same_weights(training_job, trained):
     run = Path(training_job.output)
     pid = start_child(training_job, pipeline=train)
     wait_for(pid, checkpoint(training_job, 2).exists)
     os.kill(pid, signal.SIGKILL)
     assert exit_code(pid) == -signal.SIGKILL and not (run / "lora").exists()
     assert train(training_job) == 0
-    assert same(adapter(training_job), adapter(whole))
+    assert same(adapter(training_job), adapter(trained))
     # What is finished stays as it is.
     before = (run / "lora" / "unet" / "adapter_model.safetensors").stat()
     assert train(training_job) == 0
     assert (run / "lora" / "unet" / "adapter_model.safetensors").stat() == before
 
 
-def test_on_one_device_a_run_is_as_long_and_leaves_an_adapter_too(training_job, tmp_path):
+def test_on_one_device_a_run_is_as_long_and_leaves_an_adapter_too(training_job, trained):
     once = replace(QUICK, batch_size=2, signal_leak_prob=0.5)
     on_device = replace(training_job, on_device=True, training=once)
+    with pytest.raises(ValueError, match="make batch_size the global one"):
+        train(replace(on_device, training=replace(once, batch_size=1)))
     assert train(on_device) == 0
     run = Path(training_job.output)
     assert checkpoint_steps(open_folder(str(run))) == [4, 6]
     card = (run / "README.md").read_text()
     assert "8 clips, 6 steps of 2 clips" in card
-    other = replace(training_job, output=str(tmp_path / "other"), training=once)
-    assert train(other) == 0
-    assert adapter(on_device).keys() == adapter(other).keys()
-    with pytest.raises(ValueError, match="on_device"):
-        train(replace(other, on_device=True))
-    with pytest.raises(ValueError, match="make batch_size the global one"):
-        parts = replace(once, batch_size=1)
-        train(replace(on_device, output=str(tmp_path / "parts"), training=parts))
+    assert adapter(on_device).keys() == adapter(trained).keys()
+    with pytest.raises(ValueError, match="on_device: False there, True now"):
+        train(replace(trained, on_device=True, training=replace(QUICK, batch_size=2)))
 
 
-def test_a_torn_checkpoint_gives_way_to_the_one_before(training_job):
-    assert train(training_job) == 0
-    trained = adapter(training_job)
-    run = Path(training_job.output)
+def test_a_torn_checkpoint_gives_way_to_the_one_before(training_job, trained):
+    run = Path(shutil.copytree(trained.output, training_job.output))
     newest = run / "checkpoints" / "step-000006.pt"
     newest.write_bytes(newest.read_bytes()[:1000])
     assert load_newest(open_folder(training_job.output))[0] == 4
     card = (run / "README.md").read_text()
     assert train(training_job) == 0
     assert load_newest(open_folder(training_job.output))[0] == 6
-    assert (run / "README.md").read_text() == card
+    assert (run / "README.md").read_text() == card.replace(trained.output, training_job.output)
     newest.write_bytes(newest.read_bytes()[:1000])
     shutil.rmtree(run / "lora")
     assert train(training_job) == 0
-    assert same(adapter(training_job), trained)
+    assert same(adapter(training_job), adapter(trained))
     for checkpoint in (run / "checkpoints").iterdir():
         checkpoint.write_bytes(b"torn")
     with pytest.raises(ValueError, match="none of its checkpoints can be read; say --overwrite"):
@@ -179,8 +184,8 @@ def test_a_validation_manifest_is_read_before_anything_is_written(
     assert not Path(training_job.output).exists()
 
 
-def test_another_plan_is_refused_and_another_pace_is_not(training_job):
-    assert train(training_job) == 0
+def test_another_plan_is_refused_and_another_pace_is_not(training_job, trained):
+    shutil.copytree(trained.output, training_job.output)
     with pytest.raises(ValueError, match="learning_rate: 0.01 there, 0.1 now"):
         train(replace(training_job, training=replace(QUICK, learning_rate=0.1)))
     assert train(replace(training_job, checkpoint_every=1, keep_checkpoints=5)) == 0
@@ -194,12 +199,11 @@ def test_another_plan_is_refused_and_another_pace_is_not(training_job):
     ] == pytest.approx(0.1)
 
 
-def test_folders_of_corpora_and_of_training_are_told_apart(training_job, job):
-    assert train(training_job) == 0
+def test_folders_of_corpora_and_of_training_are_told_apart(trained, job):
     with pytest.raises(ValueError, match="holds a run of training, not of a corpus"):
-        animate_manifest(replace(job, output=training_job.output))
+        animate_manifest(replace(job, output=trained.output))
     with pytest.raises(ValueError, match="holds a run of a corpus, not of training"):
-        train(replace(training_job, output=training_job.shards))
+        train(replace(trained, output=trained.shards))
 
 
 def test_gradients_that_are_not_finite_end_the_run(training_job):
@@ -227,16 +231,15 @@ def test_all_weights_can_be_trained(training_job):
     assert not {"train", "signal_leak_prob"} & settings.keys()
 
 
-def test_training_goes_on_from_an_adapter(training_job, tmp_path):
-    assert train(training_job) == 0
+def test_training_goes_on_from_an_adapter(training_job, trained, tmp_path):
     on = replace(
         training_job,
-        lora=str(tmp_path / "run" / "lora"),
+        lora=str(Path(trained.output) / "lora"),
         output=str(tmp_path / "on"),
         training=replace(QUICK, num_steps=1, learning_rate=1e-9),
     )
     assert train(on) == 0
-    before, after = adapter(training_job), adapter(on)
+    before, after = adapter(trained), adapter(on)
     assert before.keys() == after.keys()
     assert all(torch.allclose(before[name], after[name], atol=1e-6) for name in before)
     settings = json.loads((tmp_path / "on" / "run.json").read_text())["settings"]

@@ -135,22 +135,22 @@ def test_a_batch_that_does_not_fit_into_memory_names_the_remedy(job, tmp_path, p
 
 
 def test_a_model_that_raises_on_every_row_stops_the_run(job, tmp_path, poisoned):
-    rows = [{**row, "prompt": RAISES} for row in good_rows(40)]
-    job = replace(job, manifest=make_manifest(tmp_path, rows), rows_per_shard=20)
-    with pytest.raises(RuntimeError, match="all of the first 40 rows") as error:
+    rows = [{**row, "prompt": RAISES} for row in good_rows(34)]
+    job = replace(job, manifest=make_manifest(tmp_path, rows), rows_per_shard=17)
+    with pytest.raises(RuntimeError, match="all of the first 34 rows") as error:
         animate_manifest(job)
     assert isinstance(error.value.__cause__, ArithmeticError)
-    assert len(read_rows(job.output)) == 40
+    assert len(read_rows(job.output)) == 34
 
 
 @pytest.mark.parametrize(
     ("prompt", "code", "deaths", "reason"),
-    [(EXITS, 9, 4, "ended the process 3 times"), (HANGS, TIMED_OUT, 2, "longer than the 8 s")],
+    [(EXITS, 9, 4, "ended the process 3 times"), (HANGS, TIMED_OUT, 2, "longer than the 4 s")],
 )
 def test_a_row_that_ends_or_stops_its_process_fails_alone(
     job, tmp_path, poisoned, prompt, code, deaths, reason
 ):
-    job = replace(poison_rows(job, tmp_path, {5: prompt}), row_timeout=2)
+    job = replace(poison_rows(job, tmp_path, {5: prompt}), row_timeout=1)
     assert [run_child(job) for _ in range(deaths + 1)] == [code] * deaths + [1]
     rows = compare_with_clean_run(job, tmp_path, bad=[5])
     assert reason in rows[5]["error"]

@@ -16,7 +16,7 @@ from pipelines.animate import AnimateConfig, animate_manifest
 
 ROOT = Path(__file__).parents[2]
 SKETCHES = ROOT / "data" / "sketches"
-QUICK = SamplingConfig(num_frames=3, num_inference_steps=2, align_steps=0)
+QUICK = SamplingConfig(num_frames=3, num_inference_steps=1, align_steps=0)
 
 
 def make_manifest(folder: Path, rows: list[dict]) -> str:
@@ -59,7 +59,7 @@ def flags(job: AnimateConfig) -> list[str]:
     """The job `job` of conftest as a command line says it."""
     return [
         *("--manifest", job.manifest, "--model", job.model, "--output", job.output),
-        *("--num-frames", "3", "--num-inference-steps", "2", "--align-steps", "0"),
+        *("--num-frames", "3", "--num-inference-steps", "1", "--align-steps", "0"),
         *("--batch-size", "2", "--rows-per-shard", "2", "--threads", "1", "--executor", "local"),
     ]
 

@@ -111,7 +111,7 @@ def test_t2v_is_the_models_own_sampling_and_knows_no_sketch(two_rows, tiny_model
         "a cat jumps",
         seed=3,
         num_frames=3,
-        num_inference_steps=2,
+        num_inference_steps=1,
         guidance_scale=grey.sampling.guidance_scale,
     )
     assert np.abs(own.astype(int) - clips["one"]).max() <= 1

@@ -5,7 +5,6 @@ import errno
 import os
 import resource
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import fsspec.implementations.local
@@ -60,13 +59,6 @@ class Faulty:
                 raise OSError(self.fault, os.strerror(self.fault))
             return len(content)
         return self.file.write(content)
-
-
-@pytest.fixture
-def whole(job, tmp_path):
-    whole = replace(job, output=str(tmp_path / "whole"))
-    assert animate_manifest(whole) == 0
-    return whole
 
 
 def assert_sound(output: str):
