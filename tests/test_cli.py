@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+import weakref
 from dataclasses import dataclass
 
 import pytest
@@ -108,3 +110,19 @@ import flipsketch.models.quiet, flipsketch.training.config
 print([name for name in {HEAVY} if name in sys.modules])
 """
     assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "[]"
+
+
+def test_an_interrupt_that_python_drops_comes_again():
+    class Thing:
+        pass
+
+    def pipeline(config):
+        thing = Thing()
+        # What a callback of a weak reference raises is printed and forgotten.
+        callback = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGTERM))
+        del thing
+        assert callback() is None
+        time.sleep(20)
+        return 0
+
+    assert run(pipeline, CountConfig, None, args=[]) == 130
