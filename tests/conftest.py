@@ -1,7 +1,7 @@
 """Real models at toy size, written once."""
 
 import os
-from pathlib import Path
+import shutil
 
 # Before torch is imported. Two tests run at a time on as few as two cores, and OpenMP's threads
 # spin while they wait for a core.
@@ -15,9 +15,8 @@ from flipsketch.models.tiny import write_tiny_model
 from flipsketch.models.video_model import VideoModel, load_model
 from flipsketch.storage import folder
 from pipelines.animate import AnimateConfig, animate_manifest
-from pipelines.execution.config import ExecutorConfig
 from tests.helpers.clusters import share_ray
-from tests.helpers.corpora import QUICK, good_rows, make_manifest
+from tests.helpers.corpora import make_job
 from tests.helpers.scorers import write_clip, write_xclip
 
 torch.set_num_threads(1)
@@ -73,14 +72,8 @@ def whole(tiny_folder, tmp_path_factory) -> AnimateConfig:
     return job
 
 
-def make_job(model: Path, folder: Path) -> AnimateConfig:
-    return AnimateConfig(
-        manifest=make_manifest(folder, good_rows(6)),
-        output=str(folder / "corpus"),
-        model=str(model),
-        sampling=QUICK,
-        batch_size=2,
-        rows_per_shard=2,
-        threads=1,
-        executor=ExecutorConfig(executor="local"),
-    )
+@pytest.fixture
+def made(job, whole) -> AnimateConfig:
+    """`job` after a run: its folder holds a copy of the corpus."""
+    shutil.copytree(whole.output, job.output)
+    return job

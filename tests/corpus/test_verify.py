@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,15 +11,23 @@ from pipelines.animate import animate_manifest
 from pipelines.evaluate import EvaluateConfig, evaluate
 from pipelines.execution.config import ExecutorConfig
 from pipelines.status import StatusConfig, describe, print_status, read_status
-from tests.helpers.corpora import good_rows, make_manifest
+from tests.helpers.corpora import good_rows, make_job, make_manifest
+
+
+@pytest.fixture(scope="module")
+def one_failed(tiny_folder, tmp_path_factory) -> Path:
+    """A corpus of six rows in which one has failed, to be copied."""
+    folder = tmp_path_factory.mktemp("one_failed")
+    rows = good_rows(6)
+    rows[3]["sketch"] = "none.svg"
+    job = make_job(tiny_folder, folder)
+    animate_manifest(replace(job, manifest=make_manifest(folder, rows)))
+    return Path(job.output)
 
 
 @pytest.fixture
-def corpus(job, tmp_path):
-    rows = good_rows(6)
-    rows[3]["sketch"] = "none.svg"
-    animate_manifest(replace(job, manifest=make_manifest(tmp_path, rows)))
-    return Path(job.output)
+def corpus(one_failed, tmp_path) -> Path:
+    return shutil.copytree(one_failed, tmp_path / "corpus")
 
 
 def status_of(corpus: Path):

@@ -13,6 +13,7 @@ import ray
 
 from flipsketch.method.config import SamplingConfig
 from pipelines.animate import AnimateConfig, animate_manifest
+from pipelines.execution.config import ExecutorConfig
 
 ROOT = Path(__file__).parents[2]
 SKETCHES = ROOT / "data" / "sketches"
@@ -35,6 +36,20 @@ def good_rows(count: int) -> list[dict]:
         }
         for number in range(count)
     ]
+
+
+def make_job(model: Path, folder: Path) -> AnimateConfig:
+    """Return a job on six good rows."""
+    return AnimateConfig(
+        manifest=make_manifest(folder, good_rows(6)),
+        output=str(folder / "corpus"),
+        model=str(model),
+        sampling=QUICK,
+        batch_size=2,
+        rows_per_shard=2,
+        threads=1,
+        executor=ExecutorConfig(executor="local"),
+    )
 
 
 def read_rows(output: str) -> list[dict]:

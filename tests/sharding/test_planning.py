@@ -8,7 +8,6 @@ from pathlib import Path
 import datasets
 import numpy as np
 import pytest
-import torch
 
 from flipsketch.corpus.manifest import read_rows as read_manifest
 from flipsketch.corpus.manifest import summarize_manifest
@@ -110,35 +109,31 @@ def test_rows_at_the_end_of_a_manifest_extend_the_run(job, tmp_path):
     assert read_plan(open_folder(job.output)).parts[1].rows.tolist() == [5, 6, 7]
 
 
-def test_a_manifest_that_changed_before_its_end_extends_nothing(job, tmp_path):
-    animate_manifest(job)
+def test_a_manifest_that_changed_before_its_end_extends_nothing(made, tmp_path):
     rows = good_rows(8)
     rows[2]["prompt"] = "another"
-    changed = replace(job, manifest=make_manifest(tmp_path, rows), extend=True)
+    changed = replace(made, manifest=make_manifest(tmp_path, rows), extend=True)
     with pytest.raises(ValueError, match="manifest_fingerprint"):
         animate_manifest(changed)
-    shorter = replace(job, manifest=make_manifest(tmp_path, good_rows(5)), extend=True)
+    shorter = replace(made, manifest=make_manifest(tmp_path, good_rows(5)), extend=True)
     with pytest.raises(ValueError, match="num_rows: 6 there, 5 now"):
         animate_manifest(shorter)
     rows = [*good_rows(6), {**good_rows(7)[6], "mood": "glad"}]
     with pytest.raises(ValueError, match="extra_columns"):
-        animate_manifest(replace(job, manifest=make_manifest(tmp_path, rows), extend=True))
-    assert read_plan(open_folder(job.output)).additions == ()
+        animate_manifest(replace(made, manifest=make_manifest(tmp_path, rows), extend=True))
+    assert read_plan(open_folder(made.output)).additions == ()
 
 
-def test_a_shard_of_another_plan_or_none_is_made_anew(job, tmp_path):
-    animate_manifest(job)
-    whole = replace(job, output=str(tmp_path / "whole"))
-    animate_manifest(whole)
-    folder = Path(job.output) / "metadata"
+def test_a_shard_of_another_plan_or_none_is_made_anew(made, whole, tmp_path):
+    folder = Path(made.output) / "metadata"
     (folder / "00000.parquet").write_bytes(b"half a file")
-    other = replace(job, output=str(tmp_path / "other"), batch_size=1)
+    other = replace(made, output=str(tmp_path / "other"), batch_size=1)
     animate_manifest(other)
     shutil.copy(Path(other.output) / "metadata" / "00002.parquet", folder)
-    _, doubts = read_shards(open_folder(job.output), read_plan(open_folder(job.output)))
+    _, doubts = read_shards(open_folder(made.output), read_plan(open_folder(made.output)))
     assert "00000.parquet: not readable" in doubts[0] and "another plan" in doubts[1]
-    assert animate_manifest(job) == 0
-    assert same_corpus(job.output, whole.output)
+    assert animate_manifest(made) == 0
+    assert same_corpus(made.output, whole.output)
 
 
 def test_missing_shards_have_the_rows_that_they_had(tmp_path):
@@ -211,25 +206,24 @@ def test_a_dry_run_writes_nothing_and_needs_no_model(job, capsys, tmp_path):
 
 def test_a_dry_run_knows_the_embedded_model_and_the_local_executor(job, capsys):
     sampling = SamplingConfig(align_steps=0)
-    animate_manifest(replace(job, model="doodle", sampling=sampling, dry_run=True))
+    doodle = replace(job, model="doodle", sampling=sampling, device="cpu", dry_run=True)
+    animate_manifest(doodle)
     # Six clips, of some seconds each: a model of full size would take an hour.
     out = capsys.readouterr().out
-    assert re.search(r"time:   \d+ s on 1 workers \(cpu\)", out) or torch.cuda.is_available()
+    assert re.search(r"time:   \d+ s on 1 workers \(cpu\)", out)
 
 
-def test_a_dry_run_goes_by_the_shards_that_are_there(job, capsys, tmp_path):
-    animate_manifest(job)
-    capsys.readouterr()
-    assert animate_manifest(replace(job, dry_run=True)) == 0
+def test_a_dry_run_goes_by_the_shards_that_are_there(made, capsys, tmp_path):
+    assert animate_manifest(replace(made, dry_run=True)) == 0
     out = capsys.readouterr().out
     assert "done:   6 rows in 3 shards" in out and "time:   0 s" in out
-    again = replace(job, dry_run=True, overwrite=True)
+    again = replace(made, dry_run=True, overwrite=True)
     assert animate_manifest(again) == 0
     assert "done:" not in capsys.readouterr().out
-    longer = replace(job, manifest=make_manifest(tmp_path, good_rows(9)), dry_run=True)
+    longer = replace(made, manifest=make_manifest(tmp_path, good_rows(9)), dry_run=True)
     assert animate_manifest(longer) == 0
     assert "shards: 5 of" in capsys.readouterr().out
-    assert len(committed_shards(open_folder(job.output))) == 3
+    assert len(committed_shards(open_folder(made.output))) == 3
 
 
 def test_prompts_that_are_cut_are_flagged_and_counted(job, tmp_path, caplog):
