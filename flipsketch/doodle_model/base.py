@@ -1,5 +1,5 @@
-"""The embedded base model's training: UNet and text encoder together, on doodles in colours and
-on sketches."""
+"""Training of the embedded base model: UNet and text encoder together, on coloured doodles and on
+sketches."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from PIL import Image
 
 from flipsketch.doodle_model.architecture import write_sampling
 from flipsketch.doodle_model.latent_arrays import LatentWindows
+from flipsketch.doodle_model.session import Session
 from flipsketch.media.contact_sheet import draw_strip, stack
 from flipsketch.method.text_to_video import sample_from_text
 from flipsketch.models.layout import save_parts
@@ -20,7 +21,7 @@ from flipsketch.training.graph_trainer import Clips, GraphTrainer
 from flipsketch.training.resumable import learn
 from flipsketch.training.trainer import Trainer
 
-CARD = "---\nlicense: cc0-1.0\n---\nA stage of the embedded model's making.\n"
+CARD = "---\nlicense: cc0-1.0\n---\nAn intermediate stage of the embedded model.\n"
 SHOWN = (
     "a bird flies to the left",
     "the fish is swimming right",
@@ -34,13 +35,13 @@ SHOWN = (
 @dataclass(frozen=True, kw_only=True)
 class BaseStage:
     num_frames: int
-    """One: images; or all of a clip."""
+    """1 to train on images, or all frames of a clip."""
     num_steps: int
     batch_size: int
-    """Clips, or images."""
+    """Clips or images in a step, over all processes."""
     learning_rate: float
     dtype: torch.dtype
-    """What the networks compute in; weights are float32."""
+    """The dtype that networks compute in; weights are float32."""
     seed: int = 0
 
 
@@ -50,31 +51,26 @@ def train_base(
     prompts: list[str],
     stage: BaseStage,
     folder: Path,
-    *,
-    device: str,
-    deadline: float,
-    rank: int = 0,
-    num_ranks: int = 1,
+    session: Session,
 ) -> None:
-    """Train in the folder until all is done, or until the deadline.
+    """Train in the folder until all steps are done, or until the session's deadline.
 
-    Once all is done, the folder has a model folder `model` with the running mean of the weights.
+    In the end the folder has a model folder `model` with the averaged weights.
 
     Args:
         start: model folder to begin with.
         latents: float16 (N, F, C, h, w).
-        deadline: of `time.monotonic()`; the first rank's counts.
     """
-    model = load_model(start, device=device)
-    trainer = make_trainer(model, latents, prompts, stage, rank, num_ranks)
+    model = load_model(start, device=session.device)
+    trainer = make_trainer(model, latents, prompts, stage, session)
 
     def draw() -> Image.Image:
         with trainer.averaged():
             return draw_from_text(model, stage.num_frames)
 
     learnt = open_folder(str(folder))
-    losses = learn(learnt, trainer, stage.num_steps, deadline=deadline, draw=draw)
-    if rank == 0 and len(losses) == stage.num_steps:
+    losses = learn(learnt, trainer, stage.num_steps, deadline=session.deadline, draw=draw)
+    if session.rank == 0 and len(losses) == stage.num_steps:
         with trainer.averaged(), new_folder(folder / "model") as out:
             write_sampling(out)
             save_parts(model, out, CARD)
@@ -85,10 +81,9 @@ def make_trainer(
     latents: np.ndarray,
     prompts: list[str],
     stage: BaseStage,
-    rank: int,
-    num_ranks: int,
+    session: Session,
 ) -> Trainer | GraphTrainer:
-    """Return what trains all of a model in a stage: on a GPU with a step as one CUDA graph.
+    """Return a trainer of all weights; on a GPU one whose step is a single CUDA graph.
 
     Args:
         latents: float16 (N, F, C, h, w).
@@ -98,7 +93,7 @@ def make_trainer(
         train_text_encoder=True,
         num_steps=stage.num_steps,
         global_batch_size=stage.batch_size,
-        batch_size=stage.batch_size // num_ranks,
+        batch_size=stage.batch_size // session.num_ranks,
         num_frames=stage.num_frames,
         inverted_first_frame=0.7 if stage.num_frames > 1 else 0.0,
         signal_leak_prob=0.1 if stage.num_frames > 1 else 0.0,
@@ -116,11 +111,18 @@ def make_trainer(
     windows = LatentWindows(
         latents, prompts, stage.num_frames, training.prompt_dropout, seed=stage.seed
     )
-    return Trainer(model, windows, training, rank=rank, num_ranks=num_ranks, dtype=stage.dtype)
+    return Trainer(
+        model,
+        windows,
+        training,
+        rank=session.rank,
+        num_ranks=session.num_ranks,
+        dtype=stage.dtype,
+    )
 
 
 def draw_from_text(model: VideoModel, num_frames: int) -> Image.Image:
-    """Return a picture of what the model makes of some prompts alone."""
+    """Return a picture of clips sampled from some prompts alone."""
     strips = []
     for seed, prompt in enumerate(SHOWN):
         frames = sample_from_text(model, prompt, seed=seed, num_frames=num_frames)

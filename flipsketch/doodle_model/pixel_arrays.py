@@ -1,7 +1,7 @@
-"""Doodles as arrays of pixels, rendered once: what the embedded model learns from.
+"""Doodles as arrays of pixels, rendered once: the training data of the embedded model.
 
-A corpus is `<name>.npy`, uint8 (N, F, H, W, 3), with `<name>.json`, its prompts and subjects. It
-appears as a whole, and is read without being loaded.
+A corpus is `<name>.npy`, uint8 (N, F, H, W, 3), with `<name>.json`, its prompts and subjects. It is
+written whole or not at all, and memory-mapped.
 """
 
 import functools
@@ -24,52 +24,42 @@ CHUNK = 64
 @dataclass(frozen=True)
 class DoodleArrays:
     clips: np.ndarray
-    """uint8 (N, F, H, W, 3), on disk."""
+    """uint8 (N, F, H, W, 3), memory-mapped."""
     prompts: list[str]
     subjects: list[str]
 
 
-def render_corpus(
-    folder: Path,
-    name: str,
-    *,
-    seed: int,
-    num_clips: int,
-    num_frames: int,
-    size: int,
-    look: Look,
-    subjects: tuple[str, ...],
-    motions: tuple[str, ...] = (),
-    variety: float = 1.0,
-    pace: float = 1.0,
-    line_widths: tuple[float, ...] = (),
-    workers: int,
-) -> DoodleArrays:
-    """Return a corpus, rendered if it is not there, of subjects in turn.
+@dataclass(frozen=True, kw_only=True)
+class CorpusSpec:
+    """The doodles of a corpus, of some subjects in turn."""
 
-    Args:
-        line_widths: in pixels, in turn; each doodle's own if there are none.
-    """
+    seed: int
+    num_clips: int
+    num_frames: int
+    size: int
+    """Height and width of the frames, in pixels."""
+    look: Look
+    subjects: tuple[str, ...]
+    motions: tuple[str, ...] = ()
+    """The motions to choose from; empty for all."""
+    variety: float = 1.0
+    pace: float = 1.0
+    """Variety and pace of `make_doodle`."""
+    line_widths: tuple[float, ...] = ()
+    """Line widths in pixels, in turn; empty for each doodle's own."""
+
+
+def render_corpus(folder: Path, name: str, spec: CorpusSpec, workers: int) -> DoodleArrays:
+    """Return a corpus; it is rendered by so many processes if the folder does not have it."""
     if not (folder / f"{name}.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        shape = (num_clips, num_frames, size, size, 3)
+        shape = (spec.num_clips, spec.num_frames, spec.size, spec.size, 3)
         partial = folder / f".{name}.npy"
         clips = np.lib.format.open_memmap(partial, "w+", np.uint8, shape)
-        render = functools.partial(
-            render_index,
-            seed=seed,
-            num_frames=num_frames,
-            size=size,
-            look=look,
-            subjects=subjects,
-            motions=motions,
-            variety=variety,
-            pace=pace,
-            line_widths=line_widths,
-        )
+        render = functools.partial(render_index, spec)
         facts = []
         with multiprocessing.Pool(workers, leave_interrupts) as pool:
-            rendered = pool.imap(render, range(num_clips), chunksize=CHUNK)
+            rendered = pool.imap(render, range(spec.num_clips), chunksize=CHUNK)
             for index, (frames, prompt, subject) in enumerate(rendered):
                 clips[index] = frames
                 facts.append({"prompt": prompt, "subject": subject})
@@ -90,27 +80,19 @@ def read_corpus(folder: Path, name: str) -> DoodleArrays:
     )
 
 
-def render_index(
-    index: int,
-    *,
-    seed: int,
-    num_frames: int,
-    size: int,
-    look: Look,
-    subjects: tuple[str, ...],
-    motions: tuple[str, ...],
-    variety: float,
-    pace: float,
-    line_widths: tuple[float, ...],
-) -> tuple[np.ndarray, str, str]:
-    doodle = make_doodle_of(seed, index, subjects, motions, variety=variety, pace=pace)
-    line_width = line_widths[index % len(line_widths)] if line_widths else None
-    frames = render_doodle(doodle, num_frames, size, look, line_width)
+def render_index(spec: CorpusSpec, index: int) -> tuple[np.ndarray, str, str]:
+    """Return frames, prompt and subject of a doodle."""
+    doodle = make_doodle_of(
+        spec.seed, index, spec.subjects, spec.motions, variety=spec.variety, pace=spec.pace
+    )
+    widths = spec.line_widths
+    line_width = widths[index % len(widths)] if widths else None
+    frames = render_doodle(doodle, spec.num_frames, spec.size, spec.look, line_width)
     return frames, doodle.prompt, doodle.subjects[0]
 
 
 def scribble(random: np.random.RandomState, size: int) -> np.ndarray:
-    """Return random strokes (H, W, 3), black on white: what any user's drawing may look like."""
+    """Return random strokes (H, W, 3), black on white, in place of drawings of any kind."""
     scale = size / SIDE
     count = int(np.exp(random.uniform(0, np.log(40))))
     width = random.uniform(1.2, 12) if random.random_sample() < 0.3 else random.uniform(1.2, 4)

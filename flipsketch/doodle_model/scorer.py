@@ -94,14 +94,14 @@ class CLIPTraining:
     @torch.no_grad()
     def accuracy(self) -> float:
         """Return how often a frame's own prompt comes first in a batch."""
-        with self.learner.mean.swapped_in():
+        with self.learner.ema.swapped_in():
             logits, same = self.match(random_state(self.seed, Stream.SCORER_VALIDATION))
         return float(same.gather(1, logits.argmax(dim=1, keepdim=True)).mean())
 
     @torch.no_grad()
     def draw(self) -> Image.Image:
         """Return some prompts, each above it the frames of a batch that suit it best."""
-        with self.learner.mean.swapped_in():
+        with self.learner.ema.swapped_in():
             logits, _ = self.match(random_state(self.seed, Stream.SCORER_VALIDATION))
         frames, places = self.choose(random_state(self.seed, Stream.SCORER_VALIDATION))
         strips = []

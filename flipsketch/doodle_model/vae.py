@@ -8,17 +8,18 @@ from PIL import Image
 from torch import Tensor
 
 from flipsketch.doodle_model.pixel_arrays import DoodleArrays
+from flipsketch.doodle_model.session import Session
 from flipsketch.rng import Stream, random_state
 from flipsketch.training.resumable import SimpleLearner
 
 INK_WEIGHT, KL_WEIGHT = 4.0, 1e-6
-# Steps in which the KL term comes in: before the decoder listens, it silences channels for good.
+# Steps over which the KL term is faded in: any earlier, it switches channels off for good.
 KL_WARMUP = 1000
 BATCH_SIZE = 12
-# Noise as large as what it blurs would keep fine lines from being learnt.
+# A larger posterior variance at the start would keep fine lines from being learnt.
 FIRST_LOG_VARIANCE = -6.0
 MAX_SHIFT, MAX_NOISE = 6, 0.2
-"""Pixels by which frames are moved, and noise that the decoder is to bear."""
+"""Largest shift of frames in pixels, and largest noise on latents, in the decoder's training."""
 
 
 def make_vae(size: int, latent_channels: int) -> AutoencoderKL:
@@ -39,11 +40,11 @@ def make_vae(size: int, latent_channels: int) -> AutoencoderKL:
 
 
 class VAETraining:
-    """L1 and L2 on pixels, those with ink weighted five times, and a KL term that barely binds.
+    """L1 and L2 on pixels, those with ink weighted five times, and a KL term of small weight.
 
-    Latents that are moved must decode to the frame that is moved as much: else the latents of a
-    drawing change as much from frame to frame as if it were another one, and motion is hard to
-    learn. Source: Kouzelis et al. (2025), "EQ-VAE", with shifts in place of turns and scales.
+    Shifted latents must decode to the shifted frame: otherwise a moving drawing's latents differ
+    from frame to frame as much as those of different drawings, and motion is hard to learn.
+    Source: Kouzelis et al. (2025), "EQ-VAE", with shifts in place of turns and scales.
     """
 
     def __init__(
@@ -51,26 +52,23 @@ class VAETraining:
         vae: AutoencoderKL,
         corpora: list[DoodleArrays],
         scribbles: np.ndarray,
+        session: Session,
         *,
         num_steps: int,
-        device: str,
         seed: int,
-        rank: int = 0,
-        num_ranks: int = 1,
     ) -> None:
         """
         Args:
             scribbles: uint8 (N, H, W, 3).
-            rank: of the processes that share each batch.
         """
-        self.own = slice(rank, None, num_ranks)
+        self.own = slice(session.rank, None, session.num_ranks)
         self.vae, self.corpora, self.scribbles = vae, corpora, scribbles
-        self.device, self.seed = device, seed
+        self.device, self.seed = session.device, seed
         self.learner = SimpleLearner([vae], self.loss, num_steps=num_steps, learning_rate=2e-3)
 
     def loss(self, step: int) -> Tensor:
         random = random_state(self.seed, Stream.VAE_BATCH, step)
-        # All of the batch, so that it is the same however many processes share it.
+        # The whole batch is drawn, so that it is the same however many processes share it.
         pixels = self.draw_pixels(random, BATCH_SIZE)[self.own]
         posterior = self.vae.encode(pixels).latent_dist
         shape = (BATCH_SIZE, *posterior.mean.shape[1:])
@@ -109,10 +107,9 @@ class VAETraining:
 
     @torch.no_grad()
     def draw_samples(self) -> Image.Image:
-        """Return frames, and below them what comes back."""
+        """Return a picture of frames, and below them their reconstructions."""
         pixels = self.draw_pixels(random_state(self.seed, Stream.VAE_VALIDATION), 16)
-        mean = self.learner.mean
-        with mean.swapped_in():
+        with self.learner.ema.swapped_in():
             decoded = self.vae.decode(self.vae.encode(pixels).latent_dist.mode()).sample
         both = torch.stack([pixels, decoded.clamp(-1, 1)], dim=0).cpu()
         rows = ((both + 1) * 127.5).round().to(torch.uint8).permute(0, 3, 1, 4, 2)
@@ -122,7 +119,7 @@ class VAETraining:
 
 
 def pixel_loss(decoded: Tensor, pixels: Tensor) -> Tensor:
-    # What is far from white: ink, and whatever is coloured strongly.
+    # Pixels far from white: ink and strong colours.
     weights = 1 + INK_WEIGHT * (pixels.amin(dim=1, keepdim=True) < 0).float()
     errors = (decoded - pixels).abs()
     return (weights * (errors + errors**2)).mean()
@@ -130,7 +127,7 @@ def pixel_loss(decoded: Tensor, pixels: Tensor) -> Tensor:
 
 def move(images: Tensor, shifts: Tensor, mode: str) -> Tensor:
     """Return images (B, C, H, W) whose content is moved to the right and down by shares of their
-    size (B, 2); what comes in is like the edge."""
+    size (B, 2); the edge is repeated."""
     affine = torch.eye(2, 3, device=images.device).repeat(len(images), 1, 1)
     # The grid, from -1 to 1, says where each pixel comes from.
     affine[:, :, 2] = -2 * shifts

@@ -13,7 +13,7 @@ from diffusers import DDIMInverseScheduler, DDIMScheduler
 from torch import Tensor
 
 from flipsketch.rng import Stream, random_state
-from flipsketch.training.objective import Batch
+from flipsketch.training.objective import TrainingBatch
 
 # Of an inversion: as many as the sampler has, and fewer, which cost less: after 5 of them latents
 # correlate with those after 25 by 0.9, but are smaller.
@@ -21,7 +21,10 @@ NUM_INVERSION_STEPS = (5, 10, 25)
 # From here on almost nothing is left of a clip, and its layout is yet to be found.
 FIRST_TIMESTEPS = 0.9
 MAX_LEFT = 2.0
-"""Of the sampler's `sketch_in_noise`."""
+"""Largest signal leak of a sample, in units of the sampler's `sketch_in_noise`."""
+
+Denoise = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Predicts from noisy latents, timesteps and prompts."""
 
 
 def draw_rows(positions: list[int], share: float, seed: int, stream: Stream) -> Tensor:
@@ -33,26 +36,22 @@ def draw_rows(positions: list[int], share: float, seed: int, stream: Stream) -> 
 
 @torch.no_grad()
 def invert_first_frames(
-    batch: Batch,
+    batch: TrainingBatch,
     chosen: Tensor,
-    denoiser: Callable[[Tensor, Tensor, Tensor], Tensor],
+    denoiser: Denoise,
     scheduler: DDIMScheduler,
+    inverse: DDIMInverseScheduler,
     null_prompts: Tensor,
-    num_steps: int,
-    steps_offset: int,
-) -> Batch:
+) -> TrainingBatch:
     """Return a batch in which the first frame of some rows is on the path of its inversion.
 
     Their timesteps are rounded down to those of the path.
 
     Args:
         chosen: bool (B,).
-        denoiser: predicts from noisy latents, a timestep and prompts.
+        inverse: the inversion's scheduler, see `make_inverse`.
         null_prompts: the empty prompt, as the denoiser takes it (1, ...).
-        num_steps: of the inversion.
-        steps_offset: the path's first timestep, less than 1000 / num_steps.
     """
-    inverse = make_inverse(scheduler, num_steps, steps_offset, batch.latents.device)
     rows = chosen.nonzero()[:, 0].to(batch.latents.device)
     steps = torch.bucketize(batch.timesteps[rows], inverse.timesteps, right=True) - 1
     steps = steps.clamp(min=0)
@@ -71,6 +70,8 @@ def invert_first_frames(
 def make_inverse(
     scheduler: DDIMScheduler, num_steps: int, steps_offset: int, device: torch.device
 ) -> DDIMInverseScheduler:
+    """Return the scheduler of an inversion of `num_steps` steps, whose first timestep is
+    `steps_offset`, less than 1000 / num_steps."""
     inverse = DDIMInverseScheduler.from_config(
         scheduler.config, steps_offset=steps_offset, timestep_spacing="leading"
     )
@@ -81,7 +82,7 @@ def make_inverse(
 def go_on_path(
     path: Tensor,
     t: Tensor,
-    denoiser: Callable[[Tensor, Tensor, Tensor], Tensor],
+    denoiser: Denoise,
     inverse: DDIMInverseScheduler,
     null_prompts: Tensor,
 ) -> Tensor:
@@ -91,8 +92,8 @@ def go_on_path(
 
 
 def place_first_frames(
-    batch: Batch, chosen: Tensor, first: Tensor, timesteps: Tensor, scheduler: DDIMScheduler
-) -> Batch:
+    batch: TrainingBatch, chosen: Tensor, first: Tensor, timesteps: Tensor, scheduler: DDIMScheduler
+) -> TrainingBatch:
     """Return a batch in which some rows have other timesteps and, as they are then, other first
     frames. The target of these is the noise (or velocity) that leads from where they are to the
     clean frame at once.
@@ -111,7 +112,9 @@ def place_first_frames(
     return replace(batch, noise=noise, timesteps=timesteps)
 
 
-def to_first_timesteps(batch: Batch, chosen: Tensor, scheduler: DDIMScheduler) -> Batch:
+def to_first_timesteps(
+    batch: TrainingBatch, chosen: Tensor, scheduler: DDIMScheduler
+) -> TrainingBatch:
     """Return a batch in which the timesteps of some rows, bool (B,), are among those at which the
     sampler begins."""
     first = first_timestep(scheduler)
@@ -126,8 +129,8 @@ def first_timestep(scheduler: DDIMScheduler) -> int:
 
 
 def leave_first_frames(
-    batch: Batch, chosen: Tensor, shares: Tensor, scheduler: DDIMScheduler
-) -> Batch:
+    batch: TrainingBatch, chosen: Tensor, shares: Tensor, scheduler: DDIMScheduler
+) -> TrainingBatch:
     """Return a batch in which the later frames of some rows have in their noise what
     `flipsketch.method.sampler.leave_sketch` leaves there: of the first frame, and not, as models
     are trained with, of themselves, which tells where they have moved to.
@@ -144,7 +147,7 @@ def leave_first_frames(
     return replace(batch, noise=torch.cat([batch.noise[:, :, :1], later], dim=2))
 
 
-def copy_first_frames(batch: Batch, chosen: Tensor, null_prompts: Tensor) -> Batch:
+def copy_first_frames(batch: TrainingBatch, chosen: Tensor, null_prompts: Tensor) -> TrainingBatch:
     """Return a batch in which some rows are the sampler's reference stream: their first frame over
     and over, its noise too, without a prompt.
 

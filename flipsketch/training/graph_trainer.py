@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from flipsketch.models.video_model import VideoModel
 from flipsketch.training.config import TrainingConfig
+from flipsketch.training.ema import EMA
 from flipsketch.training.first_frames import (
     MAX_LEFT,
     NUM_INVERSION_STEPS,
@@ -27,9 +28,8 @@ from flipsketch.training.first_frames import (
 )
 from flipsketch.training.objective import (
     QUARTILES,
-    Batch,
     Denoiser,
-    RunningMean,
+    TrainingBatch,
     denoising_losses,
     prepare,
     quartile_losses,
@@ -120,7 +120,7 @@ class GraphTrainer:
             capturable=self.on_gpu,
         )
         is_full = config.train == "full"
-        self.mean = RunningMean(self.parameters, config.ema_decay) if is_full else None
+        self.ema = EMA(self.parameters, config.ema_decay) if is_full else None
         self.num_done = self.num_eager = 0
         # The loss, the gradients' norm, and for each quarter of the noise schedule a sum and a
         # count.
@@ -188,8 +188,8 @@ class GraphTrainer:
         norm = nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
         self.optimizer.step()
         self.cast_weights()
-        if self.mean is not None:
-            self.mean.update()
+        if self.ema is not None:
+            self.ema.update()
         quartiles = quartile_losses(losses, batch.timesteps, scheduler.config.num_train_timesteps)
         self.totals.copy_(torch.cat([loss.detach()[None], norm.detach()[None], *quartiles]))
 
@@ -197,7 +197,7 @@ class GraphTrainer:
     def cast_weights(self) -> None:
         torch._foreach_copy_(self.cast, [*self.parameters])
 
-    def draw_batch(self) -> Batch:
+    def draw_batch(self) -> TrainingBatch:
         config, device, scheduler = self.config, self.device, self.model.scheduler
         size = config.global_batch_size
 
@@ -216,7 +216,7 @@ class GraphTrainer:
         prompts = torch.where(as_rows(is_dropped, prompts), self.null, prompts)
         num_timesteps = scheduler.config.num_train_timesteps
         timesteps = torch.randint(num_timesteps, (size,), device=device)
-        batch = Batch(latents, prompts, torch.randn_like(latents), timesteps)
+        batch = TrainingBatch(latents, prompts, torch.randn_like(latents), timesteps)
         batch = to_first_timesteps(batch, begun, scheduler)
         times = self.path_times[place]
         step = ((times <= batch.timesteps[:, None]).sum(dim=1) - 1).clamp(min=0)
@@ -255,8 +255,8 @@ class GraphTrainer:
                     self.path_times[rows, step] = t
 
     def averaged(self) -> AbstractContextManager[None]:
-        """Have the running means in place of the weights for a while, where there are any."""
-        return self.mean.swapped_in() if self.mean is not None else nullcontext()
+        """Put the averaged weights in place within a `with` block, if there are any."""
+        return self.ema.swapped_in() if self.ema is not None else nullcontext()
 
     def state(self) -> dict[str, Any]:
         return {
@@ -268,7 +268,7 @@ class GraphTrainer:
 
     @property
     def means(self) -> list[Tensor]:
-        return self.mean.means if self.mean is not None else []
+        return self.ema.means if self.ema is not None else []
 
     @torch.no_grad()
     def restore(self, state: dict[str, Any]) -> None:

@@ -7,8 +7,6 @@ share it and wherever it was interrupted.
 
 import copy
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,20 +147,20 @@ class Denoiser(nn.Module):
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Samples at positions of one worker."""
+class TrainingBatch:
+    """The samples of one forward pass."""
 
     latents: Tensor
-    """Clean (B, C, F, h, w)."""
+    """Clean latents (B, C, F, h, w)."""
     prompts: Tensor
-    """As the denoiser takes them."""
+    """Token ids (B, L) if the text encoder is trained, else embeddings (B, L, D)."""
     noise: Tensor
-    """Like latents."""
+    """Gaussian, shaped like the latents."""
     timesteps: Tensor
     """(B,)."""
 
 
-def draw_noise(
+def draw_noise_and_timesteps(
     positions: list[int], shape: tuple[int, ...], num_timesteps: int, seed: int
 ) -> tuple[Tensor, Tensor]:
     """Return noise (B, *shape) in float32 and timesteps (B,), each row by its position alone."""
@@ -174,7 +172,7 @@ def draw_noise(
     return torch.from_numpy(np.stack(noise)), torch.tensor(timesteps)
 
 
-def denoising_losses(denoiser: nn.Module, scheduler: DDIMScheduler, batch: Batch) -> Tensor:
+def denoising_losses(denoiser: nn.Module, scheduler: DDIMScheduler, batch: TrainingBatch) -> Tensor:
     """Return each sample's MSE (B,) between prediction and target, in float32.
 
     The target is the noise, or the velocity (Salimans and Ho, 2022) if the scheduler says so.
@@ -196,30 +194,3 @@ def quartile_losses(losses: Tensor, timesteps: Tensor, num_timesteps: int) -> tu
     """Return sums of losses and counts (4,) by the quarter of the noise schedule."""
     in_quarter = nn.functional.one_hot(timesteps * QUARTILES // num_timesteps, QUARTILES).float()
     return losses.detach().float() @ in_quarter, in_quarter.sum(dim=0)
-
-
-class RunningMean:
-    """The exponential moving average of parameters."""
-
-    def __init__(self, parameters: list[nn.Parameter], decay: float) -> None:
-        self.parameters, self.decay = parameters, decay
-        self.means = [parameter.detach().clone() for parameter in parameters]
-
-    @torch.no_grad()
-    def update(self) -> None:
-        torch._foreach_lerp_(self.means, [*self.parameters], 1 - self.decay)
-
-    @contextmanager
-    def swapped_in(self) -> Iterator[None]:
-        """Have the means in place of the parameters for a while."""
-        kept = [parameter.detach().clone() for parameter in self.parameters]
-        self.copy(self.means)
-        try:
-            yield
-        finally:
-            self.copy(kept)
-
-    @torch.no_grad()
-    def copy(self, values: list[Tensor]) -> None:
-        for parameter, value in zip(self.parameters, values, strict=True):
-            parameter.copy_(value)

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from flipsketch.media.contact_sheet import encode_png
 from flipsketch.storage.folder import Folder
 from flipsketch.training.checkpoints import load_newest, save_checkpoint
-from flipsketch.training.objective import RunningMean
+from flipsketch.training.ema import EMA
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +35,8 @@ class Learner(Protocol):
     def restore(self, state: dict[str, Any]) -> None: ...
 
 
-class Report:
-    def __init__(self, loss: float) -> None:
-        self.loss = loss
+class StepLoss(NamedTuple):
+    loss: float
 
 
 class SimpleLearner:
@@ -71,9 +70,9 @@ class SimpleLearner:
             ],
             [warmup_steps],
         )
-        self.mean = RunningMean(self.parameters, ema_decay)
+        self.ema = EMA(self.parameters, ema_decay)
 
-    def step(self) -> Report:
+    def step(self) -> StepLoss:
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.loss(self.num_done)
         loss.backward()
@@ -81,15 +80,15 @@ class SimpleLearner:
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
         self.rate.step()
-        self.mean.update()
+        self.ema.update()
         self.num_done += 1
-        return Report(float(loss.detach()))
+        return StepLoss(float(loss.detach()))
 
     def state(self) -> dict[str, Any]:
         return {
             "num_done": self.num_done,
             "parameters": [parameter.detach().cpu() for parameter in self.parameters],
-            "mean": [mean.cpu() for mean in self.mean.means],
+            "mean": [mean.cpu() for mean in self.ema.means],
             "optimizer": self.optimizer.state_dict(),
             "rate": self.rate.state_dict(),
         }
@@ -97,7 +96,7 @@ class SimpleLearner:
     @torch.no_grad()
     def restore(self, state: dict[str, Any]) -> None:
         self.num_done = state["num_done"]
-        for name, values in (("parameters", self.parameters), ("mean", self.mean.means)):
+        for name, values in (("parameters", self.parameters), ("mean", self.ema.means)):
             for value, saved in zip(values, state[name], strict=True):
                 value.copy_(saved)
         self.optimizer.load_state_dict(state["optimizer"])

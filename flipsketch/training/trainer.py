@@ -17,6 +17,7 @@ from flipsketch.media.pixels import to_pixels
 from flipsketch.models.video_model import VideoModel
 from flipsketch.rng import Stream, random_state
 from flipsketch.training.config import TrainingConfig, check_share
+from flipsketch.training.ema import EMA
 from flipsketch.training.first_frames import (
     MAX_LEFT,
     NUM_INVERSION_STEPS,
@@ -24,15 +25,15 @@ from flipsketch.training.first_frames import (
     draw_rows,
     invert_first_frames,
     leave_first_frames,
+    make_inverse,
     to_first_timesteps,
 )
 from flipsketch.training.objective import (
     QUARTILES,
-    Batch,
     Denoiser,
-    RunningMean,
+    TrainingBatch,
     denoising_losses,
-    draw_noise,
+    draw_noise_and_timesteps,
     make_optimizer,
     prepare,
     quartile_losses,
@@ -93,7 +94,7 @@ class Trainer:
         self.optimizer, self.rate = make_optimizer(self.parameters, config)
         self.scaler = torch.amp.GradScaler(model.device.type, enabled=denoiser.scales_losses)
         is_full = config.train == "full"
-        self.mean = RunningMean(self.parameters, config.ema_decay) if is_full else None
+        self.ema = EMA(self.parameters, config.ema_decay) if is_full else None
         self.num_done = 0
         self.inner_denoiser = denoiser
         self.denoiser: nn.Module = denoiser
@@ -161,8 +162,8 @@ class Trainer:
             )
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        if self.mean is not None:
-            self.mean.update()
+        if self.ema is not None:
+            self.ema.update()
         return norm
 
     def read_ahead(self) -> Iterator[tuple[list[int], list[dict[str, Any]]]]:
@@ -186,7 +187,7 @@ class Trainer:
     def read(self, positions: list[int]) -> list[dict[str, Any]]:
         return [self.samples[position] for position in positions]
 
-    def prepare_batch(self, positions: list[int], samples: list[dict[str, Any]]) -> Batch:
+    def prepare_batch(self, positions: list[int], samples: list[dict[str, Any]]) -> TrainingBatch:
         """Return the samples at some positions, ready for the UNet."""
         model = self.model
         if "latents" in samples[0]:
@@ -194,13 +195,13 @@ class Trainer:
         else:
             pixels = torch.cat([to_pixels(sample["frames"]) for sample in samples])
             latents = model.encode(pixels.to(model.device))
-        noise, timesteps = draw_noise(
+        noise, timesteps = draw_noise_and_timesteps(
             positions,
             tuple(latents.shape[1:]),
             model.scheduler.config.num_train_timesteps,
             self.config.seed,
         )
-        batch = Batch(
+        batch = TrainingBatch(
             latents,
             self.prepare_prompts([sample["prompt"] for sample in samples]),
             noise.to(model.device),
@@ -213,7 +214,7 @@ class Trainer:
             return self.model.tokenize(prompts)
         return self.model.encode_prompts(prompts)
 
-    def replace_first_frames(self, batch: Batch, positions: list[int]) -> Batch:
+    def replace_first_frames(self, batch: TrainingBatch, positions: list[int]) -> TrainingBatch:
         """Have some samples begin as the sampler does."""
         config, scheduler = self.config, self.model.scheduler
         inverted = draw_rows(
@@ -232,8 +233,9 @@ class Trainer:
             random = random_state(config.seed, Stream.INVERSION_STEPS, step)
             num_steps = int(random.choice(NUM_INVERSION_STEPS))
             offset = random.randint(scheduler.config.num_train_timesteps // num_steps)
+            inverse = make_inverse(scheduler, num_steps, offset, batch.latents.device)
             batch = invert_first_frames(
-                batch, inverted, self.inner_denoiser, scheduler, null_prompts, num_steps, offset
+                batch, inverted, self.inner_denoiser, scheduler, inverse, null_prompts
             )
         if begun.any():
             shares = [
@@ -245,11 +247,11 @@ class Trainer:
 
     @property
     def means(self) -> list[Tensor]:
-        return self.mean.means if self.mean is not None else []
+        return self.ema.means if self.ema is not None else []
 
     def averaged(self) -> AbstractContextManager[None]:
-        """Have the running means in place of the weights for a while, where there are any."""
-        return self.mean.swapped_in() if self.mean is not None else nullcontext()
+        """Put the averaged weights in place within a `with` block, if there are any."""
+        return self.ema.swapped_in() if self.ema is not None else nullcontext()
 
     def state(self) -> dict[str, Any]:
         """Return all that a run goes on from; what is random follows from the step."""

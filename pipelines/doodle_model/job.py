@@ -34,6 +34,7 @@ from flipsketch.doodle_model.latent_arrays import encode_corpus
 from flipsketch.doodle_model.pixel_arrays import DoodleArrays
 from flipsketch.doodle_model.release import find_made, write_release
 from flipsketch.doodle_model.scorer import BATCH_SIZE, CLIPTraining, make_clip
+from flipsketch.doodle_model.session import Session
 from flipsketch.doodle_model.vae import BATCH_SIZE as VAE_BATCH_SIZE
 from flipsketch.doodle_model.vae import make_vae
 from flipsketch.models.layout import save_parts
@@ -43,7 +44,7 @@ from flipsketch.storage.folder import new_folder, open_folder
 from flipsketch.training.resumable import learn
 from pipelines.doodle_model.adapter import make_lessons, train_adapter
 from pipelines.doodle_model.settings import DoodleModelConfig, hold_to_settings
-from pipelines.doodle_model.stages import train_base_on, train_vae
+from pipelines.doodle_model.stages import train_base_on, train_share, train_vae
 from pipelines.execution.local_ranks import train_together
 
 log = logging.getLogger(__name__)
@@ -118,7 +119,8 @@ class Making:
         """Train in as many processes as there are threads, if a batch can be shared out evenly."""
         num_ranks = self.config.threads if self.device == "cpu" else 1
         num_ranks = 1 if batch_size % num_ranks else num_ranks
-        train_together(num_ranks, work, *arguments, self.device, self.deadline)
+        session = Session(device=self.device, deadline=self.deadline)
+        train_together(num_ranks, train_share, work, session, arguments)
 
     def make_images(self) -> bool:
         num_steps = self.config.image_steps
@@ -228,7 +230,7 @@ class Making:
         )
         if len(losses) < num_steps:
             return False
-        with training.learner.mean.swapped_in(), new_folder(self.folder / "clip" / "model") as out:
+        with training.learner.ema.swapped_in(), new_folder(self.folder / "clip" / "model") as out:
             clip.save_pretrained(out)
             model.tokenizer.save_pretrained(out)
             facts = {"batch": BATCH_SIZE, "accuracy": training.accuracy()}

@@ -13,9 +13,10 @@ from flipsketch.training.first_frames import (
     draw_rows,
     invert_first_frames,
     leave_first_frames,
+    make_inverse,
     to_first_timesteps,
 )
-from flipsketch.training.objective import Batch
+from flipsketch.training.objective import TrainingBatch
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +24,12 @@ def model(tiny_folder):
     return load_model(tiny_folder, dtype=torch.float64)
 
 
-def make_batch(model, num_rows: int) -> Batch:
+def make_batch(model, num_rows: int) -> TrainingBatch:
     draw = torch.Generator().manual_seed(0)
     shape = (num_rows, 4, 3, *(2 * (model.unet.config.sample_size,)))
     latents, noise = (torch.randn(shape, generator=draw, dtype=torch.float64) for _ in range(2))
     timesteps = torch.linspace(3, 999, num_rows).long()
-    return Batch(latents, model.encode_prompts(["a cat"] * num_rows), noise, timesteps)
+    return TrainingBatch(latents, model.encode_prompts(["a cat"] * num_rows), noise, timesteps)
 
 
 def predict(model):
@@ -42,7 +43,8 @@ def test_an_inverted_first_frame_lies_on_its_path_and_its_target_finds_the_clean
     scheduler = DDIMScheduler.from_config(model.scheduler.config, prediction_type=prediction_type)
     batch, null = make_batch(model, 6), model.encode_prompts([""])
     chosen = torch.tensor([True, False, True, False, False, True])
-    inverted = invert_first_frames(batch, chosen, predict(model), scheduler, null, 8, 100)
+    inverse = make_inverse(scheduler, 8, 100, batch.latents.device)
+    inverted = invert_first_frames(batch, chosen, predict(model), scheduler, inverse, null)
     # The path of the last row, which ends where the inversion of the library does.
     assert inverted.timesteps.tolist()[::5] == [100, 975]
     ends = DDIMScheduler.from_config(scheduler.config, steps_offset=100)
@@ -74,12 +76,18 @@ def test_an_inverted_first_frame_lies_on_its_path_and_its_target_finds_the_clean
 
 def test_a_row_is_inverted_alike_in_every_batch(model):
     batch, null = make_batch(model, 4), model.encode_prompts([""])
+    inverse = make_inverse(model.scheduler, 8, 7, batch.latents.device)
     together = invert_first_frames(
-        batch, torch.tensor([False, True, False, True]), predict(model), model.scheduler, null, 8, 7
+        batch,
+        torch.tensor([False, True, False, True]),
+        predict(model),
+        model.scheduler,
+        inverse,
+        null,
     )
-    alone = Batch(*(values[1:2] for values in vars(batch).values()))
+    alone = TrainingBatch(*(values[1:2] for values in vars(batch).values()))
     alone = invert_first_frames(
-        alone, torch.tensor([True]), predict(model), model.scheduler, null, 8, 7
+        alone, torch.tensor([True]), predict(model), model.scheduler, inverse, null
     )
     torch.testing.assert_close(alone.noise, together.noise[1:2], rtol=1e-9, atol=1e-9)
 
@@ -120,7 +128,7 @@ def test_the_sketch_is_left_in_the_noise_as_the_sampler_leaves_it(model):
     assert torch.equal(left.noise[:, :, 0], batch.noise[:, :, 0])
     assert torch.equal(left.noise[1::2], batch.noise[1::2])
     # At any other timestep a clip tells of itself.
-    late = Batch(batch.latents, batch.prompts, batch.noise, torch.full((4,), 500))
+    late = TrainingBatch(batch.latents, batch.prompts, batch.noise, torch.full((4,), 500))
     assert torch.equal(leave_first_frames(late, begun, shares, scheduler).noise, batch.noise)
 
 

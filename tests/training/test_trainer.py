@@ -14,7 +14,7 @@ from flipsketch.models.registry import fingerprint_folder
 from flipsketch.models.video_model import load_model
 from flipsketch.training.config import TrainingConfig
 from flipsketch.training.latent_cache import LatentClips, check_size
-from flipsketch.training.objective import draw_noise, rate_factor
+from flipsketch.training.objective import draw_noise_and_timesteps, rate_factor
 from flipsketch.training.trainer import Trainer
 from tests.helpers.animations import write_training_shards
 
@@ -196,11 +196,11 @@ def test_the_text_encoder_learns_too_if_told(tiny_folder, corpus):
 
 
 def test_noise_depends_on_the_position_alone():
-    together, steps = draw_noise([3, 8], (4, 2), 1000, seed=0)
-    alone, step = draw_noise([8], (4, 2), 1000, seed=0)
+    together, steps = draw_noise_and_timesteps([3, 8], (4, 2), 1000, seed=0)
+    alone, step = draw_noise_and_timesteps([8], (4, 2), 1000, seed=0)
     assert torch.equal(together[1:], alone) and steps[1] == step[0]
-    assert not torch.equal(draw_noise([8], (4, 2), 1000, seed=1)[0], alone)
-    many, drawn = draw_noise(list(range(2000)), (8,), 1000, seed=0)
+    assert not torch.equal(draw_noise_and_timesteps([8], (4, 2), 1000, seed=1)[0], alone)
+    many, drawn = draw_noise_and_timesteps(list(range(2000)), (8,), 1000, seed=0)
     assert abs(float(many.mean())) < 0.03 and abs(float(many.std()) - 1) < 0.03
     assert drawn.min() < 10 and drawn.max() > 989 and abs(float(drawn.float().mean()) - 500) < 20
 
