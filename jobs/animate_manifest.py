@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 r"""Animate a manifest of sketches and prompts: clips in WebDataset shards, metadata in Parquet.
 
-Exits with 1 when more rows failed than --max-failures, after saving the rest. The same command
-goes on with an interrupted run.
+Exits with 1 when more rows failed than --max-failures, after saving the rest. Rerun the same
+command to resume an interrupted run.
 
     python jobs/animate_manifest.py --manifest data/manifests/demo.jsonl --model doodle \
         --lora doodle-lora --output out/clips

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
-r"""Animate a manifest in several ways, score them, and print one table: the paper's, by default.
+r"""Animate a manifest with several methods, score them and print a table: the paper's by default.
 
-Each run is a corpus of its own. The same command goes on with an interrupted one.
+Each run is a separate corpus. Rerun the same command to resume an interrupted one.
 
     python jobs/compare.py --manifest data/manifests/demo.jsonl --output out/compare
 """

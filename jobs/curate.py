@@ -1,7 +1,7 @@
 #!/usr/bin/env python
-"""Choose clips of a scored corpus by their scores, split them, and write them as a new corpus.
+"""Select clips of a scored corpus by their scores, split them, and write them as a new corpus.
 
-Samples are copied byte for byte. The same command goes on with an interrupted run.
+Samples are copied byte for byte. Rerun the same command to resume an interrupted run.
 
     python jobs/curate.py --corpus out/clips --output out/chosen --best-by s2v_consistency
 """

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
-"""Score a corpus of clips, on pixels, by optical flow and by CLIP, and sum up.
+"""Score the clips of a corpus on their pixels, by optical flow and by CLIP, and summarize.
 
-The same command goes on with an interrupted run.
+Rerun the same command to resume an interrupted run.
 
     python jobs/evaluate.py --corpus out/clips
 """

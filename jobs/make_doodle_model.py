@@ -1,7 +1,7 @@
 #!/usr/bin/env python
-"""Make the embedded model, its adapter and its scorer, from doodles alone.
+"""Train the embedded model, its adapter and its scorer, from doodles alone.
 
-Takes hours on a CPU and minutes on a large GPU; the same command goes on.
+Takes hours on a CPU and minutes on a large GPU. Rerun the same command to resume.
 
     python jobs/make_doodle_model.py --output out/doodle-model --minutes 60
 """

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
-"""Draw animations with prompts, in the layout that Live-Sketch writes: a training corpus.
+"""Draw animations with prompts, in the layout that Live-Sketch writes, to train on.
 
-The same command goes on with an interrupted run.
+Rerun the same command to resume an interrupted run.
 
     python jobs/make_doodles.py --output out/doodles --num-animations 100
 """

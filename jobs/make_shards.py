@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 r"""Rasterize animations (folders or archives of SVG frames) into WebDataset shards to train on.
 
-Exits with 1 when more animations failed than --max-failures, after saving the rest. The same
-command goes on with an interrupted run.
+Exits with 1 when more animations failed than --max-failures, after saving the rest. Rerun the same
+command to resume an interrupted run.
 
     python jobs/make_shards.py --animations data/animations --output out/shards
 """

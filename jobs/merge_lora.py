@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-r"""Add an adapter to the weights of a model: a model folder that needs no adapter.
+r"""Merge an adapter into the weights of a model, and write a model folder that needs no adapter.
 
     python jobs/merge_lora.py --model doodle --lora out/train/lora \
         --output out/models/merged

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Show clips of a corpus in one picture: the sketch, the frames, the prompt under them.
+"""Show clips of a corpus in one picture: each sketch, its frames and its prompt.
 
 python jobs/preview.py --corpus out/clips --output out/preview.png
 """

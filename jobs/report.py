@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Write a page to look at a corpus with: why rows failed, scores, and a gallery that plays.
+"""Write an HTML page about a corpus: why rows failed, the scores, and a gallery that plays.
 
 python jobs/report.py --corpus out/clips
 """

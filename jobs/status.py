@@ -1,7 +1,7 @@
 #!/usr/bin/env python
-"""Say how far a run is, what failed and why; with --verify, whether all that it wrote is sound.
+"""Print the progress of a run and its failures; with --verify, check everything it wrote.
 
-Works while a job runs and after a crash. Exits with 1 if anything is in doubt or wrong.
+Works while a job runs and after a crash. Exits with 1 if anything is doubtful or wrong.
 
     python jobs/status.py --corpus out/clips --verify
 """

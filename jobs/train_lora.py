@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 r"""Train a LoRA adapter (or all weights) of a text-to-video model on shards of sketch animations.
 
-The same command goes on with an interrupted run.
+Rerun the same command to resume an interrupted run.
 
     python jobs/train_lora.py --shards out/shards --model doodle --output out/train \
         --num-steps 100
