@@ -65,7 +65,7 @@ out/training-shards/README.md: | install
 	$(BIN)/python jobs/make_shards.py --animations out/training-doodles --output out/training-shards \
 		--size 64 --line-width 1 --rows-per-shard 25 --executor local
 
-doodle-model: install ## Train a model as doodle anew, its adapter and its scorer (hours on a CPU)
+doodle-model: install ## Train a model like doodle, its adapter and its scorer, from nothing (hours on a CPU)
 	$(BIN)/python jobs/make_doodle_model.py --output out/doodle-model $(ARGS)
 
 docs: install ## Write the tables of flags in docs/ from the config classes

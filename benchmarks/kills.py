@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Kill everything that can be killed, go on with the same command, and count what is lost.
+"""Kill everything that can be killed, rerun the same command, and count what is lost.
 
 An actor, the driver, a whole Ray node: SIGKILL at random moments (seeded) and at each step of a
 commit; and the local executor, in children that are forked off after the imports. After each kill
@@ -192,7 +192,7 @@ class KillMatrix:
         return outcome
 
     def kill_actor_steps(self) -> Outcome:
-        """An actor at each step of the third shard's commit; the run goes on by itself."""
+        """An actor at each step of the third shard's commit; the run resumes by itself."""
         outcome = Outcome("actor, at each step of a commit")
         for step in STEPS:
             job = self.next_job(self.short, ExecutorConfig(workers=2))
@@ -227,7 +227,7 @@ class KillMatrix:
         return outcome
 
     def kill_actor(self) -> Outcome:
-        """Actors at random moments; the run goes on by itself."""
+        """Actors at random moments; the run resumes by itself."""
         outcome = Outcome("actor")
         while outcome.kills < self.config.kills:
             job, whole = self.on_ray()
@@ -249,7 +249,7 @@ class KillMatrix:
         return outcome
 
     def kill_node(self) -> Outcome:
-        """Whole nodes at random moments, a new one coming up after each; the run goes on."""
+        """Whole nodes at random moments, each replaced by a new one; the run resumes."""
         outcome = Outcome("Ray node")
         self.on_ray()  # makes the corpus to compare with, in a child: before Ray has threads here
         cluster = Cluster(

@@ -1,4 +1,4 @@
-"""One row of a manifest, checked: a sketch, its prompts, and settings of its own."""
+"""One row of a manifest, checked: a sketch, its prompts and its settings."""
 
 import hashlib
 import json
@@ -144,7 +144,7 @@ def parse_number(value: Any) -> int | float:
 
 
 def default_seed(row_id: str) -> int:
-    """Return 63 bits of SHA-256(id), so that a row's clip does not depend on its neighbours."""
+    """Return 63 bits of SHA-256(id), so that a row's clip does not depend on other rows."""
     return int.from_bytes(hashlib.sha256(row_id.encode()).digest()[:8], "big") >> 1
 
 

@@ -71,7 +71,7 @@ def read_scores(folder: Folder, index: int, columns: list[str] | None = None) ->
 
 def verify_scores(folder: Folder, index: int, shard: ShardFacts | None) -> list[str]:
     """Return what is wrong with the scores of a shard."""
-    remedy = "jobs/evaluate.py makes it anew"
+    remedy = "run jobs/evaluate.py to make it again"
     try:
         facts, num_rows = read_score_facts(folder, index), len(read_scores(folder, index))
     except (OSError, KeyError, ValueError) as error:

@@ -187,7 +187,7 @@ def describe_failure(folder: Folder, name: str, num_bytes: int, error: OSError) 
     return OSError(
         error.errno,
         f"{folder}/{name}: its {num_bytes:,} bytes cannot be written: {error.strerror or error}; "
-        f"nothing half-written is visible; {remedy}, then the same command goes on",
+        f"nothing half-written is visible; {remedy}, then rerun the same command to resume",
     )
 
 

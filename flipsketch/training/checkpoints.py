@@ -1,4 +1,4 @@
-"""Checkpoints of training: each there as a whole or not at all; one goes on from the newest."""
+"""Checkpoints of training: each complete or absent; a run resumes from the newest."""
 
 import io
 import logging
@@ -54,7 +54,7 @@ def load_newest(folder: Folder) -> tuple[int, dict[str, Any] | None]:
             log.warning("%s; the one before is tried", error)
     if steps:
         raise ValueError(
-            f"{folder}/{CHECKPOINTS}: none of its checkpoints can be read; say --overwrite to "
+            f"{folder}/{CHECKPOINTS}: none of its checkpoints can be read; add --overwrite to "
             f"begin again, or put a good copy of one there"
         )
     return 0, None

@@ -1,4 +1,4 @@
-"""The training job: what it leaves behind, how it goes on, what it refuses."""
+"""The training job: what it leaves behind, how it resumes, what it refuses."""
 
 import json
 import os
@@ -148,7 +148,7 @@ def test_a_torn_checkpoint_gives_way_to_the_one_before(training_job, trained):
     assert same(adapter(training_job), adapter(trained))
     for checkpoint in (run / "checkpoints").iterdir():
         checkpoint.write_bytes(b"torn")
-    with pytest.raises(ValueError, match="none of its checkpoints can be read; say --overwrite"):
+    with pytest.raises(ValueError, match="none of its checkpoints can be read; add --overwrite"):
         train(training_job)
 
 
@@ -225,7 +225,7 @@ def test_all_weights_can_be_trained(training_job):
     _, state = load_newest(open_folder(training_job.output))
     first = next(trained.unet.parameters())
     assert torch.equal(first, state["mean"][0]) and not torch.equal(first, state["parameters"][0])
-    # Plans keep their fields' names, so that a run begun under an earlier version goes on.
+    # Plans keep their fields' names, so that a run begun under an earlier version resumes.
     settings = json.loads((Path(training_job.output) / "run.json").read_text())["settings"]
     assert settings["method"] == "full" and settings["sketch_in_noise"] == 0.0
     assert not {"train", "signal_leak_prob"} & settings.keys()

@@ -200,7 +200,7 @@ def test_a_corpus_that_is_scored_in_part_shows_what_there_is(job, clip_folder):
     ] * 2
     assert all(own["motion"] is not None for own in by_name)
     scores.write_bytes(content[:50])
-    with pytest.raises(ValueError, match="00001.parquet: not readable.*evaluate.py makes it anew"):
+    with pytest.raises(ValueError, match="00001.parquet: not readable.*evaluate.py to make it"):
         write_report(ReportConfig(corpus=job.output))
 
 
