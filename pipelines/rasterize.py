@@ -13,11 +13,12 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import cairocffi
 import pyarrow as pa
 import pyarrow.parquet as pq
+import tyro
 
 from flipsketch.animations.captions import find_caption, plain_name, read_captions
 from flipsketch.animations.discovery import Animation, find_animations
@@ -54,8 +55,8 @@ class RasterizeConfig(RunConfig):
     raster: RasterConfig = field(default_factory=RasterConfig)
     training_workers: int = 1
     """Processes that will read the shards at once in training; each should have four shards."""
-    licence: str | None = None
-    """Licence of the animations, for the dataset card."""
+    license: Annotated[str | None, tyro.conf.arg(aliases=["--licence"])] = None
+    """License of the animations, for the dataset card."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -116,7 +117,7 @@ def make_training_shards(config: RasterizeConfig) -> int:
             verb="rasterized",
             bad_row_remedy="give them other names, and add --extend",
         )
-        named = {} if config.licence is None else {"licence": config.licence}
+        named = {} if config.license is None else {"licence": config.license}
         return run.carry_out(plan, files={ANIMATIONS_FILE: content}, notes=named)
 
 
@@ -236,7 +237,7 @@ def plan_run(
         "command": " ".join(sys.argv),
         "animations": anchor(config.animations),
         "captions": config.captions,
-        "licence": config.licence or "unknown",
+        "licence": config.license or "unknown",
         "executor": config.executor.executor,
         "workers": workers,
         "versions": {"cairo": cairocffi.cairo_version_string()},

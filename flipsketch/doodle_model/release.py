@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from huggingface_hub import ModelCardData
 from safetensors.torch import load_file, save_file
 from transformers import CLIPModel, CLIPTokenizer
 
@@ -20,16 +21,7 @@ from flipsketch.training.checkpoints import load_newest
 
 log = logging.getLogger(__name__)
 
-CARD = """---
-license: cc0-1.0
-library_name: {library}
-tags:
-- sketch
-- animation
-- flipsketch
----
-
-# {name}
+CARD = """# {name}
 
 {about}
 
@@ -236,11 +228,14 @@ def fill_card(
         f"{stage.loss:.4f} |"
         for stage in stages
     ]
-    return CARD.format(
+    data = ModelCardData(
+        license="cc0-1.0", library_name=library, tags=["sketch", "animation", "flipsketch"]
+    )
+    text = CARD.format(
         name=name,
-        library=library,
         about=about,
         stages="\n".join(lines),
         hardware=hardware,
         use=use,
     )
+    return f"---\n{data.to_yaml()}\n---\n\n{text}"

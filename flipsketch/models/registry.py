@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import logging
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 EMBEDDED = Path(__file__).parents[2] / "data" / "models"
 EMBEDDED_MODEL, EMBEDDED_LORA = "doodle", "doodle-lora"
@@ -81,14 +84,18 @@ def frame_size(folder: Path) -> int:
 
 def model_licence(folder: Path) -> str:
     """Return the licence that the model's card states, or 'unknown'."""
+    # Imported late: a dry run and a wrong flag need nothing of it.
+    from huggingface_hub import metadata_load
+    from yaml import YAMLError
+
     card = folder / "README.md"
-    if card.is_file():
-        for line in card.read_text(encoding="utf-8").splitlines()[1:]:
-            if line.startswith("license:"):
-                return line.removeprefix("license:").strip()
-            if line == "---":
-                break
-    return "unknown"
+    try:
+        data = metadata_load(card) if card.is_file() else None
+    except (YAMLError, ValueError) as error:
+        log.warning("%s: its licence cannot be read: %s", card, error)
+        data = None
+    licence = (data or {}).get("license") or "unknown"
+    return ", ".join(map(str, licence)) if isinstance(licence, list) else str(licence)
 
 
 def fingerprint_folder(folder: str | Path, parts: tuple[str, ...] = PARTS) -> str:

@@ -13,25 +13,15 @@ from flipsketch.training.objective import QUARTILES
 from flipsketch.training.trainer import StepReport
 
 SMOOTHED_POINTS = 100
-TEMPLATE = """---
-license: {licence}
-{base}library_name: {library}
-pipeline_tag: text-to-video
-tags:
-- sketch
-- animation
-- flipsketch
-{more_tags}---
-
-# {title}
+TEMPLATE = """# {title}
 
 {origin} on {num_clips:,} clips, {num_steps:,} steps of {global_batch_size} clips with \
 {num_frames} frames.
 
-| | |
+| fact | value |
 |---|---|
 | base model | {model}, fingerprint `{model_fingerprint}` |
-| licence | {licence}, the base model's; the clips have one of their own: {data_licence} |
+| license | {licence}, the base model's; the clips have one of their own: {data_licence} |
 | clips | {shards}, fingerprint `{shards_fingerprint}` |
 | command | `{command}` |
 | versions | {versions} |
@@ -40,9 +30,9 @@ tags:
 
 ![loss](loss.png)
 
-| loss over the last {num_last:,} steps | {quartile_names} | all |
+| over the last {num_last:,} steps | {quartile_names} | all |
 |---|{rules}---|
-| | {quartile_losses} | {loss} |
+| loss | {quartile_losses} | {loss} |
 
 The quarters are of the noise schedule, from the least noise to the most.
 
@@ -59,22 +49,29 @@ python jobs/animate_manifest.py --manifest MANIFEST --model {model} {flag} --out
 
 def write_training_card(folder: Folder, plan: Plan, history: list[StepReport]) -> None:
     """Write README.md and the picture of the loss that it shows."""
+    # Imported late: it is needed once, when the training is done.
+    from huggingface_hub import ModelCardData
+
     settings, log = plan.settings, plan.log
     is_lora = settings["method"] == "lora"
     last = history[-max(1, len(history) // 10) :]
     quartiles = mean_quartiles(last)
-    card = TEMPLATE.format(
+    data = ModelCardData(
+        license=settings["model_licence"],
+        base_model=None if Path(log["model"]).is_dir() else log["model"],
+        library_name="peft" if is_lora else "diffusers",
+        pipeline_tag="text-to-video",
+        tags=["sketch", "animation", "flipsketch", *(["lora"] if is_lora else [])],
+    )
+    text = TEMPLATE.format(
         title="Sketch animation adapter" if is_lora else "Sketch animation model",
-        licence=settings["model_licence"],
-        base="" if Path(log["model"]).is_dir() else f"base_model: {log['model']}\n",
-        library="peft" if is_lora else "diffusers",
-        more_tags="- lora\n" if is_lora else "",
+        licence=table_cell(settings["model_licence"]),
         origin="A LoRA adapter, trained" if is_lora else "All weights trained",
         model=log["model"],
         model_fingerprint=settings["model_fingerprint"],
         shards=log["shards"],
         shards_fingerprint=settings["shards_fingerprint"],
-        data_licence=log["data_licence"],
+        data_licence=table_cell(log["data_licence"]),
         command=log["command"],
         versions=", ".join(f"{name} {version}" for name, version in log["versions"].items()),
         use=USE.format(
@@ -93,7 +90,12 @@ def write_training_card(folder: Folder, plan: Plan, history: list[StepReport]) -
         global_batch_size=settings["global_batch_size"],
     )
     folder.publish("loss.png", draw_losses(history))
-    folder.publish("README.md", card.encode())
+    folder.publish("README.md", f"---\n{data.to_yaml()}\n---\n\n{text}".encode())
+
+
+def table_cell(text: str) -> str:
+    """Return text as it can stand in a table: on one line, and without a bar of its own."""
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def mean_quartiles(reports: list[StepReport]) -> np.ndarray:

@@ -31,7 +31,7 @@ def make_lessons(folder: Path, num_clips: int, threads: int) -> bool:
         animations=str(doodles),
         output=str(folder / SHARDS),
         raster=RasterConfig(size=SIZE, line_width=LINE_WIDTHS[1]),
-        licence="cc0-1.0",
+        license="cc0-1.0",
         executor=ExecutorConfig(executor="local"),
     )
     return make_training_shards(rasterize) == 0

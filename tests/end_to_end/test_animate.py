@@ -78,7 +78,7 @@ def test_the_clip_is_the_one_that_the_method_makes(job, tiny_model):
 def test_the_corpus_opens_in_datasets(job, streaming, tmp_path):
     rows = good_rows(5)
     rows.insert(2, {**rows[0], "id": "long", "num_frames": 4, "negative_prompt": "grey"})
-    rows[0] |= {"mood": "glad", "score": 0.5}
+    rows[3] |= {"mood": "glad", "score": 0.5}
     animate_manifest(replace(job, manifest=make_manifest(tmp_path, rows)))
     clips = datasets.load_dataset(
         job.output, split="train", streaming=streaming, cache_dir=str(tmp_path / "cache")

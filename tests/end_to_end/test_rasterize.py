@@ -149,7 +149,7 @@ def test_a_licence_may_be_named_later(shards):
     make_training_shards(shards)
     card = Path(shards.output) / "README.md"
     assert "license: unknown" in card.read_text()
-    make_training_shards(replace(shards, licence="cc0-1.0"))
+    make_training_shards(replace(shards, license="cc0-1.0"))
     assert "license: cc0-1.0" in card.read_text()
     make_training_shards(shards)
     assert "license: cc0-1.0" in card.read_text()

@@ -47,7 +47,7 @@ def write_training_shards(folder: Path, number: int, num_frames: int, licence: s
         raster=RasterConfig(size=16),
         rows_per_shard=4,
         executor=ExecutorConfig(executor="local"),
-        licence=licence or None,
+        license=licence or None,
     )
     assert make_training_shards(config) == 0
     return config.output

@@ -33,6 +33,21 @@ def test_a_fingerprint_is_of_what_is_loaded(tiny_folder, tmp_path):
     assert fingerprint_folder(copy) != fingerprint_folder(tiny_folder)
 
 
+@pytest.mark.parametrize(
+    ("text", "licence"),
+    [
+        ("license: mit", "mit"),
+        ('license: "mine: all of it"', "mine: all of it"),
+        ("license:\n- mit\n- cc0-1.0", "mit, cc0-1.0"),
+        ("tags: []", "unknown"),
+        ("license: mine: all of it", "unknown"),
+    ],
+)
+def test_a_license_is_read_as_its_card_means_it(tmp_path, text, licence):
+    (tmp_path / "README.md").write_text(f"---\n{text}\n---\n\nlicense: another\n")
+    assert model_licence(tmp_path) == licence
+
+
 def test_a_model_is_frozen_and_speaks_its_size(tiny_model):
     assert tiny_model.size == 16
     assert not any(p.requires_grad for p in tiny_model.unet.parameters())

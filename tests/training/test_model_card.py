@@ -1,0 +1,48 @@
+"""The cards of models are YAML whatever a license says, and name what was trained of what."""
+
+import pytest
+from huggingface_hub import metadata_load
+
+from flipsketch.corpus.plan import Plan
+from flipsketch.storage.folder import open_folder
+from flipsketch.training.model_card import write_training_card
+from flipsketch.training.trainer import StepReport
+
+SETTINGS = {
+    "method": "lora",
+    "model_fingerprint": "m",
+    "shards_fingerprint": "s",
+    "num_clips": 8,
+    "num_steps": 2,
+    "num_frames": 4,
+    "global_batch_size": 2,
+}
+LOG = {
+    "model": "damo-vilab/text-to-video-ms-1.7b",
+    "shards": "out/shards",
+    "data_licence": "mine | yours",
+    "command": "jobs/train_lora.py",
+    "versions": {"torch": "2"},
+}
+HISTORY = [StepReport(step, 0.5, [0.5, 0.0, 0.0, 0.5], [1, 0, 0, 1], 1.0, 1e-3) for step in (1, 2)]
+
+
+@pytest.mark.parametrize("licence", ["cc-by-nc-4.0", "mine: all of it", '"x"', "two\nlines", "no"])
+def test_a_license_is_read_back_as_it_was_given(tmp_path, licence):
+    folder = open_folder(str(tmp_path))
+    write_training_card(folder, Plan({**SETTINGS, "model_licence": licence}, log=LOG), HISTORY)
+    card = metadata_load(tmp_path / "README.md")
+    assert card["license"] == licence and card["base_model"] == LOG["model"]
+    assert card["library_name"] == "peft" and "lora" in card["tags"]
+    text = (tmp_path / "README.md").read_text()
+    assert f"| license | {' '.join(licence.split())}, the base model's; the clips" in text
+    assert r"mine \| yours |" in text
+
+
+def test_a_base_model_in_a_folder_is_not_named_as_one_of_the_hub(tmp_path):
+    log = {**LOG, "model": str(tmp_path)}
+    settings = {**SETTINGS, "method": "full", "model_licence": "mit"}
+    write_training_card(open_folder(str(tmp_path)), Plan(settings, log=log), HISTORY)
+    card = metadata_load(tmp_path / "README.md")
+    assert "base_model" not in card and card["library_name"] == "diffusers"
+    assert "lora" not in card["tags"]
