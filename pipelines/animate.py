@@ -7,32 +7,27 @@ each shard themselves. The same plan gives the same tars, with one worker or man
 import functools
 import platform
 import sys
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
-
-import diffusers
-import torch
 
 from flipsketch.corpus.manifest import ManifestSummary, summarize_manifest
 from flipsketch.corpus.plan import FORMAT_VERSION, Plan, read_plan
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.methods import METHODS
-from flipsketch.models.lora import check_lora
 from flipsketch.models.registry import (
+    check_lora,
     find_embedded,
     find_model,
     fingerprint_folder,
     model_licence,
     weights_bytes,
 )
-from flipsketch.storage.folder import open_folder
+from flipsketch.storage.folder import Folder, open_folder
 from pipelines.execution.executor import start
 from pipelines.execution.locations import anchor, anchor_model, refuse_vanishing_output
+from pipelines.execution.process import library_versions
 from pipelines.execution.work import Resources
-from pipelines.makers.clips import AnimationMaker, ClipMakerConfig, row_schema
-from pipelines.sharding.dry_run import print_dry_run
 from pipelines.sharding.planning import ROWS_PER_SHARD, choose_rows_per_shard, read_summary
 from pipelines.sharding.run import Run, RunConfig
 
@@ -84,28 +79,19 @@ def animate_manifest(config: AnimateConfig) -> int:
     """
     refuse_vanishing_output(config.output)
     folder = open_folder(config.output)
-    if config.dry_run:
-        manifest = summarize_manifest(config.manifest, row_schema().names)
-        print_dry_run(
-            manifest,
-            folder,
-            None if config.overwrite else read_plan(folder),
-            model=find_embedded(config.model),
-            sampling=config.sampling,
-            batch_size=config.batch_size,
-            rows_per_shard=config.rows_per_shard,
-            workers=1 if config.executor.executor == "local" else config.executor.workers,
-            device=config.device,
-        )
-        return 0
-    model_folder = find_model(config.model, METHODS[config.method].parts)
+    before = None if config.overwrite else read_plan(folder)
     if config.lora is not None:
         check_lora(find_embedded(config.lora))
-    before = None if config.overwrite else read_plan(folder)
+    if config.dry_run:
+        return dry_run(config, folder, before)
+    model_folder = find_model(config.model, METHODS[config.method].parts)
+
+    from pipelines.makers.clips import AnimationMaker, ClipMakerConfig, row_schema
+
     manifest = read_summary(config.manifest, folder, before, row_schema().names)
     resources = start(config.executor, weights_bytes(model_folder), config.device)
 
-    def build_maker(plan: Plan) -> Callable[[], AnimationMaker]:
+    def build_maker(plan: Plan) -> functools.partial[AnimationMaker]:
         return functools.partial(
             AnimationMaker,
             ClipMakerConfig(
@@ -133,6 +119,24 @@ def animate_manifest(config: AnimateConfig) -> int:
         bad_row_remedy="append them to the manifest, mended and with new ids, and add --extend",
     )
     return run.carry_out(plan_run(config, before, manifest, model_folder, resources))
+
+
+def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
+    """Print what the run would make and cost."""
+    from pipelines.makers.clips import row_schema
+    from pipelines.sharding.dry_run import Workload, print_dry_run
+
+    workload = Workload(
+        model=find_embedded(config.model),
+        sampling=config.sampling,
+        batch_size=config.batch_size,
+        rows_per_shard=config.rows_per_shard,
+        workers=1 if config.executor.executor == "local" else config.executor.workers,
+        device=config.device,
+    )
+    manifest = summarize_manifest(config.manifest, row_schema().names)
+    print_dry_run(manifest, folder, before, workload)
+    return 0
 
 
 def plan_run(
@@ -178,8 +182,7 @@ def plan_run(
         "device": resources.device,
         "versions": {
             "python": platform.python_version(),
-            "torch": torch.__version__,
-            "diffusers": diffusers.__version__,
+            **library_versions("torch", "diffusers"),
         },
     }
     return Plan(settings, tuple(chosen), notes)

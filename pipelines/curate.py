@@ -37,7 +37,6 @@ from flipsketch.corpus.shard import (
 from flipsketch.media.contact_sheet import encode_png
 from flipsketch.media.sketch import check_sketch
 from flipsketch.report.preview import draw_preview
-from flipsketch.scoring.duplicates import find_duplicates
 from flipsketch.scoring.selection import (
     best_of_each,
     parse_condition,
@@ -255,6 +254,9 @@ def choose(config: CurateConfig, clips: ScoredClips) -> tuple[list[int], list[st
         # The better of two stays.
         places.sort(key=lambda place: -ranks[place])
         features = np.stack(clips.scores["features"].take(places).to_numpy())
+        # Here, as PyTorch takes seconds to import and not every run comes to this.
+        from flipsketch.scoring.duplicates import find_duplicates
+
         originals = find_duplicates(features, config.duplicate_cosine)
         total = len(places)
         places = sorted(places[number] for number in np.flatnonzero(originals < 0))

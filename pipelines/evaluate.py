@@ -3,21 +3,16 @@
 import functools
 import json
 import logging
-import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
 import pyarrow as pa
-from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 from flipsketch.corpus.manifest import ManifestSummary
 from flipsketch.corpus.plan import Plan, manifest_of, read_clips_plan
 from flipsketch.corpus.shard import ShardFacts, read_shards
-from flipsketch.scoring.clip_model import find_scorer
-from flipsketch.scoring.evaluation import fingerprint_scorers
 from flipsketch.scoring.store import (
     ScoreFacts,
     read_score_facts,
@@ -31,9 +26,9 @@ from flipsketch.storage.threads import in_threads
 from pipelines.execution.config import ExecutorConfig
 from pipelines.execution.executor import make_shards, start
 from pipelines.execution.locations import anchor, anchor_model
-from pipelines.makers.scores import ScoreMaker
+from pipelines.execution.progress import ProgressBar
 from pipelines.sharding.planning import missing_shards, read_summary
-from pipelines.sharding.progress import REASONS_SHOWN
+from pipelines.sharding.summary import REASONS_SHOWN
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +77,10 @@ def score_corpus(config: EvaluateConfig) -> tuple[ScoreSummary, int]:
     plan = read_clips_plan(folder)
     manifest = config.manifest or manifest_of(folder, plan)
     summary = find_manifest(manifest, folder, plan)
+
+    from flipsketch.scoring.evaluation import fingerprint_scorers
+    from pipelines.makers.scores import ScoreMaker
+
     fingerprint = fingerprint_scorers(config.clip_model, config.xclip_model)
     shards, _ = read_shards(folder, plan)
     if len(shards) < plan.num_shards:
@@ -111,36 +110,21 @@ def score_corpus(config: EvaluateConfig) -> tuple[ScoreSummary, int]:
             others = set(range(plan.num_shards)) - missing
             rows = missing_shards(manifest, summary, plan, others)
             started = time.monotonic()
-            with Progress(sum(shards[index].ok for index in missing)) as progress:
-                for index in make_shards(config.executor, resources, maker, rows, progress.report):
+            num_clips = sum(shards[index].ok for index in missing)
+            with ProgressBar(num_clips, unit="clip") as bar:
+                counts: dict[int, int] = {}
+
+                def report(index: int, num_ok: int, num_failed: int) -> None:
+                    # A shard that starts over takes its clips back.
+                    counts[index] = num_ok + num_failed
+                    bar.show(sum(counts.values()))
+
+                for index in make_shards(config.executor, resources, maker, rows, report):
                     done[index] = read_score_facts(folder, index)
             log.info("scored %d shards in %.0f s", len(missing), time.monotonic() - started)
         summed_up = summarize_scores(folder, sorted(done), config.duplicate_cosine)
         write_summary(folder, summed_up)
     return summed_up, report_failures(folder, list(done.values()))
-
-
-class Progress:
-    """One line at a terminal, nothing in a log."""
-
-    def __init__(self, num_clips: int) -> None:
-        self.counts: dict[int, int] = {}
-        self.redirect = logging_redirect_tqdm()
-        self.bar = tqdm(total=num_clips, unit="clip", disable=not sys.stderr.isatty())
-
-    def __enter__(self) -> "Progress":
-        self.redirect.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.bar.close()
-        self.redirect.__exit__(None, None, None)
-
-    def report(self, index: int, num_ok: int, num_failed: int) -> None:
-        """Note how far a shard is; one that starts over takes its clips back."""
-        self.counts[index] = num_ok + num_failed
-        self.bar.n = sum(self.counts.values())
-        self.bar.refresh()
 
 
 def find_manifest(manifest: str, folder: Folder, plan: Plan) -> ManifestSummary:
@@ -196,6 +180,8 @@ def read_known(folder: Folder, index: int) -> ScoreFacts | None:
 
 
 def weights_bytes(config: EvaluateConfig) -> int:
+    from flipsketch.scoring.clip_model import find_scorer
+
     folders = [find_scorer(name) for name in (config.clip_model, config.xclip_model) if name]
     kinds = ("*.safetensors", "*.bin")
     files = [path for folder in folders for kind in kinds for path in folder.glob(kind)]

@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import cairocffi
 import pyarrow as pa
 import pyarrow.parquet as pq
 import tyro
@@ -26,6 +25,7 @@ from flipsketch.animations.reader import RasterConfig
 from flipsketch.corpus.manifest import ManifestSummary
 from flipsketch.corpus.plan import FORMAT_VERSION, Plan, read_plan
 from flipsketch.storage.folder import Folder, open_folder
+from flipsketch.svg.render import import_cairo
 from pipelines.execution.executor import start
 from pipelines.execution.locations import anchor, refuse_vanishing_output
 from pipelines.makers.training_shards import RasterMaker
@@ -240,7 +240,7 @@ def plan_run(
         "licence": config.license or "unknown",
         "executor": config.executor.executor,
         "workers": workers,
-        "versions": {"cairo": cairocffi.cairo_version_string()},
+        "versions": {"cairo": import_cairo().cairo_version_string()},
     }
     return Plan(settings, () if config.rows_per_shard else ("rows_per_shard",), notes)
 

@@ -15,7 +15,7 @@ from flipsketch.corpus.shard import (
 from flipsketch.corpus.verify import verify_shard
 from flipsketch.scoring.store import scored_shards, verify_scores
 from flipsketch.storage.folder import Folder, open_folder
-from pipelines.sharding.progress import REASONS_SHOWN
+from pipelines.sharding.summary import REASONS_SHOWN
 
 
 @dataclass(frozen=True, kw_only=True)

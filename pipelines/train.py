@@ -1,52 +1,28 @@
 """Train a video model, or an adapter for it, on shards: with Ray Train, or in this process.
 
-All that a run writes is in its folder: the plan, checkpoints to go on from, pictures, logs, and in
-the end the adapter (or the model). A worker that dies is started again by Ray, from the newest
-checkpoint; a driver that died goes on with the same command.
+All that a run writes is in its folder: the plan, checkpoints to resume from, pictures, logs, and in
+the end the adapter (or the model). Ray restarts a worker that dies from the newest checkpoint; to
+resume after the driver has died, rerun the same command.
 """
 
-import functools
-import hashlib
 import logging
-import os
-import platform
-import sys
-import time
-from contextlib import suppress
-from dataclasses import asdict, replace
-from pathlib import Path
+from dataclasses import replace
 
-import diffusers
-import numpy as np
-import peft
-import torch
-
-from flipsketch.corpus.dataset import TrainingClips
-from flipsketch.corpus.plan import TRAINING_FORMAT_VERSION, Plan, begin_training, read_plan
-from flipsketch.models.lora import check_lora
+from flipsketch.corpus.dataset import TrainingClips, check_size
+from flipsketch.corpus.plan import begin_training, read_plan
 from flipsketch.models.registry import (
+    check_lora,
     find_embedded,
     find_model,
-    fingerprint_folder,
     frame_size,
-    model_licence,
     weights_bytes,
 )
-from flipsketch.storage.folder import PARTIAL, Folder, open_folder
-from flipsketch.training.checkpoints import checkpoint_steps, load_newest
+from flipsketch.storage.folder import PARTIAL, open_folder
 from flipsketch.training.config import check_share
-from flipsketch.training.latent_cache import check_size, open_latents
-from flipsketch.training.model_card import write_training_card
-from flipsketch.training.objective import count_trained
-from flipsketch.training.trainer import StepReport
 from flipsketch.training.validation import read_subjects
-from pipelines.execution.executor import make_shards, start
-from pipelines.execution.locations import anchor, refuse_vanishing_output
-from pipelines.execution.work import Resources, Shard
-from pipelines.makers.latents import LatentMaker
+from pipelines.execution.executor import start
+from pipelines.execution.locations import anchor, anchor_model, refuse_vanishing_output
 from pipelines.training.config import TrainConfig
-from pipelines.training.progress import TrainingProgress
-from pipelines.training.worker import TrainingWorker
 
 log = logging.getLogger(__name__)
 
@@ -70,17 +46,21 @@ def train(config: TrainConfig) -> int:
         check_share(config.training, config.executor.workers)
     model_folder = find_model(config.model)
     lora = None if config.lora is None else check_lora(find_embedded(config.lora))
-    trained = count_trained(model_folder, config.training, lora)
     before = None if config.overwrite else read_plan(folder, trains=True)
     clips = TrainingClips(config.shards, config.reading)
     if len(clips.shards) < clips.plan.num_shards:
         raise ValueError(
-            f"{config.shards}: {len(clips.shards)} of {clips.plan.num_shards} shards are there; "
-            f"the command that makes them goes on with what is missing"
+            f"{config.shards}: {len(clips.shards)} of {clips.plan.num_shards} shards exist; rerun "
+            f"the command that makes them to complete them"
         )
     check_size(clips, frame_size(model_folder))
     if config.validation is not None and config.validate_every:
         read_subjects(config.validation, clips.rows["height"][0].as_py(), config.num_validation)
+
+    from flipsketch.training.objective import count_trained
+    from pipelines.training.driver import carry_out, plan_run, share_out
+
+    trained = count_trained(model_folder, config.training, lora)
     resources = share_out(
         config, start(config.executor, weights_bytes(model_folder), config.device)
     )
@@ -88,7 +68,7 @@ def train(config: TrainConfig) -> int:
     settled = replace(
         config,
         shards=anchor(config.shards),
-        model=anchor(config.model) if Path(config.model).is_dir() else config.model,
+        model=anchor_model(config.model),
         lora=None if lora is None else anchor(str(lora)),
         output=folder.path,
         validation=config.validation and anchor(config.validation),
@@ -101,158 +81,3 @@ def train(config: TrainConfig) -> int:
         plan = begin_training(folder, plan, overwrite=config.overwrite)
         folder.sweep(PARTIAL)
         return carry_out(settled, plan, folder, resources)
-
-
-def share_out(config: TrainConfig, resources: Resources) -> Resources:
-    """Return the resources with as many workers as can share the global batch evenly, unless the
-    user gave their number."""
-    if config.executor.workers is not None:
-        return resources
-    training = config.training
-    num_batches = training.global_batch_size // training.batch_size
-    workers = max(number for number in range(1, resources.workers + 1) if num_batches % number == 0)
-    threads = resources.cpus_per_worker * resources.workers // workers
-    return replace(resources, workers=workers, cpus_per_worker=threads)
-
-
-def plan_run(
-    config: TrainConfig,
-    before: Plan | None,
-    clips: TrainingClips,
-    model_folder: Path,
-    resources: Resources,
-) -> Plan:
-    """Return the run's plan; what the user does not name comes from the plan that is there."""
-    defaults = {
-        "dtype": "bfloat16" if resources.device == "cuda" else "float32",
-        "threads": resources.cpus_per_worker,
-    }
-    chosen = [name for name in defaults if getattr(config, name) is None]
-    lora = config.lora and find_embedded(config.lora)
-    tars = [f"{index} {facts.tar_sha256}\n" for index, facts in sorted(clips.shards.items())]
-    training = asdict(config.training)
-    # The share of one forward pass; like the number of workers it may change.
-    batch_size = training.pop("batch_size")
-    # Plans outlive flags: these two keep the names of the first runs.
-    training["method"] = training.pop("train")
-    training["sketch_in_noise"] = training.pop("signal_leak_prob")
-    settings = {
-        **{name: (before.settings if before else defaults)[name] for name in chosen},
-        **{name: getattr(config, name) for name in defaults if name not in chosen},
-        "format": TRAINING_FORMAT_VERSION,
-        "kind": "train",
-        "num_clips": len(clips),
-        "shards_fingerprint": hashlib.sha256("".join(tars).encode()).hexdigest(),
-        "model_fingerprint": fingerprint_folder(model_folder),
-        "model_licence": model_licence(model_folder),
-        "lora_fingerprint": lora and fingerprint_folder(lora),
-        "cache_latents": config.cache_latents,
-        "on_device": config.on_device,
-        **training,
-    }
-    notes = {
-        "command": " ".join(sys.argv),
-        "shards": config.shards,
-        "data_licence": clips.plan.log.get("licence") or "not named",
-        "model": config.model,
-        "lora": config.lora,
-        "executor": config.executor.executor,
-        "workers": resources.workers,
-        "device": resources.device,
-        "batch_size": batch_size,
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "diffusers": diffusers.__version__,
-            "peft": peft.__version__,
-        },
-    }
-    return Plan(settings, tuple(chosen), notes)
-
-
-def carry_out(config: TrainConfig, plan: Plan, folder: Folder, resources: Resources) -> int:
-    """Do the steps that are left and write the card; return the exit code."""
-    started = time.monotonic()
-    num_before, num_steps = load_newest(folder)[0], config.training.num_steps
-    log.info(
-        "%d clips, %d of %d steps done; %d workers on %s, %d threads each -> %s",
-        plan.settings["num_clips"],
-        num_before,
-        num_steps,
-        resources.workers,
-        resources.device,
-        config.threads,
-        folder,
-    )
-    clips_per_step = config.training.global_batch_size
-    try:
-        if num_before == num_steps and config.result_folder.exists():
-            log.info("all is done already; %s stays as it is", config.result_folder)
-        else:
-            train_all(config, resources, num_before)
-    except KeyboardInterrupt:
-        newest = max(checkpoint_steps(folder), default=0)
-        what = f"the checkpoint after step {newest} stays" if newest else "no step is saved yet"
-        log.warning("interrupted: %s; the same command goes on", what)
-        return 130
-    except FloatingPointError as error:
-        raise ValueError(str(error)) from error
-    _, state = load_newest(folder)
-    assert state is not None, "the last step is saved"
-    history = [StepReport(*report) for report in state["history"]]
-    write_training_card(folder, plan, history)
-    seconds = time.monotonic() - started
-    num_clips = (num_steps - num_before) * clips_per_step
-    with suppress(OSError):
-        os.rmdir(folder.join("_tmp"))
-    log.info(
-        "trained %d steps, %d of them in this run in %.0f s, %.1f clips/s; loss %.4f -> %s",
-        num_steps,
-        num_steps - num_before,
-        seconds,
-        num_clips / seconds,
-        np.mean([report.loss for report in history[-max(1, num_steps // 10) :]]),
-        folder,
-    )
-    return 0
-
-
-def train_all(config: TrainConfig, resources: Resources, num_before: int) -> None:
-    if config.cache_latents and not config.on_device:
-        make_latents(config, resources)
-    training = config.training
-    with TrainingProgress(num_before, training.num_steps, training.global_batch_size) as progress:
-        if config.executor.executor == "local":
-            TrainingWorker(config, resources.device).run(progress.report)
-        else:
-            from pipelines.training.ray_train import train_on_ray
-
-            train_on_ray(config, resources, progress.report)
-
-
-def make_latents(config: TrainConfig, resources: Resources) -> None:
-    """Encode the clips of the shards whose latents are not there."""
-    clips = TrainingClips(config.shards, config.reading)
-    assert config.dtype and config.threads, "the driver settles them"
-    size = frame_size(find_model(config.model))
-    missing = open_latents(clips, config.model, size, config.dtype).missing()
-    if not missing:
-        return
-    log.info("latents of %d shards are to be made first", len(missing))
-    maker = functools.partial(
-        LatentMaker,
-        shards=config.shards,
-        reading=config.reading,
-        model=config.model,
-        dtype=config.dtype,
-        threads=config.threads,
-        device=resources.device,
-    )
-    shards: list[Shard] = [(index, []) for index in missing]
-    made = make_shards(config.executor, resources, maker, shards, ignore)
-    for number, index in enumerate(made):
-        log.info("latents of shard %05d; %d of %d", index, number + 1, len(missing))
-
-
-def ignore(index: int, num_ok: int, num_failed: int) -> None:
-    """A shard's latents are made in seconds: a line when they are there is enough."""

@@ -114,3 +114,24 @@ for name in names:
 sys.exit("ray" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
+
+
+def test_jobs_read_their_command_lines_before_they_import_anything_heavy():
+    """What takes a second or more to import waits until work begins."""
+    program = """
+import pathlib, runpy, sys
+jobs = sorted(pathlib.Path("jobs").glob("*.py"))
+assert len(jobs) == 13
+heavy = {"torch", "diffusers", "transformers", "peft", "ray", "datasets", "matplotlib", "cv2"}
+for job in jobs:
+    sys.argv = [str(job), "--help"]
+    try:
+        runpy.run_path(str(job), run_name="__main__")
+    except SystemExit as end:
+        assert end.code == 0, job
+    assert not heavy & sys.modules.keys(), (job, heavy & sys.modules.keys())
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from torch.utils.data import Dataset
 
 from flipsketch.corpus.plan import read_plan
 from flipsketch.corpus.sample import unpack_sample
@@ -66,7 +65,7 @@ class Draw(NamedTuple):
         return {"key": self.row["key"], "prompt": prompt, "first_frame": self.window.start}
 
 
-class TrainingClips(Dataset):
+class TrainingClips:
     """Samples by position; `torch.utils.data.DataLoader` takes it with `positions` as sampler."""
 
     def __init__(self, location: str, config: ReaderConfig) -> None:
@@ -164,4 +163,16 @@ class TrainingClips(Dataset):
     def open_tar_in(self, shard: int, process: int) -> Any:
         return self.folder.filesystem.open_input_file(
             self.folder.join(tar_name(shard, self.plan.tars))
+        )
+
+
+def check_size(clips: TrainingClips, size: int) -> None:
+    """Raise ValueError unless all clips have the model's size."""
+    sizes = clips.rows.group_by(["height", "width"]).aggregate([]).to_pylist()
+    found = sorted({(row["height"], row["width"]) for row in sizes} - {(size, size)})
+    if found:
+        height, width = found[0]
+        raise ValueError(
+            f"{clips.folder}: has clips of {height} x {width} pixels, but the model is trained on "
+            f"{size} x {size}; make shards with --size {size}"
         )

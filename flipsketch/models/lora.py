@@ -16,8 +16,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from flipsketch.models.choices import TargetSet
+from flipsketch.models.registry import check_lora
 
-UNET_FILES = ("unet/adapter_config.json", "unet/adapter_model.safetensors")
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 LINEAR = (nn.Linear,)
 CONV = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -71,14 +71,6 @@ def write_adapter(config: LoraConfig, weights: dict[str, Tensor], folder: Path) 
     config.save_pretrained(str(folder))
     contiguous = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
     save_file(contiguous, folder / "adapter_model.safetensors")
-
-
-def check_lora(folder: str | Path) -> Path:
-    """Return the path of an adapter folder, or raise ValueError if it is none."""
-    missing = [name for name in UNET_FILES if not (Path(folder) / name).is_file()]
-    if missing:
-        raise ValueError(f"{folder}: not an adapter folder, it has no {missing[0]} (peft's format)")
-    return Path(folder)
 
 
 def load_lora(unet: nn.Module, text_encoder: nn.Module, folder: str | Path) -> None:

@@ -10,6 +10,7 @@ log = logging.getLogger(__name__)
 EMBEDDED = Path(__file__).parents[2] / "data" / "models"
 EMBEDDED_MODEL, EMBEDDED_LORA = "doodle", "doodle-lora"
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+LORA_FILES = ("unet/adapter_config.json", "unet/adapter_model.safetensors")
 
 
 def find_embedded(name: str | Path) -> Path:
@@ -26,6 +27,14 @@ def choose_lora(model: str | Path, lora: str | None) -> str | None:
     if lora is None and str(model) == EMBEDDED_MODEL:
         return EMBEDDED_LORA
     return lora or None
+
+
+def check_lora(folder: str | Path) -> Path:
+    """Return the path of an adapter folder, or raise ValueError if it is none."""
+    missing = [name for name in LORA_FILES if not (Path(folder) / name).is_file()]
+    if missing:
+        raise ValueError(f"{folder}: not an adapter folder, it has no {missing[0]} (peft's format)")
+    return Path(folder)
 
 
 def find_model(path_or_hub_name: str | Path, parts: tuple[str, ...] = PARTS) -> Path:

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flipsketch.corpus.shard import read_metadata
-from flipsketch.scoring.duplicates import find_duplicates
 from flipsketch.scoring.scores import CHECKPOINTS, SCORES, SCORES_SCHEMA
 from flipsketch.scoring.store import read_scores
 from flipsketch.storage.folder import Folder
@@ -80,6 +79,9 @@ def count_duplicates(
         for index in shards
         for vector in read_scores(folder, index, ["features"])["features"].drop_null().to_numpy()
     ]
+    # Here, as PyTorch takes seconds to import and not every run comes to this.
+    from flipsketch.scoring.duplicates import find_duplicates
+
     return int((find_duplicates(np.stack(features), cosine) >= 0).sum()) if features else 0
 
 

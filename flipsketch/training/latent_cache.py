@@ -13,24 +13,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch.utils.data import Dataset
 
-from flipsketch.corpus.dataset import TrainingClips
+from flipsketch.corpus.dataset import TrainingClips, check_size
 from flipsketch.media.pixels import to_pixels
 from flipsketch.models.registry import find_model, fingerprint_folder
 from flipsketch.models.video_model import VideoModel
 
 OPEN_FILES = 64
-
-
-def check_size(clips: TrainingClips, size: int) -> None:
-    """Raise ValueError unless all clips have the model's size."""
-    sizes = clips.rows.group_by(["height", "width"]).aggregate([]).to_pylist()
-    found = sorted({(row["height"], row["width"]) for row in sizes} - {(size, size)})
-    if found:
-        height, width = found[0]
-        raise ValueError(
-            f"{clips.folder}: has clips of {height} x {width} pixels, but the model is trained on "
-            f"{size} x {size}; make shards with --size {size}"
-        )
 
 
 class LatentClips(Dataset):

@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import Dataset
 
 from flipsketch.media.pixels import to_pixels
 from flipsketch.models.video_model import VideoModel
@@ -59,6 +58,12 @@ class StepReport:
     learning_rate: float
 
 
+class Samples(Protocol):
+    """What is trained on, by position: clips, or their latents."""
+
+    def __getitem__(self, position: int) -> dict[str, Any]: ...
+
+
 class Trainer:
     """A model with what it takes to train it: optimizer, rate, running mean, and a step counter.
 
@@ -69,7 +74,7 @@ class Trainer:
     def __init__(
         self,
         model: VideoModel,
-        samples: Dataset,
+        samples: Samples,
         config: TrainingConfig,
         *,
         rank: int = 0,

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -12,9 +13,10 @@ from flipsketch.corpus.row import default_seed
 from flipsketch.media.contact_sheet import draw_strip, stack
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.config import SamplingConfig
-from flipsketch.method.sampler import animate
-from flipsketch.models.video_model import VideoModel
 from flipsketch.storage.folder import read_source
+
+if TYPE_CHECKING:
+    from flipsketch.models.video_model import VideoModel
 
 log = logging.getLogger(__name__)
 
@@ -64,9 +66,12 @@ def read_subjects(manifest: str, size: int, number: int, *, darken: bool = False
 
 
 def animate_subject(
-    model: VideoModel, subject: Subject, config: SamplingConfig
+    model: "VideoModel", subject: Subject, config: SamplingConfig
 ) -> np.ndarray | None:
     """Return frames uint8 (F, H, W, 3); None if the model's result is not finite."""
+    # Here, so that the subjects can be read, and refused, before PyTorch is imported.
+    from flipsketch.method.sampler import animate
+
     try:
         [clip] = animate(model, [subject.sketch], [subject.prompt], [subject.seed], config)
     except ValueError as error:

@@ -4,8 +4,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import torch
-
 from pipelines.execution.config import ExecutorConfig
 from pipelines.execution.work import Maker, Report, Resources, Shard
 
@@ -17,6 +15,8 @@ def start(config: ExecutorConfig, weights_bytes: int, device: str | None) -> Res
         ValueError: there is no such device, or not as many of them as workers.
     """
     if config.executor == "local":
+        import torch
+
         found = "cuda" if torch.cuda.is_available() else "cpu"
         if device == "cuda" and found == "cpu":
             raise ValueError("device is cuda, but torch finds no GPU here; leave out --device")

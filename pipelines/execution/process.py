@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from importlib.metadata import version
 from typing import Any
 
 
@@ -25,3 +26,8 @@ def log_to_stderr() -> None:
         line = "%(asctime)s %(levelname)s %(message)s"
         handler.setFormatter(logging.Formatter(line, datefmt="%H:%M:%S"))
         root.addHandler(handler)
+
+
+def library_versions(*names: str) -> dict[str, str]:
+    """Return the versions of installed libraries, without importing them."""
+    return {name: version(name) for name in names}

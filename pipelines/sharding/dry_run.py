@@ -2,16 +2,15 @@
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.compute as pc
-import torch
 
 from flipsketch.corpus.manifest import ManifestSummary
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.shard import ShardFacts, read_metadata, read_shards
 from flipsketch.method.config import SamplingConfig
-from flipsketch.method.inversion import INVERSION_FRAMES
 from flipsketch.storage.folder import Folder
 from pipelines.sharding.planning import ROWS_PER_SHARD, choose_rows_per_shard
 
@@ -25,30 +24,37 @@ PARAMETER_BYTES = 4 * 1_411_000_000
 TFLOP_PER_S = {"cuda": 150.0, "cpu": 0.02}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """What the user asks for; None is what the job would choose itself."""
+
+    model: Path
+    sampling: SamplingConfig
+    batch_size: int
+    rows_per_shard: int | None
+    workers: int | None
+    device: str | None
+
+
 def print_dry_run(
-    manifest: ManifestSummary,
-    folder: Folder,
-    plan: Plan | None,
-    *,
-    model: Path,
-    sampling: SamplingConfig,
-    batch_size: int,
-    rows_per_shard: int | None,
-    workers: int | None,
-    device: str | None,
+    manifest: ManifestSummary, folder: Folder, plan: Plan | None, workload: Workload
 ) -> None:
     """Print rows, shards, bad rows, and estimates of bytes and time.
 
     Args:
-        plan: of the run in the folder that would go on, or be extended.
+        plan: of the run in the folder that would be resumed or extended.
     """
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    workers = workers or (torch.cuda.device_count() if device == "cuda" else os.cpu_count()) or 1
+    import torch
+
+    device = workload.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    num_devices = torch.cuda.device_count() if device == "cuda" else os.cpu_count()
+    workers = workload.workers or num_devices or 1
+    rows_per_shard = workload.rows_per_shard
     if rows_per_shard is None and plan is not None:
         rows_per_shard = plan.settings["rows_per_shard"]
     elif rows_per_shard is None:
         rows_per_shard = choose_rows_per_shard(
-            manifest.num_rows, workers, ROWS_PER_SHARD, batch_size
+            manifest.num_rows, workers, ROWS_PER_SHARD, workload.batch_size
         )
     shards = list(read_shards(folder, plan)[0].values()) if plan is not None else []
     num_shards = -(-manifest.num_rows // rows_per_shard)
@@ -70,7 +76,7 @@ def print_dry_run(
         clip_bytes, clip_s = measure(folder, shards)
         source = "as the shards that are there"
     else:
-        clip_bytes, clip_s = estimate(model, sampling, device)
+        clip_bytes, clip_s = estimate(workload.model, workload.sampling, device)
         source = (
             f"guessed from the model's size, at {TFLOP_PER_S[device]:g} TFLOP/s a worker: by a "
             f"factor of 3 or more; a finished shard tells better"
@@ -110,6 +116,8 @@ def estimate(model: Path, sampling: SamplingConfig, device: str) -> tuple[float,
 
 def count_frames(sampling: SamplingConfig) -> int:
     """Return the UNet's single-frame passes for a clip; one with gradients counts as three."""
+    from flipsketch.method.inversion import INVERSION_FRAMES
+
     frames, steps = sampling.num_frames, sampling.num_inference_steps
     passes = 1 if sampling.guidance_scale == 1.0 else 2
     reference = sum(max(1, frames - step) for step in range(sampling.num_compose_steps))

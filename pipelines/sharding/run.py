@@ -15,7 +15,8 @@ from pipelines.execution.config import ExecutorConfig
 from pipelines.execution.executor import make_shards
 from pipelines.execution.work import Maker, Resources
 from pipelines.sharding.planning import missing_shards, retryable_rows, write_summary
-from pipelines.sharding.progress import Progress, RunSummary, exceeds, parse_max_failures
+from pipelines.sharding.progress import ShardProgress
+from pipelines.sharding.summary import RunSummary, exceeds, parse_max_failures
 
 log = logging.getLogger(__name__)
 
@@ -129,18 +130,18 @@ class Run:
             plan.settings.get("threads", 1),
             folder,
         )
-        with Progress(plan, folder, shards) as progress:
+        with ShardProgress(plan, folder, shards) as progress:
             try:
                 self.make(plan, progress)
                 if self.config.retry_failed:
                     plan = self.plan_retry(plan, progress)
                     self.make(plan, progress)
             except KeyboardInterrupt:
-                progress.close()
                 if shards:
                     write_card(folder, plan, list(shards.values()))
                 log.warning(
-                    "interrupted: %d of %d shards are committed and stay; the same command goes on",
+                    "interrupted: %d of %d shards are committed and stay; "
+                    "rerun the same command to resume",
                     len(shards),
                     plan.num_shards,
                 )
@@ -150,7 +151,7 @@ class Run:
         summary.log(seconds=time.monotonic() - started, new_clips=progress.num_new_ok)
         return 1 if exceeds(summary.num_failed, plan.num_rows, self.config.max_failures) else 0
 
-    def make(self, plan: Plan, progress: Progress) -> None:
+    def make(self, plan: Plan, progress: ShardProgress) -> None:
         """Make the shards of a plan that are not committed."""
         if len(progress.shards) == plan.num_shards:
             return
@@ -161,7 +162,7 @@ class Run:
         ):
             progress.commit(index)
 
-    def plan_retry(self, plan: Plan, progress: Progress) -> Plan:
+    def plan_retry(self, plan: Plan, progress: ShardProgress) -> Plan:
         """Add the rows that failed, and that are not wrong in the input itself, to the plan."""
         rows = retryable_rows(self.folder, list(progress.shards.values()))
         if not rows:

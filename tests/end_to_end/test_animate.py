@@ -29,7 +29,7 @@ from flipsketch.storage.folder import open_folder
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.cli import run
 from pipelines.makers.clips import row_sampling, split_batches
-from pipelines.sharding.progress import exceeds, parse_max_failures
+from pipelines.sharding.summary import exceeds, parse_max_failures
 from tests.helpers.corpora import (
     QUICK,
     ROOT,
@@ -339,7 +339,7 @@ def test_an_interrupted_run_ends_cleanly_and_says_how_to_go_on(job, tmp_path):
     process.send_signal(signal.SIGTERM)
     _, log = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "of 6 shards are committed and stay; the same command goes on" in log
+    assert "of 6 shards are committed and stay; rerun the same command to resume" in log
     assert "Traceback" not in log
 
 

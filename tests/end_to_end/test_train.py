@@ -163,7 +163,7 @@ def test_shards_that_are_damaged_or_missing_are_named(training_job, tmp_path):
     with pytest.raises(ValueError, match=r"shards/00001.tar: clip \w+ is damaged"):
         train(job)
     tar.unlink()
-    with pytest.raises(ValueError, match="1 of 2 shards are there; the command that makes them"):
+    with pytest.raises(ValueError, match="1 of 2 shards exist; rerun the command that makes them"):
         train(job)
 
 

@@ -1,0 +1,85 @@
+"""How a run went: what was made, what failed and why, and whether that is too much."""
+
+import logging
+from collections import Counter
+from dataclasses import dataclass
+
+from flipsketch.corpus.shard import ShardFacts, read_failures
+from flipsketch.storage.folder import Folder
+
+log = logging.getLogger(__name__)
+
+REASONS_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    folder: Folder
+    facts: list[ShardFacts]
+    verb: str
+    """What was done to the rows, in the past tense."""
+    bad_row_remedy: str
+    """What helps rows that the input itself has wrong."""
+
+    @property
+    def num_ok(self) -> int:
+        return sum(facts.ok for facts in self.facts)
+
+    @property
+    def num_failed(self) -> int:
+        return sum(facts.failed - facts.superseded for facts in self.facts)
+
+    def log(self, *, seconds: float, new_clips: int) -> None:
+        """Say what failed and why, and last what was made."""
+        if num_cut := sum(facts.prompts_cut for facts in self.facts):
+            log.warning(
+                "%d prompts were longer than the text encoder takes, and were cut (prompt_cut in "
+                "the metadata)",
+                num_cut,
+            )
+        if self.num_failed:
+            failures = read_failures(self.folder, self.facts).values()
+            reasons = Counter(failure.error for failure in failures)
+            for reason, count in reasons.most_common(REASONS_SHOWN):
+                log.warning("failed %s: %s", f"{count} rows" if count > 1 else "1 row", reason)
+            if len(reasons) > REASONS_SHOWN:
+                log.warning("failed for %d other reasons", len(reasons) - REASONS_SHOWN)
+            log.warning(
+                "all %d failed rows: status 'failed' in %s/metadata/*.parquet; mend their files "
+                "and add --retry-failed to the command",
+                self.num_failed,
+                self.folder,
+            )
+            if hopeless := sum(failure.key is None for failure in failures):
+                log.warning(
+                    "%d of them are wrong in the input itself: %s", hopeless, self.bad_row_remedy
+                )
+        log.info(
+            "%s %d rows (%d failed), %d clips of them in this run in %.0f s, %.2f clips/s -> %s",
+            self.verb,
+            self.num_ok + self.num_failed,
+            self.num_failed,
+            new_clips,
+            seconds,
+            new_clips / seconds,
+            self.folder,
+        )
+
+
+def parse_max_failures(text: str) -> tuple[float, bool]:
+    """Return the number and whether it is a share: '3' -> (3, False), '2%' -> (0.02, True)."""
+    number, percent = text.removesuffix("%"), text.endswith("%")
+    try:
+        value = float(number) / (100 if percent else 1)
+    except ValueError:
+        value = -1.0
+    if not (0 <= value <= 1 if percent else value >= 0 and value == int(value)):
+        raise ValueError(
+            f"max_failures must be a count such as 3 or a share such as 2%, got {text}"
+        )
+    return value, percent
+
+
+def exceeds(num_failed: int, num_rows: int, max_failures: str) -> bool:
+    limit, is_share = parse_max_failures(max_failures)
+    return num_failed > (limit * num_rows if is_share else limit)
