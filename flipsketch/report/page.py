@@ -116,8 +116,8 @@ def read_shard_scores(folder: Folder, index: int) -> dict[str, dict[str, Any]]:
         scores = read_scores(folder, index, ["key", "error", *SCORES])
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"{folder}/{scores_name(index)}: not readable ({error}); run jobs/evaluate.py to make it "
-            f"again"
+            f"{folder}/{scores_name(index)}: not readable ({error}); run jobs/evaluate.py to "
+            f"make it again"
         ) from error
     return {row["key"]: row for row in scores.to_pylist() if row["error"] is None}
 
