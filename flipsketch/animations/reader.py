@@ -34,17 +34,18 @@ ALL_ARCHIVES = (*COMPRESSED, *ARCHIVES)
 @dataclass(frozen=True, kw_only=True)
 class RasterConfig:
     size: int = 256
-    """Height and width of the frames, in pixels."""
+    """Height and width of the frames in pixels; those of the model to be trained."""
     frame_stride: int = 1
-    """Take every n-th frame, from the first on."""
+    """Take every n-th frame, starting with the first. Raise it when animations move too slowly."""
     num_frames: int | None = None
-    """Take so many of them; an animation that has fewer fails. By default all."""
+    """Number of frames to take; an animation with fewer fails. By default all."""
     line_width: float | None = None
-    """Width of all lines, in output pixels; by default as the files have it."""
+    """Width of all lines in output pixels; by default the width in the files. Set it for small
+    frames, in which thin lines turn pale."""
     invert: bool = False
     """Draw white on black."""
     step: int | None = None
-    """Live-Sketch's optimization step to take; by default the last that an animation has."""
+    """Live-Sketch's optimization step to take; by default the last one of each animation."""
 
     def __post_init__(self) -> None:
         for name, lowest, highest in (

@@ -16,43 +16,51 @@ MAX_STEPS = 1000  # the timesteps that models are trained with
 @dataclass(frozen=True, kw_only=True)
 class SamplingConfig:
     num_frames: int = 10
-    """Frames per clip, the sketch included."""
+    """Frames per clip, including the sketch. Models draw best at the length that they were trained
+    on."""
     num_inference_steps: int = 25
-    """DDIM steps, of the inversion too."""
+    """Number of DDIM steps, in the inversion too. Fewer are faster and rougher."""
     guidance_scale: float = 9.0
-    """Classifier-free guidance weight; 1.0 turns guidance off."""
+    """Weight of classifier-free guidance; 1.0 turns it off. Raise it when clips ignore the prompt,
+    lower it when they drift away from the sketch."""
     negative_prompt: str = ""
     """What the clip should not show."""
     reference_scale: float = 0.5
-    """The paper's lambda: how hard later frames hold to the sketch; 0 gives the freest motion."""
+    """The paper's lambda: how strongly later frames are conditioned on the sketch; 0 gives the
+    freest motion. Raise it when clips lose the sketch, lower it when they hardly move."""
     align_steps: int | None = None
-    """Denoising steps with iterative frame alignment (the paper's tau_1); None means 2/5 of all
-    steps, 0 turns it off. Alignment costs about three times as much as everything else."""
+    """Number of denoising steps with iterative frame alignment (the paper's tau_1); by default 2/5
+    of the steps. Alignment takes about three times as long as everything else: 0 turns it off for a
+    first look."""
     compose_steps: int | None = None
-    """Denoising steps with dual attention composition (the paper's tau_2); None means 3/5 of all
-    steps and one more, 0 turns it off."""
+    """Number of denoising steps with dual attention composition (the paper's tau_2); by default 3/5
+    of the steps and one more; 0 turns it off."""
     compose_spatial: bool = True
-    """Compose in the spatial layers (the sketch's queries in the first frames)."""
+    """Compose in the spatial layers (the sketch's queries in the first frames). Turn it off for an
+    ablation."""
     compose_temporal: bool = True
-    """Compose in the temporal layers (all frames on the sketch's key)."""
+    """Compose in the temporal layers (the attention of all frames to the sketch's key). Turn it off
+    for an ablation."""
     hold_sketch: bool = False
-    """Have frame 0, and the reference stream, go back the way of the sketch's inversion, so that
-    frame 0 is the sketch. Not in the paper; for small models, which guidance and inexact steps lead
-    away from it."""
+    """Replay the inversion trajectory in frame 0 and in the reference stream, so that frame 0
+    reproduces the sketch. Not in the paper; useful for small models, in which guidance and inexact
+    steps lead away from the sketch."""
     sketch_in_noise: float = 0.0
-    """How much of the sketch is in the noise that the other frames begin with; 1 is as much as the
-    latents of a still clip have at the first timestep, when a model is trained. With more of it
-    clips keep closer to the sketch, and move less. Not in the paper; for small models."""
+    """Amount of the sketch in the noise that the other frames start from; 1 is what the latents of
+    a still clip keep at the first timestep of training. With more of it clips stay closer to the
+    sketch and move less. Not in the paper; useful for small models, at 2 or 3 for subjects that
+    they do not know."""
     darken_sketch: bool = False
-    """Make a sketch's strokes black where they are pale, as thin ones turn when a drawing is made
-    small. Not in the paper; for models of small frames."""
+    """Make pale strokes of the sketch black, since thin strokes turn pale when a drawing is
+    reduced. Not in the paper; useful for models with small frames."""
     sketch_range: Literal["signed", "unit"] = "signed"
-    """Pixel range in which the VAE is given the sketch: [-1, 1], or [0, 1] to reproduce the
-    published checkpoint."""
+    """Pixel range in which the VAE receives the sketch: signed is [-1, 1]; unit is [0, 1], which
+    reproduces the published checkpoint."""
     binarize: bool = True
-    """Threshold each frame to black strokes on white; off keeps greys and colours."""
+    """Threshold each frame to black strokes on white. Turn it off to keep greys and colours."""
     ink_threshold: int | None = None
-    """The lightest luma that is ink, of 0 to 255; by default each frame's own, by Otsu's method."""
+    """Lightest luma that counts as ink, from 0 to 255; by default chosen for each frame by Otsu's
+    method. Set it when strokes vanish or paper turns black."""
 
     def __post_init__(self) -> None:
         if not 2 <= self.num_frames <= MAX_FRAMES:

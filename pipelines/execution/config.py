@@ -9,15 +9,17 @@ import tyro
 @dataclass(frozen=True, kw_only=True)
 class ExecutorConfig:
     executor: Literal["ray", "local"] = "ray"
-    """Where the work is done: on Ray, or in this process (for little work, or without Ray)."""
+    """Where the work is done: on Ray, or in this process (local), which starts sooner and is best
+    for a few rows, for debugging, and where Ray is not installed."""
     workers: Annotated[int | None, tyro.conf.arg(aliases=["--num-workers"])] = None
-    """Processes on Ray; by default one for each GPU, else for each CPU as far as memory goes."""
+    """Number of processes on Ray; by default one for each GPU, or else for each CPU as far as
+    memory allows."""
     ray_address: str | None = None
-    """Ray cluster to join ('auto': the one that runs on this machine); by default the one that a
-    submitted job is in, else a new one on this machine."""
+    """Ray cluster to join ('auto' is the one that runs on this machine); by default the cluster of
+    a submitted job, or else a new one on this machine."""
     stall_timeout_s: float = 600
-    """Seconds without a sign of life from any actor after which the job gives up; a slow shard
-    gives such signs."""
+    """Seconds without a report from any actor after which the job gives up. Actors report during
+    slow shards too; raise it on a busy cluster, where they wait for a place."""
 
     def __post_init__(self) -> None:
         if not self.stall_timeout_s > 0:
