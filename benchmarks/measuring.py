@@ -20,7 +20,7 @@ def make_model(
 ) -> VideoModel:
     """A model, but for doodle with random weights."""
     if size == "doodle":
-        return load_model("doodle", device=device, dtype=dtype)
+        return load_model("doodle", lora="none", device=device, dtype=dtype)
     if size == "modelscope":
         return make_modelscope(device, dtype)
     with tempfile.TemporaryDirectory() as folder:

@@ -35,7 +35,8 @@ class OneConfig:
     """Folder in diffusers' layout, or a name: of the model that comes with this project, or on the
     Hugging Face Hub (damo-vilab/text-to-video-ms-1.7b is the paper's)."""
     lora: str | None = None
-    """Adapter folder or name; by default doodle's own with doodle, none with others."""
+    """Adapter folder or name. Default: doodle-lora with the model doodle, no adapter with others;
+    none leaves it out."""
     seed: int = 0
     """Of the noise."""
     device: Literal["cuda", "cpu"] | None = None
@@ -61,10 +62,13 @@ def main(config: OneConfig) -> None:
             f"invert it, or whiten its paper",
             file=sys.stderr,
         )
-    lora = choose_lora(config.model, config.lora)
-    model = load_model(config.model, lora=lora, device=device, dtype=DTYPES[dtype])
+    model = load_model(config.model, lora=config.lora, device=device, dtype=DTYPES[dtype])
     slow = ", which takes its time without a GPU; --align-steps 0 takes a quarter of it"
-    print(f"animating on {device}{slow if device == 'cpu' else ''}", file=sys.stderr)
+    adapter = choose_lora(config.model, config.lora) or "none"
+    print(
+        f"animating on {device}{slow if device == 'cpu' else ''} (adapter: {adapter})",
+        file=sys.stderr,
+    )
     sketch = load_sketch(config.sketch, model.size, darken=config.sampling.darken_sketch)
     (clip,) = animate(model, [sketch], [config.prompt], [config.seed], config.sampling)
     config.output.parent.mkdir(parents=True, exist_ok=True)

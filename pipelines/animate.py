@@ -5,6 +5,7 @@ each shard themselves. The same plan gives the same tars, with one worker or man
 """
 
 import functools
+import logging
 import platform
 import sys
 from dataclasses import asdict, dataclass, field
@@ -16,7 +17,9 @@ from flipsketch.corpus.plan import FORMAT_VERSION, Plan, read_plan
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.methods import METHODS
 from flipsketch.models.registry import (
+    NO_LORA,
     check_lora,
+    choose_lora,
     find_embedded,
     find_model,
     fingerprint_folder,
@@ -31,6 +34,8 @@ from pipelines.execution.work import Resources
 from pipelines.sharding.planning import ROWS_PER_SHARD, choose_rows_per_shard, read_summary
 from pipelines.sharding.run import Run, RunConfig
 
+log = logging.getLogger(__name__)
+
 ROW_TIMEOUT_S = {"cuda": 3600.0, "cpu": 86400.0}
 
 
@@ -42,7 +47,8 @@ class AnimateConfig(RunConfig):
     """Folder in diffusers' layout, or a name: doodle, which comes with this project, or one on the
     Hugging Face Hub (damo-vilab/text-to-video-ms-1.7b is the paper's)."""
     lora: str | None = None
-    """Adapter folder (unet/ and perhaps text_encoder/, each in peft's format), or doodle-lora."""
+    """Adapter folder (unet/ and perhaps text_encoder/, each in peft's format) or name. Default:
+    doodle-lora with the model doodle, no adapter with others; none leaves it out."""
     method: str = "flipsketch"
     """What animates: flipsketch; or, to compare with it, t2v (the model and adapter from the prompt
     alone), still (the sketch repeated) or svd (Stable Video Diffusion: its folder or Hub name as
@@ -67,8 +73,13 @@ class AnimateConfig(RunConfig):
                 raise ValueError(f"{name} must lie between 1 and {limit}, got {value}")
         if self.method not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, got {self.method}")
-        if self.lora is not None and not METHODS[self.method].takes_lora:
+        if self.lora not in (None, "", NO_LORA) and not METHODS[self.method].takes_lora:
             raise ValueError(f"the method {self.method} takes no adapter; leave out --lora")
+
+    @property
+    def adapter(self) -> str | None:
+        """The adapter to load, by folder or name."""
+        return choose_lora(self.model, self.lora) if METHODS[self.method].takes_lora else None
 
 
 def animate_manifest(config: AnimateConfig) -> int:
@@ -80,10 +91,11 @@ def animate_manifest(config: AnimateConfig) -> int:
     refuse_vanishing_output(config.output)
     folder = open_folder(config.output)
     before = None if config.overwrite else read_plan(folder)
-    if config.lora is not None:
-        check_lora(find_embedded(config.lora))
+    if config.adapter is not None:
+        check_lora(find_embedded(config.adapter))
     if config.dry_run:
         return dry_run(config, folder, before)
+    log.info("model %s, adapter %s", config.model, config.adapter or "none")
     model_folder = find_model(config.model, METHODS[config.method].parts)
 
     from pipelines.makers.clips import AnimationMaker, ClipMakerConfig, row_schema
@@ -96,7 +108,7 @@ def animate_manifest(config: AnimateConfig) -> int:
             AnimationMaker,
             ClipMakerConfig(
                 model=anchor_model(config.model),
-                lora=config.lora and anchor_model(config.lora),
+                lora=anchor_model(config.adapter) if config.adapter else NO_LORA,
                 manifest=anchor(config.manifest),
                 sampling=config.sampling,
                 device=resources.device,
@@ -147,7 +159,7 @@ def plan_run(
     resources: Resources,
 ) -> Plan:
     """Return the run's plan; what the user does not name comes from the plan that is there."""
-    lora = config.lora and find_embedded(config.lora)
+    lora = config.adapter and find_embedded(config.adapter)
     defaults = {
         "rows_per_shard": choose_rows_per_shard(
             manifest.num_rows, resources.workers, ROWS_PER_SHARD, config.batch_size
@@ -176,7 +188,7 @@ def plan_run(
         "command": " ".join(sys.argv),
         "manifest": anchor(config.manifest),
         "model": config.model,
-        "lora": config.lora,
+        "lora": config.adapter,
         "executor": config.executor.executor,
         "workers": resources.workers,
         "device": resources.device,

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from flipsketch.corpus.shard import committed_shards, read_metadata
 from flipsketch.method.config import SamplingConfig, model_defaults
 from flipsketch.method.methods import METHODS
-from flipsketch.models.registry import EMBEDDED_MODEL, choose_lora
+from flipsketch.models.registry import EMBEDDED_MODEL
 from flipsketch.scoring.scores import SCORES
 from flipsketch.scoring.summary import ScoreSummary
 from flipsketch.storage.folder import Folder, open_folder, read_file
@@ -59,7 +59,8 @@ class CompareConfig:
     model: str = EMBEDDED_MODEL
     """Model of the runs that name none."""
     lora: str | None = None
-    """Adapter of the runs that name none; by default doodle's own with doodle."""
+    """Adapter of the runs that name none, by folder or name. Default: doodle-lora with the model
+    doodle, no adapter with others; none leaves it out."""
     clip_model: str = "doodle-clip"
     """Scorer of frames: a folder with a CLIPModel, or a name on the Hugging Face Hub."""
     xclip_model: str | None = None
@@ -172,12 +173,12 @@ def carry_out(config: CompareConfig, run: NamedRun) -> tuple[dict[str, Any], int
     corpus = f"{config.output.rstrip('/')}/{run.folder}"
     lora = config.lora if run.lora is None else run.lora
     if run.lora is None and run.method in METHODS and not METHODS[run.method].takes_lora:
-        lora = ""
+        lora = None
     animated = animate_manifest(
         AnimateConfig(
             manifest=config.manifest,
             model=model,
-            lora=choose_lora(model, lora),
+            lora=lora,
             method=run.method,
             output=corpus,
             sampling=sampling,

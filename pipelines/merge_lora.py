@@ -11,8 +11,8 @@ class MergeConfig:
     model: str
     """Model folder in diffusers' layout, or the name of a model: doodle, which is part of this
     project, or one on the Hugging Face Hub."""
-    lora: str
-    """Adapter folder, or doodle-lora."""
+    lora: str | None = None
+    """Adapter folder or name. Default: doodle-lora with the model doodle; other models need one."""
     output: str
     """Model folder to write."""
 

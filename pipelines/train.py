@@ -11,6 +11,7 @@ from dataclasses import replace
 from flipsketch.corpus.dataset import TrainingClips, check_size
 from flipsketch.corpus.plan import begin_training, read_plan
 from flipsketch.models.registry import (
+    NO_LORA,
     check_lora,
     find_embedded,
     find_model,
@@ -45,7 +46,10 @@ def train(config: TrainConfig) -> int:
     if config.executor.workers is not None:
         check_share(config.training, config.executor.workers)
     model_folder = find_model(config.model)
-    lora = None if config.lora is None else check_lora(find_embedded(config.lora))
+    lora = None if config.adapter is None else check_lora(find_embedded(config.adapter))
+    start_from = "a new adapter" if lora is None else config.adapter
+    if config.training.train == "lora":
+        log.info("model %s, training starts from %s", config.model, start_from)
     before = None if config.overwrite else read_plan(folder, trains=True)
     clips = TrainingClips(config.shards, config.reading)
     if len(clips.shards) < clips.plan.num_shards:
@@ -57,9 +61,10 @@ def train(config: TrainConfig) -> int:
     if config.validation is not None and config.validate_every:
         read_subjects(config.validation, clips.rows["height"][0].as_py(), config.num_validation)
 
-    from flipsketch.training.objective import count_trained
+    from flipsketch.training.objective import count_trained, settle_adapter
     from pipelines.training.driver import carry_out, plan_run, share_out
 
+    config = replace(config, training=settle_adapter(model_folder, config.training, lora))
     trained = count_trained(model_folder, config.training, lora)
     resources = share_out(
         config, start(config.executor, weights_bytes(model_folder), config.device)
@@ -69,7 +74,7 @@ def train(config: TrainConfig) -> int:
         config,
         shards=anchor(config.shards),
         model=anchor_model(config.model),
-        lora=None if lora is None else anchor(str(lora)),
+        lora=NO_LORA if lora is None else anchor(str(lora)),
         output=folder.path,
         validation=config.validation and anchor(config.validation),
         dtype=plan.settings["dtype"],

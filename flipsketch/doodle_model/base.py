@@ -14,6 +14,7 @@ from flipsketch.doodle_model.session import Session
 from flipsketch.media.contact_sheet import draw_strip, stack
 from flipsketch.method.text_to_video import sample_from_text
 from flipsketch.models.layout import save_parts
+from flipsketch.models.registry import NO_LORA
 from flipsketch.models.video_model import VideoModel, load_model
 from flipsketch.storage.folder import new_folder, open_folder
 from flipsketch.training.config import TrainingConfig
@@ -61,7 +62,7 @@ def train_base(
         start: model folder to begin with.
         latents: float16 (N, F, C, h, w).
     """
-    model = load_model(start, device=session.device)
+    model = load_model(start, lora=NO_LORA, device=session.device)
     trainer = make_trainer(model, latents, prompts, stage, session)
 
     def draw() -> Image.Image:

@@ -14,7 +14,7 @@ from transformers import CLIPModel, CLIPTokenizer
 
 from flipsketch.doodle_model.architecture import write_sampling
 from flipsketch.models.layout import save_parts
-from flipsketch.models.registry import find_embedded
+from flipsketch.models.registry import NO_LORA, find_embedded
 from flipsketch.models.video_model import load_model
 from flipsketch.storage.folder import new_folder, open_folder
 from flipsketch.training.checkpoints import load_newest
@@ -144,7 +144,7 @@ def write_model(
     source: Path, output: Path, hardware: str, subjects: tuple[str, ...], stages: list[Stage]
 ) -> None:
     """Write a model folder in half precision."""
-    model = load_model(source)
+    model = load_model(source, lora=NO_LORA)
     networks = (model.unet, model.vae, model.text_encoder)
     millions = sum(parameter.numel() for net in networks for parameter in net.parameters()) / 1e6
     about = MODEL.format(

@@ -1,8 +1,9 @@
 """LoRA adapters (Hu et al., 2022) on a video model: a folder with `unet/` and, if trained,
 `text_encoder/`, each in peft's format."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from peft import (
@@ -12,6 +13,7 @@ from peft import (
     set_peft_model_state_dict,
 )
 from peft.tuners.tuners_utils import BaseTunerLayer
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -98,22 +100,57 @@ def load_lora(unet: nn.Module, text_encoder: nn.Module, folder: str | Path) -> N
             )
 
 
-def check_same_layers(network: nn.Module, folder: Path) -> None:
+@dataclass(frozen=True)
+class AdapterShape:
+    """What the adapter of one network is like: its size, its scale, and the layers it is put on."""
+
+    rank: int
+    alpha: float
+    modules: frozenset[str]
+    """Names of the layers in their network."""
+
+    def __str__(self) -> str:
+        return f"rank {self.rank}, alpha {self.alpha:g} and {len(self.modules)} layers"
+
+    def find_target_set(self, network: nn.Module) -> TargetSet | None:
+        """Return the set of a bare network's layers that the adapter is put on, if it is one."""
+        for target_set in get_args(TargetSet):
+            if self.modules == find_targets(network, target_set).keys():
+                return target_set
+        return None
+
+
+def read_shape(folder: Path) -> AdapterShape:
+    """Return the shape of one network's adapter, in peft's format.
+
+    Raises:
+        OSError, ValueError: there is none.
+    """
+    config = LoraConfig.from_pretrained(str(folder))
+    with safe_open(folder / "adapter_model.safetensors", "pt") as weights:
+        modules = frozenset(name.partition(".lora_")[0] for name in weights.keys())
+    return AdapterShape(config.r, float(config.lora_alpha), modules)
+
+
+def check_same_layers(network: nn.Module, folder: Path, target_set: TargetSet | None) -> None:
     """Raise ValueError unless a network's adapter could have the weights of another.
 
     Args:
         folder: of the other one, in peft's format.
+        target_set: that the other one is put on, if it is one.
     """
     own: Any = network.peft_config
-    ours = {name: weight.shape for name, weight in get_peft_model_state_dict(network).items()}
-    saved = load_file(folder / "adapter_model.safetensors")
-    alpha = LoraConfig.from_pretrained(str(folder)).lora_alpha
-    if ours != {name: weight.shape for name, weight in saved.items()} or (
-        alpha != own["default"].lora_alpha
-    ):
+    weights = get_peft_model_state_dict(network)
+    names = frozenset(name.partition(".lora_")[0] for name in weights)
+    asked = AdapterShape(own["default"].r, float(own["default"].lora_alpha), names)
+    saved = read_shape(folder)
+    shapes = {name: weight.shape for name, weight in weights.items()}
+    loaded = load_file(folder / "adapter_model.safetensors")
+    if saved != asked or shapes != {name: weight.shape for name, weight in loaded.items()}:
         raise ValueError(
-            f"{folder}: has other layers, or another rank or alpha, than the adapter that is to go "
-            f"on from it; ask for those that it has (--target-set, --rank, --alpha)"
+            f"{folder}: has {saved} (target set: {target_set or 'none of those known'}), but the "
+            f"run asks for {asked}; leave out --rank, --alpha and --target-set to continue with "
+            f"the adapter's own, or start a new adapter with --lora none"
         )
 
 

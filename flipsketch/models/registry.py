@@ -9,6 +9,7 @@ log = logging.getLogger(__name__)
 
 EMBEDDED = Path(__file__).parents[2] / "data" / "models"
 EMBEDDED_MODEL, EMBEDDED_LORA = "doodle", "doodle-lora"
+NO_LORA = "none"
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 LORA_FILES = ("unet/adapter_config.json", "unet/adapter_model.safetensors")
 
@@ -21,12 +22,17 @@ def find_embedded(name: str | Path) -> Path:
     return embedded if is_name and embedded.is_dir() and not Path(name).exists() else Path(name)
 
 
-def choose_lora(model: str | Path, lora: str | None) -> str | None:
-    """Return the adapter to load with a model: the given one, none if it is empty, and by default
-    the one that comes with this project's own model."""
-    if lora is None and str(model) == EMBEDDED_MODEL:
-        return EMBEDDED_LORA
-    return lora or None
+def choose_lora(model: str | Path, lora: str | Path | None) -> str | None:
+    """Return the adapter to load with a model, or None.
+
+    Args:
+        lora: an adapter's folder or name; "none" or empty for no adapter; None for the default,
+            which is doodle-lora with the model doodle, and no adapter with any other.
+    """
+    if lora is None:
+        is_embedded = str(model) == EMBEDDED_MODEL and find_embedded(model) != Path(model)
+        return EMBEDDED_LORA if is_embedded else None
+    return None if str(lora) in ("", NO_LORA) else str(lora)
 
 
 def check_lora(folder: str | Path) -> Path:

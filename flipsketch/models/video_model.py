@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from flipsketch.models.lora import load_lora, merge_lora
-from flipsketch.models.registry import find_embedded, find_model
+from flipsketch.models.registry import choose_lora, find_embedded, find_model
 from flipsketch.storage.folder import new_folder
 
 DTYPES = {
@@ -117,8 +117,12 @@ def load_model(
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> VideoModel:
-    """Load a model from a folder in diffusers' layout or from the Hub, with an adapter if given,
-    which is added to its weights.
+    """Load a model from a folder in diffusers' layout or from the Hub, an adapter added to its
+    weights.
+
+    Args:
+        lora: the adapter's folder or name; by default doodle-lora with the model doodle and no
+            adapter with any other; "none" for the model alone.
 
     Raises:
         ValueError: no such folder or Hub name, a part is missing, or weights are not safetensors.
@@ -146,8 +150,9 @@ def load_model(
         )
     except OSError as error:
         raise ValueError(f"{folder}: cannot load the model: {error}") from error
-    if lora is not None:
-        load_lora(unet, text_encoder, find_embedded(lora))
+    adapter = choose_lora(path_or_hub_name, lora)
+    if adapter is not None:
+        load_lora(unet, text_encoder, find_embedded(adapter))
         for network in (unet, text_encoder):
             # As layers of its own the adapter made a pass of the UNet a quarter slower.
             merge_lora(network)
@@ -160,14 +165,17 @@ def load_model(
     return VideoModel(unet, vae, text_encoder, tokenizer, scheduler)
 
 
-def merge_into_folder(model: str, lora: str, output: str) -> None:
-    """Write a model folder with an adapter added to the weights.
+def merge_into_folder(model: str, lora: str | None, output: str) -> None:
+    """Write a model folder with an adapter, chosen as by `load_model`, added to the weights.
 
     Raises:
-        OSError, ValueError: the model or the adapter cannot be loaded, or the output is there.
+        OSError, ValueError: the model or the adapter cannot be loaded, there is none, or the output
+            exists.
     """
-    source = find_model(model)
-    merged = load_model(source, lora=lora)
+    source, adapter = find_model(model), choose_lora(model, lora)
+    if adapter is None:
+        raise ValueError("there is no adapter to add to the weights; name one with --lora")
+    merged = load_model(source, lora=adapter)
     networks = {"unet": merged.unet, "text_encoder": merged.text_encoder}
     save_model(networks, source, output)
 
@@ -176,7 +184,7 @@ def save_model(networks: dict[str, Any], source: Path, output: str | Path) -> No
     """Write a model folder with some networks, by part, in place of those of the folder `source`.
 
     Raises:
-        ValueError: the output is there already.
+        ValueError: the output exists already.
     """
 
     def leave_out(folder: str, names: list[str]) -> set[str]:

@@ -1,6 +1,6 @@
 """How a model is trained: the settings and how they are checked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from flipsketch.models.choices import TargetSet
@@ -10,15 +10,17 @@ from flipsketch.models.choices import TargetSet
 class TrainingConfig:
     train: Literal["lora", "full"] = "lora"
     """What is trained: a LoRA adapter, or all weights of the model."""
-    target_set: TargetSet = "attention"
+    target_set: TargetSet | None = None
     """Layers of the UNet that the adapter is put on: those of attention, all linear ones, or all
-    linear and convolutional ones (the published checkpoint's)."""
+    linear and convolutional ones (as in the published checkpoint). Default: those of the adapter to
+    continue from, or attention."""
     train_text_encoder: bool = False
     """Train the text encoder too: all of it, or an adapter on its linear layers."""
-    rank: int = 4
-    """Of the adapter's matrices."""
-    alpha: float = 4.0
-    """The adapter is scaled by alpha / rank."""
+    rank: int | None = None
+    """Rank of the adapter's matrices. Default: that of the adapter to continue from, or 4."""
+    alpha: float | None = None
+    """The adapter is scaled by alpha / rank. Default: that of the adapter to continue from, or
+    4."""
     num_steps: int = 2500
     """Optimizer steps."""
     global_batch_size: int = 8
@@ -56,7 +58,7 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         for name in ("rank", "num_steps", "global_batch_size", "batch_size", "num_frames"):
-            if getattr(self, name) < 1:
+            if (value := getattr(self, name)) is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.global_batch_size % self.batch_size:
             raise ValueError(
@@ -64,7 +66,7 @@ class TrainingConfig:
                 f"got {self.global_batch_size}"
             )
         for name in ("learning_rate", "max_grad_norm", "alpha"):
-            if not getattr(self, name) > 0:
+            if (value := getattr(self, name)) is not None and not value > 0:
                 raise ValueError(f"{name} must be more than 0, got {getattr(self, name)}")
         shares = ("prompt_dropout", "inverted_first_frame", "signal_leak_prob", "reference_share")
         for name in shares:
@@ -74,6 +76,17 @@ class TrainingConfig:
             raise ValueError(f"ema_decay must lie in [0, 1), got {self.ema_decay}")
         if not 0 <= self.warmup_steps <= self.num_steps:
             raise ValueError(f"warmup_steps must lie in 0..num_steps, got {self.warmup_steps}")
+
+    def settled(
+        self, rank: int = 4, alpha: float = 4.0, target_set: TargetSet = "attention"
+    ) -> "TrainingConfig":
+        """Return the settings with a rank, an alpha and a target set where they name none."""
+        return replace(
+            self,
+            rank=self.rank or rank,
+            alpha=self.alpha or alpha,
+            target_set=self.target_set or target_set,
+        )
 
 
 def check_share(config: TrainingConfig, num_ranks: int) -> None:

@@ -17,7 +17,7 @@ from diffusers import DDIMScheduler, UNet3DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from flipsketch.models.lora import add_lora, check_same_layers, lora_parameters
+from flipsketch.models.lora import add_lora, check_same_layers, lora_parameters, read_shape
 from flipsketch.models.video_model import VideoModel
 from flipsketch.rng import Stream, random_state
 from flipsketch.training.config import TrainingConfig
@@ -27,6 +27,7 @@ QUARTILES = 4
 
 def prepare(model: VideoModel, config: TrainingConfig) -> list[nn.Parameter]:
     """Make a model trainable, in place, and return the parameters to train, in float32."""
+    config = config.settled()
     networks = trained_networks(model, config)
     if config.train == "full":
         for network in networks.values():
@@ -34,13 +35,19 @@ def prepare(model: VideoModel, config: TrainingConfig) -> list[nn.Parameter]:
         return [parameter for network in networks.values() for parameter in network.parameters()]
     parameters = []
     for part, network in networks.items():
-        target_set = config.target_set if part == "unet" else "linear"
-        add_lora(network, target_set, rank=config.rank, alpha=config.alpha, seed=config.seed)
+        add_new_lora(part, network, config)
         for parameter in lora_parameters(network):
             # In bfloat16 most updates would vanish.
             parameter.data = parameter.data.float()
             parameters.append(parameter)
     return parameters
+
+
+def add_new_lora(part: str, network: nn.Module, config: TrainingConfig) -> int:
+    """Put a new adapter on a part of a model, in place; return the number of its modules."""
+    assert config.rank and config.alpha and config.target_set, "the settings are settled"
+    target_set = config.target_set if part == "unet" else "linear"
+    return add_lora(network, target_set, rank=config.rank, alpha=config.alpha, seed=config.seed)
 
 
 def trained_networks(model: VideoModel, config: TrainingConfig) -> dict[str, Any]:
@@ -63,29 +70,56 @@ def count_trained(
     Raises:
         ValueError: that adapter has other layers.
     """
+    config, counts = config.settled(), {}
+    for part, network in empty_networks(model_folder, config.train_text_encoder).items():
+        if config.train == "full":
+            num_modules = sum(1 for _ in network.modules())
+            trained = list(network.parameters())
+        else:
+            saved_set = None if lora is None else read_shape(lora / part).find_target_set(network)
+            with torch.device("meta"):
+                num_modules = add_new_lora(part, network, config)
+            trained = lora_parameters(network)
+            if lora is not None:
+                check_same_layers(network, lora / part, saved_set)
+        counts[part] = (num_modules, sum(parameter.numel() for parameter in trained))
+    return counts
+
+
+def settle_adapter(
+    model_folder: str | Path, config: TrainingConfig, lora: Path | None
+) -> TrainingConfig:
+    """Return the settings with the rank, the alpha and the target set of the adapter to continue
+    from, where they name none.
+
+    Raises:
+        OSError, ValueError: the adapter cannot be read, or lacks a network that is trained.
+    """
+    if lora is None:
+        return config.settled()
+    if config.train_text_encoder and not (lora / "text_encoder").is_dir():
+        raise ValueError(
+            f"{lora}: has no text_encoder/, so a run that trains the text encoder cannot continue "
+            f"from it; leave out --train-text-encoder, or start a new adapter with --lora none"
+        )
+    shape = read_shape(lora / "unet")
+    target_set = shape.find_target_set(empty_networks(model_folder, False)["unet"])
+    return config.settled(shape.rank, shape.alpha, target_set or "attention")
+
+
+def empty_networks(model_folder: str | Path, text_encoder: bool) -> dict[str, nn.Module]:
+    """Return the UNet, and perhaps the text encoder, of a model without their weights."""
     with torch.device("meta"):
         networks: dict[str, nn.Module] = {
             "unet": UNet3DConditionModel.from_config(
                 UNet3DConditionModel.load_config(model_folder, subfolder="unet")
             )
         }
-        if config.train_text_encoder:
+        if text_encoder:
             networks["text_encoder"] = CLIPTextModel(
                 CLIPTextConfig.from_pretrained(model_folder, subfolder="text_encoder")
             )
-        counts = {}
-        for part, network in networks.items():
-            if config.train == "full":
-                num_modules = sum(1 for _ in network.modules())
-                trained = list(network.parameters())
-            else:
-                target_set = config.target_set if part == "unet" else "linear"
-                num_modules = add_lora(network, target_set, rank=config.rank, alpha=config.alpha)
-                trained = lora_parameters(network)
-                if lora is not None:
-                    check_same_layers(network, lora / part)
-            counts[part] = (num_modules, sum(parameter.numel() for parameter in trained))
-    return counts
+    return networks
 
 
 def make_optimizer(

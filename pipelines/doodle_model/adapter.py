@@ -7,6 +7,7 @@ from flipsketch.animations.reader import RasterConfig
 from flipsketch.doodle_model.curriculum import DRAWN, LINE_WIDTHS, NUM_FRAMES, PACE, SIZE
 from flipsketch.doodles.subjects.registry import SUBJECTS
 from flipsketch.doodles.writer import DrawingConfig, write_doodles
+from flipsketch.models.registry import NO_LORA
 from flipsketch.training.config import TrainingConfig
 from pipelines.execution.config import ExecutorConfig
 from pipelines.rasterize import RasterizeConfig, make_training_shards
@@ -60,7 +61,7 @@ def train_adapter(
     training = TrainConfig(
         shards=str(folder / SHARDS),
         model=str(model),
-        lora=lora,
+        lora=lora or NO_LORA,
         output=str(folder / "lora"),
         training=TrainingConfig(
             target_set="all",

@@ -38,7 +38,7 @@ from flipsketch.doodle_model.session import Session
 from flipsketch.doodle_model.vae import BATCH_SIZE as VAE_BATCH_SIZE
 from flipsketch.doodle_model.vae import make_vae
 from flipsketch.models.layout import save_parts
-from flipsketch.models.registry import choose_lora
+from flipsketch.models.registry import NO_LORA, choose_lora
 from flipsketch.models.video_model import DTYPES, VideoModel, load_model
 from flipsketch.storage.folder import new_folder, open_folder
 from flipsketch.training.resumable import learn
@@ -74,7 +74,7 @@ class Making:
         if output.exists():
             return True
         if config.start is not None:
-            vae = load_model(config.start).vae.requires_grad_(True)
+            vae = load_model(config.start, lora=NO_LORA).vae.requires_grad_(True)
             if not config.vae_steps:
                 with new_folder(output) as out:
                     vae.save_pretrained(out)
@@ -153,7 +153,7 @@ class Making:
         """Write what the base model begins with: the one to go on from, or one that has yet to
         learn all but the VAE."""
         if self.config.start is not None:
-            model = load_model(self.config.start)
+            model = load_model(self.config.start, lora=NO_LORA)
         else:
             seen = (prompts, self.corpus("filled").prompts, self.corpus("sketch").prompts)
             every_prompt = sorted({prompt for some in seen for prompt in some})
@@ -193,7 +193,7 @@ class Making:
         """The scorer."""
         if (self.folder / "clip" / "model").exists():
             return True
-        model = load_model(find_made(self.folder, "clips"))
+        model = load_model(find_made(self.folder, "clips"), lora=NO_LORA)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
             clip = make_clip(model.tokenizer, SIZE).to(self.device)

@@ -84,7 +84,8 @@ class ClipMakerConfig:
     """What a maker loads and how it runs; what decides a clip is in the plan too."""
 
     model: str
-    lora: str | None
+    lora: str
+    """The adapter's folder or name, or none."""
     manifest: str
     """That sketches' paths are relative to."""
     sampling: SamplingConfig

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from flipsketch.corpus.dataset import ReaderConfig
+from flipsketch.models.registry import NO_LORA, choose_lora
 from flipsketch.training.config import TrainingConfig
 from pipelines.execution.config import ExecutorConfig
 
@@ -17,8 +18,8 @@ class TrainConfig:
     """Folder in diffusers' layout, or a name: doodle, which comes with this project, or one on the
     Hugging Face Hub (damo-vilab/text-to-video-ms-1.7b is the paper's)."""
     lora: str | None = None
-    """Adapter to go on from, by folder or name; it must have the layers and the rank that are asked
-    for here."""
+    """Adapter to continue training from, by folder or name. Default: doodle-lora with the model
+    doodle, a new adapter with others; none starts a new one. Training all weights takes none."""
     output: str
     """Folder of the run, on a disk that all workers see; holds nothing, or a run with the same
     plan, which goes on."""
@@ -66,11 +67,16 @@ class TrainConfig:
             found = getattr(self, name)
             if found is not None and found < value:
                 raise ValueError(f"{name} must be at least {value}, got {found}")
-        if self.lora is not None and self.training.train != "lora":
+        if self.lora not in (None, NO_LORA) and self.training.train != "lora":
             raise ValueError(
                 "--lora gives an adapter to go on from, but --train full trains none; merge it "
                 "into the model first (jobs/merge_lora.py)"
             )
+
+    @property
+    def adapter(self) -> str | None:
+        """The adapter to continue from, by folder or name."""
+        return choose_lora(self.model, self.lora) if self.training.train == "lora" else None
 
     @property
     def reading(self) -> ReaderConfig:

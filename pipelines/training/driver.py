@@ -63,7 +63,7 @@ def plan_run(
         "threads": resources.cpus_per_worker,
     }
     chosen = [name for name in defaults if getattr(config, name) is None]
-    lora = config.lora and find_embedded(config.lora)
+    lora = config.adapter and find_embedded(config.adapter)
     tars = [f"{index} {facts.tar_sha256}\n" for index, facts in sorted(clips.shards.items())]
     training = asdict(config.training)
     # The share of one forward pass; like the number of workers it may change.
@@ -90,7 +90,7 @@ def plan_run(
         "shards": config.shards,
         "data_licence": clips.plan.log.get("licence") or "not named",
         "model": config.model,
-        "lora": config.lora,
+        "lora": config.adapter,
         "executor": config.executor.executor,
         "workers": resources.workers,
         "device": resources.device,

@@ -15,7 +15,7 @@ from flipsketch.media.pixels import to_pixels
 from flipsketch.method.config import model_defaults
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.lora import fill_lora, save_lora
-from flipsketch.models.registry import find_model
+from flipsketch.models.registry import NO_LORA, find_model
 from flipsketch.models.video_model import DTYPES, VideoModel, load_model, save_model
 from flipsketch.storage.folder import Folder, new_folder, open_folder
 from flipsketch.storage.threads import in_threads
@@ -59,7 +59,9 @@ class TrainingWorker:
         torch.set_num_threads(config.threads)
         self.config, self.rank, self.num_ranks = config, rank, num_ranks
         self.folder: Folder = open_folder(config.output)
-        self.model = load_model(config.model, device=device, dtype=DTYPES[config.dtype])
+        self.model = load_model(
+            config.model, lora=NO_LORA, device=device, dtype=DTYPES[config.dtype]
+        )
         clips = TrainingClips(config.shards, config.reading)
         self.trainer: Trainer | GraphTrainer
         if config.on_device:
@@ -74,8 +76,8 @@ class TrainingWorker:
                 rank=rank,
                 num_ranks=num_ranks,
             )
-        if config.lora is not None:
-            fill_lora(trained_networks(self.model, config.training), config.lora)
+        if config.adapter is not None:
+            fill_lora(trained_networks(self.model, config.training), config.adapter)
         self.subjects = []
         if config.validate_every:
             self.subjects = (

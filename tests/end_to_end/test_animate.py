@@ -24,6 +24,7 @@ from flipsketch.media.clip import decode_filmstrip
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.sampler import animate
+from flipsketch.models.registry import find_embedded, fingerprint_folder
 from flipsketch.models.video_model import load_model
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import AnimateConfig, animate_manifest
@@ -210,6 +211,21 @@ def test_rows_say_their_own_settings(job, tmp_path):
     assert found[3]["prompt"] == "it jumps it sits"
     assert [row["negative_prompt"] for row in found][3:5] == ["", "grey"]
     assert [row["mood"] for row in found] == [None] * 4 + ["glad", None]
+
+
+def test_doodle_is_animated_with_its_adapter_unless_the_user_says_none(job, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    manifest = make_manifest(tmp_path, good_rows(1))
+    doodle = replace(job, model="doodle", manifest=manifest)
+    bare = replace(doodle, lora="none", output=str(tmp_path / "bare"))
+    assert animate_manifest(doodle) == animate_manifest(bare) == 0
+    (adapted,), (plain,) = read_rows(doodle.output), read_rows(bare.output)
+    own = fingerprint_folder(find_embedded("doodle-lora"))
+    assert (adapted["lora_fingerprint"], plain["lora_fingerprint"]) == (own, None)
+    assert adapted["frames_sha256"] != plain["frames_sha256"]
+    assert "model doodle, adapter doodle-lora" in caplog.text
+    assert "model doodle, adapter none" in caplog.text
+    assert replace(doodle, method="still").adapter is None
 
 
 def test_rows_that_differ_in_kind_are_batched_apart():

@@ -246,9 +246,35 @@ def test_training_goes_on_from_an_adapter(training_job, trained, tmp_path):
     assert settings["lora_fingerprint"] == fingerprint_folder(on.lora, ("unet",))
     for change in ({"rank": 2}, {"alpha": 8.0}, {"target_set": "attention"}):
         other = replace(on, output=str(tmp_path / "other"), training=replace(QUICK, **change))
-        with pytest.raises(ValueError, match="has other layers, or another rank or alpha"):
+        own = r"has rank 4, alpha 4 and \d+ layers \(target set: linear\), but the run asks for"
+        with pytest.raises(ValueError, match=own):
             train(other)
         assert not (tmp_path / "other").exists()
+
+
+def test_an_adapter_is_continued_with_its_own_rank_alpha_and_layers(training_job, tmp_path):
+    shaped = replace(QUICK, rank=2, alpha=6.0, num_steps=1)
+    assert train(replace(training_job, training=shaped)) == 0
+    unnamed = replace(QUICK, target_set=None, num_steps=1)
+    on = replace(
+        training_job,
+        lora=str(tmp_path / "run" / "lora"),
+        output=str(tmp_path / "on"),
+        training=unnamed,
+    )
+    assert train(on) == 0
+    settings = json.loads((tmp_path / "on" / "run.json").read_text())["settings"]
+    assert (settings["rank"], settings["alpha"], settings["target_set"]) == (2, 6.0, "linear")
+    with pytest.raises(ValueError, match="has no text_encoder/.* start a new adapter with --lora"):
+        train(replace(on, training=replace(unnamed, train_text_encoder=True)))
+
+
+def test_doodles_adapter_is_continued_unless_the_user_says_none(training_job):
+    config = replace(training_job, model="doodle")
+    assert config.adapter == "doodle-lora"
+    assert replace(config, lora="none").adapter is None
+    assert replace(config, training=replace(QUICK, train="full")).adapter is None
+    assert replace(config, lora="mine").adapter == "mine" and training_job.adapter is None
 
 
 def test_clips_that_do_not_fit_the_model_are_refused(training_job):

@@ -66,11 +66,24 @@ def test_encoding_is_repeatable_and_folds_frames_as_it_should(tiny_model64):
     torch.testing.assert_close(decoded[1:, :, 2:], tiny_model64.decode(one), rtol=0, atol=1e-12)
 
 
-def test_doodle_has_its_own_adapter_unless_another_or_none_is_named():
+def test_doodle_has_its_own_adapter_unless_another_or_none_is_named(tmp_path, monkeypatch):
     assert choose_lora("doodle", None) == "doodle-lora"
-    assert choose_lora("doodle", "") is None
+    assert choose_lora("doodle", "") is choose_lora("doodle", "none") is None
     assert choose_lora("doodle", "mine") == choose_lora("other", "mine") == "mine"
     assert choose_lora("other", None) is None
+    # A folder of the user's own is not the embedded model, whatever its name.
+    (tmp_path / "doodle").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert choose_lora("doodle", None) is None
+
+
+def test_the_library_loads_doodle_with_its_adapter():
+    weights = [
+        load_model("doodle", **lora).unet.conv_in.weight
+        for lora in ({}, {"lora": "doodle-lora"}, {"lora": "none"})
+    ]
+    assert torch.equal(weights[0], weights[1])
+    assert (weights[0] - weights[2]).abs().max() > 1e-4
 
 
 def test_what_is_no_model_is_refused(tiny_folder, tmp_path):
