@@ -21,8 +21,10 @@ import tyro
 from PIL import Image
 from selenium import webdriver
 
-from flipsketch.corpus.plan import FORMAT_VERSION, Plan, begin_run
+from flipsketch.corpus.kinds import ANIMATE
+from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.row import Row
+from flipsketch.corpus.run_folder import begin_run
 from flipsketch.corpus.sample import encode_sample
 from flipsketch.corpus.shard import write_shard
 from flipsketch.doodles.doodle import make_doodle, render_doodle
@@ -65,8 +67,7 @@ def main(config: PageConfig) -> None:
 def write_corpus(folder: Path, num_clips: int, config: PageConfig) -> Path:
     output, manifest = open_folder(str(folder / "corpus")), []
     settings = {
-        "format": FORMAT_VERSION,
-        "kind": "animate",
+        **ANIMATE.settings,
         "num_rows": num_clips,
         "manifest_fingerprint": "",
         "rows_per_shard": ROWS_PER_SHARD,

@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from flipsketch.corpus.kinds import ANIMATE
 from flipsketch.corpus.manifest import ManifestSummary, summarize_manifest
-from flipsketch.corpus.plan import FORMAT_VERSION, Plan, read_plan
+from flipsketch.corpus.plan import Plan, read_plan
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.methods import METHODS
 from flipsketch.models.registry import (
@@ -172,8 +173,7 @@ def plan_run(
     settings = {
         **{name: (before.settings if before else defaults)[name] for name in defaults},
         **named,
-        "format": FORMAT_VERSION,
-        "kind": "animate",
+        **ANIMATE.settings,
         "num_rows": manifest.num_rows,
         "manifest_fingerprint": manifest.fingerprint,
         "extra_columns": {field.name: str(field.type) for field in manifest.extra_schema},

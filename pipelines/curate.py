@@ -18,15 +18,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from flipsketch.corpus.card import write_card
+from flipsketch.corpus.kinds import CURATE
 from flipsketch.corpus.manifest import parse_rows, summarize_manifest
 from flipsketch.corpus.plan import (
-    FORMAT_VERSION,
-    MANIFEST_FILE,
     Plan,
-    begin_run,
     manifest_of,
     read_clips_plan,
 )
+from flipsketch.corpus.run_folder import begin_run
 from flipsketch.corpus.shard import (
     ROW_SCHEMA,
     read_metadata,
@@ -62,6 +61,7 @@ MANIFEST_SCHEMA = pa.schema(
     ]
 )
 CLIPS_SHOWN = 8
+MANIFEST_FILE = CURATE.manifest
 SPLIT, SHARD = "split", "shard"
 # The format since which metadata say in which shard a sample is.
 SHARD_SINCE = 4
@@ -123,9 +123,9 @@ def curate(config: CurateConfig) -> int:
     manifest = config.manifest or manifest_of(source, source_plan)
     content = write_manifest(manifest, chosen.metadata)
     settings = {
-        **{name: source_plan.settings[name] for name in ("model_licence", "method")},
-        "format": FORMAT_VERSION,
-        "kind": "curate",
+        "model_licence": source_plan.licence,
+        "method": source_plan.method,
+        **CURATE.settings,
         "num_rows": len(places),
         "splits": [[name, splits.count(name)] for name in dict.fromkeys(splits)],
         "manifest_fingerprint": fingerprint(content),
@@ -223,8 +223,8 @@ def read_clips(folder: Folder, plan: Plan) -> ScoredClips:
         )
     table = pa.concat_tables(metadata)
     # A manifest's own columns of these names stay, under others.
-    renamed = set() if plan.settings.get("kind") == "curate" else {SPLIT}
-    if plan.settings["format"] < SHARD_SINCE:
+    renamed = set() if plan.kind is CURATE else {SPLIT}
+    if plan.format < SHARD_SINCE:
         renamed.add(SHARD)
     names = [f"manifest_{name}" if name in renamed else name for name in table.column_names]
     table = table.rename_columns(names)

@@ -22,8 +22,9 @@ import tyro
 from flipsketch.animations.captions import find_caption, plain_name, read_captions
 from flipsketch.animations.discovery import Animation, find_animations
 from flipsketch.animations.reader import RasterConfig
+from flipsketch.corpus.kinds import RASTERIZE
 from flipsketch.corpus.manifest import ManifestSummary
-from flipsketch.corpus.plan import FORMAT_VERSION, Plan, read_plan
+from flipsketch.corpus.plan import Plan, read_plan
 from flipsketch.storage.folder import Folder, open_folder
 from flipsketch.svg.render import import_cairo
 from pipelines.execution.executor import start
@@ -36,7 +37,7 @@ from pipelines.sharding.run import Run, RunConfig
 log = logging.getLogger(__name__)
 
 # What was found, in the order in which the run has it.
-ANIMATIONS_FILE = "animations.parquet"
+ANIMATIONS_FILE = RASTERIZE.manifest
 SCHEMA = pa.schema([("id", pa.string()), ("sketch", pa.string()), ("prompt", pa.string())])
 ROWS_PER_SHARD = 1_000
 ROW_TIMEOUT_S = 300.0
@@ -224,10 +225,9 @@ def plan_run(
         summary.num_rows, max(workers, config.training_workers), ROWS_PER_SHARD
     )
     if before is not None:
-        chosen = before.settings.get("rows_per_shard", chosen)
+        chosen = before.rows_per_shard
     settings = {
-        "format": FORMAT_VERSION,
-        "kind": "rasterize",
+        **RASTERIZE.settings,
         "num_rows": summary.num_rows,
         "manifest_fingerprint": summary.fingerprint,
         "rows_per_shard": config.rows_per_shard or chosen,
@@ -251,6 +251,6 @@ def print_plan(plan: Plan, summary: ManifestSummary) -> None:
     clip_bytes *= (settings["size"] / 256) ** 2
     num_good = summary.num_rows - summary.num_bad
     print(f"rows:   {summary.num_rows:,}")
-    print(f"shards: {plan.num_shards:,} of up to {settings['rows_per_shard']:,} rows")
+    print(f"shards: {plan.num_shards:,} of up to {plan.rows_per_shard:,} rows")
     print(f"bad:    {summary.num_bad:,} animations without a prompt")
     print(f"bytes:  some {format_bytes(num_good * clip_bytes)} in all")

@@ -9,7 +9,8 @@ import logging
 from dataclasses import replace
 
 from flipsketch.corpus.dataset import TrainingClips, check_size
-from flipsketch.corpus.plan import begin_training, read_plan
+from flipsketch.corpus.plan import read_plan
+from flipsketch.corpus.run_folder import begin_training
 from flipsketch.models.registry import (
     NO_LORA,
     check_lora,
@@ -77,8 +78,8 @@ def train(config: TrainConfig) -> int:
         lora=NO_LORA if lora is None else anchor(str(lora)),
         output=folder.path,
         validation=config.validation and anchor(config.validation),
-        dtype=plan.settings["dtype"],
-        threads=plan.settings["threads"],
+        dtype=plan.dtype,
+        threads=plan.threads,
     )
     for part, (modules, parameters) in trained.items():
         log.info("%s: %d modules, %s parameters are trained", part, modules, f"{parameters:,}")

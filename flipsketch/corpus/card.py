@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from flipsketch.corpus.kinds import ANIMATE, CURATE, RASTERIZE
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.sample import Sample, json_type
 from flipsketch.corpus.shard import ShardFacts, read_metadata, read_sample, tar_name
@@ -18,8 +19,8 @@ ORIGINS = {
     "svd": "made by Stable Video Diffusion (Blattmann et al., 2023)",
 }
 SKETCHES = {
-    "animate": "`<key>.sketch.png` the sketch, as the method saw it",
-    "rasterize": "`<key>.sketch.png` the first frame, which stands for a sketch",
+    ANIMATE.name: "`<key>.sketch.png` the sketch, as the method saw it",
+    RASTERIZE.name: "`<key>.sketch.png` the first frame, which stands for a sketch",
     None: "no sketches, which samples of the format that they were copied from do not hold",
 }
 TEMPLATE = """# Sketch animations
@@ -120,12 +121,12 @@ def write_card(folder: Folder, plan: Plan, shards: list[ShardFacts], more: str =
     from huggingface_hub import DatasetCardData
 
     shards = sorted(shards, key=lambda shard: shard.index)
-    is_drawn = plan.settings.get("kind") == "rasterize"
+    is_drawn = plan.kind is RASTERIZE
     found = find_sample(folder, plan, shards)
     has_sketch = found is None or found[0].sketch is not None
-    kind = "rasterize" if is_drawn else "animate"
+    kind = RASTERIZE.name if is_drawn else ANIMATE.name
     data = DatasetCardData(
-        license=plan.log["licence"] if is_drawn else plan.settings["model_licence"],
+        license=plan.licence,
         pretty_name="Sketch animations",
         task_categories=["text-to-video"] if is_drawn else ["text-to-video", "image-to-video"],
         tags=["sketch", "animation", "webdataset"],
@@ -134,7 +135,7 @@ def write_card(folder: Folder, plan: Plan, shards: list[ShardFacts], more: str =
     )
     text = TEMPLATE.format(
         inputs="vector animations" if is_drawn else "sketches",
-        origin="drawn from SVG frames" if is_drawn else ORIGINS[plan.settings["method"]],
+        origin="drawn from SVG frames" if is_drawn else ORIGINS[plan.method],
         tars=plan.tars,
         sketches=SKETCHES[kind if has_sketch else None],
         with_datasets=fill_example(WITH_DATASETS, plan, has_sketch),
@@ -207,7 +208,7 @@ def feature(kind: pa.DataType) -> dict[str, Any]:
 def fill_example(code: str, plan: Plan, has_sketch: bool) -> str:
     split = next(iter(plan.splits))
     filters = '("status", "=", "ok")'
-    if plan.settings.get("kind") == "curate":
+    if plan.kind is CURATE:
         filters += f', ("split", "=", {json.dumps(split)})'
     if not has_sketch:
         code = "".join(

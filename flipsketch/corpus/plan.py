@@ -3,47 +3,13 @@
 import functools
 import hashlib
 import json
-import os
-import re
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
+from flipsketch.corpus.kinds import KINDS, PLAN_FILE, RASTERIZE, TRAIN, RunKind
 from flipsketch.storage.folder import Folder
-
-# Of a corpus. Since 4 a sample has its sketch and the manifest's own columns with it, and tars are
-# packed by webdataset.
-FORMAT_VERSION = 4
-TRAINING_FORMAT_VERSION = 3
-PLAN_FILE = "run.json"
-# What a corpus that was chosen from another has for its own, sketches included.
-MANIFEST_FILE = "manifest.parquet"
-# What a run writes, by folder, and so what `--overwrite` may delete.
-CORPUS_FILES = {
-    "metadata": r"\d{5,}\.parquet",
-    "clips": r"\d{5,}\.tar",
-    "shards": r"\d{5,}\.tar",
-    "scores": r"\d{5,}\.parquet|summary\.json|prompts\.jsonl",
-    "": r"README\.md|run\.json|manifest\.json|(animations|manifest)\.parquet|sample\.png"
-    r"|report\.html",
-}
-TRAINING_FILES = {
-    "checkpoints": r"step-\d{6,}\.pt",
-    "samples": r"step-\d{6,}\.png",
-    "logs": r"events\.out\.tfevents\..+",
-    "lora/unet": r"adapter_.+|README\.md",
-    "lora/text_encoder": r"adapter_.+|README\.md",
-    "lora": r"",
-    "model/unet": r".+\.(json|safetensors)",
-    "model/vae": r".+\.(json|safetensors)",
-    "model/text_encoder": r".+\.(json|safetensors)",
-    "model/tokenizer": r".+\.(json|txt)",
-    "model/scheduler": r".+\.json",
-    "model": r"model_index\.json|README\.md",
-    "": r"README\.md|loss\.png|run\.json",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +58,7 @@ class Plan:
             else:
                 rows = np.arange(num_rows, num_rows + added["num_rows"])
                 num_rows += added["num_rows"]
-            parts.append(Part(added["kind"], shard, rows, self.settings["rows_per_shard"]))
+            parts.append(Part(added["kind"], shard, rows, self.rows_per_shard))
             shard += parts[-1].num_shards
         return parts
 
@@ -116,9 +82,51 @@ class Plan:
         return sum(len(part.rows) for part in self.parts if part.kind != "retry")
 
     @property
+    def kind(self) -> RunKind:
+        return KINDS[self.settings.get("kind", "animate")]
+
+    @property
     def tars(self) -> str:
         """Name of the folder of the tars: clips that a model made, or shards to train one on."""
-        return "shards" if self.settings.get("kind") == "rasterize" else "clips"
+        return self.kind.tars
+
+    @property
+    def format(self) -> int:
+        return self.settings.get("format", self.kind.format)
+
+    @property
+    def num_clips(self) -> int:
+        """Clips that training reads."""
+        return self.settings["num_clips"]
+
+    @property
+    def rows_per_shard(self) -> int:
+        return self.settings["rows_per_shard"]
+
+    @property
+    def batch_size(self) -> int:
+        return self.settings["batch_size"]
+
+    @property
+    def threads(self) -> int:
+        """CPU threads of each worker."""
+        return self.settings.get("threads", 1)
+
+    @property
+    def dtype(self) -> Literal["float32", "bfloat16", "float16"]:
+        return self.settings["dtype"]
+
+    @property
+    def method(self) -> str:
+        """What animates; of training, what is trained."""
+        return self.settings.get("method", "flipsketch")
+
+    @property
+    def licence(self) -> str:
+        """Of what is made: the model's, or that of the animations that are drawn."""
+        # That of animations may be told later, so it is not compared on resume.
+        found = self.log if self.kind is RASTERIZE else self.settings
+        return found.get("licence" if self.kind is RASTERIZE else "model_licence") or "unknown"
 
     @property
     def manifest_fingerprint(self) -> str:
@@ -183,7 +191,7 @@ def read_plan(folder: Folder, *, trains: bool = False) -> Plan | None:
             document["log"],
             tuple(document.get("additions", ())),
         )
-        is_training = plan.settings.get("kind") == "train"
+        is_training = plan.kind is TRAIN
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{folder}/{PLAN_FILE}: not a plan of this project ({error}); move the folder away, or "
@@ -198,128 +206,11 @@ def read_plan(folder: Folder, *, trains: bool = False) -> Plan | None:
 def read_clips_plan(folder: Folder) -> Plan:
     """Return the plan of a corpus of clips; raise ValueError if the folder has none."""
     plan = read_plan(folder)
-    if plan is None or plan.tars != "clips":
+    if plan is None or not plan.kind.makes_clips:
         raise ValueError(f"{folder}: no corpus of clips; give the --output of an animate job")
     return plan
 
 
 def manifest_of(folder: Folder, plan: Plan) -> str:
     """Return where the rows of a corpus are, and so its sketches."""
-    if plan.settings.get("kind") == "curate":
-        return folder.locate(MANIFEST_FILE)
-    return plan.log["manifest"]
-
-
-def begin_run(
-    folder: Folder, plan: Plan, *, overwrite: bool = False, prefix_fingerprint: str | None = None
-) -> Plan:
-    """Write the plan, or return the one that is already there if this one goes on with it.
-
-    Args:
-        overwrite: first delete what an earlier run wrote here, and nothing else.
-        prefix_fingerprint: of as many rows as the run in the folder has, from the beginning of
-            this plan's manifest; the rows after them are then added to the run.
-
-    Raises:
-        ValueError: another plan's run, or other files, are in the folder.
-    """
-    before = read_plan(folder)
-    if before is None:
-        refuse_strange_files(folder)
-    if before is not None and overwrite:
-        delete_run(folder, CORPUS_FILES)
-    elif before is not None:
-        refuse_older_format(folder, before)
-        # The manifest's rows are compared with those of the last extension, all else with the
-        # settings that the run began with.
-        rows = {"num_rows": before.num_rows, "manifest_fingerprint": before.manifest_fingerprint}
-        num_new = plan.num_rows - before.num_rows
-        now = dict(plan.settings)
-        if num_new > 0 and prefix_fingerprint == before.manifest_fingerprint:
-            now |= rows
-        refuse_changes(folder, before, {**before.settings, **rows}, now)
-        if now == plan.settings:
-            return before
-        plan = before.add(
-            kind="extend", num_rows=num_new, manifest_fingerprint=plan.manifest_fingerprint
-        )
-    folder.publish(PLAN_FILE, plan.to_json())
-    return plan
-
-
-def begin_training(folder: Folder, plan: Plan, *, overwrite: bool = False) -> Plan:
-    """As `begin_run`, of a run that trains; its log is the latest command's.
-
-    Raises:
-        ValueError: another plan's run, or other files, are in the folder.
-    """
-    before = read_plan(folder, trains=True)
-    if before is None:
-        refuse_strange_files(folder)
-    elif overwrite:
-        delete_run(folder, TRAINING_FILES)
-    else:
-        refuse_changes(folder, before, before.settings, plan.settings)
-        plan = replace(plan, chosen=before.chosen)
-    folder.publish(PLAN_FILE, plan.to_json())
-    return plan
-
-
-def refuse_strange_files(folder: Folder) -> None:
-    if not folder.is_empty():
-        raise ValueError(
-            f"{folder}: holds files but no {PLAN_FILE}, so it is not the folder of a run; give an "
-            f"empty or a new one"
-        )
-
-
-def refuse_older_format(folder: Folder, before: Plan) -> None:
-    found = before.settings.get("format", FORMAT_VERSION)
-    if found != FORMAT_VERSION:
-        raise ValueError(
-            f"{folder}: holds a run of format {found}, and this version writes format "
-            f"{FORMAT_VERSION}, whose samples hold their sketches and the manifest's columns too; "
-            f"samples of two kinds do not make one corpus. What is there can still be read, scored "
-            f"and chosen from. To go on, check out the version that began the run; to have all in "
-            f"the new format, give another --output, or say --overwrite to delete what is there"
-        )
-
-
-def refuse_changes(folder: Folder, plan: Plan, before: dict[str, Any], now: dict[str, Any]) -> None:
-    changed = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
-    if not changed:
-        return
-    ways = ["Run with the same settings to go on with it"]
-    if named := [name for name in changed if name in plan.chosen]:
-        ways.append(f"leave out {', '.join(named)}, which was chosen for you then")
-    if set(changed) <= {"num_rows", "manifest_fingerprint"}:
-        ways.append(
-            "if the manifest has only gained rows at its end, say --extend (which refuses when any "
-            "earlier row has changed or is gone)"
-        )
-    ways.append("give another --output, or say --overwrite to delete what it made and start again")
-    raise ValueError(
-        "\n".join(
-            [
-                f"{folder}: holds a run with another plan, and what two plans make does not mix:",
-                *(
-                    f"  {name}: {before.get(name)!r} there, {now.get(name)!r} now"
-                    for name in changed
-                ),
-                "; ".join(ways) + ".",
-            ]
-        )
-    )
-
-
-def delete_run(folder: Folder, own_files: dict[str, str]) -> None:
-    """Delete an earlier run's files: commits first and the plan last, so that a kill half-way
-    leaves a run that is merely less complete."""
-    for name, pattern in own_files.items():
-        files = [file for file in folder.list(name) if re.fullmatch(pattern, file)]
-        for file in sorted(files, key=PLAN_FILE.__eq__):
-            folder.delete(f"{name}/{file}" if name else file)
-        if folder.is_local and name:
-            # One in which somebody else has put something stays.
-            with suppress(OSError):
-                os.rmdir(folder.join(name))
+    return folder.locate(plan.kind.manifest) if plan.kind.manifest else plan.log["manifest"]

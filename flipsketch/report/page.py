@@ -133,8 +133,8 @@ def list_facts(plan: Plan, entries: list[Entry]) -> list[tuple[str, str]]:
         ("Failed rows", f"{len(entries) - num_ok:,}"),
         ("Clips scored by CLIP", f"{num_scored:,}"),
         ("Rows planned", f"{plan.num_rows:,}"),
-        ("Method", plan.settings.get("method", "flipsketch")),
-        ("Licence of the model", plan.settings.get("model_licence", "unknown")),
+        ("Method", plan.method),
+        ("Licence of the model", plan.licence),
     ]
     named = {"Model": "model", "Adapter": "lora", "Chosen from": "corpus"}
     return facts + [

@@ -48,7 +48,7 @@ def draw_preview(
         raise ValueError(f"{folder}: no run.json, so not the folder of a corpus")
     chosen = choose_clips(folder, plan, ids, num_clips, seed)
     # Training shards are drawn from animations, which are no sketches.
-    manifest = (manifest or manifest_of(folder, plan)) if plan.tars == "clips" else ""
+    manifest = (manifest or manifest_of(folder, plan)) if plan.kind.makes_clips else ""
     sketches = find_sketches(manifest, {row["id"] for _, row in chosen}) if manifest else {}
     strips = []
     for shard, row in chosen:
@@ -70,7 +70,7 @@ def choose_clips(
 ) -> list[tuple[int, dict[str, Any]]]:
     """Return (shard, row) of the clips to show, in the corpus's order."""
     columns = ["id", "key", "status", "num_frames", "height", "tar_offset", "tar_length"]
-    columns += ["prompts", "sketch_sha256"] if plan.tars == "clips" else ["prompt"]
+    columns += ["prompts", "sketch_sha256"] if plan.kind.makes_clips else ["prompt"]
     clips = [
         (shard, row)
         for shard in committed_shards(folder)

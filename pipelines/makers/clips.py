@@ -116,8 +116,8 @@ class AnimationMaker:
         self.sample_schema = sample_schema(schema)
         self.num_made = self.num_raised = 0
         self.last_raised: Exception | None = None
-        animator = METHODS[plan.settings["method"]].animator_class
-        dtype = DTYPES[plan.settings["dtype"]]
+        animator = METHODS[plan.method].animator_class
+        dtype = DTYPES[plan.dtype]
         self.method = animator(config.model, config.lora, config.device, dtype)
 
     def make_shard(self, index: int, rows: list[Row], report: Report) -> None:
@@ -129,7 +129,7 @@ class AnimationMaker:
             RuntimeError: the model raised on every row so far: a bug, not a bad row.
         """
         # Here, since Ray may call from another thread than the one that loaded the model.
-        torch.set_num_threads(self.plan.settings["threads"])
+        torch.set_num_threads(self.plan.threads)
         with Attempts(self.folder, index) as attempts:
             outcomes = self.make_outcomes(index, rows, report, attempts)
             write_shard(
@@ -157,7 +157,7 @@ class AnimationMaker:
         read, outcomes = self.read_rows(rows, samplings, attempts)
         # Those that a process died of come first: what is to be learnt is learnt soon.
         batches = sorted(
-            split_batches(rows, samplings, self.plan.settings["batch_size"]),
+            split_batches(rows, samplings, self.plan.batch_size),
             key=lambda batch: not attempts.are_suspect("animating", batch),
         )
         encoding: dict[int, Future[RowOutcome]] = {}
@@ -302,9 +302,7 @@ class AnimationMaker:
     @property
     def batch_timeout(self) -> float | None:
         # A row alone has its batch's shape, and takes as long.
-        return (
-            self.config.row_timeout and self.config.row_timeout * self.plan.settings["batch_size"]
-        )
+        return self.config.row_timeout and self.config.row_timeout * self.plan.batch_size
 
 
 def finish_row(row: ReadRow, pixels: Tensor, seconds: float, schema: pa.Schema) -> RowOutcome:

@@ -51,7 +51,7 @@ def print_dry_run(
     workers = workload.workers or num_devices or 1
     rows_per_shard = workload.rows_per_shard
     if rows_per_shard is None and plan is not None:
-        rows_per_shard = plan.settings["rows_per_shard"]
+        rows_per_shard = plan.rows_per_shard
     elif rows_per_shard is None:
         rows_per_shard = choose_rows_per_shard(
             manifest.num_rows, workers, ROWS_PER_SHARD, workload.batch_size

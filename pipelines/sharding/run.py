@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from flipsketch.corpus.card import write_card
+from flipsketch.corpus.kinds import PLAN_FILE
 from flipsketch.corpus.manifest import ManifestSummary
-from flipsketch.corpus.plan import PLAN_FILE, Plan, begin_run, format_ranges
+from flipsketch.corpus.plan import Plan, format_ranges
+from flipsketch.corpus.run_folder import begin_run
 from flipsketch.corpus.shard import read_shards
 from flipsketch.storage.folder import PARTIAL, Folder
 from pipelines.execution.attempts import NOTES
@@ -127,7 +129,7 @@ class Run:
             len(shards),
             self.resources.workers,
             self.resources.device,
-            plan.settings.get("threads", 1),
+            plan.threads,
             folder,
         )
         with ShardProgress(plan, folder, shards) as progress:

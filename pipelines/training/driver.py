@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from flipsketch.corpus.dataset import TrainingClips
-from flipsketch.corpus.plan import TRAINING_FORMAT_VERSION, Plan
+from flipsketch.corpus.kinds import TRAIN
+from flipsketch.corpus.plan import Plan
 from flipsketch.models.registry import (
     find_embedded,
     find_model,
@@ -74,8 +75,7 @@ def plan_run(
     settings = {
         **{name: (before.settings if before else defaults)[name] for name in chosen},
         **{name: getattr(config, name) for name in defaults if name not in chosen},
-        "format": TRAINING_FORMAT_VERSION,
-        "kind": "train",
+        **TRAIN.settings,
         "num_clips": len(clips),
         "shards_fingerprint": hashlib.sha256("".join(tars).encode()).hexdigest(),
         "model_fingerprint": fingerprint_folder(model_folder),
@@ -109,7 +109,7 @@ def carry_out(config: TrainConfig, plan: Plan, folder: Folder, resources: Resour
     num_before, num_steps = load_newest(folder)[0], config.training.num_steps
     log.info(
         "%d clips, %d of %d steps done; %d workers on %s, %d threads each -> %s",
-        plan.settings["num_clips"],
+        plan.num_clips,
         num_before,
         num_steps,
         resources.workers,

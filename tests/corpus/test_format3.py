@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from flipsketch.corpus.dataset import ReaderConfig, TrainingClips
-from flipsketch.corpus.plan import Plan, begin_run, read_plan
+from flipsketch.corpus.plan import Plan, read_plan
+from flipsketch.corpus.run_folder import begin_run
 from flipsketch.corpus.shard import read_metadata, read_sample
 from flipsketch.storage.folder import open_folder
 from pipelines.curate import CurateConfig, curate

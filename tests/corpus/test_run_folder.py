@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from flipsketch.corpus.plan import Plan, begin_run, read_plan
+from flipsketch.corpus.plan import Plan, read_plan
+from flipsketch.corpus.run_folder import begin_run
 from flipsketch.storage.folder import open_folder
 
 ROWS = {"num_rows": 10, "manifest_fingerprint": "m", "rows_per_shard": 4}

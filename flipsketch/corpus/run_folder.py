@@ -1,0 +1,126 @@
+"""The folder of a run: begin a run there or resume one, and delete what an earlier run wrote."""
+
+import os
+import re
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from flipsketch.corpus.kinds import PLAN_FILE, RunKind
+from flipsketch.corpus.plan import Plan, read_plan
+from flipsketch.storage.folder import Folder
+
+
+def begin_run(
+    folder: Folder, plan: Plan, *, overwrite: bool = False, prefix_fingerprint: str | None = None
+) -> Plan:
+    """Write the plan, or return the one that is already there if this one goes on with it.
+
+    Args:
+        overwrite: first delete what an earlier run wrote here, and nothing else.
+        prefix_fingerprint: of as many rows as the run in the folder has, from the beginning of
+            this plan's manifest; the rows after them are then added to the run.
+
+    Raises:
+        ValueError: another plan's run, or other files, are in the folder.
+    """
+    before = read_plan(folder)
+    if before is None:
+        refuse_strange_files(folder)
+    if before is not None and overwrite:
+        delete_run(folder, before.kind)
+    elif before is not None:
+        refuse_older_format(folder, before)
+        # The manifest's rows are compared with those of the last extension, all else with the
+        # settings that the run began with.
+        rows = {"num_rows": before.num_rows, "manifest_fingerprint": before.manifest_fingerprint}
+        num_new = plan.num_rows - before.num_rows
+        now = dict(plan.settings)
+        if num_new > 0 and prefix_fingerprint == before.manifest_fingerprint:
+            now |= rows
+        refuse_changes(folder, before, {**before.settings, **rows}, now)
+        if now == plan.settings:
+            return before
+        plan = before.add(
+            kind="extend", num_rows=num_new, manifest_fingerprint=plan.manifest_fingerprint
+        )
+    folder.publish(PLAN_FILE, plan.to_json())
+    return plan
+
+
+def begin_training(folder: Folder, plan: Plan, *, overwrite: bool = False) -> Plan:
+    """As `begin_run`, of a run that trains; its log is the latest command's.
+
+    Raises:
+        ValueError: another plan's run, or other files, are in the folder.
+    """
+    before = read_plan(folder, trains=True)
+    if before is None:
+        refuse_strange_files(folder)
+    elif overwrite:
+        delete_run(folder, before.kind)
+    else:
+        refuse_changes(folder, before, before.settings, plan.settings)
+        plan = replace(plan, chosen=before.chosen)
+    folder.publish(PLAN_FILE, plan.to_json())
+    return plan
+
+
+def refuse_strange_files(folder: Folder) -> None:
+    if not folder.is_empty():
+        raise ValueError(
+            f"{folder}: holds files but no {PLAN_FILE}, so it is not the folder of a run; give an "
+            f"empty or a new one"
+        )
+
+
+def refuse_older_format(folder: Folder, before: Plan) -> None:
+    if before.format == before.kind.format:
+        return
+    raise ValueError(
+        f"{folder}: holds a run of format {before.format}, and this version writes format "
+        f"{before.kind.format}, whose samples hold the sketch and the manifest's columns as well; "
+        f"samples of two formats do not make one corpus. What is there can still be read, scored "
+        f"and curated. To finish it, use the version that began it; to make all of it in the new "
+        f"format, give another --output, or --overwrite to delete what is there"
+    )
+
+
+def refuse_changes(folder: Folder, plan: Plan, before: dict[str, Any], now: dict[str, Any]) -> None:
+    changed = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
+    if not changed:
+        return
+    ways = ["Run with the same settings to go on with it"]
+    if named := [name for name in changed if name in plan.chosen]:
+        ways.append(f"leave out {', '.join(named)}, which was chosen for you then")
+    if set(changed) <= {"num_rows", "manifest_fingerprint"}:
+        ways.append(
+            "if the manifest has only gained rows at its end, say --extend (which refuses when any "
+            "earlier row has changed or is gone)"
+        )
+    ways.append("give another --output, or say --overwrite to delete what it made and start again")
+    raise ValueError(
+        "\n".join(
+            [
+                f"{folder}: holds a run with another plan, and what two plans make does not mix:",
+                *(
+                    f"  {name}: {before.get(name)!r} there, {now.get(name)!r} now"
+                    for name in changed
+                ),
+                "; ".join(ways) + ".",
+            ]
+        )
+    )
+
+
+def delete_run(folder: Folder, kind: RunKind) -> None:
+    """Delete an earlier run's files: commits first and the plan last, so that a kill half-way
+    leaves a run that is merely less complete."""
+    for name, pattern in kind.files.items():
+        files = [file for file in folder.list(name) if re.fullmatch(pattern, file)]
+        for file in sorted(files, key=PLAN_FILE.__eq__):
+            folder.delete(f"{name}/{file}" if name else file)
+        if folder.is_local and name:
+            # One in which somebody else has put something stays.
+            with suppress(OSError):
+                os.rmdir(folder.join(name))
