@@ -9,16 +9,16 @@ import numpy as np
 
 from flipsketch.doodles.motions import MOTIONS
 from flipsketch.doodles.strokes import Act, Roll
-from flipsketch.doodles.subject import Deed
+from flipsketch.doodles.subject import Action
 from flipsketch.doodles.subjects.registry import SUBJECTS
 
-# Of the canvas, in pixels: Live-Sketch's.
+# Side of the canvas in pixels, as Live-Sketch has it.
 SIDE = 256.0
-# Of a subject and of a motion; and the strokes that wobble each in its own way.
+# Random numbers of a subject and of a motion, and strokes with a wobble of their own.
 NUM_PROPORTIONS, NUM_MANNERS, NUM_WOBBLES = 40, 12, 64
-# The redrawn line of a wobbling hand: so many versions, shown in turn, so often in a clip.
+# Versions of the line, as if redrawn by hand, and how often in a clip the next one is shown.
 NUM_REDRAWN, REDRAWN_PER_CLIP = 4, 8
-# Times at which an actor's reach is looked up, and pixels that it may reach further in between.
+# Times at which an actor's extent is measured, and pixels that it may exceed it in between.
 NUM_PROBES, SLACK = 25, 2.0
 
 
@@ -35,36 +35,36 @@ class Place(NamedTuple):
 class Actor:
     subject: str
     motion: str
-    """What it does: a key of the subject's deeds."""
+    """Name of what it does: a key of the subject's actions."""
     proportions: tuple[float, ...]
     manner: tuple[float, ...]
     """The random numbers of its motion."""
     wobbles: np.ndarray
     """Phases for each version of the line and each stroke (NUM_REDRAWN, NUM_WOBBLES, 4)."""
     wobble: float
-    """How far its lines stray, in its own units."""
+    """How far its lines deviate, in its own units."""
     cycles: float
-    """How often its parts go round."""
+    """Cycles of its moving parts in a clip."""
     phase: float
     is_mirrored: bool
     scale: float = 1.0
     """Pixels to its unit."""
     corner: complex = 0j
-    """Where it is, in pixels, when it is behind and at the top."""
+    """Its position in pixels at the rear end and the top of its room."""
     room: complex = 0j
-    """How far it can go from there, across and along."""
+    """How far it can move from there, in x and y."""
     size: float = 0.0
     """Its longer side in pixels, at its largest."""
     floor: float = 0.0
-    """The lowest that it gets, in pixels."""
+    """The lowest point that it reaches, in pixels."""
 
     @property
-    def deed(self) -> Deed:
-        return SUBJECTS[self.subject].deeds[self.motion]
+    def action(self) -> Action:
+        return SUBJECTS[self.subject].actions[self.motion]
 
     def strokes(self, t: float) -> tuple[np.ndarray, list[int], list[str]]:
         """Return points in pixels (complex), how many each stroke has, and the strokes' fills."""
-        subject, motion = SUBJECTS[self.subject], MOTIONS[self.deed.motion]
+        subject, motion = SUBJECTS[self.subject], MOTIONS[self.action.motion]
         pose = motion.pose(t, Roll(self.manner))
         gone = pose.at.real - motion.pose(0.0, Roll(self.manner)).at.real
         travel = gone * self.room.real / 2 / self.scale
@@ -83,12 +83,12 @@ class Actor:
         return points * self.scale + (self.corner + at), counts, [stroke.fill for stroke in drawn]
 
     def stray(self, t: float, points: np.ndarray, counts: list[int]) -> np.ndarray:
-        """Return how far the hand strays at each point: smoothly along each stroke."""
+        """Return the deviation of the line at each point, smooth along each stroke."""
         phases = self.wobbles[int(t * REDRAWN_PER_CLIP) % NUM_REDRAWN, : len(counts)]
         ends = np.cumsum(counts)
         starts = ends - counts
         along = np.arange(ends[-1]) - np.repeat(starts, counts)
-        # On a short stroke, such as an eye, it strays less.
+        # Short strokes, such as an eye, deviate less.
         spans = spans_of(points.real, starts) + spans_of(points.imag, starts)
         wobble = self.wobble * np.repeat(np.clip(spans / 0.8, 0.1, 1), counts)
         one, two, three, four = np.repeat(phases, counts, axis=0).T
@@ -101,7 +101,7 @@ def cast_actor(
     subject: str, motion: str, wobble: float, redraw: float, generator: np.random.Generator
 ) -> Actor:
     """Return an actor that has no place yet."""
-    deed = SUBJECTS[subject].deeds[motion]
+    action = SUBJECTS[subject].actions[motion]
     proportions, manner = (
         tuple(generator.random(count).tolist()) for count in (NUM_PROPORTIONS, NUM_MANNERS)
     )
@@ -109,7 +109,7 @@ def cast_actor(
     # Each version of the line differs a little from the first.
     wobbles = 2 * np.pi * generator.random((1, NUM_WOBBLES, 4))
     wobbles = wobbles + redraw * 2 * np.pi * (generator.random((NUM_REDRAWN, NUM_WOBBLES, 4)) - 0.5)
-    may_be_mirrored = SUBJECTS[subject].may_be_mirrored and not deed.side
+    may_be_mirrored = SUBJECTS[subject].may_be_mirrored and not action.side
     return Actor(
         subject,
         motion,
@@ -117,9 +117,9 @@ def cast_actor(
         manner,
         wobbles,
         wobble,
-        cycles=deed.cycles[0] + (deed.cycles[1] - deed.cycles[0]) * pace,
+        cycles=action.cycles[0] + (action.cycles[1] - action.cycles[0]) * pace,
         phase=phase,
-        is_mirrored=deed.side == "left" or (may_be_mirrored and mirror < 0.5),
+        is_mirrored=action.side == "left" or (may_be_mirrored and mirror < 0.5),
     )
 
 
@@ -130,20 +130,20 @@ def put(actor: Actor, place: Place, generator: np.random.Generator) -> Actor:
     right, bottom = boxes[:, 2:].max(axis=0)
     width = place.right - place.left - 2 * SLACK
     height = place.bottom - place.top - 2 * SLACK
-    needed = MOTIONS[actor.deed.motion].room
+    needed = MOTIONS[actor.action.motion].room
     largest = min(
         width * (1 - needed.real) / (right - left), height * (1 - needed.imag) / (bottom - top)
     )
-    # What moves through a room of its own is small enough.
+    # A subject that travels has been made smaller already.
     smallest = 0.7 if needed else 0.5
     scale = largest * (smallest + (0.98 - smallest) * generator.random())
     corner = complex(place.left + SLACK - scale * left, place.top + SLACK - scale * top)
     room = complex(width - scale * (right - left), height - scale * (bottom - top))
     if SUBJECTS[actor.subject].scenery in ("ground", "room") and not needed.imag:
-        # What stands on something is seldom seen high up.
+        # What stands on something is rarely high up.
         corner += 0.6j * room.imag
         room = complex(room.real, 0.4 * room.imag)
-    motion = MOTIONS[actor.deed.motion]
+    motion = MOTIONS[actor.action.motion]
     lowest = max(motion.pose(t, Roll(actor.manner)).at.imag for t in (0.0, 0.5, 1.0))
     return replace(
         actor,

@@ -1,8 +1,8 @@
-"""Doodles: short vector animations that a seed determines, with prompts that say what they show.
+"""Doodles: short vector animations, determined by a seed, with prompts that describe them.
 
-A doodle is one or two subjects (subjects.py), each with its proportions, its motion (motions.py), a
-place on a canvas of 256 x 256 and a hand that wobbles. It is a function of time, and gives plain
-shapes: drawing.py draws them at any size, or they are written as SVG; both show the same pixels.
+A doodle is one or two subjects (subjects/), each with its proportions, its motion (motions.py), a
+place on a canvas of 256 x 256 and a wobbling line. It is a function of time that returns plain
+shapes: svg/render.py draws them at any size, or they are written as SVG; the pixels are the same.
 """
 
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from flipsketch.svg.render import Paint, Shape, draw
 
 Look = Literal["sketch", "filled", "plain"]
 
-# Free of ink at the edge: a pixel of a canvas of 64.
+# Width of the blank border: one pixel of a canvas of 64.
 MARGIN = 4.5
 OUTLINES = "#222222", "#3a2a22", "#26304a", ""
 
@@ -36,16 +36,16 @@ class Doodle:
     index: int
     actors: tuple[Actor, ...]
     line_width: float
-    """Of a canvas of 256 x 256."""
+    """In pixels of a canvas of 256 x 256."""
     outline: str
-    """Colour of lines in the filled look; if empty, each shape has a darker shade of its own."""
+    """Colour of lines in the filled look; if empty, a darker shade of each shape's fill."""
     ground: tuple[Stroke, ...]
-    """Lines that stand still."""
+    """Lines of the ground, which do not move."""
     scenery: tuple[float, ...]
-    """The random numbers of what lies behind it in the filled look."""
+    """The random numbers of the backdrop in the filled look."""
     begin: float = 0.0
     pace: float = 1.0
-    """From where on of its motions it is seen, and how much of them: all lies in [0, 1]."""
+    """The part of its motions that is shown: from `begin` to `begin + pace`, within [0, 1]."""
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ class Doodle:
             for count, fill in zip(counts, fills, strict=True):
                 lines.append((numbers[start : start + 2 * count], fill))
                 start += 2 * count
-        # Shapes of one paint share the object: drawing.py looks no further.
+        # Shapes of one paint share the object, which is what the renderer compares.
         paints: dict[str, Paint] = {}
         for numbers, fill in lines:
             if look == "sketch":
@@ -84,7 +84,7 @@ class Doodle:
     @cached_property
     def backdrop(self) -> list[tuple[list[Segment], Paint]]:
         sceneries = [SUBJECTS[actor.subject].scenery for actor in self.actors]
-        # Some sky is seen anywhere, so the sky is left to those who are alone in it.
+        # Sky is part of every scenery, so it is chosen only if all actors are in the sky.
         scenery = min(sceneries, key=lambda scenery: scenery == "sky")
         floors = [
             actor.floor
@@ -158,20 +158,20 @@ def make_doodle(
     variety: float = 1.0,
     pace: float = 1.0,
 ) -> Doodle:
-    """Return doodle `index` of a seed; what is not given is drawn at random, evenly over subjects.
+    """Return doodle `index` of a seed; without a subject or a motion, these are random as well.
 
-    A given subject or motion is alone on its canvas.
+    With a given subject or motion there is one subject on the canvas.
 
     Args:
-        variety: how far proportions, colours and pens stray from the middle; with 0 all doodles of
-            a subject look the same, but for where and how large they are.
-        pace: share of its motions that it goes through, from anywhere on; less is slower.
+        variety: how much proportions, colours and pens vary; with 0 all doodles of a subject look
+            the same, apart from their place and size.
+        pace: share of its motions that is shown, from a random moment on; less is slower.
 
     Raises:
         ValueError: there is no such subject, or it has no such motion.
     """
     generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, index])))
-    # Nothing but random() is drawn from it: NumPy may change the rest from version to version.
+    # Only random() is drawn from it: NumPy may change its other methods between versions.
     roll = Roll(tuple(generator.random(60).tolist()))
     first = roll.pick(*SUBJECTS) if subject is None else subject
     first_motion = roll.pick(*motions_of(first)) if motion is None else motion
@@ -188,8 +188,8 @@ def make_doodle(
     wobble, redraw = roll(0.004, 0.014), roll(0.12, 0.3) * (roll(0, 1) < 0.35)
     actors: list[Actor] = []
     places = share_out(cast, MARGIN + line_width / 2)
-    for (name, deed), place in zip(cast, places, strict=True):
-        actor = cast_actor(name, deed, variety * wobble, redraw, generator)
+    for (name, action), place in zip(cast, places, strict=True):
+        actor = cast_actor(name, action, variety * wobble, redraw, generator)
         actor = replace(actor, proportions=narrow(actor.proportions, variety))
         if are_twins and actors:
             twin = actors[0]
@@ -201,13 +201,13 @@ def make_doodle(
             )
         actors.append(put(actor, place, generator))
 
-    # A thick pen would blot what is drawn small.
+    # A thick pen would blot out small drawings.
     smallest = min(actor.size * smallest_zoom(actor) for actor in actors)
     line_width = round(min(line_width, 1.3 + 0.014 * smallest), 2)
     stands = SUBJECTS[first].scenery == "ground" and len(actors) == 1
     has_ground = roll(0, 1) < 0.4 and stands
     return Doodle(
-        name="-".join((f"{index:05d}", *(f"{name}-{deed}" for name, deed in cast))),
+        name="-".join((f"{index:05d}", *(f"{name}-{action}" for name, action in cast))),
         prompt=make_prompt(actors, roll),
         seed=seed,
         index=index,
@@ -233,10 +233,10 @@ def make_doodle_of(
     variety: float = 1.0,
     pace: float = 1.0,
 ) -> Doodle:
-    """Return doodle `index` of a seed, of the subjects in turn, and of each one's motions in turn.
+    """Return doodle `index` of a seed: the subjects take turns, and so do the motions of each.
 
     Args:
-        motions: those to choose from; all, if there are none.
+        motions: the motions to choose from; empty for all.
     """
     round_number, place = divmod(index, len(subjects))
     subject = subjects[place]
@@ -246,7 +246,7 @@ def make_doodle_of(
 
 
 def companions(subject: str) -> list[str]:
-    """Return the subjects that one may be seen with: no whale beside a lamp."""
+    """Return the subjects that may share its canvas: no whale beside a lamp."""
     scenery = SUBJECTS[subject].scenery
     suitable = {scenery, "sky"} if scenery == "ground" else {scenery}
     suiting = (name for name, other in SUBJECTS.items() if other.scenery in suitable)
@@ -254,21 +254,21 @@ def companions(subject: str) -> list[str]:
 
 
 def share_out(cast: list[tuple[str, str]], margin: float) -> list[Place]:
-    """Return each actor's part of the canvas: above one another if any goes sideways."""
+    """Return each actor's part of the canvas: one above the other if any moves sideways."""
     low, middle, high = margin, SIDE / 2, SIDE - margin
     if len(cast) == 1:
         return [Place(low, low, high, high)]
-    rooms = [MOTIONS[SUBJECTS[name].deeds[deed].motion].room for name, deed in cast]
+    rooms = [MOTIONS[SUBJECTS[name].actions[action].motion].room for name, action in cast]
     if not any(room.real for room in rooms):
         return [Place(low, low, middle, high), Place(middle, low, high, high)]
     upper, lower = Place(low, low, high, middle), Place(low, middle, high, high)
-    # What flies is above what stands.
+    # Flying subjects are above standing ones.
     return [upper, lower] if SUBJECTS[cast[0][0]].scenery == "sky" else [lower, upper]
 
 
 def smallest_zoom(actor: Actor) -> float:
-    """Half of the way is what counts for something that grows or shrinks."""
-    return 0.55 if actor.deed.motion in ZOOMS else 1.0
+    """Return the size, relative to its largest, that limits the line width."""
+    return 0.55 if actor.action.motion in ZOOMS else 1.0
 
 
 def draw_ground(floor: float, roll: Roll) -> Stroke:
@@ -286,7 +286,7 @@ def render_doodle(
     """Return frames (F, H, W, 3): the doodle at evenly spaced times, the first 0, the last 1.
 
     Args:
-        line_width: in pixels; by default the doodle's own.
+        line_width: width in pixels; by default the doodle's own.
     """
     times = frame_times(num_frames)
     return np.stack([draw(doodle.shapes(t, size, look), size, size, line_width) for t in times])

@@ -40,12 +40,12 @@ def say(actor: Actor, count: int, is_alone: bool, roll: Roll) -> str:
     Args:
         is_alone: no other clause goes with it, so that it needs no finite verb.
     """
-    subject, deed = SUBJECTS[actor.subject], actor.deed
+    subject, action = SUBJECTS[actor.subject], actor.action
     noun, plural = roll.pick(*subject.nouns).split("|")
-    phrase = roll.pick(*deed.phrases)
-    wheres = SIDES.get(deed.side, ("",))
+    phrase = roll.pick(*action.phrases)
+    wheres = SIDES.get(action.side, ("",))
     # `rolls left`, but not `rolls along left`.
-    where = roll.pick(*(wheres[:-1] if deed.side and " " in phrase else wheres))
+    where = roll.pick(*(wheres[:-1] if action.side and " " in phrase else wheres))
     described = roll.pick("", *adjectives(actor)), noun if count == 1 else plural
     article, form = roll(0, 1), roll(0, 1)
     how = adverb(actor) if roll(0, 1) < 0.6 else ""
@@ -73,7 +73,7 @@ def adjectives(actor: Actor) -> list[str]:
     """Return words that are true of the drawing."""
     build, (thinnest, thickest) = actor.proportions[0], SUBJECTS[actor.subject].builds
     words = [thinnest if build < 0.2 else thickest if build > 0.8 else ""]
-    if actor.deed.motion not in ZOOMS:
+    if actor.action.motion not in ZOOMS:
         share = actor.size / SIDE
         words += ["small", "little"] if share < 0.48 else []
         words += ["big", "large"] if share > 0.75 else []
@@ -81,9 +81,9 @@ def adjectives(actor: Actor) -> list[str]:
 
 
 def adverb(actor: Actor) -> str:
-    if actor.deed.motion != "stay" or actor.deed.is_once:
+    if actor.action.motion != "stay" or actor.action.is_once:
         return ""
-    slowest, fastest = actor.deed.cycles
+    slowest, fastest = actor.action.cycles
     pace = (actor.cycles - slowest) / (fastest - slowest)
     return "slowly" if pace < 0.25 else "quickly" if pace > 0.75 else ""
 

@@ -44,9 +44,9 @@ def test_there_is_enough_to_draw():
     assert len(SUBJECTS) >= 24
     assert len({motion for _, motion in PAIRS}) >= 12
     assert all(len(motions_of(subject)) >= 1 for subject in SUBJECTS)
-    assert {deed.motion for subject in SUBJECTS.values() for deed in subject.deeds.values()} == set(
-        MOTIONS
-    )
+    assert {
+        action.motion for subject in SUBJECTS.values() for action in subject.actions.values()
+    } == set(MOTIONS)
 
 
 def test_an_index_determines_a_doodle():
@@ -153,7 +153,7 @@ UPRIGHT = [
     (subject, motion, direction)
     for subject, motion in PAIRS
     for direction, motions in zip((-1, 1), UPWARDS, strict=True)
-    if SUBJECTS[subject].deeds[motion].motion in motions
+    if SUBJECTS[subject].actions[motion].motion in motions
     or (subject == "spider" and {"climb": -1, "down": 1}.get(motion) == direction)
 ]
 
@@ -171,7 +171,9 @@ def test_it_rises_or_falls_as_its_prompt_says(subject, motion, direction):
 )
 def test_it_comes_closer_or_goes_away(motion, grows):
     found = [
-        (subject, name) for subject, name in PAIRS if SUBJECTS[subject].deeds[name].motion == motion
+        (subject, name)
+        for subject, name in PAIRS
+        if SUBJECTS[subject].actions[name].motion == motion
     ]
     assert found
     for subject, name in found:

@@ -16,7 +16,7 @@ from flipsketch.doodles.strokes import (
     polar,
     polygon,
 )
-from flipsketch.doodles.subject import CLOSER, RISE, SINK, Subject, deed, sideways
+from flipsketch.doodles.subject import CLOSER, RISE, SINK, Subject, action, sideways
 
 PAINTS = "#d9534f", "#4f86c6", "#e0a53a", "#5a9a5a", "#8a6fc0", "#e8e4dc"
 GLASS = "#cfe6f2"
@@ -245,8 +245,8 @@ AIRCRAFT: dict[str, Subject] = {
         ("aeroplane|aeroplanes", "plane|planes"),
         {
             **sideways("fly", "fly|fly along|fly away", (3.2, 4.2)),
-            "take-off": deed("climb", "take off|climb|climb into the sky", (3.2, 4.2)),
-            "land": deed("descend", "land|come down|descend", (3.2, 4.2)),
+            "take-off": action("climb", "take off|climb|climb into the sky", (3.2, 4.2)),
+            "land": action("descend", "land|come down|descend", (3.2, 4.2)),
         },
         ("slim", "fat"),
         "sky",
@@ -256,8 +256,8 @@ AIRCRAFT: dict[str, Subject] = {
         ("helicopter|helicopters",),
         {
             **sideways("fly", "fly|fly along", (3.2, 4.2)),
-            "up": deed("up", "rise|take off|fly upwards", (3.2, 4.2)),
-            "down": deed("down", "land|come down|descend", (3.2, 4.2)),
+            "up": action("up", "rise|take off|fly upwards", (3.2, 4.2)),
+            "down": action("down", "land|come down|descend", (3.2, 4.2)),
         },
         ("slim", "fat"),
         "sky",
@@ -270,7 +270,7 @@ AIRCRAFT: dict[str, Subject] = {
             "down": SINK,
             **sideways("drift", "drift|float|drift along", (1.2, 2.0)),
             "closer": CLOSER,
-            "away": deed("away", "float away|move away|get farther away"),
+            "away": action("away", "float away|move away|get farther away"),
         },
         ("slim", "fat"),
         "sky",
@@ -279,10 +279,10 @@ AIRCRAFT: dict[str, Subject] = {
         rocket,
         ("rocket|rockets",),
         {
-            "launch": deed("up", "take off|fly up|rise into the sky|blast off", (3, 4)),
-            "land": deed("down", "land|come down|fly down", (3, 4)),
-            "shake": deed("shake", "shake|tremble", (3, 4)),
-            "away": deed("away", "fly away|move away", (3, 4)),
+            "launch": action("up", "take off|fly up|rise into the sky|blast off", (3, 4)),
+            "land": action("down", "land|come down|fly down", (3, 4)),
+            "shake": action("shake", "shake|tremble", (3, 4)),
+            "away": action("away", "fly away|move away", (3, 4)),
         },
         ("slim", "fat"),
         "sky",
@@ -292,8 +292,8 @@ AIRCRAFT: dict[str, Subject] = {
         ("flying saucer|flying saucers", "ufo|ufos"),
         {
             **sideways("fly", "fly|glide|float", (1.5, 2.5), "flutter"),
-            "land": deed("down", "land|come down|descend", (1.5, 2.5)),
-            "roam": deed("roam", "fly around|fly about", (1.5, 2.5)),
+            "land": action("down", "land|come down|descend", (1.5, 2.5)),
+            "roam": action("roam", "fly around|fly about", (1.5, 2.5)),
             "closer": CLOSER,
         },
         ("flat", "thick"),
@@ -304,8 +304,8 @@ AIRCRAFT: dict[str, Subject] = {
         ("paper plane|paper planes",),
         {
             **sideways("fly", "fly|glide|sail through the air"),
-            "loop": deed("loop", "loop the loop|fly a loop|turn a somersault"),
-            "down": deed("descend", "glide down|come down|descend"),
+            "loop": action("loop", "loop the loop|fly a loop|turn a somersault"),
+            "down": action("descend", "glide down|come down|descend"),
         },
         ("", ""),
         "sky",

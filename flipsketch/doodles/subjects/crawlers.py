@@ -18,7 +18,7 @@ from flipsketch.doodles.strokes import (
     polar,
     polygon,
 )
-from flipsketch.doodles.subject import Subject, deed, once, sideways
+from flipsketch.doodles.subject import Subject, action, once, sideways
 
 
 def snail(roll: Roll, act: Act) -> list[Stroke]:
@@ -203,7 +203,7 @@ CRAWLERS: dict[str, Subject] = {
         ("caterpillar|caterpillars",),
         {
             **sideways("crawl", "crawl|creep|inch along", (1.5, 2.5)),
-            "wriggle": deed("stay", "wriggle|wriggle its body", (1.5, 2.5)),
+            "wriggle": action("stay", "wriggle|wriggle its body", (1.5, 2.5)),
         },
         ("thin", "fat"),
     ),
@@ -212,7 +212,7 @@ CRAWLERS: dict[str, Subject] = {
         ("snake|snakes",),
         {
             **sideways("slither", "slither|slither along|crawl", (1.5, 2.5)),
-            "wriggle": deed("stay", "wriggle|writhe", (1.5, 2.5)),
+            "wriggle": action("stay", "wriggle|writhe", (1.5, 2.5)),
         },
         ("thin", "thick"),
     ),
@@ -222,7 +222,7 @@ CRAWLERS: dict[str, Subject] = {
         {
             "down": once("come down on its thread|lower itself on a thread|descend on its thread"),
             "climb": once("climb up its thread|climb its thread"),
-            "swing": deed("stay", "swing on its thread|swing from a thread", (1.2, 2.0)),
+            "swing": action("stay", "swing on its thread|swing from a thread", (1.2, 2.0)),
         },
         ("", "fat"),
         "room",

@@ -17,7 +17,7 @@ from flipsketch.doodles.strokes import (
     polar,
     polygon,
 )
-from flipsketch.doodles.subject import Subject, deed, sideways
+from flipsketch.doodles.subject import Subject, action, sideways
 
 
 def bird(roll: Roll, act: Act) -> list[Stroke]:
@@ -163,9 +163,9 @@ FLIERS: dict[str, Subject] = {
         ("bird|birds",),
         {
             **sideways("fly", "fly|fly off|flap its way", (2.5, 3.5)),
-            "flap": deed("stay", "flap its wings|beat its wings|flutter its wings"),
-            "fly-up": deed("climb", "take off|fly upwards|soar into the sky", (2.5, 3.5)),
-            "hop": deed("jump", "hop up and down|hop"),
+            "flap": action("stay", "flap its wings|beat its wings|flutter its wings"),
+            "fly-up": action("climb", "take off|fly upwards|soar into the sky", (2.5, 3.5)),
+            "hop": action("jump", "hop up and down|hop"),
         },
         ("slim", "plump"),
         "sky",
@@ -175,10 +175,10 @@ FLIERS: dict[str, Subject] = {
         ("butterfly|butterflies",),
         {
             **sideways("fly", "fly|flutter|flutter along", (2.5, 3.5), "flutter"),
-            "flap": deed("stay", "flap its wings|open and close its wings|beat its wings"),
-            "up": deed("up", "flutter upwards|fly up|rise", (2.5, 3.5)),
-            "roam": deed("roam", "flutter about|fly around", (2.5, 3.5)),
-            "closer": deed("closer", "come closer|fly nearer|approach", (2.5, 3.5)),
+            "flap": action("stay", "flap its wings|open and close its wings|beat its wings"),
+            "up": action("up", "flutter upwards|fly up|rise", (2.5, 3.5)),
+            "roam": action("roam", "flutter about|fly around", (2.5, 3.5)),
+            "closer": action("closer", "come closer|fly nearer|approach", (2.5, 3.5)),
         },
         ("narrow-winged", "broad-winged"),
         "sky",
@@ -188,8 +188,8 @@ FLIERS: dict[str, Subject] = {
         ("bee|bees", "bumblebee|bumblebees"),
         {
             **sideways("fly", "fly|buzz|buzz along", (3.2, 4.2), "flutter"),
-            "roam": deed("roam", "buzz about|fly around", (3.2, 4.2)),
-            "hover": deed("stay", "flap its wings|beat its wings", (2.2, 3.2)),
+            "roam": action("roam", "buzz about|fly around", (3.2, 4.2)),
+            "hover": action("stay", "flap its wings|beat its wings", (2.2, 3.2)),
         },
         ("slim", "fat"),
         "sky",

@@ -1,6 +1,4 @@
-"""Things of the house: how each is drawn, and what it can do."""
-
-import math
+"""Clocks, lights, bells and an umbrella: how each is drawn, and what it can do."""
 
 from flipsketch.doodles.strokes import (
     Act,
@@ -11,14 +9,12 @@ from flipsketch.doodles.strokes import (
     circle,
     curve,
     dot,
-    ellipse,
     lines,
     loop,
     move,
     polar,
-    polygon,
 )
-from flipsketch.doodles.subject import BOUNCE, CLOSER, SHAKE, SWAY, Subject, deed, once, sideways
+from flipsketch.doodles.subject import BOUNCE, CLOSER, SHAKE, SWAY, Subject, action, once
 
 PAINTS = "#d9534f", "#4f86c6", "#e0a53a", "#5a9a5a", "#8a6fc0", "#d96a9a"
 
@@ -206,120 +202,13 @@ def bell(roll: Roll, act: Act) -> list[Stroke]:
     ]
 
 
-def scissors(roll: Roll, act: Act) -> list[Stroke]:
-    handle, blade, ring = roll.pick(*PAINTS), roll(0.85, 0.95), roll.thick(0.17, 0.25)
-    gape = 15 + 13 * act.swing()
-    strokes = []
-    for side in (-1, 1):
-        half = [
-            loop(
-                -0.12 + 0.02j,
-                complex(-0.12, -0.06),
-                complex(blade * 0.55, -0.075),
-                complex(blade, 0.03),
-                complex(blade * 0.5, 0.05),
-                fill="#c8d0d8",
-            ),
-            lines(-0.1 + 0j, complex(-0.5, 0.03)),
-            ellipse(complex(-0.5 - ring, 0.06), ring * 1.15, ring * 0.85, fill=handle),
-        ]
-        if side > 0:
-            half = [Stroke([z.conjugate() for z in stroke.points], stroke.fill) for stroke in half]
-        strokes += move(half, turn=side * gape)
-    return [*strokes, dot(0j, 0.045)]
-
-
-def cup(roll: Roll, act: Act) -> list[Stroke]:
-    """Something hot, steaming."""
-    paint, wide, deep = roll.pick(*PAINTS), roll.thick(0.42, 0.6), roll(0.6, 0.75)
-    lip = 0.05
-    steam = []
-    for x in (-0.26, 0.0, 0.26):
-        rise = 0.05 * act.swing(x)
-        steam.append(
-            curve(
-                *(
-                    complex(
-                        x + 0.08 * math.sin(2 * math.pi * (act.cycle + 0.3 * k + x)),
-                        -0.12 - 0.16 * k + rise,
-                    )
-                    for k in range(5)
-                )
-            )
-        )
-    return [
-        *steam,
-        curve(
-            complex(wide * 0.94, lip + 0.1),
-            complex(wide + 0.28, lip + 0.08),
-            complex(wide + 0.26, lip + deep * 0.55),
-            complex(wide * 0.8, lip + deep * 0.62),
-        ),
-        curve(
-            complex(-wide, lip),
-            complex(-wide * 0.92, lip + deep * 0.6),
-            complex(-wide * 0.6, lip + deep),
-            complex(wide * 0.6, lip + deep),
-            complex(wide * 0.92, lip + deep * 0.6),
-            complex(wide, lip),
-            fill=paint,
-        ),
-        ellipse(complex(0, lip), wide, 0.1, fill="#8a5a3a"),
-        arc(complex(0, lip + deep + 0.02), wide * 1.35, 0.1, 0, 180, "#e8e4dc"),
-        lines(complex(-wide * 1.35, lip + deep + 0.02), complex(wide * 1.35, lip + deep + 0.02)),
-    ]
-
-
-def book(roll: Roll, act: Act) -> list[Stroke]:
-    """Open, and a page turns over."""
-    cover, wide, high = roll.pick(*PAINTS), roll.thick(0.7, 0.92), roll(0.5, 0.62)
-    sag = roll(0.08, 0.14)
-
-    def page(x: float, lift: float, fill: str) -> Stroke:
-        upper = curve(
-            -high * 0.5j,
-            complex(x * 0.5, -high * 0.5 - sag - lift),
-            complex(x, -high * 0.5 - lift * 1.3),
-        ).points
-        lower = curve(
-            complex(x, high * 0.5 - lift * 1.3),
-            complex(x * 0.5, high * 0.5 - sag - lift),
-            high * 0.5j,
-        ).points
-        return Stroke(upper + lines(upper[-1], lower[0]).points[1:] + lower[1:], fill)
-
-    share = act.cycle % 1.0
-    turning = page(
-        wide * 0.94 * math.cos(math.pi * share), 0.3 * math.sin(math.pi * share), "#fbf8f0"
-    )
-    words = [
-        lines(complex(side * wide * 0.25, y), complex(side * wide * 0.78, y - sag * 0.5))
-        for side in (-1, 1)
-        for y in (-0.06, 0.12)
-    ]
-    return [
-        polygon(
-            complex(-wide - 0.08, -high * 0.5 + 0.08),
-            complex(wide + 0.08, -high * 0.5 + 0.08),
-            complex(wide + 0.08, high * 0.5 + 0.1),
-            complex(-wide - 0.08, high * 0.5 + 0.1),
-            fill=cover,
-        ),
-        page(-wide, 0.0, "#fbf8f0"),
-        page(wide, 0.0, "#fbf8f0"),
-        *words,
-        turning,
-        lines(-high * 0.5j, high * 0.5j),
-    ]
-
-
 HOUSEHOLD: dict[str, Subject] = {
     "clock": Subject(
         clock,
         ("clock|clocks",),
         {
-            "turn": deed("stay", "turn its hands|move its hands", (0.8, 1.3)),
-            "shake": deed("shake", "ring and shake|shake|ring"),
+            "turn": action("stay", "turn its hands|move its hands", (0.8, 1.3)),
+            "shake": action("shake", "ring and shake|shake|ring"),
             "bounce": BOUNCE,
             "closer": CLOSER,
         },
@@ -331,7 +220,7 @@ HOUSEHOLD: dict[str, Subject] = {
         candle,
         ("candle|candles",),
         {
-            "flicker": deed("stay", "flicker|burn with a flickering flame", (2.5, 3.5)),
+            "flicker": action("stay", "flicker|burn with a flickering flame", (2.5, 3.5)),
             "burn": once("burn down|get shorter as it burns", (2.5, 3.5)),
         },
         ("thin", "thick"),
@@ -341,8 +230,8 @@ HOUSEHOLD: dict[str, Subject] = {
         lamp,
         ("lamp|lamps",),
         {
-            "swing": deed("stay", "swing|swing from side to side|swing to and fro", (1.2, 2.2)),
-            "blink": deed("stay", "blink|go on and off|flash", (2.2, 3.4)),
+            "swing": action("stay", "swing|swing from side to side|swing to and fro", (1.2, 2.2)),
+            "blink": action("stay", "blink|go on and off|flash", (2.2, 3.4)),
         },
         ("narrow", "wide"),
         "room",
@@ -354,7 +243,7 @@ HOUSEHOLD: dict[str, Subject] = {
             "open": once("open|unfold|open up"),
             "close": once("close|fold up|shut"),
             "sway": SWAY,
-            "fall": deed("float-down", "float down|fall slowly|sail down"),
+            "fall": action("float-down", "float down|fall slowly|sail down"),
         },
         ("narrow", "wide"),
         "sky",
@@ -363,7 +252,9 @@ HOUSEHOLD: dict[str, Subject] = {
         pendulum,
         ("pendulum|pendulums",),
         {
-            "swing": deed("stay", "swing|swing back and forth|swing from side to side", (1.2, 2.2)),
+            "swing": action(
+                "stay", "swing|swing back and forth|swing from side to side", (1.2, 2.2)
+            ),
         },
         ("", ""),
         "room",
@@ -372,39 +263,8 @@ HOUSEHOLD: dict[str, Subject] = {
         bell,
         ("bell|bells",),
         {
-            "ring": deed("stay", "ring|swing and ring|swing from side to side", (1.4, 2.4)),
+            "ring": action("stay", "ring|swing and ring|swing from side to side", (1.4, 2.4)),
             "shake": SHAKE,
-            "closer": CLOSER,
-        },
-        ("narrow", "wide"),
-        "room",
-    ),
-    "scissors": Subject(
-        scissors,
-        ("pair of scissors|pairs of scissors",),
-        {
-            "cut": deed("stay", "open and close|snip|cut", (2.0, 3.0)),
-            **sideways("cut", "cut its way|move and snip", (2.0, 3.0)),
-        },
-        ("", ""),
-        "room",
-    ),
-    "cup": Subject(
-        cup,
-        ("cup of tea|cups of tea", "cup of coffee|cups of coffee"),
-        {
-            "steam": deed("stay", "steam|give off steam", (1.5, 2.5)),
-            "shake": SHAKE,
-            **sideways("slide", "slide|slide along", (1.5, 2.5)),
-        },
-        ("narrow", "wide"),
-        "room",
-    ),
-    "book": Subject(
-        book,
-        ("book|books",),
-        {
-            "turn": deed("stay", "turn its pages|turn a page", (1.0, 1.99)),
             "closer": CLOSER,
         },
         ("narrow", "wide"),

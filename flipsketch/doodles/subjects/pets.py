@@ -16,7 +16,7 @@ from flipsketch.doodles.strokes import (
     polar,
     polygon,
 )
-from flipsketch.doodles.subject import JUMP, Subject, deed, sideways
+from flipsketch.doodles.subject import JUMP, Subject, action, sideways
 
 FURS = "#c98b4a", "#8d8d93", "#e0b070", "#7a5238", "#b9b2a6", "#d9d2c4"
 
@@ -24,20 +24,19 @@ FURS = "#c98b4a", "#8d8d93", "#e0b070", "#7a5238", "#b9b2a6", "#d9d2c4"
 def legs(
     roll: Roll,
     act: Act,
-    hips: tuple[float, ...],
-    top: float,
+    hips: list[complex],
     length: float,
     width: float,
     fill: str,
 ) -> list[Stroke]:
-    """Four legs or two: those beside each other step in turn."""
+    """Return a leg from each hip; neighbouring legs step in turn."""
     is_walking = not act.motion.startswith(("wag", "sit", "nod"))
     stride = roll(22, 32) * is_walking
     if act.motion.startswith("jump"):
         stride *= 0.6
     return [
         limb(
-            complex(hip, top),
+            hip,
             length,
             90 - stride * act.swing(0.5 * (number % 2)),
             width,
@@ -55,6 +54,7 @@ def cat(roll: Roll, act: Act) -> list[Stroke]:
     is_wagging = act.motion.startswith("wag")
     wag = act.swing() * (0.42 if is_wagging else 0.12)
     rear = -0.55 - 0.1j
+    hips = [complex(x, fat * 0.45) for x in (-0.42, -0.24, 0.22, 0.4)]
     ears = []
     for side in (-1, 1):
         ear = face + head * polar(1, -90 + 40 * side)
@@ -79,7 +79,7 @@ def cat(roll: Roll, act: Act) -> list[Stroke]:
             rear + complex(-0.36 + wag * 0.5, -0.35),
             rear + complex(-0.28 + wag, -roll(0.62, 0.8)),
         ),
-        *legs(roll, act, (-0.42, -0.24, 0.22, 0.4), fat * 0.45, leg, 0.13, fur),
+        *legs(roll, act, hips, leg, 0.13, fur),
         loop(
             0.5 - 0.22j,
             complex(0.0, -fat * 0.85),
@@ -104,12 +104,13 @@ def dog(roll: Roll, act: Act) -> list[Stroke]:
     face = complex(0.66, -roll(0.4, 0.52))
     wag = act.swing() * (1.0 if act.motion.startswith("wag") else 0.25)
     rear = -0.6 - 0.14j
+    hips = [complex(x, fat * 0.45) for x in (-0.46, -0.28, 0.2, 0.38)]
     flop = 0.04 * act.swing(0.2)
     return [
         curve(
             rear, rear + polar(0.25, 215 + 35 * wag), rear + polar(roll(0.48, 0.6), 240 + 50 * wag)
         ),
-        *legs(roll, act, (-0.46, -0.28, 0.2, 0.38), fat * 0.45, leg, 0.13, fur),
+        *legs(roll, act, hips, leg, 0.13, fur),
         loop(
             0.44 - 0.26j,
             complex(0.0, -fat * 0.8),
@@ -231,7 +232,7 @@ PETS: dict[str, Subject] = {
         ("cat|cats", "kitten|kittens"),
         {
             **sideways("walk", "walk|walk along|stroll"),
-            "wag": deed("stay", "wag its tail|wave its tail|swing its tail", (1.5, 2.5)),
+            "wag": action("stay", "wag its tail|wave its tail|swing its tail", (1.5, 2.5)),
             "jump": JUMP,
         },
         ("slim", "fat"),
@@ -241,7 +242,7 @@ PETS: dict[str, Subject] = {
         ("dog|dogs", "puppy|puppies"),
         {
             **sideways("run", "run|run along|walk|trot", (2.5, 3.5)),
-            "wag": deed("stay", "wag its tail|wag its tail happily", (2.5, 3.5)),
+            "wag": action("stay", "wag its tail|wag its tail happily", (2.5, 3.5)),
             "jump": JUMP,
         },
         ("thin", "fat"),
@@ -251,7 +252,7 @@ PETS: dict[str, Subject] = {
         ("rabbit|rabbits", "bunny|bunnies"),
         {
             **sideways("hop", "hop|hop along|hop away", (2.0, 3.0), "hop"),
-            "wiggle": deed("stay", "wiggle its ears|move its ears"),
+            "wiggle": action("stay", "wiggle its ears|move its ears"),
             "jump": JUMP,
         },
         ("slim", "chubby"),
@@ -261,7 +262,7 @@ PETS: dict[str, Subject] = {
         ("penguin|penguins",),
         {
             **sideways("waddle", "waddle|walk|waddle along", (2.0, 3.0), "waddle"),
-            "flap": deed("stay", "flap its wings|flap its flippers|wave its flippers"),
+            "flap": action("stay", "flap its wings|flap its flippers|wave its flippers"),
             "jump": JUMP,
         },
         ("slim", "fat"),

@@ -14,7 +14,7 @@ from flipsketch.doodles.strokes import (
     polar,
     polygon,
 )
-from flipsketch.doodles.subject import GROW, ROCK, SHRINK, SPIN, SWAY, Subject, deed, once
+from flipsketch.doodles.subject import GROW, ROCK, SHRINK, SPIN, SWAY, Subject, action, once
 
 
 def flower(roll: Roll, act: Act) -> list[Stroke]:
@@ -216,9 +216,9 @@ PLANTS: dict[str, Subject] = {
         tree,
         ("tree|trees",),
         {
-            "sway": deed("sway", "sway in the wind|sway|bend in the wind"),
+            "sway": action("sway", "sway in the wind|sway|bend in the wind"),
             "grow": GROW,
-            "shake": deed("shake", "shake|shake in the storm"),
+            "shake": action("shake", "shake|shake in the storm"),
         },
         ("slender", "broad"),
     ),
@@ -226,7 +226,7 @@ PLANTS: dict[str, Subject] = {
         leaf,
         ("leaf|leaves",),
         {
-            "fall": deed("float-down", "fall|fall to the ground|float down|drift down"),
+            "fall": action("float-down", "fall|fall to the ground|float down|drift down"),
             "spin": SPIN,
             "sway": SWAY,
         },
@@ -238,10 +238,10 @@ PLANTS: dict[str, Subject] = {
         mushroom,
         ("mushroom|mushrooms", "toadstool|toadstools"),
         {
-            "grow": deed("grow", "grow|grow out of the ground|grow bigger"),
+            "grow": action("grow", "grow|grow out of the ground|grow bigger"),
             "shrink": SHRINK,
             "sway": ROCK,
-            "jump": deed("jump", "jump up and down|hop"),
+            "jump": action("jump", "jump up and down|hop"),
         },
         ("slender", "thick"),
     ),
@@ -249,8 +249,8 @@ PLANTS: dict[str, Subject] = {
         cactus,
         ("cactus|cacti",),
         {
-            "wave": deed("stay", "wave its arms|move its arms"),
-            "dance": deed("sway", "dance|sway from side to side"),
+            "wave": action("stay", "wave its arms|move its arms"),
+            "dance": action("sway", "dance|sway from side to side"),
             "grow": GROW,
         },
         ("thin", "thick"),

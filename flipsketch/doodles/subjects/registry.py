@@ -1,8 +1,13 @@
-"""All subjects: how each is drawn, what it can do, and the words for both."""
+"""All subjects: how each is drawn, what it can do, and the words for both.
+
+Their order is part of what a seed draws, so a new subject changes every doodle.
+"""
 
 from flipsketch.doodles.subject import Subject
 from flipsketch.doodles.subjects.aircraft import AIRCRAFT
 from flipsketch.doodles.subjects.crawlers import CRAWLERS
+from flipsketch.doodles.subjects.desk import DESK
+from flipsketch.doodles.subjects.figures import FIGURES
 from flipsketch.doodles.subjects.fliers import FLIERS
 from flipsketch.doodles.subjects.household import HOUSEHOLD
 from flipsketch.doodles.subjects.people import PEOPLE
@@ -20,6 +25,7 @@ SUBJECTS: dict[str, Subject] = {
     **PETS,
     **CRAWLERS,
     **PEOPLE,
+    **FIGURES,
     **PLANTS,
     **WEATHER,
     **WHEELS,
@@ -27,6 +33,7 @@ SUBJECTS: dict[str, Subject] = {
     **AIRCRAFT,
     **TOYS,
     **HOUSEHOLD,
+    **DESK,
 }
 
 
@@ -34,4 +41,4 @@ def motions_of(subject: str) -> tuple[str, ...]:
     """Return the names of what a subject can do; ValueError if there is no such subject."""
     if subject not in SUBJECTS:
         raise ValueError(f"there is no subject {subject!r}; there are {', '.join(SUBJECTS)}")
-    return tuple(SUBJECTS[subject].deeds)
+    return tuple(SUBJECTS[subject].actions)

@@ -15,7 +15,7 @@ from flipsketch.doodles.strokes import (
     polar,
     polygon,
 )
-from flipsketch.doodles.subject import Subject, deed, sideways
+from flipsketch.doodles.subject import Subject, action, sideways
 
 
 def fish(roll: Roll, act: Act) -> list[Stroke]:
@@ -225,8 +225,8 @@ SEA: dict[str, Subject] = {
         ("fish|fish",),
         {
             **sideways("swim", "swim|swim along|swim away", (2.5, 3.5)),
-            "wag": deed("stay", "wag its tail|move its tail"),
-            "dive": deed("descend", "dive|swim down|dive into the deep", (2.5, 3.5)),
+            "wag": action("stay", "wag its tail|move its tail"),
+            "dive": action("descend", "dive|swim down|dive into the deep", (2.5, 3.5)),
         },
         ("slender", "round"),
         "water",
@@ -236,7 +236,7 @@ SEA: dict[str, Subject] = {
         ("whale|whales",),
         {
             **sideways("swim", "swim|swim along|swim away", (1.5, 2.5)),
-            "spout": deed("stay", "spout water|blow water into the air", (1.5, 2.5)),
+            "spout": action("stay", "spout water|blow water into the air", (1.5, 2.5)),
         },
         ("slim", "fat"),
         "water",
@@ -245,9 +245,9 @@ SEA: dict[str, Subject] = {
         jellyfish,
         ("jellyfish|jellyfish",),
         {
-            "up": deed("up", "swim up|rise|float upwards"),
-            "down": deed("down", "sink|float down"),
-            "pulse": deed("stay", "wave its tentacles|pulse|open and close"),
+            "up": action("up", "swim up|rise|float upwards"),
+            "down": action("down", "sink|float down"),
+            "pulse": action("stay", "wave its tentacles|pulse|open and close"),
             **sideways("drift", "drift|float"),
         },
         ("narrow", "wide"),
@@ -258,7 +258,7 @@ SEA: dict[str, Subject] = {
         ("duck|ducks",),
         {
             **sideways("swim", "swim|paddle|swim along"),
-            "nod": deed("stay", "nod its head|bob its head"),
+            "nod": action("stay", "nod its head|bob its head"),
         },
         ("slim", "fat"),
         "water",
@@ -268,7 +268,7 @@ SEA: dict[str, Subject] = {
         ("crab|crabs",),
         {
             **sideways("scuttle", "scuttle|crawl|walk sideways"),
-            "snap": deed("stay", "snap its claws|open and close its claws", (1.5, 2.5)),
+            "snap": action("stay", "snap its claws|open and close its claws", (1.5, 2.5)),
         },
         ("flat", "round"),
         "water",

@@ -14,7 +14,7 @@ from flipsketch.doodles.strokes import (
     move,
     polygon,
 )
-from flipsketch.doodles.subject import Subject, deed, sideways
+from flipsketch.doodles.subject import Subject, action, sideways
 from flipsketch.doodles.subjects.wheels import smoke
 
 GLASS = "#cfe6f2"
@@ -142,8 +142,8 @@ SHIPS: dict[str, Subject] = {
         ("sailing boat|sailing boats", "sailboat|sailboats"),
         {
             **sideways("sail", "sail|sail along|sail away", (1.5, 2.5)),
-            "rock": deed("stay", "rock on the waves|sway on the water", (1.5, 2.5)),
-            "bob": deed("jump", "bob up and down|go up and down on the waves", (1.5, 2.5)),
+            "rock": action("stay", "rock on the waves|sway on the water", (1.5, 2.5)),
+            "bob": action("jump", "bob up and down|go up and down on the waves", (1.5, 2.5)),
         },
         ("", ""),
         "water",
@@ -154,7 +154,7 @@ SHIPS: dict[str, Subject] = {
         ("ship|ships", "steamship|steamships"),
         {
             **sideways("sail", "sail|sail along|steam", (1.5, 2.5)),
-            "rock": deed("stay", "rock on the waves|sway on the water", (1.5, 2.5)),
+            "rock": action("stay", "rock on the waves|sway on the water", (1.5, 2.5)),
         },
         ("", ""),
         "water",
@@ -165,8 +165,8 @@ SHIPS: dict[str, Subject] = {
         ("submarine|submarines",),
         {
             **sideways("travel", "move|travel|go", (1.5, 2.5)),
-            "down": deed("down", "dive|sink|dive down", (1.5, 2.5)),
-            "up": deed("up", "surface|rise|come up", (1.5, 2.5)),
+            "down": action("down", "dive|sink|dive down", (1.5, 2.5)),
+            "up": action("up", "surface|rise|come up", (1.5, 2.5)),
         },
         ("slim", "fat"),
         "water",

@@ -25,7 +25,7 @@ from flipsketch.doodles.subject import (
     SPIN,
     SWAY,
     Subject,
-    deed,
+    action,
     once,
     sideways,
 )
@@ -293,18 +293,18 @@ TOYS: dict[str, Subject] = {
         {
             "bounce": BOUNCE,
             **sideways("roll", "roll|roll along|roll away"),
-            "fall": deed("fall", "fall|drop|fall down"),
+            "fall": action("fall", "fall|drop|fall down"),
             "spin": SPIN,
-            "closer": deed("closer", "come closer|fly nearer|come nearer"),
-            "away": deed("away", "move away|fly away"),
+            "closer": action("closer", "come closer|fly nearer|come nearer"),
+            "away": action("away", "move away|fly away"),
         },
     ),
     "kite": Subject(
         kite,
         ("kite|kites",),
         {
-            "wave": deed("stay", "wave its tail|flutter in the wind", (1.5, 2.5)),
-            "up": deed("up", "rise|fly up|climb into the sky", (1.5, 2.5)),
+            "wave": action("stay", "wave its tail|flutter in the wind", (1.5, 2.5)),
+            "up": action("up", "rise|fly up|climb into the sky", (1.5, 2.5)),
             **sideways("fly", "fly|drift|glide", (1.5, 2.5)),
             "sway": SWAY,
         },
@@ -315,7 +315,7 @@ TOYS: dict[str, Subject] = {
         pinwheel,
         ("pinwheel|pinwheels", "toy windmill|toy windmills"),
         {
-            "spin": deed("stay", "spin in the wind|spin|turn", (1.4, 2.6)),
+            "spin": action("stay", "spin in the wind|spin|turn", (1.4, 2.6)),
             "sway": SWAY,
             **sideways("move", "move and spin|spin and move", (1.4, 2.6)),
         },
@@ -326,7 +326,7 @@ TOYS: dict[str, Subject] = {
         top,
         ("spinning top|spinning tops", "toy top|toy tops"),
         {
-            "spin": deed("stay", "spin and wobble|spin|turn round and round", (1.6, 2.6)),
+            "spin": action("stay", "spin and wobble|spin|turn round and round", (1.6, 2.6)),
             **sideways("spin", "spin and move|spin its way", (1.6, 2.6)),
         },
         ("slim", "fat"),
@@ -338,7 +338,7 @@ TOYS: dict[str, Subject] = {
         {
             "pop": once("pop up|jump out of its box|pop out"),
             "shake": SHAKE,
-            "wobble": deed("stay", "wobble on its spring|sway on its spring", (1.5, 2.5)),
+            "wobble": action("stay", "wobble on its spring|sway on its spring", (1.5, 2.5)),
         },
         ("", ""),
         "room",
@@ -347,7 +347,7 @@ TOYS: dict[str, Subject] = {
         heart,
         ("heart|hearts",),
         {
-            "beat": deed("stay", "beat|pulse|throb"),
+            "beat": action("stay", "beat|pulse|throb"),
             "up": RISE,
             "grow": GROW,
             "spin": SPIN,
@@ -360,7 +360,7 @@ TOYS: dict[str, Subject] = {
         flag,
         ("flag|flags",),
         {
-            "wave": deed("stay", "wave in the wind|flutter in the wind|wave", (1.5, 2.5)),
+            "wave": action("stay", "wave in the wind|flutter in the wind|wave", (1.5, 2.5)),
         },
         ("narrow", "broad"),
         "sky",
@@ -369,7 +369,7 @@ TOYS: dict[str, Subject] = {
         windmill,
         ("windmill|windmills",),
         {
-            "turn": deed("stay", "turn in the wind|turn its sails|turn", (1.4, 2.4)),
+            "turn": action("stay", "turn in the wind|turn its sails|turn", (1.4, 2.4)),
         },
         ("slender", "broad"),
     ),

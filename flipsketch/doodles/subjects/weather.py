@@ -17,7 +17,7 @@ from flipsketch.doodles.strokes import (
     polar,
     polygon,
 )
-from flipsketch.doodles.subject import AWAY, CLOSER, ROCK, SPIN, Subject, deed, sideways
+from flipsketch.doodles.subject import AWAY, CLOSER, ROCK, SPIN, Subject, action, sideways
 
 
 def puffs(centre: complex, wide: float, high: float, fill: str) -> Stroke:
@@ -197,9 +197,9 @@ WEATHER: dict[str, Subject] = {
         sun,
         ("sun|suns",),
         {
-            "rise": deed("up", "rise|come up|rise into the sky"),
-            "set": deed("down", "set|go down|sink"),
-            "shine": deed("stay", "shine|send out its rays", (1.5, 2.5)),
+            "rise": action("up", "rise|come up|rise into the sky"),
+            "set": action("down", "set|go down|sink"),
+            "shine": action("stay", "shine|send out its rays", (1.5, 2.5)),
             "spin": SPIN,
         },
         ("", ""),
@@ -209,9 +209,9 @@ WEATHER: dict[str, Subject] = {
         cloud,
         ("cloud|clouds",),
         {
-            "rain": deed("stay", "rain|pour down rain|shed rain", (1.6, 2.6)),
+            "rain": action("stay", "rain|pour down rain|shed rain", (1.6, 2.6)),
             **sideways("drift", "drift|float|move", (1.2, 2.0)),
-            "grow": deed("grow", "grow|get bigger|grow larger"),
+            "grow": action("grow", "grow|get bigger|grow larger"),
         },
         ("flat", "tall"),
         "sky",
@@ -221,7 +221,7 @@ WEATHER: dict[str, Subject] = {
         storm,
         ("thundercloud|thunderclouds", "storm cloud|storm clouds"),
         {
-            "flash": deed("stay", "flash with lightning|shoot lightning", (2.4, 3.6)),
+            "flash": action("stay", "flash with lightning|shoot lightning", (2.4, 3.6)),
             **sideways("drift", "drift and flash|move and flash", (2.4, 3.6)),
         },
         ("flat", "tall"),
@@ -231,10 +231,10 @@ WEATHER: dict[str, Subject] = {
         snowflake,
         ("snowflake|snowflakes",),
         {
-            "fall": deed("float-down", "fall|float down|drift down"),
+            "fall": action("float-down", "fall|float down|drift down"),
             "spin": SPIN,
             "closer": CLOSER,
-            "roam": deed("roam", "dance in the air|float about"),
+            "roam": action("roam", "dance in the air|float about"),
         },
         ("", ""),
         "sky",
@@ -243,9 +243,9 @@ WEATHER: dict[str, Subject] = {
         moon,
         ("moon|moons",),
         {
-            "rise": deed("up", "rise|come up|climb into the sky"),
-            "set": deed("down", "set|go down|sink"),
-            "twinkle": deed("stay", "shine beside twinkling stars|watch the stars twinkle"),
+            "rise": action("up", "rise|come up|climb into the sky"),
+            "set": action("down", "set|go down|sink"),
+            "twinkle": action("stay", "shine beside twinkling stars|watch the stars twinkle"),
             "rock": ROCK,
         },
         ("slim", "thick"),
@@ -255,10 +255,10 @@ WEATHER: dict[str, Subject] = {
         star,
         ("star|stars",),
         {
-            "twinkle": deed("stay", "twinkle|sparkle|glitter"),
-            "fall": deed("fall", "fall|fall down|drop from the sky"),
+            "twinkle": action("stay", "twinkle|sparkle|glitter"),
+            "fall": action("fall", "fall|fall down|drop from the sky"),
             "spin": SPIN,
-            "jump": deed("jump", "jump up and down|hop"),
+            "jump": action("jump", "jump up and down|hop"),
             "away": AWAY,
         },
         ("thin", "chubby"),
@@ -268,9 +268,9 @@ WEATHER: dict[str, Subject] = {
         fire,
         ("fire|fires", "campfire|campfires"),
         {
-            "flicker": deed("stay", "flicker|burn|blaze", (2.4, 3.4)),
-            "grow": deed("grow", "grow|flare up|get bigger", (2.4, 3.4)),
-            "shrink": deed("shrink", "die down|get smaller|shrink", (2.4, 3.4)),
+            "flicker": action("stay", "flicker|burn|blaze", (2.4, 3.4)),
+            "grow": action("grow", "grow|flare up|get bigger", (2.4, 3.4)),
+            "shrink": action("shrink", "die down|get smaller|shrink", (2.4, 3.4)),
         },
         ("narrow", "broad"),
         foot=0.7j,
