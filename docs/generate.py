@@ -141,8 +141,7 @@ def usage(name: str, hint: Any, is_on: bool) -> str:
         aliases = [alias for note in notes for alias in getattr(note, "aliases", None) or ()]
     if hint is bool:
         return f"`{flag}`" + (f", `--no-{flag[2:]}`" if is_on else "")
-    names = ", ".join(f"`{alias}`" for alias in aliases)
-    return f"{names}{', ' if names else ''}`{flag} {kind(hint)}`"
+    return ", ".join([f"`{flag} {kind(hint)}`", *(f"`{alias}`" for alias in aliases)])
 
 
 def kind(hint: Any) -> str:

@@ -74,25 +74,25 @@ class CurateConfig:
     corpus: str
     """Folder of a corpus of clips with scores."""
     manifest: str | None = None
-    """Where its manifest is now, if it has moved since."""
+    """Where the corpus's manifest is now, if it has moved; it names the sketches."""
     output: str
-    """Folder of the new corpus; holds nothing, or what the same command left there."""
+    """Folder of the new corpus: empty, or a run with the same settings to resume."""
     keep: tuple[str, ...] = ("is_blank=false", "is_blackout=false", "is_still=false")
-    """Conditions that a clip must hold, on any score or number of its metadata, such as
-    s2v_consistency>=0.9."""
+    """Conditions that a clip must meet, on any score or number in its metadata, such as
+    s2v_consistency>=0.9. Look at the report before choosing a threshold."""
     best_by: str | None = None
-    """Of the clips of one sketch and one prompt (several seeds) keep the one that is best by such a
-    score: s2v_consistency, say; by default keep all."""
+    """Score by which the best clip of each sketch and prompt is kept, such as s2v_consistency; by
+    default all clips are kept. Use it when a manifest has several seeds of each sketch."""
     best: Literal["highest", "lowest"] = "highest"
-    """Which score is best: the lowest of warping_error, say."""
+    """Whether the highest or the lowest score is best; lowest for warping_error, for example."""
     duplicate_cosine: float | None = 0.98
-    """Of clips whose features are as near as this keep one; None keeps all."""
+    """Cosine of two clips' features from which only one of them is kept; None keeps all."""
     splits: tuple[str, ...] = ("train=0.9", "val=0.05", "test=0.05")
-    """Shares of the clips; all clips of a sketch go to the same split."""
+    """Names and shares of the splits; all clips of a sketch go to the same one."""
     seed: int = 0
-    """The same seed splits alike."""
+    """Seed of the splits; the same seed splits in the same way."""
     rows_per_shard: int = 1000
-    """Clips in a shard."""
+    """Number of clips in each shard."""
     overwrite: bool = False
     """Delete what an earlier run left in the output folder, and start again."""
 

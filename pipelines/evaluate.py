@@ -40,17 +40,19 @@ class EvaluateConfig:
     corpus: str
     """Folder of a corpus that the animate job wrote."""
     manifest: str | None = None
-    """Where its manifest is now, if it has moved since."""
+    """Where the corpus's manifest is now, if it has moved; it names the sketches."""
     clip_model: str = "doodle-clip"
-    """Scorer of frames: a folder with a CLIPModel, or a name on the Hugging Face Hub."""
+    """Scorer of frames: a folder with a CLIPModel, or a name on the Hugging Face Hub. The default
+    knows doodles only; use openai/clip-vit-large-patch14 or another for other drawings."""
     xclip_model: str | None = None
-    """Scorer of clips with their prompts: the same with an XCLIPModel; by default none."""
+    """Scorer of clips with their prompts: a folder with an XCLIPModel, or a name on the Hugging
+    Face Hub, such as microsoft/xclip-base-patch32; by default none."""
     duplicate_cosine: float = 0.98
-    """Clips whose features are as near as this count as near-duplicates."""
+    """Cosine of two clips' features from which they count as near-duplicates."""
     device: Literal["cuda", "cpu"] | None = None
-    """Where the scorers run; by default on GPUs when there are any."""
+    """Where the scorers run; by default on GPUs if there are any."""
     overwrite: bool = False
-    """Delete scores by other scorers that are there, and start again."""
+    """Delete existing scores by other scorers, and start again."""
     executor: ExecutorConfig = field(default_factory=ExecutorConfig)
 
     def __post_init__(self) -> None:

@@ -51,11 +51,12 @@ class RasterizeConfig(RunConfig):
     """Folder (or .zip, or .tar) of animations, at any depth: Live-Sketch's output
     (NAME/svg_logs/svg_step*/frame000.svg) or plain ones (NAME/frame000.svg)."""
     captions: str | None = None
-    """Table (*.tsv, *.csv, *.jsonl or *.parquet) with columns name and prompt; an animation that
-    it lacks needs a prompt.txt beside its frames."""
+    """Table (*.tsv, *.csv, *.jsonl or *.parquet) with columns name and prompt; an animation that it
+    lacks needs a prompt.txt beside its frames."""
     raster: RasterConfig = field(default_factory=RasterConfig)
     training_workers: int = 1
-    """Processes that will read the shards at once in training; each should have four shards."""
+    """Number of processes that will read the shards at once in training; the job warns if there are
+    fewer than four shards for each."""
     license: Annotated[str | None, tyro.conf.arg(aliases=["--licence"])] = None
     """License of the animations, for the dataset card."""
 

@@ -23,10 +23,10 @@ class StatusConfig:
     corpus: str
     """Folder of the run."""
     verify: bool = False
-    """Hash every tar, and compare its samples with the rows and the rows with the plan; and the
-    scores, where there are some, with the tars."""
+    """Read every tar and compare it with its hash, its samples with the metadata, the metadata with
+    the plan, and the scores, if there are any, with the tars."""
     json: bool = False
-    """Print JSON."""
+    """Print JSON, for scripts."""
 
 
 @dataclass

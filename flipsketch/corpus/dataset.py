@@ -35,12 +35,12 @@ OPEN_TARS = 64
 @dataclass(frozen=True, kw_only=True)
 class ReaderConfig:
     num_frames: int = 16
-    """Frames in a window; clips that have fewer are left out."""
+    """Frames in a window; shorter clips are left out."""
     prompt_dropout: float = 0.1
-    """Share of the samples whose prompt is replaced by the empty one, so that the model learns to
-    do without, as guidance needs it to."""
+    """Share of the samples whose prompt is replaced by the empty one, which classifier-free
+    guidance needs."""
     seed: int = 0
-    """Of the order, the windows and the dropout."""
+    """Seed of the order, the windows and the prompt dropout."""
 
     def __post_init__(self) -> None:
         if self.num_frames < 1:

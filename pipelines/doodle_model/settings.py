@@ -21,44 +21,50 @@ SETTINGS = (
 @dataclass(frozen=True, kw_only=True)
 class DoodleModelConfig:
     output: str = "out/doodle-model"
-    """Folder for all that is made."""
+    """Folder of everything that is made."""
     stages: tuple[StageName, ...] = STAGES
-    """Those to do, in this order; what is done is not done again."""
+    """Stages to run, in this order; completed ones are not repeated."""
     minutes: float = float("inf")
-    """Stop after so many, to go on another time; the adapter's training runs to its end."""
+    """Minutes after which to stop, to be resumed later; the adapter's training always runs to its
+    end."""
     start: str | None = None
-    """Model to go on from, by folder or name (doodle): with its VAE, and its base model, and the
-    adapter that comes with doodle, to begin with; take another seed than it had. By default all is
-    made from nothing."""
+    """Model to continue from, a folder or a name (doodle): its VAE, its base model and, for doodle,
+    its adapter. Use a seed that it was not trained with. By default all is trained from nothing."""
     device: Literal["cpu", "cuda"] | None = None
-    """By default the GPU if there is one."""
+    """Where to train; by default on the GPU if there is one."""
     dtype: Literal["float32", "bfloat16"] | None = None
-    """What the base model and its adapter are trained in; by default bfloat16 on a GPU and float32
-    elsewhere. A CPU with instructions for bfloat16 is faster with it, another twice as slow."""
+    """Precision in which the base model and its adapter are trained; by default bfloat16 on a GPU
+    and float32 elsewhere. A CPU with bfloat16 instructions is faster in bfloat16, any other is half
+    as fast."""
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
-    """CPU threads, and processes that draw."""
+    """Number of CPU threads, and of processes that draw."""
     num_clips: int = 6400
-    """Sketches of a few subjects that the base model learns from, and as many of anything; of
-    doodles in colours a quarter as many."""
+    """Number of sketch doodles of the model's few subjects that the base model learns from; it also
+    sees as many of all subjects, and a quarter as many in colours."""
     latent_channels: int = 4
-    """Of 16 x 16 latents."""
+    """Number of channels of the latents of 16 x 16."""
     vae_steps: int | None = None
-    """By default 3,000 from nothing; the VAE of `start` stays as it is, unless this says more."""
+    """Training steps of the VAE; by default 3,000 from nothing, and none for the VAE of `start`."""
     image_steps: int = 1900
-    """0 goes on from `start` with clips at once."""
+    """Training steps of the base model on single frames; 0 continues from `start` with video at
+    once."""
     clip_steps: int = 1600
+    """Training steps of the base model on video."""
     batch_size: int = 8
-    """Clips that the base model sees in a step, and a quarter of the images; a GPU is as fast with
-    64 as with 8."""
+    """Number of clips in each step of the base model, and a quarter of the number of images. Use 64
+    on a GPU, where a clip then costs far less."""
     learning_rate: float = 1e-3
-    """Peak rate of the base model's training; less spares more of what `start` has learnt."""
+    """Peak learning rate of the base model. Lower it to keep more of what `start` has learnt."""
     lora_clips: int = 1600
-    """Sketch doodles that the adapter is trained on."""
+    """Number of sketch doodles that the adapter is trained on."""
     lora_steps: int = 600
+    """Training steps of the adapter."""
     scorer_steps: int = 3000
+    """Training steps of the scorer."""
     validation_steps: int = 25
-    """DDIM steps of the adapter's pictures."""
+    """Number of DDIM steps for the adapter's sample pictures."""
     seed: int = 0
+    """Seed of the weights, the doodles and their order."""
 
     def __post_init__(self) -> None:
         least = {"num_clips": 4, "image_steps": 0, "seed": 0}

@@ -28,21 +28,25 @@ MAX_ROWS_PER_SHARD = 10_000
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
     output: str
-    """Folder of the corpus; holds nothing, or a run with the same plan, which goes on."""
+    """Output folder or URI: empty, or a run with the same settings to resume."""
     rows_per_shard: int | None = None
-    """Rows in a shard; by default a few minutes of work, and at least four shards for each
-    worker."""
+    """Rows in each shard; by default a few minutes of work, and at least four shards for each
+    worker. Lower it to lose less work when a worker is killed, raise it for fewer and larger
+    files."""
     max_failures: str = "0"
-    """Failed rows (a count, or a share such as 2%) up to which the job still exits with 0."""
+    """Number of failed rows (a count, or a share such as 2%) up to which the job still exits with
+    0. Raise it for sketches of mixed quality."""
     row_timeout: float | None = None
-    """Seconds that a row may take before it is run alone, and given up if that does not help; for
-    rows that run together, as many times the number of them."""
+    """Seconds that a row may take before it is tried alone, and then failed; a batch may take as
+    many times that as it has rows. By default an hour on a GPU and a day on a CPU for clips, 5
+    minutes for animations. Lower it when single rows hold up a run."""
     retry_failed: bool = False
-    """Once all shards are there, try the failed rows again, in shards of their own."""
+    """Once all shards are complete, try the failed rows again, in new shards. Use it after their
+    sketches were repaired."""
     extend: bool = False
-    """The input has gained rows: add them to the run in the output folder."""
+    """Add the rows that the input has gained to the run in the output folder."""
     dry_run: bool = False
-    """Print the plan (rows, shards, bad rows, bytes, time) and do nothing."""
+    """Print rows, shards, invalid rows, bytes and time without making anything."""
     overwrite: bool = False
     """Delete what an earlier run left in the output folder, and start again."""
     executor: ExecutorConfig = field(default_factory=ExecutorConfig)
