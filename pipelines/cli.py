@@ -10,6 +10,7 @@ from typing import Any
 
 from flipsketch.cli import parse
 from flipsketch.models.quiet import quiet_libraries
+from flipsketch.openmp import let_idle_threads_sleep
 from pipelines.execution.process import log_to_stderr
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ def run(
     """
     log_to_stderr()
     quiet_libraries()
+    let_idle_threads_sleep()
     try:
         with interrupted_by_sigterm():
             return pipeline(parse(config_class, description, args=args))

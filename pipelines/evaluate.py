@@ -121,8 +121,8 @@ def score_corpus(config: EvaluateConfig) -> tuple[ScoreSummary, int]:
                     counts[index] = num_ok + num_failed
                     bar.show(sum(counts.values()))
 
-                for index in make_shards(config.executor, resources, maker, rows, report):
-                    done[index] = read_score_facts(folder, index)
+                for facts in make_shards(config.executor, resources, maker, rows, report):
+                    done[facts.index] = facts
             log.info("scored %d shards in %.0f s", len(missing), time.monotonic() - started)
         summed_up = summarize_scores(folder, sorted(done), config.duplicate_cosine)
         write_summary(folder, summed_up)

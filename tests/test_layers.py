@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 # Each room, below those that it may use; "cli", "rng" and such are files of the root.
 FLIPSKETCH: dict[str, set[str]] = {
     "rng": set(),
+    "openmp": set(),
     "storage": set(),
     "svg": set(),
     "media": {"storage", "svg"},

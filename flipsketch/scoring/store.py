@@ -23,21 +23,6 @@ def scored_shards(folder: Folder) -> list[int]:
     return sorted(int(name[:-8]) for name in names if re.fullmatch(r"\d{5,}\.parquet", name))
 
 
-def write_scores(
-    folder: Folder, index: int, rows: list[dict[str, Any]], fingerprint: str, tar_sha256: str
-) -> None:
-    """Put a shard's scores in place, whole."""
-    metadata = {
-        "scorers": fingerprint,
-        "tar_sha256": tar_sha256,
-        "failed": str(sum(row.get("error") is not None for row in rows)),
-    }
-    table = pa.Table.from_pylist(rows, schema=SCORES_SCHEMA.with_metadata(metadata))
-    parquet = io.BytesIO()
-    pq.write_table(table, parquet, compression="zstd")
-    folder.publish(scores_name(index), parquet.getvalue())
-
-
 @dataclass(frozen=True)
 class ScoreFacts:
     """What the footer of a file of scores says."""
@@ -49,6 +34,20 @@ class ScoreFacts:
     """Of the shard that was scored."""
     num_rows: int
     failed: int
+
+
+def write_scores(
+    folder: Folder, index: int, rows: list[dict[str, Any]], fingerprint: str, tar_sha256: str
+) -> ScoreFacts:
+    """Put a shard's scores in place, whole, and return what is to know of them."""
+    num_failed = sum(row.get("error") is not None for row in rows)
+    facts = ScoreFacts(index, fingerprint, tar_sha256, len(rows), num_failed)
+    footer = {"scorers": fingerprint, "tar_sha256": tar_sha256, "failed": str(num_failed)}
+    table = pa.Table.from_pylist(rows, schema=SCORES_SCHEMA.with_metadata(footer))
+    parquet = io.BytesIO()
+    pq.write_table(table, parquet, compression="zstd")
+    folder.publish(scores_name(index), parquet.getvalue())
+    return facts
 
 
 def read_score_facts(folder: Folder, index: int) -> ScoreFacts:

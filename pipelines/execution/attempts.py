@@ -63,7 +63,7 @@ class Attempts:
         found = folder.read(self.name)
         self.note = Note() if found is None else parse_note(found)
         if found is not None:
-            self.settle()
+            self.record_crash()
         if self.note.unexplained >= MAX_UNEXPLAINED_DEATHS:
             folder.delete(self.name)
             raise ChildProcessError(
@@ -72,8 +72,8 @@ class Attempts:
             )
         self.save()
 
-    def settle(self) -> None:
-        """Put the death that left this note down to the rows that ran."""
+    def record_crash(self) -> None:
+        """Attribute the crash that left this note to the rows that ran."""
         note = self.note
         if note.ended:
             note.ended = False
@@ -162,15 +162,15 @@ def parse_note(text: bytes) -> Note:
 
 
 @contextmanager
-def watchdog(limit_s: float | None, bark: Callable[[float], None]) -> Iterator[None]:
-    """Call `bark` from another thread after `limit_s` seconds, unless the block has ended."""
+def watchdog(limit_s: float | None, on_timeout: Callable[[float], None]) -> Iterator[None]:
+    """Call `on_timeout` from another thread after `limit_s` seconds, unless the block has ended."""
     if limit_s is None:
         yield
         return
-    timer = threading.Timer(limit_s, bark, [limit_s])
+    timer = threading.Timer(limit_s, on_timeout, [limit_s])
     timer.daemon = True
     timer.start()
-    # Where foreign code holds Python's lock no thread can bark; this one needs no lock.
+    # Where foreign code holds the GIL no Python thread can run; this one does not need it.
     faulthandler.dump_traceback_later(limit_s + 30, exit=True, file=STDERR)
     try:
         yield

@@ -11,6 +11,8 @@ import ray
 from pipelines.execution.config import ExecutorConfig
 from pipelines.execution.work import Resources
 
+TOKEN_LOGGER = "ray._private.authentication.authentication_token_setup"
+
 
 def start_cluster(config: ExecutorConfig, weights_bytes: int, device: str | None) -> Resources:
     """Start or join Ray, and share out what is there.
@@ -21,6 +23,9 @@ def start_cluster(config: ExecutorConfig, weights_bytes: int, device: str | None
     if not ray.is_initialized():
         address = config.ray_address or os.environ.get("RAY_ADDRESS") or "local"
         on_sigterm = signal.getsignal(signal.SIGTERM)
+        if address == "local":
+            # It warns that a cluster of its own has token authentication, as it should.
+            logging.getLogger(TOKEN_LOGGER).setLevel(logging.ERROR)
         ray.init(address=address, log_to_driver=True, logging_level=logging.WARNING)
         # Ray takes it for itself, and a job would end without a word.
         if threading.current_thread() is threading.main_thread():

@@ -34,21 +34,20 @@ def make_shards(
     maker: Callable[[], Maker],
     shards: Iterable[Shard],
     report: Report,
-) -> Iterator[int]:
-    """Make the shards and yield the index of each as it is committed, in any order.
+) -> Iterator[Any]:
+    """Make the shards and yield what the maker returns for each, once committed, in any order.
 
     Args:
         maker: builds the maker in the process that will use it; picklable.
 
     Raises:
         OSError, ValueError: a maker cannot do its work: a folder cannot be written, say.
-        ChildProcessError, TimeoutError: actors die again and again, or none is heard of.
+        ChildProcessError, TimeoutError: actors die repeatedly, or none sends a sign of life.
     """
     if config.executor == "local":
         local_maker = maker()
         for index, rows in shards:
-            local_maker.make_shard(index, rows, report)
-            yield index
+            yield local_maker.make_shard(index, rows, report)
         return
     from pipelines.execution.pool import ActorPool
 

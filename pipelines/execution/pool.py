@@ -8,7 +8,6 @@ was, and would load the models again for each wave of blocks.)
 
 import logging
 import textwrap
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,14 +15,14 @@ from typing import Any
 
 import ray
 from ray.exceptions import ActorUnavailableError, RayActorError, RayError, RayTaskError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from flipsketch.corpus.row import Row
+from flipsketch.openmp import let_idle_threads_sleep
+from pipelines.execution.tally import start_heartbeat, start_tally
 from pipelines.execution.work import Maker, Report, Resources, Shard
 
 log = logging.getLogger(__name__)
 
-HEARTBEAT_S = 5.0
 # A row that kills its process does so four times; so many such rows in a row are no accident.
 MAX_DEATHS_IN_A_ROW = 20
 MAX_DEATHS_WHILE_LOADING = 3
@@ -33,11 +32,11 @@ MAX_DEATHS_WHILE_LOADING = 3
 class Worker:
     actor: Any
     shard: Shard | None = None
-    """What it makes; None while it loads its maker, and when it has nothing to do."""
+    """The shard that it makes; None while it loads its maker or waits for a shard."""
 
 
 class ActorPool:
-    """The driver's side: who makes what, who died, and whether anything moves at all."""
+    """The driver's side: which actor makes what, which died, and whether the run has stalled."""
 
     def __init__(
         self,
@@ -47,8 +46,7 @@ class ActorPool:
         stall_timeout_s: float,
     ) -> None:
         self.resources, self.report, self.stall_timeout_s = resources, report, stall_timeout_s
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        self.tally = ray.remote(num_cpus=0, scheduling_strategy=here)(Tally).remote()
+        self.tally = start_tally()
         self.maker = ray.put(maker)
         # Bounds of our own stand in for Ray's retries: only the driver knows which shard it was.
         self.remote_actor = ray.remote(
@@ -61,11 +59,11 @@ class ActorPool:
         self.idle: list[Worker] = []
         self.again: list[Shard] = []
         self.deaths_in_a_row = self.deaths_while_loading = 0
-        self.last_news = time.monotonic()
+        self.last_sign_of_life = time.monotonic()
 
-    def run(self, shards: Iterator[Shard]) -> Iterator[int]:
+    def run(self, shards: Iterator[Shard]) -> Iterator[Any]:
         for _ in range(self.resources.workers):
-            self.hire()
+            self.start_worker()
         while True:
             while self.idle and (shard := self.again.pop() if self.again else next(shards, None)):
                 worker = self.idle.pop()
@@ -74,34 +72,34 @@ class ActorPool:
             if not any(worker.shard for worker in self.at_work.values()) and self.idle:
                 return
             ready, _ = ray.wait(list(self.at_work), timeout=1.0)
-            self.take_news()
+            self.poll_reports()
             for done in ready:
                 worker = self.at_work.pop(done)
                 try:
-                    ray.get(done)
+                    made = ray.get(done)
                 except RayActorError as error:
                     self.replace_dead(worker, error)
                     continue
                 except RayTaskError as error:
                     if worker.shard is None and (self.idle or self.at_work):
-                        log.error("an actor cannot begin and is let go: %s", error.cause)
+                        log.error("an actor cannot begin and is dropped: %s", error.cause)
                         continue
                     raise error.cause from None
-                self.note_life()
+                self.mark_alive()
                 if worker.shard is None:
                     log.info("an actor is ready")
                 else:
-                    yield worker.shard[0]
+                    yield made
                     worker.shard = None
                 self.idle.append(worker)
-            self.refuse_standstill()
+            self.raise_if_stalled()
 
-    def hire(self) -> None:
+    def start_worker(self) -> None:
         actor = self.remote_actor.remote(self.tally)
         self.at_work[actor.load.remote(self.maker)] = Worker(actor)
 
     def replace_dead(self, worker: Worker, error: RayActorError) -> None:
-        """Give a dead actor's shard to the next one that is free, and hire another."""
+        """Give a dead actor's shard to the next one that is free, and start another."""
         cause = textwrap.shorten(str(error), 300)
         self.deaths_in_a_row += 1
         if isinstance(error, ActorUnavailableError):
@@ -112,45 +110,46 @@ class ActorPool:
         else:
             self.again.append(worker.shard)
             log.warning(
-                "an actor died in shard %05d, which is begun again: %s", worker.shard[0], cause
+                "an actor died in shard %05d, which is started again: %s", worker.shard[0], cause
             )
         if self.deaths_in_a_row >= MAX_DEATHS_IN_A_ROW:
             raise ChildProcessError(
                 f"actors died {self.deaths_in_a_row} times in a row without a single good row in "
-                f"between, the last of this: {cause}; what is committed stays"
+                f"between, the last time because of this: {cause}; committed shards are kept"
             )
         if self.deaths_while_loading < MAX_DEATHS_WHILE_LOADING:
-            self.hire()
+            self.start_worker()
         elif not self.idle and not self.at_work:
             raise ChildProcessError(
-                f"every actor died while it loaded the model, the last of this: {cause}; if memory "
-                f"ran out, give fewer --workers; what is committed stays"
+                f"every actor died while it loaded the model, the last one because of this: "
+                f"{cause}; if memory ran out, give fewer --workers; committed shards are kept"
             )
 
-    def take_news(self) -> None:
+    def poll_reports(self) -> None:
         try:
-            heard, news = ray.get(self.tally.take_news.remote(), timeout=10)
+            is_alive, reports = ray.get(self.tally.poll.remote(), timeout=10)
         except RayError:
             return  # busy, or gone with its node: then the driver's node is gone too
-        if heard:
-            self.last_news = time.monotonic()
-        for index, (num_ok, num_failed) in news.items():
+        if is_alive:
+            self.last_sign_of_life = time.monotonic()
+        for index, (num_ok, num_failed) in reports.items():
             if num_ok:
-                self.note_life()
+                self.mark_alive()
             self.report(index, num_ok, num_failed)
 
-    def note_life(self) -> None:
+    def mark_alive(self) -> None:
         self.deaths_in_a_row = self.deaths_while_loading = 0
-        self.last_news = time.monotonic()
+        self.last_sign_of_life = time.monotonic()
 
-    def refuse_standstill(self) -> None:
-        """Living actors are heard of every few seconds, however slow their shard is."""
-        if time.monotonic() - self.last_news > self.stall_timeout_s:
+    def raise_if_stalled(self) -> None:
+        """Living actors give a sign of life every few seconds, however slow their shard is."""
+        if time.monotonic() - self.last_sign_of_life > self.stall_timeout_s:
             raise TimeoutError(
-                f"no actor was heard of for {self.stall_timeout_s:.0f} s; {self.resources.workers} "
-                f"were asked for with {self.resources.ask} each, the Ray cluster has "
-                f"{ray.available_resources()} free of {ray.cluster_resources()}; is it busy with "
-                f"other jobs, or did its nodes go? What is committed stays"
+                f"no actor gave a sign of life for {self.stall_timeout_s:.0f} s; "
+                f"{self.resources.workers} were requested with {self.resources.ask} each, the Ray "
+                f"cluster has "
+                f"{ray.available_resources()} free of {ray.cluster_resources()}; check whether "
+                f"it is busy with other jobs or has lost nodes; committed shards are kept"
             )
 
     def close(self) -> None:
@@ -164,39 +163,16 @@ class ShardActor:
     """A maker in a process of its own."""
 
     def __init__(self, tally: Any) -> None:
+        # Before the maker brings PyTorch with it.
+        let_idle_threads_sleep()
         self.tally = tally
-        threading.Thread(target=self.beat, daemon=True).start()
-
-    def beat(self) -> None:
-        while True:
-            self.tally.beat.remote()
-            time.sleep(HEARTBEAT_S)
+        start_heartbeat(tally)
 
     def load(self, maker: Callable[[], Maker]) -> None:
         self.maker = maker()
 
-    def make_shard(self, index: int, rows: list[Row]) -> None:
-        self.maker.make_shard(index, rows, self.report)
+    def make_shard(self, index: int, rows: list[Row]) -> Any:
+        return self.maker.make_shard(index, rows, self.report)
 
     def report(self, index: int, num_ok: int, num_failed: int) -> None:
-        self.tally.report.remote(index, num_ok, num_failed)
-
-
-class Tally:
-    """Rows finished in each shard, where all actors can tell and the driver can ask."""
-
-    def __init__(self) -> None:
-        self.heard = False
-        self.news: dict[int, tuple[int, int]] = {}
-
-    def beat(self) -> None:
-        self.heard = True
-
-    def report(self, index: int, num_ok: int, num_failed: int) -> None:
-        self.heard, self.news[index] = True, (num_ok, num_failed)
-
-    def take_news(self) -> tuple[bool, dict[int, tuple[int, int]]]:
-        """Return whether anybody spoke since the last call, and what was reported."""
-        heard, news = self.heard, self.news
-        self.heard, self.news = False, {}
-        return heard, news
+        self.tally.report.remote(index, (num_ok, num_failed))

@@ -3,7 +3,7 @@ Ray imports it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from flipsketch.corpus.row import Row
 
@@ -13,7 +13,9 @@ Report = Callable[[int, int, int], None]
 
 
 class Maker(Protocol):
-    def make_shard(self, index: int, rows: list[Row], report: Report) -> None: ...
+    def make_shard(self, index: int, rows: list[Row], report: Report) -> Any:
+        """Make a shard and commit it; return what the driver needs to know of it, its facts say."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from torch import Tensor
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.row import Row
 from flipsketch.corpus.sample import encode_sample
-from flipsketch.corpus.shard import ROW_SCHEMA, write_shard
+from flipsketch.corpus.shard import ROW_SCHEMA, ShardFacts, write_shard
 from flipsketch.media.clip import Clip
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.config import SamplingConfig
@@ -120,7 +120,7 @@ class AnimationMaker:
         dtype = DTYPES[plan.dtype]
         self.method = animator(config.model, config.lora, config.device, dtype)
 
-    def make_shard(self, index: int, rows: list[Row], report: Report) -> None:
+    def make_shard(self, index: int, rows: list[Row], report: Report) -> ShardFacts:
         """Animate the rows in batches and commit the shard; other rows are unaffected by a bad one.
 
         Raises:
@@ -132,7 +132,7 @@ class AnimationMaker:
         torch.set_num_threads(self.plan.threads)
         with Attempts(self.folder, index) as attempts:
             outcomes = self.make_outcomes(index, rows, report, attempts)
-            write_shard(
+            facts = write_shard(
                 self.folder,
                 self.plan,
                 index,
@@ -148,6 +148,7 @@ class AnimationMaker:
                 f"the model raised an error on all of the first {self.num_raised} rows; fix the "
                 f"cause and rerun the same command with --retry-failed"
             ) from self.last_raised
+        return facts
 
     def make_outcomes(
         self, index: int, rows: list[Row], report: Report, attempts: Attempts

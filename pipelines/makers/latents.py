@@ -28,10 +28,11 @@ class LatentMaker:
         self.model = load_model(model, lora=NO_LORA, device=device, dtype=DTYPES[dtype])
         self.latents = open_latents(TrainingClips(shards, reading), model, self.model.size, dtype)
 
-    def make_shard(self, index: int, rows: list[Row], report: Report) -> None:
-        """Put the latents of a shard in place; it is the shard's own rows that count.
+    def make_shard(self, index: int, rows: list[Row], report: Report) -> int:
+        """Put the latents of a shard in place, of all its own rows, and return its index.
 
         Raises:
             OSError, ValueError: the shard cannot be read, or the latents cannot be written.
         """
         report(index, self.latents.encode_shard(self.model, index), 0)
+        return index

@@ -12,7 +12,7 @@ from flipsketch.media.sketch import check_sketch, load_sketch
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.scoring.clip_model import ClipScorer, XClipScorer
 from flipsketch.scoring.evaluation import Scorers, score_clip
-from flipsketch.scoring.store import write_scores
+from flipsketch.scoring.store import ScoreFacts, write_scores
 from flipsketch.storage.folder import Folder, read_source
 from pipelines.execution.work import Report
 
@@ -44,8 +44,8 @@ class ScoreMaker:
         self.folder, self.manifest, self.threads = folder, manifest, threads
         self.scorers = load_scorers(clip_model, xclip_model, device)
 
-    def make_shard(self, index: int, rows: list[Row], report: Report) -> None:
-        """Score the shard's clips; one that cannot be scored costs no neighbour.
+    def make_shard(self, index: int, rows: list[Row], report: Report) -> ScoreFacts:
+        """Score the shard's clips; others are unaffected by one that cannot be scored.
 
         Args:
             rows: the manifest's, with the clips' sketches.
@@ -68,7 +68,7 @@ class ScoreMaker:
             if len(scored) % REPORT_EVERY == 0 or len(scored) == len(clips):
                 num_failed = sum("error" in scores for scores in scored)
                 report(index, len(scored) - num_failed, num_failed)
-        write_scores(self.folder, index, scored, self.fingerprint, facts.tar_sha256)
+        return write_scores(self.folder, index, scored, self.fingerprint, facts.tar_sha256)
 
     def score(self, clip: dict[str, Any], row: Row, tar: bytes) -> dict[str, Any]:
         """Return a row of scores, or one with the reason why there are none."""

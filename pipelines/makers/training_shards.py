@@ -16,7 +16,7 @@ from flipsketch.animations.reader import (
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.row import NO_PROMPT, Row
 from flipsketch.corpus.sample import Sample, encode_sample
-from flipsketch.corpus.shard import NAMING_COLUMNS, OUTCOME_COLUMNS, write_shard
+from flipsketch.corpus.shard import NAMING_COLUMNS, OUTCOME_COLUMNS, ShardFacts, write_shard
 from flipsketch.media.clip import Clip
 from flipsketch.storage.folder import Folder
 from pipelines.execution.attempts import Attempts, watchdog
@@ -51,8 +51,8 @@ class RasterMaker:
         self.raster, self.plan, self.folder, self.row_timeout = raster, plan, folder, row_timeout
         self.reader = AnimationReader(root, raster)
 
-    def make_shard(self, index: int, rows: list[Row], report: Report) -> None:
-        """Draw the rows' animations and commit the shard; a bad row costs no neighbour.
+    def make_shard(self, index: int, rows: list[Row], report: Report) -> ShardFacts:
+        """Draw the rows' animations and commit the shard; other rows are unaffected by a bad one.
 
         Raises:
             OSError: the shard cannot be written.
@@ -62,8 +62,9 @@ class RasterMaker:
             records = {row.index: self.describe(row, attempts) for row in rows}
             samples = self.make_samples(index, rows, records, report, attempts)
             rows_made = list(records.values())
-            write_shard(self.folder, self.plan, index, rows_made, samples, ROW_SCHEMA)
+            facts = write_shard(self.folder, self.plan, index, rows_made, samples, ROW_SCHEMA)
         report(index, len(samples), len(rows) - len(samples))
+        return facts
 
     def make_samples(
         self,

@@ -3,8 +3,7 @@
 import logging
 
 from flipsketch.corpus.plan import Plan
-from flipsketch.corpus.shard import ShardFacts, read_facts
-from flipsketch.storage.folder import Folder
+from flipsketch.corpus.shard import ShardFacts
 from pipelines.execution.progress import ProgressBar
 
 log = logging.getLogger(__name__)
@@ -13,9 +12,9 @@ log = logging.getLogger(__name__)
 class ShardProgress(ProgressBar):
     """The counts of a run's rows, and the bar that shows them."""
 
-    def __init__(self, plan: Plan, folder: Folder, shards: dict[int, ShardFacts]) -> None:
+    def __init__(self, plan: Plan, shards: dict[int, ShardFacts]) -> None:
         """Take over what is known of the committed shards; `commit` adds to it."""
-        self.folder, self.shards = folder, shards
+        self.shards = shards
         self.counts = {facts.index: (facts.ok, facts.failed) for facts in shards.values()}
         # Failed rows that are tried again count where they are now.
         self.num_retried = sum(len(part.rows) for part in plan.parts if part.kind == "retry")
@@ -43,14 +42,14 @@ class ShardProgress(ProgressBar):
         ok, failed = self.totals()
         self.show(ok + failed, f"failed={failed}")
 
-    def commit(self, index: int) -> None:
-        facts = self.shards[index] = read_facts(self.folder, index)
-        self.report(index, facts.ok, facts.failed)
+    def commit(self, facts: ShardFacts) -> None:
+        self.shards[facts.index] = facts
+        self.report(facts.index, facts.ok, facts.failed)
         if not self.is_shown:
             ok, failed = self.totals()
             log.info(
                 "shard %05d: %d ok, %d failed; %d of %d rows done",
-                index,
+                facts.index,
                 facts.ok,
                 facts.failed,
                 ok + failed,

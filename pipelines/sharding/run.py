@@ -136,7 +136,7 @@ class Run:
             plan.threads,
             folder,
         )
-        with ShardProgress(plan, folder, shards) as progress:
+        with ShardProgress(plan, shards) as progress:
             try:
                 self.make(plan, progress)
                 if self.config.retry_failed:
@@ -163,10 +163,10 @@ class Run:
             return
         missing = missing_shards(self.manifest, self.summary, plan, progress.shards)
         maker = self.build_maker(plan)
-        for index in make_shards(
+        for facts in make_shards(
             self.config.executor, self.resources, maker, missing, progress.report
         ):
-            progress.commit(index)
+            progress.commit(facts)
 
     def plan_retry(self, plan: Plan, progress: ShardProgress) -> Plan:
         """Add the rows that failed, and that are not wrong in the input itself, to the plan."""

@@ -15,11 +15,11 @@ import ray.train
 import ray.train.torch
 import torch
 from ray.train import FailureConfig, RunConfig, ScalingConfig
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from flipsketch.models.quiet import quiet_libraries
+from flipsketch.openmp import OPENMP_VARIABLE, let_idle_threads_sleep
 from flipsketch.training.trainer import StepReport
-from pipelines.execution.pool import HEARTBEAT_S
+from pipelines.execution.tally import start_heartbeat, start_tally
 from pipelines.execution.work import Resources
 from pipelines.training.config import TrainConfig
 from pipelines.training.worker import TrainingWorker
@@ -27,20 +27,22 @@ from pipelines.training.worker import TrainingWorker
 log = logging.getLogger(__name__)
 
 REPORT_EVERY_S = 0.5
+# What workers report on.
+STEP, DIVERGED, ERROR = "step", "diverged", "error"
 
 
 def train_on_ray(
     config: TrainConfig, resources: Resources, report: Callable[[StepReport], None]
 ) -> None:
-    """Train in workers on Ray, which are started again if one of them dies.
+    """Train in workers on Ray, which are restarted if one of them dies.
 
     Raises:
         FloatingPointError: the gradients are not finite.
-        ChildProcessError: workers died more often than they are started again.
-        TimeoutError: none was heard of.
+        ChildProcessError: workers died more often than they may be restarted.
+        TimeoutError: no worker gives a sign of life.
     """
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    board = ray.remote(num_cpus=0, scheduling_strategy=here)(Board).remote()
+    let_idle_threads_sleep()
+    tally = start_tally()
     # Paths given relative to a submitted job's working directory must hold in the workers.
     os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
     # It would log an error at every start that is none; a node that goes is noticed all the same.
@@ -49,7 +51,7 @@ def train_on_ray(
     notes = Path(config.output) / "_tmp" / f"ray-{uuid.uuid4().hex[:12]}"
     trainer = ray.train.torch.TorchTrainer(
         train_rank,
-        train_loop_config={"config": config, "board": board},
+        train_loop_config={"config": config, "tally": tally},
         scaling_config=ScalingConfig(
             num_workers=resources.workers,
             use_gpu=resources.device == "cuda",
@@ -59,6 +61,8 @@ def train_on_ray(
             name=notes.name,
             storage_path=str(notes.parent),
             failure_config=FailureConfig(max_failures=config.max_restarts),
+            # Set before the workers start, since Ray itself imports PyTorch in them.
+            worker_runtime_env={"env_vars": {OPENMP_VARIABLE: os.environ[OPENMP_VARIABLE]}},
         ),
     )
     # In a thread, so that this one can tell of progress, and notice that there is none.
@@ -66,46 +70,51 @@ def train_on_ray(
     fitting = threading.Thread(target=fit, args=(trainer, ended), daemon=True)
     fitting.start()
     try:
-        watch(fitting, board, config, resources, report)
-        diverged, last_error = ray.get(board.how_it_ended.remote())
+        reports = watch(fitting, tally, config, resources, report)
     finally:
-        ray.kill(board)
+        ray.kill(tally)
         shutil.rmtree(notes, ignore_errors=True)
-    if diverged:
-        raise FloatingPointError(diverged)
+    if DIVERGED in reports:
+        raise FloatingPointError(reports[DIVERGED])
     if ended:
         raise ChildProcessError(
-            f"training was begun again {config.max_restarts} times and failed each time, the last "
-            f"time because of this: {last_error or ended[0]}; the newest checkpoint stays"
+            f"training was restarted {config.max_restarts} times and failed each time, the last "
+            f"time because of this: {reports.get(ERROR, ended[0])}; the newest checkpoint is kept"
         )
 
 
 def watch(
     fitting: threading.Thread,
-    board: Any,
+    tally: Any,
     config: TrainConfig,
     resources: Resources,
     report: Callable[[StepReport], None],
-) -> None:
-    """Tell what workers say, until training has ended.
+) -> dict[str, Any]:
+    """Pass on what workers report until training has ended; return their last reports.
 
     Raises:
-        TimeoutError: none says anything.
+        TimeoutError: no worker gives a sign of life.
     """
-    last_news = time.monotonic()
-    while fitting.is_alive():
+    reports: dict[str, Any] = {}
+    last_sign_of_life = time.monotonic()
+    while True:
+        # Asked once more after the end, for how it ended.
+        goes_on = fitting.is_alive()
         fitting.join(1.0)
-        heard, newest = ray.get(board.take_news.remote())
-        if heard:
-            last_news = time.monotonic()
-        if newest is not None:
-            report(newest)
-        if time.monotonic() - last_news > config.executor.stall_timeout_s:
+        is_alive, new_reports = ray.get(tally.poll.remote())
+        reports |= new_reports
+        if STEP in new_reports:
+            report(new_reports[STEP])
+        if not goes_on:
+            return reports
+        if is_alive:
+            last_sign_of_life = time.monotonic()
+        if time.monotonic() - last_sign_of_life > config.executor.stall_timeout_s:
             raise TimeoutError(
-                f"no worker was heard of for {config.executor.stall_timeout_s:.0f} s; "
-                f"{resources.workers} were asked for with {resources.ask} each, the Ray "
+                f"no worker gave a sign of life for {config.executor.stall_timeout_s:.0f} s; "
+                f"{resources.workers} were requested with {resources.ask} each, the Ray "
                 f"cluster has {ray.available_resources()} free of {ray.cluster_resources()}; "
-                f"the newest checkpoint stays"
+                f"the newest checkpoint is kept"
             )
 
 
@@ -118,11 +127,11 @@ def fit(trainer: ray.train.torch.TorchTrainer, ended: list[BaseException]) -> No
 
 def train_rank(job: dict[str, Any]) -> None:
     """What each worker runs."""
-    config, board = job["config"], job["board"]
+    config, tally = job["config"], job["tally"]
     quiet_libraries()
     context = ray.train.get_context()
     rank, num_ranks = context.get_world_rank(), context.get_world_size()
-    threading.Thread(target=beat, args=(board,), daemon=True).start()
+    start_heartbeat(tally)
     last_report = 0.0
 
     def report(step: StepReport) -> None:
@@ -130,7 +139,7 @@ def train_rank(job: dict[str, Any]) -> None:
         is_last = step.step == config.training.num_steps
         if is_last or time.monotonic() - last_report > REPORT_EVERY_S:
             last_report = time.monotonic()
-            board.report.remote(step)
+            tally.report.remote(STEP, step)
 
     device = ray.train.torch.get_device()
     if device.type == "cuda":
@@ -139,43 +148,7 @@ def train_rank(job: dict[str, Any]) -> None:
         TrainingWorker(config, device, rank=rank, num_ranks=num_ranks).run(report)
     except FloatingPointError as error:
         # All workers see the same gradients; to begin again would lead to the same.
-        ray.get(board.diverge.remote(str(error)))
+        ray.get(tally.report.remote(DIVERGED, str(error)))
     except Exception as error:
-        ray.get(board.fail.remote(f"{type(error).__name__}: {error}"))
+        ray.get(tally.report.remote(ERROR, f"{type(error).__name__}: {error}"))
         raise
-
-
-def beat(board: Any) -> None:
-    while True:
-        board.beat.remote()
-        time.sleep(HEARTBEAT_S)
-
-
-class Board:
-    """Where workers say how it goes and the driver can ask."""
-
-    def __init__(self) -> None:
-        self.heard = False
-        self.newest: StepReport | None = None
-        self.divergence = self.last_error = ""
-
-    def beat(self) -> None:
-        self.heard = True
-
-    def report(self, step: StepReport) -> None:
-        self.heard, self.newest = True, step
-
-    def diverge(self, message: str) -> None:
-        self.divergence = message
-
-    def fail(self, message: str) -> None:
-        self.last_error = message
-
-    def take_news(self) -> tuple[bool, StepReport | None]:
-        """Return whether anybody spoke since the last call, and the newest report since then."""
-        heard, newest = self.heard, self.newest
-        self.heard, self.newest = False, None
-        return heard, newest
-
-    def how_it_ended(self) -> tuple[str, str]:
-        return self.divergence, self.last_error

@@ -19,6 +19,7 @@ class Maker:
         if index == 13:
             raise OSError("no space on shard 13")
         report(index, len(rows), 0)
+        return index
 
 
 class UnloadableMaker:
@@ -29,3 +30,4 @@ class UnloadableMaker:
 class SlowMaker:
     def make_shard(self, index, rows, report):
         time.sleep(45)
+        return index
