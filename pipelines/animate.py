@@ -51,20 +51,21 @@ class AnimateConfig(RunConfig):
     """Adapter folder (unet/ and perhaps text_encoder/, each in peft's format) or name. Default:
     doodle-lora with the model doodle, no adapter with others; none leaves it out."""
     method: str = "flipsketch"
-    """What animates: flipsketch; or, to compare with it, t2v (the model and adapter from the prompt
-    alone), still (the sketch repeated) or svd (Stable Video Diffusion: its folder or Hub name as
+    """Method to animate with: flipsketch, or a baseline: t2v (the model and adapter from the prompt
+    alone), still (the sketch repeated) or svd (Stable Video Diffusion, whose folder or Hub name is
     the model)."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     batch_size: int = 4
-    """Rows animated together; part of the plan, since it changes results in the last digits."""
+    """Rows animated together. Lower it when a batch does not fit in GPU memory. A resumed run must
+    use the same number, since it changes the last digits."""
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
     """Precision of the networks; by default bfloat16 on a GPU and float32 elsewhere."""
     device: Literal["cuda", "cpu"] | None = None
-    """Where the networks run; by default on GPUs when there are any."""
+    """Where the networks run; by default on GPUs if there are any."""
     threads: int | None = None
-    """CPU threads of each worker; by default the machine's, shared out."""
+    """CPU threads of each worker; by default an equal share of the machine's."""
     checkpoint_gradients: bool = False
-    """Spend a third more time in alignment to save memory; changes no pixel."""
+    """Spend a third more time in alignment to save memory; clips do not change."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -52,8 +52,8 @@ class CompareConfig:
     manifest: str
     """Table of sketches and prompts (*.parquet, *.jsonl or *.csv), a path or a URI."""
     runs: str = "data/runs/paper.toml"
-    """TOML file: for each run a table [[run]] with its name, and perhaps method, model, lora and
-    settings of the sampler."""
+    """TOML file with a table [[run]] for each run: its name and, if they differ from the defaults,
+    its method, model, lora and settings of the sampler."""
     output: str
     """Folder of the runs' corpora and of the tables."""
     model: str = EMBEDDED_MODEL
@@ -62,17 +62,19 @@ class CompareConfig:
     """Adapter of the runs that name none, by folder or name. Default: doodle-lora with the model
     doodle, no adapter with others; none leaves it out."""
     clip_model: str = "doodle-clip"
-    """Scorer of frames: a folder with a CLIPModel, or a name on the Hugging Face Hub."""
+    """Scorer of frames: a folder with a CLIPModel, or a name on the Hugging Face Hub. The default
+    knows doodles only."""
     xclip_model: str | None = None
-    """Scorer of clips with their prompts: the same with an XCLIPModel; by default none."""
+    """Scorer of clips with their prompts: a folder with an XCLIPModel, or a name on the Hugging
+    Face Hub; by default none."""
     batch_size: int = 4
-    """Rows animated together."""
+    """Rows animated together. Lower it when a batch does not fit in GPU memory."""
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
-    """Precision of the models; by default bfloat16 on a GPU and float32 elsewhere."""
+    """Precision of the networks; by default bfloat16 on a GPU and float32 elsewhere."""
     device: Literal["cuda", "cpu"] | None = None
-    """Where the networks run; by default on GPUs when there are any."""
+    """Where the networks run; by default on GPUs if there are any."""
     threads: int | None = None
-    """CPU threads of each worker; by default the machine's, shared out."""
+    """CPU threads of each worker; by default an equal share of the machine's."""
     executor: ExecutorConfig = field(default_factory=ExecutorConfig)
 
 

@@ -11,50 +11,53 @@ class TrainingConfig:
     train: Literal["lora", "full"] = "lora"
     """What is trained: a LoRA adapter, or all weights of the model."""
     target_set: TargetSet | None = None
-    """Layers of the UNet that the adapter is put on: those of attention, all linear ones, or all
-    linear and convolutional ones (as in the published checkpoint). Default: those of the adapter to
-    continue from, or attention."""
+    """Layers of the UNet that get an adapter: those of attention, all linear layers, or all linear
+    and convolutional layers (as in the published checkpoint). More layers learn a style faster and
+    take more memory."""
     train_text_encoder: bool = False
-    """Train the text encoder too: all of it, or an adapter on its linear layers."""
+    """Train the text encoder too: an adapter on its linear layers, or all of it with --train
+    full."""
     rank: int | None = None
-    """Rank of the adapter's matrices. Default: that of the adapter to continue from, or 4."""
+    """Rank of the adapter's matrices. Raise it when the loss stops falling too early."""
     alpha: float | None = None
-    """The adapter is scaled by alpha / rank. Default: that of the adapter to continue from, or
-    4."""
+    """Scale of the adapter, which is multiplied by alpha / rank."""
     num_steps: int = 2500
-    """Optimizer steps."""
+    """Number of optimizer steps."""
     global_batch_size: int = 8
-    """Clips in each step, over all workers; part of the plan, as the number of workers is not."""
+    """Clips in each step, over all workers. It determines the result; the number of workers does
+    not."""
     batch_size: int = 1
-    """Clips in each forward pass of a worker; the rest of the global batch is accumulated."""
+    """Clips in each forward pass of a worker; gradients of the rest of its share are accumulated.
+    Raise it while memory allows."""
     learning_rate: float = 1e-4
-    """Peak rate."""
+    """Peak learning rate of AdamW."""
     schedule: Literal["constant", "cosine"] = "constant"
-    """Of the rate after the warm-up: cosine ends at zero."""
+    """Schedule of the learning rate after the warm-up: constant, or cosine, which ends at zero."""
     warmup_steps: int = 0
-    """Steps in which the rate rises from zero."""
+    """Steps in which the learning rate rises from zero."""
     weight_decay: float = 1e-2
-    """AdamW's."""
+    """Weight decay of AdamW."""
     max_grad_norm: float = 1.0
-    """Gradients are clipped to this norm."""
+    """Norm to which gradients are clipped."""
     num_frames: int = 10
-    """Frames of a training window."""
+    """Frames of a training window; shorter clips are left out."""
     prompt_dropout: float = 0.1
-    """Share of the samples that see the empty prompt, which guidance needs."""
+    """Share of the samples that see the empty prompt, which classifier-free guidance needs."""
     inverted_first_frame: float = 0.0
-    """Share of the samples whose first frame is on the path of its own DDIM inversion, as the
-    sampler's is, so that the others learn to follow it; the paper's training has none."""
+    """Share of the samples whose first frame lies on the trajectory of its own DDIM inversion, as
+    in the sampler, so that the model learns to follow it. Not in the paper; useful for small
+    models."""
     signal_leak_prob: float = 0.0
-    """Share of the samples that are where the sampler begins, at the first timesteps, with up to
-    twice as much of the first frame in the noise of the later ones as is left of themselves at
-    others, so that they learn to move from there; the paper's training has none."""
+    """Share of the samples that start as in the sampler, at the first timesteps, with some of the
+    first frame in the noise of the later ones. Not in the paper; useful for models that are sampled
+    with --sketch-in-noise."""
     reference_share: float = 0.0
-    """Share of the samples that are what the sampler calls the reference: the first frame over and
-    over, its noise too, without a prompt; the paper's training has none."""
+    """Share of the samples that are like the sampler's reference: the first frame and its noise
+    repeated, without a prompt. Not in the paper; useful for small models."""
     ema_decay: float = 0.999
-    """Of the running mean of the weights that is saved by --train full."""
+    """Decay of the running mean of the weights, which --train full saves."""
     seed: int = 0
-    """Of the adapter, the order of the clips, windows, noise and timesteps."""
+    """Seed of the adapter, the order of the clips, windows, noise and timesteps."""
 
     def __post_init__(self) -> None:
         for name in ("rank", "num_steps", "global_batch_size", "batch_size", "num_frames"):

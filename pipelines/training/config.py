@@ -13,7 +13,7 @@ from pipelines.execution.config import ExecutorConfig
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     shards: str
-    """Folder of training shards, as `make shards` makes them; all workers must see it."""
+    """Folder of training shards, as `make shards` writes them; all workers must see it."""
     model: str
     """Folder in diffusers' layout, or a name: doodle, which comes with this project, or one on the
     Hugging Face Hub (damo-vilab/text-to-video-ms-1.7b is the paper's)."""
@@ -21,41 +21,43 @@ class TrainConfig:
     """Adapter to continue training from, by folder or name. Default: doodle-lora with the model
     doodle, a new adapter with others; none starts a new one. Training all weights takes none."""
     output: str
-    """Folder of the run, on a disk that all workers see; holds nothing, or a run with the same
-    plan, which goes on."""
+    """Output folder, on a disk that all workers see: empty, or a run with the same settings to
+    resume."""
     training: TrainingConfig = field(default_factory=TrainingConfig)
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
-    """What networks compute in; by default bfloat16 on a GPU and float32 elsewhere. Trained weights
-    are kept in float32."""
+    """Precision of the networks; by default bfloat16 on a GPU and float32 elsewhere. Trained
+    weights are always kept in float32."""
     device: Literal["cuda", "cpu"] | None = None
-    """Where the networks run; by default on GPUs when there are any."""
+    """Where the networks run; by default on GPUs if there are any."""
     threads: int | None = None
-    """CPU threads of each worker; by default the machine's, shared out. Part of the plan, since it
-    changes the last digits."""
+    """CPU threads of each worker; by default an equal share of the machine's. A resumed run must
+    use the same number, since it changes the last digits."""
     checkpoint_gradients: bool = False
-    """Spend a third more time to save memory; changes no weight."""
+    """Spend a third more time to save memory. Turn it on when a batch of one does not fit; weights
+    do not change."""
     cache_latents: bool = True
-    """Encode all clips once, before training, and keep their latents beside the shards."""
+    """Encode all clips once, before training, and keep their latents beside the shards. Turn it off
+    when the shards' folder cannot be written."""
     on_device: bool = False
-    """Keep the latents of all clips on the device, and draw there what is random. On a GPU a step
-    is then one CUDA graph: many times as fast for a model so small that its kernels take longer to
-    launch than to run. One worker, all of a batch at once, and other steps than without."""
+    """Keep the latents of all clips on the device and draw random numbers there, so that a step is
+    one CUDA graph. Many times as fast for a model as small as doodle; it needs one worker with the
+    whole batch, and its steps differ from those without it."""
     checkpoint_every: int = 250
-    """Steps between checkpoints, which are what a kill costs at most."""
+    """Steps between checkpoints, and so the steps that a kill costs at most."""
     keep_checkpoints: int = 2
-    """The newest ones; older ones are deleted."""
+    """Number of checkpoints to keep; older ones are deleted."""
     validate_every: int = 500
-    """Steps between pictures of fixed sketches and prompts, animated with what is learnt so far;
-    0 for none."""
+    """Steps between samples of fixed sketches and prompts, which are also made at step 0; 0 turns
+    them off."""
     validation: str | None = None
-    """Manifest of what is animated for them; by default some of the training clips' first
-    frames."""
+    """Manifest of the sketches and prompts for the samples; by default first frames of some
+    training clips."""
     num_validation: int = 4
-    """Rows of the pictures."""
+    """Number of sketches in the samples."""
     validation_steps: int = 25
-    """DDIM steps for them."""
+    """Number of DDIM steps for the samples."""
     max_restarts: int = 3
-    """How often workers that died are started again."""
+    """How often dead workers are restarted."""
     overwrite: bool = False
     """Delete what an earlier run left in the output folder, and start again."""
     executor: ExecutorConfig = field(default_factory=ExecutorConfig)
