@@ -1,8 +1,9 @@
 """Manifests: tables of sketches and prompts, in Parquet, JSONL or CSV.
 
 A manifest is read as a stream, twice: once to plan (count, fingerprint, find repeated ids, fix the
-types of extra columns), once to feed the shards. A bad row is read as a row with an `error`; only
-what spoils the whole manifest (no such file, no `id` column, a reserved name) is raised.
+types of extra columns, hash the file), once to feed the shards. A bad row is read as a row with an
+`error`; only what spoils the whole manifest (no such file, no `id` column, a reserved name) is
+raised.
 """
 
 import base64
@@ -20,11 +21,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flipsketch.corpus.row import KNOWN_COLUMNS, Row, id_hash, parse_row, row_digest
-from flipsketch.storage.folder import open_location, split_query
+from flipsketch.storage.folder import open_file, split_query
+from flipsketch.storage.hashed_file import HashedFile
 from flipsketch.storage.text import is_text
 
 EXAMPLES = 5
 CSV_FIELD_BYTES = 16 * 1024 * 1024
+READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class ManifestSummary:
     prefix_fingerprint: str | None = None
     """Fingerprint of the first `prefix_rows` rows, if there are as many."""
     file: str = ""
-    """SHA-256 of the file, if somebody has taken it."""
+    """SHA-256 of the file."""
 
     def to_json(self) -> bytes:
         fields = {**vars(self), "repeats": list(self.repeats.items())}
@@ -85,7 +88,8 @@ def summarize_manifest(
     kinds: dict[str, set[str]] = {}
     num_rows = num_bad = 0
     bad_examples: list[str] = []
-    for row in parse_rows(location):
+    file = HashedFile(open_file(location))
+    for row in parse_rows(location, file=file):
         num_rows += 1
         if row.error is not None:
             num_bad += 1
@@ -101,7 +105,7 @@ def summarize_manifest(
     if num_rows == 0:
         raise ValueError(f"{location}: has no rows; give a manifest with at least one sketch")
     if is_parquet(location):
-        extra_schema = parquet_extra_schema(location)
+        extra_schema = parquet_extra_schema(location, file)
     else:
         extra_schema = pa.schema([(name, extra_type(kinds[name])) for name in sorted(kinds)])
     clash = sorted(set(extra_schema.names) & set(reserved))
@@ -118,6 +122,7 @@ def summarize_manifest(
         num_bad=num_bad,
         bad_examples=tuple(bad_examples),
         prefix_fingerprint=prefix_fingerprint,
+        file=file.finish(),
     )
 
 
@@ -152,15 +157,20 @@ def read_rows(
         yield row
 
 
-def parse_rows(location: str, wanted: np.ndarray | None = None) -> Iterator[Row]:
+def parse_rows(
+    location: str, wanted: np.ndarray | None = None, file: HashedFile | None = None
+) -> Iterator[Row]:
     """Yield the rows of a manifest, all or those wanted, as they stand in the file.
+
+    Args:
+        file: the manifest, if it is open already.
 
     Raises:
         ValueError: no row at all has a column that is needed; known at the end, since in JSONL a
             row that lacks one is just a bad row.
     """
     columns: set[str] = set()
-    for index, fields in read_table(location, wanted):
+    for index, fields in read_table(location, wanted, file):
         if isinstance(fields, str):
             yield Row(index=index, error=fields)
         else:
@@ -178,18 +188,21 @@ def parse_rows(location: str, wanted: np.ndarray | None = None) -> Iterator[Row]
 
 
 def read_table(
-    location: str, wanted: np.ndarray | None = None
+    location: str, wanted: np.ndarray | None = None, file: HashedFile | None = None
 ) -> Iterator[tuple[int, dict[str, Any] | str]]:
     """Yield each row's position and its fields, or a sentence on why a line has none."""
     if is_parquet(location):
-        yield from read_parquet(location, wanted)
+        with open_parquet(location, file) as table:
+            yield from read_parquet(table, wanted)
         return
-    filesystem, path = open_location(location)
+    path, _ = split_query(location)
     name = path.removesuffix(".gz")
     if not name.endswith((".jsonl", ".ndjson", ".csv", ".tsv")):
         raise ValueError(f"{location}: expected a table named *.parquet, *.jsonl, *.csv or *.tsv")
-    # pyarrow's stream undoes .gz by the file's name.
-    with io.BufferedReader(filesystem.open_input_stream(path)) as stream:
+    source: Any = open_file(location) if file is None else file
+    if path.endswith(".gz"):
+        source = pa.CompressedInputStream(source, "gzip")
+    with io.BufferedReader(source, READ_BYTES) as stream:
         if name.endswith((".csv", ".tsv")):
             yield from read_csv(stream, location, wanted, "\t" if name.endswith("tsv") else ",")
         else:
@@ -197,38 +210,37 @@ def read_table(
 
 
 def read_parquet(
-    location: str, wanted: np.ndarray | None
+    table: pq.ParquetFile, wanted: np.ndarray | None
 ) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    with open_parquet(location) as file:
-        index = 0
-        for group in range(file.num_row_groups):
-            num_rows = file.metadata.row_group(group).num_rows
-            if wanted is not None and not wanted[index : index + num_rows].any():
-                index += num_rows
-                continue
-            for batch in file.iter_batches(batch_size=1024, row_groups=[group]):
-                if wanted is None or wanted[index : index + len(batch)].any():
-                    for place, fields in enumerate(batch.to_pylist(), start=index):
-                        if wanted is None or wanted[place]:
-                            yield place, fields
-                index += len(batch)
+    index = 0
+    for group in range(table.num_row_groups):
+        num_rows = table.metadata.row_group(group).num_rows
+        if wanted is not None and not wanted[index : index + num_rows].any():
+            index += num_rows
+            continue
+        # In one thread, which reads the columns in the order of the file, as its hash needs them.
+        for batch in table.iter_batches(batch_size=1024, row_groups=[group], use_threads=False):
+            if wanted is None or wanted[index : index + len(batch)].any():
+                for place, fields in enumerate(batch.to_pylist(), start=index):
+                    if wanted is None or wanted[place]:
+                        yield place, fields
+            index += len(batch)
 
 
 def is_parquet(location: str) -> bool:
     return split_query(location)[0].endswith((".parquet", ".pq"))
 
 
-def open_parquet(location: str) -> pq.ParquetFile:
-    filesystem, path = open_location(location)
+def open_parquet(location: str, file: HashedFile | None = None) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(filesystem.open_input_file(path))
+        return pq.ParquetFile(open_file(location) if file is None else file)
     except pa.ArrowInvalid as error:
         raise ValueError(f"{location}: not a readable Parquet file: {error}") from error
 
 
-def parquet_extra_schema(location: str) -> pa.Schema:
-    with open_parquet(location) as file:
-        fields = [field for field in file.schema_arrow if field.name not in KNOWN_COLUMNS]
+def parquet_extra_schema(location: str, file: HashedFile) -> pa.Schema:
+    with open_parquet(location, file) as table:
+        fields = [field for field in table.schema_arrow if field.name not in KNOWN_COLUMNS]
     # Dictionaries are read as their values.
     types = {
         field.name: field.type.value_type if pa.types.is_dictionary(field.type) else field.type

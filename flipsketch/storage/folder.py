@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 from pyarrow import fs
 
 log = logging.getLogger(__name__)
@@ -231,6 +232,12 @@ def open_location(location: str) -> tuple[fs.FileSystem, str]:
         return fs.FileSystem.from_uri(location)
     except (ValueError, NotImplementedError) as error:
         raise ValueError(f"{location}: no filesystem for this address: {error}") from error
+
+
+def open_file(location: str) -> pa.NativeFile:
+    """Open a file to read at any position."""
+    filesystem, path = open_location(location)
+    return filesystem.open_input_file(path)
 
 
 def open_folder(location: str) -> Folder:

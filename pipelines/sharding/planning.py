@@ -42,12 +42,10 @@ def read_summary(
 ) -> ManifestSummary:
     """Return what there is to know of a manifest: from the planning of the run `before` if the file
     is still the same, else by reading all of it."""
-    file_sha256 = hash_file(location)
     known = read_known_summary(folder) if before else None
-    if known is not None and known.file == file_sha256:
+    if known is not None and known.file == hash_file(location):
         return known
-    summary = summarize_manifest(location, reserved, prefix_rows=before.num_rows if before else 0)
-    return replace(summary, file=file_sha256)
+    return summarize_manifest(location, reserved, prefix_rows=before.num_rows if before else 0)
 
 
 def read_known_summary(folder: Folder) -> ManifestSummary | None:

@@ -1,4 +1,5 @@
 import gzip
+import hashlib
 import json
 
 import pyarrow as pa
@@ -223,3 +224,23 @@ def test_every_row_and_their_order_are_in_the_fingerprint(tmp_path):
     }
     assert len(prints) == len(variants)
     assert list(parse_rows(str(tmp_path / "0.jsonl")))[1].id == "dog"
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.csv", "a.parquet", "groups.parquet"])
+def test_the_summary_has_the_hash_of_the_file(tmp_path, name):
+    rows = [
+        {**GOOD, "id": f"cat {number}", "prompt": f"way {number}" * 40} for number in range(999)
+    ]
+    path = tmp_path / name
+    if name.endswith(".parquet"):
+        size = 100 if name.startswith("groups") else None
+        pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=size)
+    elif name.endswith(".csv"):
+        lines = [",".join(GOOD), *(",".join(row.values()) for row in rows)]
+        path.write_text("\n".join(lines))
+    else:
+        content = "".join(json.dumps(row) + "\n" for row in rows).encode()
+        path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    summary = summarize_manifest(str(path))
+    assert summary.num_rows == 999
+    assert summary.file == hashlib.sha256(path.read_bytes()).hexdigest()
