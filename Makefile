@@ -1,6 +1,6 @@
 MANIFEST ?= data/manifests/demo.jsonl
 MODEL ?= doodle
-LORA ?= $(if $(filter doodle,$(MODEL)),doodle-lora)
+LORA ?=
 OUT ?= out/clips
 ANIMATIONS ?= data/animations
 SHARDS ?= out/shards
@@ -39,24 +39,24 @@ demo: install ## Draw, rasterize, fine-tune, animate and show, with the model th
 		--ids bird-flap bird-fly butterfly car flower boat
 	@echo "Look at out/demo/preview.png (each sketch beside its frames) and at out/demo/gifs/."
 
-animate: install ## Animate MANIFEST with MODEL and LORA into OUT (more settings in ARGS)
+animate: install ## Animate MANIFEST with MODEL (and the adapter LORA) into OUT; more flags in ARGS
 	$(BIN)/python jobs/animate_manifest.py --manifest $(MANIFEST) --model $(MODEL) --output $(OUT) \
 		$(if $(LORA),--lora $(LORA)) $(ARGS)
 
-report: install ## Score the corpus in OUT and write OUT/report.html, a page to look at it with
+report: install ## Score the corpus in OUT and write OUT/report.html, a page that shows it
 	$(BIN)/python jobs/evaluate.py --corpus $(OUT) $(ARGS)
 	$(BIN)/python jobs/report.py --corpus $(OUT)
 
 preview: install ## Write OUT-preview.png: sketches and their frames
 	$(BIN)/python jobs/preview.py --corpus $(OUT) --output $(OUT)-preview.png $(ARGS)
 
-shards: install ## Rasterize ANIMATIONS (folder or archive) into SHARDS to train on (more in ARGS)
+shards: install ## Rasterize ANIMATIONS (a folder or an archive) into training shards in SHARDS
 	$(BIN)/python jobs/make_shards.py --animations $(ANIMATIONS) --output $(SHARDS) $(ARGS)
 
-doodles: install ## Draw animations of our own into out/doodles (how many and which in ARGS)
+doodles: install ## Draw doodle animations into out/doodles; number and subjects in ARGS
 	$(BIN)/python jobs/make_doodles.py --output out/doodles $(ARGS)
 
-train: install $(TRAINING_SHARDS)/README.md ## Train an adapter for MODEL on TRAINING_SHARDS, STEPS long, into out/train
+train: install $(TRAINING_SHARDS)/README.md ## Train an adapter for MODEL on TRAINING_SHARDS for STEPS steps, into out/train
 	$(BIN)/python jobs/train_lora.py --shards $(TRAINING_SHARDS) --model $(MODEL) --output out/train \
 		--num-steps $(STEPS) $(ARGS)
 
@@ -71,7 +71,7 @@ doodle-model: install ## Train a model like doodle, its adapter and its scorer, 
 docs: install ## Write the tables of flags in docs/ from the config classes
 	$(BIN)/python docs/generate.py
 
-test: install ## Run the tests, but for the slow ones
+test: install ## Run the tests, except the slow ones
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations 20 -m "not slow" $(ARGS)
 
 test-slow: install ## Run the slow tests
@@ -82,5 +82,5 @@ lint: install ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-clean: ## Delete what was generated, the installed packages too
+clean: ## Delete all generated files, and .venv with the installed packages
 	rm -rf out .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache

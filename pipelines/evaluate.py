@@ -177,7 +177,9 @@ def read_known(folder: Folder, index: int) -> ScoreFacts | None:
     try:
         return read_score_facts(folder, index)
     except (pa.ArrowInvalid, OSError, KeyError, TypeError, ValueError) as error:
-        log.warning("%s/%s: not readable (%s), made anew", folder, scores_name(index), error)
+        log.warning(
+            "%s/%s: not readable (%s); the shard is scored again", folder, scores_name(index), error
+        )
         return None
 
 

@@ -120,7 +120,7 @@ def describe(status: Status, verified: bool) -> str:
     if len(status.reasons) > len(shown):
         lines.append(f"failed: {len(status.reasons) - len(shown)} other reasons (--json has all)")
     if status.missing:
-        lines.append("not finished: the same command goes on")
+        lines.append("not finished: rerun the same command to resume")
     lines += [f"in doubt: {entry}; the same command makes it anew" for entry in status.in_doubt]
     lines += [f"wrong: {problem}" for problem in status.problems]
     if verified and not status.problems:

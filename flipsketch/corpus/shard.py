@@ -180,6 +180,7 @@ def read_shards(folder: Folder, plan: Plan) -> tuple[dict[int, ShardFacts], list
 class Failure:
     """A row that failed, and has not been made good by a later shard."""
 
+    id: str
     key: str | None
     """None where the manifest itself has the row wrong: trying again cannot help."""
     error: str
@@ -191,13 +192,13 @@ def read_failures(folder: Folder, shards: list[ShardFacts]) -> dict[int, Failure
     telling = sorted(
         (facts for facts in shards if facts.failed or facts.superseded), key=lambda f: f.index
     )
-    columns = ["manifest_row", "key", "status", "error"]
+    columns = ["manifest_row", "id", "key", "status", "error"]
     tables = in_threads(lambda facts: read_metadata(folder, facts.index, columns), telling)
     for table in tables:
         for row in table.to_pylist():
             failures.pop(row["manifest_row"], None)
             if row["status"] == "failed":
-                failures[row["manifest_row"]] = Failure(row["key"], row["error"])
+                failures[row["manifest_row"]] = Failure(row["id"], row["key"], row["error"])
     return failures
 
 

@@ -76,7 +76,7 @@ class Stage:
 
 def write_release(
     folder: Path,
-    told: dict[str, tuple[str, str]],
+    facts_by_stage: dict[str, tuple[str, str]],
     *,
     hardware: str,
     subjects: tuple[str, ...],
@@ -86,27 +86,27 @@ def write_release(
     was made there, `doodle-clip/`.
 
     Args:
-        told: by stage, what it was trained on, and its batch.
+        facts_by_stage: by stage, what it was trained on, and its batch.
         start: model that was gone on from.
 
     Raises:
         ValueError: a stage is not done; an earlier release is still there.
     """
     release = folder / "release"
-    stages = {name: read_stage(folder / name, *facts) for name, facts in told.items()}
+    stages = {name: read_stage(folder / name, *facts) for name, facts in facts_by_stage.items()}
     earlier = read_making(find_embedded(start)) if start is not None else []
-    own = [stage for name in ("vae", "images", "clips") if (stage := stages[name]) is not None]
-    lora, clip = stages["lora"], stages["clip"]
-    made = {name: find_made(folder, name) for name in ("clips", "lora")}
-    if clip is not None:
-        made["clip"] = find_made(folder, "clip")
+    own = [stage for name in ("vae", "images", "video") if (stage := stages[name]) is not None]
+    lora, scorer = stages["lora"], stages["scorer"]
+    made = {name: find_made(folder, name) for name in ("video", "lora")}
+    if scorer is not None:
+        made["scorer"] = find_made(folder, "scorer")
     assert lora is not None, "an adapter leaves its checkpoints"
     # Not before all that takes its place is known to be there.
     shutil.rmtree(release, ignore_errors=True)
-    write_model(made["clips"], release / "doodle", hardware, subjects, earlier + own)
+    write_model(made["video"], release / "doodle", hardware, subjects, earlier + own)
     write_lora(folder / "lora", release / "doodle-lora", hardware, lora)
-    if clip is not None:
-        write_clip(made["clip"], release / "doodle-clip", hardware, clip)
+    if scorer is not None:
+        write_clip(made["scorer"], release / "doodle-clip", hardware, scorer)
     num_bytes = sum(path.stat().st_size for path in release.rglob("*") if path.is_file())
     log.info("%.1f MB -> %s", num_bytes / 1e6, release)
 

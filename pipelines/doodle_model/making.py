@@ -108,9 +108,9 @@ class Making:
         num_steps = self.config.image_steps
         return num_steps == 0 or self.make_base("images", 1, num_steps, self.folder / "new")
 
-    def make_clips(self) -> bool:
+    def make_video(self) -> bool:
         start = self.folder / ("images/model" if self.config.image_steps else "new")
-        return self.make_base("clips", NUM_FRAMES, self.config.clip_steps, start)
+        return self.make_base("video", NUM_FRAMES, self.config.clip_steps, start)
 
     def batch_size(self, num_frames: int) -> int:
         return self.config.batch_size * (4 if num_frames == 1 else 1)
@@ -173,7 +173,7 @@ class Making:
 
     def make_lora(self) -> bool:
         """The sketch adapter."""
-        config, model = self.config, find_made(self.folder, "clips")
+        config, model = self.config, find_made(self.folder, "video")
         if not make_lessons(self.folder, config.lora_clips, config.threads):
             return False
         return train_adapter(
@@ -189,11 +189,11 @@ class Making:
             seed=config.seed,
         )
 
-    def make_clip(self) -> bool:
+    def make_scorer(self) -> bool:
         """The scorer."""
-        if (self.folder / "clip" / "model").exists():
+        if (self.folder / "scorer" / "model").exists():
             return True
-        model = load_model(find_made(self.folder, "clips"), lora=NO_LORA)
+        model = load_model(find_made(self.folder, "video"), lora=NO_LORA)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
             clip = make_clip(model.tokenizer, SIZE).to(self.device)
@@ -205,14 +205,14 @@ class Making:
             device=self.device,
             seed=self.config.seed,
         )
-        folder = open_folder(str(self.folder / "clip"))
+        folder = open_folder(str(self.folder / "scorer"))
         num_steps = self.config.scorer_steps
         losses = learn(
             folder, training.learner, num_steps, deadline=self.deadline, draw=training.draw
         )
         if len(losses) < num_steps:
             return False
-        with training.learner.ema.swapped_in(), new_folder(self.folder / "clip" / "model") as out:
+        with training.learner.ema.swapped_in(), new_folder(self.folder / "scorer" / "model") as out:
             clip.save_pretrained(out)
             model.tokenizer.save_pretrained(out)
             facts = {"batch": BATCH_SIZE, "accuracy": training.accuracy()}
@@ -229,10 +229,10 @@ class Making:
             f"subjects and as many of anything"
         )
         goes_on = ", from the adapter before it on" if self.first_lora else ""
-        told = {
+        facts = {
             "vae": (f"{both}, and scribbles", "12 frames"),
             "images": (f"{base}, frame by frame", f"{self.batch_size(1)} frames"),
-            "clips": (
+            "video": (
                 f"{base}, seven in ten with an inverted first frame",
                 f"{config.batch_size} clips",
             ),
@@ -240,10 +240,10 @@ class Making:
                 f"{config.lora_clips:,} sketch doodles of anything{goes_on}",
                 f"{config.batch_size} clips",
             ),
-            "clip": (both, f"{BATCH_SIZE} frames"),
+            "scorer": (both, f"{BATCH_SIZE} frames"),
         }
         hardware = describe_hardware(self.device, config.threads)
-        write_release(folder, told, hardware=hardware, subjects=DRAWN, start=config.start)
+        write_release(folder, facts, hardware=hardware, subjects=DRAWN, start=config.start)
         return True
 
 

@@ -7,8 +7,8 @@ from typing import Literal
 
 from flipsketch.storage.folder import Folder
 
-StageName = Literal["vae", "images", "clips", "lora", "clip", "release"]
-STAGES: tuple[StageName, ...] = ("vae", "images", "clips", "lora", "clip", "release")
+StageName = Literal["vae", "images", "video", "lora", "scorer", "release"]
+STAGES: tuple[StageName, ...] = ("vae", "images", "video", "lora", "scorer", "release")
 
 SETTINGS_FILE = "settings.json"
 # What the stages are made with, all of them: what one leaves is for these alone.
@@ -85,6 +85,11 @@ class DoodleModelConfig:
 def hold_to_settings(folder: Folder, config: DoodleModelConfig) -> None:
     """Note what the stages are made with, or raise ValueError if those before were made with
     something else."""
+    if folder.list("clips/model"):
+        raise ValueError(
+            f"{folder}: was begun by an earlier version, whose stages have other names; rename its "
+            f"folder clips to video and its folder clip to scorer, or give another --output"
+        )
     settings = {name: getattr(config, name) for name in SETTINGS}
     content = folder.read(SETTINGS_FILE)
     before = settings if content is None else json.loads(content)

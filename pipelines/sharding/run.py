@@ -125,7 +125,7 @@ class Run:
         folder = self.folder
         shards, doubts = read_shards(folder, plan)
         for doubt in doubts:
-            log.warning("%s; its shard is made anew", doubt)
+            log.warning("%s; its shard is made again", doubt)
         log.info(
             "%d rows in %d shards, %d of them done; %d workers on %s, %d threads each -> %s",
             plan.num_rows,
@@ -152,7 +152,13 @@ class Run:
                     plan.num_shards,
                 )
                 return 130
-        summary = RunSummary(folder, list(shards.values()), self.verb, self.bad_row_remedy)
+        summary = RunSummary(
+            folder,
+            list(shards.values()),
+            self.verb,
+            self.bad_row_remedy,
+            retried=self.config.retry_failed,
+        )
         write_card(folder, plan, summary.facts)
         summary.log(seconds=time.monotonic() - started, new_clips=progress.num_new_ok)
         return 1 if exceeds(summary.num_failed, plan.num_rows, self.config.max_failures) else 0

@@ -1,7 +1,7 @@
 """How a run went: what was made, what failed and why, and whether that is too much."""
 
 import logging
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 
 from flipsketch.corpus.shard import ShardFacts, read_failures
@@ -10,6 +10,7 @@ from flipsketch.storage.folder import Folder
 log = logging.getLogger(__name__)
 
 REASONS_SHOWN = 5
+IDS_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class RunSummary:
     """What was done to the rows, in the past tense."""
     bad_row_remedy: str
     """What helps rows that the input itself has wrong."""
+    retried: bool
+    """The command has tried failed rows again already."""
 
     @property
     def num_ok(self) -> int:
@@ -39,16 +42,20 @@ class RunSummary:
             )
         if self.num_failed:
             failures = read_failures(self.folder, self.facts).values()
-            reasons = Counter(failure.error for failure in failures)
-            for reason, count in reasons.most_common(REASONS_SHOWN):
-                log.warning("failed %s: %s", f"{count} rows" if count > 1 else "1 row", reason)
+            rows_by_reason = defaultdict(list)
+            for failure in failures:
+                rows_by_reason[failure.error].append(failure.id)
+            reasons = sorted(rows_by_reason.items(), key=lambda pair: -len(pair[1]))
+            for reason, ids in reasons[:REASONS_SHOWN]:
+                log.warning("failed %s: %s", name_rows(ids), reason)
             if len(reasons) > REASONS_SHOWN:
                 log.warning("failed for %d other reasons", len(reasons) - REASONS_SHOWN)
             log.warning(
-                "all %d failed rows: status 'failed' in %s/metadata/*.parquet; mend their files "
-                "and add --retry-failed to the command",
+                "all %d failed rows: status 'failed' in %s/metadata/*.parquet; fix their files and "
+                "%s",
                 self.num_failed,
                 self.folder,
+                "rerun the same command" if self.retried else "add --retry-failed to the command",
             )
             if hopeless := sum(failure.key is None for failure in failures):
                 log.warning(
@@ -64,6 +71,12 @@ class RunSummary:
             new_clips / seconds,
             self.folder,
         )
+
+
+def name_rows(ids: list[str]) -> str:
+    """Return how many rows there are and the ids of a few: "2 rows (cat, dog)"."""
+    shown = ", ".join(ids[:IDS_SHOWN]) + (", ..." if len(ids) > IDS_SHOWN else "")
+    return f"{len(ids)} {'row' if len(ids) == 1 else 'rows'} ({shown})"
 
 
 def parse_max_failures(text: str) -> tuple[float, bool]:

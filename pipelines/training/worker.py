@@ -119,7 +119,14 @@ class TrainingWorker:
             logs = self.folder.join("logs")
             writer = SummaryWriter(logs, purge_step=trainer.num_done + 1, flush_secs=10)
         with checkpoint_gradients(self.model.unet, config.checkpoint_gradients):
-            if trainer.num_done == 0:
+            # A run that ends before its first pictures shows what it made of them at its end.
+            if trainer.num_done == 0 and config.training.num_steps >= config.validate_every:
+                if writer is not None and self.subjects:
+                    log.info(
+                        "animating %d sketches before the first step; 0 for --validate-every "
+                        "skips all pictures",
+                        len(self.subjects),
+                    )
                 self.validate(0, writer)
             for step in trainer.steps():
                 self.history.append(step)

@@ -79,7 +79,7 @@ def test_changed_lost_and_doubled_tars_are_wrong(corpus):
     assert len(status.problems) == 1 and len(status.in_doubt) == 1
     assert "clips/00000.tar: its bytes are not" in status.problems[0]
     assert "metadata/00002.parquet: its tar is gone" in status.in_doubt[0]
-    assert "not finished: the same command goes on" in describe(status, verified=True)
+    assert "not finished: rerun the same command to resume" in describe(status, verified=True)
 
 
 def test_a_shard_that_stands_twice_is_wrong(corpus):

@@ -155,12 +155,12 @@ def test_a_stage_whose_beginning_is_not_made_is_refused(tmp_path):
     folder = tmp_path / "made"
     config = DoodleModelConfig(output=str(folder), start="doodle", num_clips=4, threads=1)
     with pytest.raises(ValueError, match="do the stage images first"):
-        make_doodle_model(replace(config, stages=("vae", "clips")))
-    for stage, before in (("images", "vae"), ("lora", "clips"), ("clip", "clips")):
+        make_doodle_model(replace(config, stages=("vae", "video")))
+    for stage, before in (("images", "vae"), ("lora", "video"), ("scorer", "video")):
         with pytest.raises(ValueError, match=f"the stage {before} is not done"):
             make_doodle_model(replace(config, output=str(tmp_path / "none"), stages=(stage,)))
     (folder / "release").mkdir()
-    with pytest.raises(ValueError, match="the stage clips is not done"):
+    with pytest.raises(ValueError, match="the stage video is not done"):
         make_doodle_model(replace(config, stages=("release",)))
     assert (folder / "release").exists() and not (folder / "images").exists()
 
@@ -197,7 +197,7 @@ def test_it_can_be_made_from_nothing_and_in_slices(tmp_path: Path):
     )
     assert told in card
     output = tmp_path / "longer"
-    stages = ("vae", "images", "clips", "lora", "release")
+    stages = ("vae", "images", "video", "lora", "release")
     start = str(release / "doodle")
     longer = replace(config, output=str(output), start=start, vae_steps=None, image_steps=0)
     longer = replace(longer, stages=stages)
@@ -207,5 +207,5 @@ def test_it_can_be_made_from_nothing_and_in_slices(tmp_path: Path):
         assert torch.equal(weight, longer_trained.vae.state_dict()[name])
     card = (output / "release" / "doodle" / "README.md").read_text()
     stages = [line.split(" | ")[0] for line in card.splitlines() if line.startswith("| ")]
-    assert stages == ["| stage", "| vae", "| images", "| clips", "| clips"]
+    assert stages == ["| stage", "| vae", "| images", "| clips", "| video"]
     assert not (output / "release" / "doodle-clip").exists()

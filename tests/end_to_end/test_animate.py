@@ -374,7 +374,7 @@ def test_ctrl_c_ends_a_run_in_the_same_way(job, tmp_path):
     wait_for(pid, commit_a_shard(job))
     os.kill(pid, signal.SIGINT)
     assert exit_code(pid) == 130
-    assert "of 6 shards are committed and stay; the same command goes on" in log.read_text()
+    assert "of 6 shards are committed and stay; rerun the same command to resume" in log.read_text()
 
 
 def test_what_cannot_be_used_is_one_line_and_exit_code_2(job, capsys):
