@@ -7,7 +7,9 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-EMBEDDED = Path(__file__).parents[2] / "data" / "models"
+# In a wheel, and in a checkout.
+PLACES = (Path(__file__).parents[1] / "embedded", Path(__file__).parents[2] / "data" / "models")
+EMBEDDED = next((place for place in PLACES if place.is_dir()), PLACES[-1])
 EMBEDDED_MODEL, EMBEDDED_LORA = "doodle", "doodle-lora"
 NO_LORA = "none"
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
