@@ -1,26 +1,23 @@
 """Animate one drawing, without Ray.
 
-python -m flipsketch cat.svg "a cat waves its tail" -o cat.gif
+flipsketch cat.svg "a cat waves its tail" -o cat.gif
 """
 
+import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-import torch
 from tyro.conf import Positional, arg
 
 from flipsketch.cli import parse
-from flipsketch.media.clip import encode_filmstrip, encode_gif
-from flipsketch.media.sketch import load_sketch
+from flipsketch.corpus.row import EMPTY_PROMPT
 from flipsketch.method.config import SamplingConfig
-from flipsketch.method.sampler import animate
+from flipsketch.models.choices import Precision
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.models.registry import EMBEDDED_MODEL, choose_lora
-from flipsketch.models.video_model import DTYPES, load_model
-from flipsketch.scoring.ink import ink
-from flipsketch.scoring.pixel import MAX_INK_SHARE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,57 +25,98 @@ class OneConfig:
     sketch: Positional[Path]
     """The drawing: an SVG or a raster file."""
     prompt: Positional[str]
-    """What it does."""
+    """What happens in the clip, such as "a cat waves its tail"."""
     output: Annotated[Path, arg(aliases=["-o"])]
-    """*.gif, or *.png for a filmstrip."""
+    """File to write: *.gif, or *.png for a filmstrip."""
     model: str = EMBEDDED_MODEL
-    """Folder in diffusers' layout, or a name: of the model that comes with this project, or on the
-    Hugging Face Hub (damo-vilab/text-to-video-ms-1.7b is the paper's)."""
+    """Folder in diffusers' layout, or the name of a model: doodle, which is part of this project,
+    or one on the Hugging Face Hub (damo-vilab/text-to-video-ms-1.7b is the paper's)."""
     lora: str | None = None
     """Adapter folder or name. Default: doodle-lora with the model doodle, no adapter with others;
     none leaves it out."""
     seed: int = 0
-    """Of the noise."""
+    """Seed of the noise; another seed gives another clip."""
     device: Literal["cuda", "cpu"] | None = None
-    """By default a GPU if there is one."""
-    dtype: Literal["float32", "bfloat16", "float16"] | None = None
-    """By default bfloat16 on a GPU and float32 elsewhere."""
+    """Where the model runs. Default: a GPU if there is one."""
+    dtype: Precision | None = None
+    """Precision of the networks. Default: bfloat16 on a GPU, float32 on a CPU."""
+    threads: int | None = None
+    """CPU threads. Default: one for each core; fewer are faster while other programs use cores."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
 
+    def __post_init__(self) -> None:
+        if self.output.suffix.lower() not in (".gif", ".png"):
+            raise ValueError(f"--output must end in .gif or .png, got {self.output}")
+        if not self.prompt.strip():
+            raise ValueError(EMPTY_PROMPT)
+        if self.threads is not None and self.threads < 1:
+            raise ValueError(f"threads must be at least 1, got {self.threads}")
 
-def main(config: OneConfig) -> None:
-    encoders = {".gif": encode_gif, ".png": encode_filmstrip}
-    encode = encoders.get(config.output.suffix.lower())
-    if encode is None:
-        raise ValueError(f"--output must end in .gif or .png, got {config.output}")
+
+def animate_drawing(config: OneConfig) -> None:
+    """Write the clip of one drawing and print where it is.
+
+    Raises:
+        ValueError, OSError: the drawing, the model or the adapter cannot be used.
+    """
+    # Threads of PyTorch otherwise spin while they wait: on a busy machine all become much slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # The drawing first: a bad one should not wait for the model.
+    warn_of_dark(config.sketch)
+
+    import torch
+
+    from flipsketch.media.clip import encode_filmstrip, encode_gif
+    from flipsketch.media.sketch import load_sketch
+    from flipsketch.method.sampler import animate
+    from flipsketch.models.video_model import DTYPES, load_model
+
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
     device = config.device or ("cuda" if torch.cuda.is_available() else "cpu")
     dtype = config.dtype or ("bfloat16" if device == "cuda" else "float32")
-    if not config.prompt.strip():
-        raise ValueError("the prompt is empty; say what the drawing does")
-    # The drawing first: a bad one should not wait for the model.
-    if ink(load_sketch(config.sketch, 64)).mean() > MAX_INK_SHARE:
-        print(
-            f"{config.sketch}: is mostly dark; the method wants dark lines on white paper, so "
-            f"invert it, or whiten its paper",
-            file=sys.stderr,
-        )
     model = load_model(config.model, lora=config.lora, device=device, dtype=DTYPES[dtype])
-    slow = ", which takes its time without a GPU; --align-steps 0 takes a quarter of it"
     adapter = choose_lora(config.model, config.lora) or "none"
-    print(
-        f"animating on {device}{slow if device == 'cpu' else ''} (adapter: {adapter})",
-        file=sys.stderr,
-    )
+    print(f"animating on {device}, model {config.model}, adapter {adapter}", file=sys.stderr)
+    if device == "cpu" and config.sampling.num_align_steps:
+        hint = "this takes a while without a GPU; --align-steps 0 takes a quarter of the time"
+        print(hint, file=sys.stderr)
     sketch = load_sketch(config.sketch, model.size, darken=config.sampling.darken_sketch)
     (clip,) = animate(model, [sketch], [config.prompt], [config.seed], config.sampling)
+    encode = encode_gif if config.output.suffix.lower() == ".gif" else encode_filmstrip
     config.output.parent.mkdir(parents=True, exist_ok=True)
     config.output.write_bytes(encode(clip.frames))
     print(config.output)
 
 
-if __name__ == "__main__":
+def warn_of_dark(path: Path) -> None:
+    """Warn of a drawing that is mostly dark; raise ValueError or OSError if it cannot be read."""
+    from flipsketch.media.sketch import load_sketch
+    from flipsketch.scoring.ink import ink
+    from flipsketch.scoring.pixel import MAX_INK_SHARE
+
+    if ink(load_sketch(path, 64)).mean() > MAX_INK_SHARE:
+        print(
+            f"{path}: is mostly dark; the method expects dark lines on white paper, so invert it, "
+            f"or whiten its paper",
+            file=sys.stderr,
+        )
+
+
+def run(args: Sequence[str] | None = None) -> None:
+    """Run the console command `flipsketch`. Input that cannot be used ends in a line on stderr and
+    the exit code 2, as in every job.
+
+    Args:
+        args: flags to parse in place of the process's own.
+    """
     quiet_libraries()
     try:
-        main(parse(OneConfig, __doc__, prog="python -m flipsketch"))
+        animate_drawing(parse(OneConfig, __doc__, prog="flipsketch", args=args))
     except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    run()

@@ -14,6 +14,7 @@ SCALE_COLUMNS = ("reference_scale", "sketch_in_noise")
 SETTING_COLUMNS = ("seed", *SCALE_COLUMNS, "num_frames", "negative_prompt", "align")
 KNOWN_COLUMNS = {*ROW_COLUMNS, *SETTING_COLUMNS}
 NO_PROMPT = "a row needs either prompt or prompts (a list: a segment for each)"
+EMPTY_PROMPT = "the prompt is empty; describe what happens in the clip"
 MAX_SEED = 2**63 - 1
 MAX_SEGMENTS = 64
 
@@ -75,7 +76,9 @@ def parse_prompts(fields: dict[str, Any]) -> tuple[str, ...]:
             f"prompts must be a list of 1 to {MAX_SEGMENTS} strings, found {found!r:.80}"
         )
     for text in found:
-        if not isinstance(text, str) or not text.strip() or not is_text(text):
+        if isinstance(text, str) and not text.strip():
+            raise ValueError(EMPTY_PROMPT)
+        if not isinstance(text, str) or not is_text(text):
             raise ValueError(f"a prompt must be {TEXT}, found {text!r:.80}")
     return tuple(found)
 

@@ -200,7 +200,7 @@ def test_a_dry_run_writes_nothing_and_needs_no_model(job, capsys, tmp_path):
     assert animate_manifest(replace(job, rows_per_shard=None, executor=local)) == 0
     assert "shards: 6 of up to 4 rows" in capsys.readouterr().out
     assert "1 rows that the manifest has wrong" in out and "1 rows with an id" in out
-    assert "row 22: a prompt must be" in out
+    assert "row 22: the prompt is empty" in out
     assert not Path(job.output).exists()
 
 
