@@ -14,7 +14,7 @@ def parse(config_class: type, description: str | None, **how: Any) -> Any:
     """Return what the command line says; how to sample, where it does not say, the model does.
 
     Raises:
-        ValueError: a value cannot be.
+        ValueError: a value cannot be used.
     """
     how |= {"description": description, "config": (tyro.conf.OmitArgPrefixes,)}
     known = {part.name: part for part in fields(config_class)}

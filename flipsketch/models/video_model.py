@@ -154,7 +154,7 @@ def load_model(
     if adapter is not None:
         load_lora(unet, text_encoder, find_embedded(adapter))
         for network in (unet, text_encoder):
-            # As layers of its own the adapter made a pass of the UNet a quarter slower.
+            # As separate layers the adapter made a UNet pass a quarter slower.
             merge_lora(network)
     if dtype == torch.float16 and vae.config.force_upcast:
         vae = vae.float()

@@ -48,7 +48,7 @@ def test_a_license_is_read_as_its_card_means_it(tmp_path, text, licence):
     assert model_licence(tmp_path) == licence
 
 
-def test_a_model_is_frozen_and_speaks_its_size(tiny_model):
+def test_a_model_is_frozen_and_knows_its_size(tiny_model):
     assert tiny_model.size == 16
     assert not any(p.requires_grad for p in tiny_model.unet.parameters())
     assert not tiny_model.unet.training and not tiny_model.vae.training
