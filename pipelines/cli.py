@@ -33,12 +33,16 @@ def run(
     log_to_stderr()
     quiet_libraries()
     let_idle_threads_sleep()
+    config = None
     try:
+        config = parse(config_class, description, args=args)
         with interrupted_by_sigterm():
-            return pipeline(parse(config_class, description, args=args))
+            return pipeline(config)
     except SystemExit as exit:
-        # How the parser ends after --help (0) and after a wrong flag (2).
-        return exit.code if isinstance(exit.code, int) else 0
+        # How the parser ends after --help (0) and after a wrong flag (2); no pipeline ends so.
+        if config is not None:
+            raise
+        return int(exit.code or 0)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -86,6 +86,11 @@ def test_help_of_a_job_in_process_returns_0(capsys):
     assert "How far to count." in capsys.readouterr().out
 
 
+def test_a_pipeline_that_exits_is_not_taken_for_one_that_ended_well():
+    with pytest.raises(SystemExit):
+        run(lambda config: sys.exit("a library gave up"), CountConfig, None, [])
+
+
 def test_a_job_leaves_signals_and_loggers_as_they_were():
     handler, handlers = signal.getsignal(signal.SIGTERM), None
     for _ in range(2):
