@@ -31,7 +31,7 @@ from flipsketch.doodles.doodle import make_doodle, render_doodle
 from flipsketch.media.clip import Clip
 from flipsketch.scoring.ink import motion
 from flipsketch.storage.folder import open_folder
-from pipelines.makers.clips import row_schema
+from pipelines.makers.clip_columns import row_schema
 from pipelines.report import ReportConfig, write_report
 
 ROWS_PER_SHARD = 250

@@ -3,7 +3,6 @@
 flipsketch cat.svg "a cat waves its tail" -o cat.gif
 """
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from flipsketch.method.config import SamplingConfig
 from flipsketch.models.choices import Precision
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.models.registry import EMBEDDED_MODEL, choose_lora
+from flipsketch.openmp import let_idle_threads_sleep
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ def animate_drawing(config: OneConfig) -> None:
         ValueError, OSError: the drawing, the model or the adapter cannot be used.
     """
     # Threads of PyTorch otherwise spin while they wait: on a busy machine all become much slower.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    let_idle_threads_sleep()
     # The drawing first: a bad one should not wait for the model.
     warn_of_dark(config.sketch)
 

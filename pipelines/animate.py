@@ -32,6 +32,7 @@ from pipelines.execution.executor import start
 from pipelines.execution.locations import anchor, anchor_model, refuse_vanishing_output
 from pipelines.execution.process import library_versions
 from pipelines.execution.work import Resources
+from pipelines.makers.clip_columns import row_schema
 from pipelines.sharding.planning import ROWS_PER_SHARD, choose_rows_per_shard, read_summary
 from pipelines.sharding.run import Run, RunConfig
 
@@ -99,10 +100,10 @@ def animate_manifest(config: AnimateConfig) -> int:
         return dry_run(config, folder, before)
     log.info("model %s, adapter %s", config.model, config.adapter or "none")
     model_folder = find_model(config.model, METHODS[config.method].parts)
-
-    from pipelines.makers.clips import AnimationMaker, ClipMakerConfig, row_schema
-
     manifest = read_summary(config.manifest, folder, before, row_schema().names)
+
+    from pipelines.makers.clips import AnimationMaker, ClipMakerConfig
+
     resources = start(config.executor, weights_bytes(model_folder), config.device)
 
     def build_maker(plan: Plan) -> functools.partial[AnimationMaker]:
@@ -137,7 +138,6 @@ def animate_manifest(config: AnimateConfig) -> int:
 
 def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
     """Print what the run would make and cost."""
-    from pipelines.makers.clips import row_schema
     from pipelines.sharding.dry_run import Workload, print_dry_run
 
     workload = Workload(

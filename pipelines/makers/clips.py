@@ -16,7 +16,7 @@ from torch import Tensor
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.row import Row
 from flipsketch.corpus.sample import encode_sample
-from flipsketch.corpus.shard import ROW_SCHEMA, ShardFacts, write_shard
+from flipsketch.corpus.shard import ShardFacts, write_shard
 from flipsketch.media.clip import Clip
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.config import SamplingConfig
@@ -27,56 +27,15 @@ from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.models.video_model import DTYPES
 from flipsketch.scoring.pixel import score_pixels
-from flipsketch.scoring.scores import PIXEL_COLUMNS
 from flipsketch.storage.folder import Folder, read_source
 from pipelines.execution.attempts import Attempts
 from pipelines.execution.work import Report
+from pipelines.makers.clip_columns import SETTINGS_SCHEMA, sample_schema
 from pipelines.makers.outcome import RowOutcome, count_outcomes
 
 BROKEN_DEVICE = 71  # exit code
 # Rows on which the model raises before any comes out well: then it is not the rows.
 MANY = 32
-
-SETTINGS_SCHEMA = pa.schema(
-    [
-        ("num_inference_steps", pa.int32()),
-        ("guidance_scale", pa.float64()),
-        ("negative_prompt", pa.string()),
-        ("reference_scale", pa.float64()),
-        ("align_steps", pa.int32()),
-        ("compose_steps", pa.int32()),
-        ("compose_spatial", pa.bool_()),
-        ("compose_temporal", pa.bool_()),
-        ("hold_sketch", pa.bool_()),
-        ("sketch_in_noise", pa.float64()),
-        ("darken_sketch", pa.bool_()),
-        ("sketch_range", pa.string()),
-        ("binarize", pa.bool_()),
-        ("ink_threshold", pa.int16()),
-        ("method", pa.string()),
-        ("dtype", pa.string()),
-        ("model_fingerprint", pa.string()),
-        ("model_licence", pa.string()),
-        ("lora_fingerprint", pa.string()),
-    ]
-)
-
-
-# Besides the settings and the manifest's own columns.
-IN_SAMPLE = [
-    *("id", "key", "prompt", "prompts", "seed", "sketch_sha256"),
-    *("num_frames", "height", "width", "frames_sha256"),
-]
-
-
-def sample_schema(schema: pa.Schema) -> pa.Schema:
-    """Return the columns of the metadata that stand in a sample's JSON as well."""
-    left_out = {*ROW_SCHEMA.names, *(name for name, _ in PIXEL_COLUMNS)} - set(IN_SAMPLE)
-    return pa.schema([field for field in schema if field.name not in left_out])
-
-
-def row_schema(extra: pa.Schema | None = None) -> pa.Schema:
-    return pa.schema([*ROW_SCHEMA, *PIXEL_COLUMNS, *SETTINGS_SCHEMA, *(extra or [])])
 
 
 @dataclass(frozen=True, kw_only=True)
