@@ -67,7 +67,7 @@ class KillConfig:
     roles: tuple[Role, ...] = ("steps", "actor-steps", "actor", "driver", "node", "local")
     """What to kill; 'steps' is the local executor and 'actor-steps' an actor at each step."""
     kills: int = 20
-    """Of actors, of drivers and of nodes, each."""
+    """Number of kills of actors, of drivers and of nodes, each."""
     local_kills: int = 500
     rows: int = 24
     """Rows of the manifest, two in each shard."""

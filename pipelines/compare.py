@@ -109,7 +109,7 @@ def compare(config: CompareConfig) -> int:
         except (ValueError, OSError) as error:
             # A model that is not to be had here costs no other run.
             log.warning(
-                "%s: not made: %s\nTo make it anew, delete %s/%s, or give another --output.",
+                "%s: not made: %s\nTo make it again, delete %s/%s, or give another --output.",
                 *(run.name, error, config.output.rstrip("/"), run.folder),
             )
             row, code = {"run": run.name, "error": str(error)}, 1

@@ -1,7 +1,7 @@
-"""Choose from a scored corpus, and write what is chosen as a corpus of its own.
+"""Select clips of a scored corpus and write them as a new corpus.
 
-Samples are copied byte for byte. The new corpus has its scores and its sketches with it, so it can
-be looked at, scored and chosen from again, wherever it is moved.
+Samples are copied byte for byte. The new corpus includes its scores and sketches, so it can be
+viewed, scored and curated again wherever it is moved.
 """
 
 import io
@@ -158,7 +158,7 @@ class ScoredClips:
     scores: pa.Table
     """Theirs, row by row."""
     shards: np.ndarray
-    """Of each clip the shard in which its sample is."""
+    """Shard of each clip's sample."""
     scorers: str
     """Fingerprint of the checkpoints."""
 

@@ -190,12 +190,12 @@ def list_animations(config: RasterizeConfig, known: list[dict[str, Any]]) -> lis
 def renew(row: dict[str, Any], animation: Animation | None) -> dict[str, Any]:
     """Return a row of the run as it is now: a prompt that it lacked may have come."""
     if animation is None:
-        log.warning("%s: was there when the run began, and is gone", row["id"])
+        log.warning("%s: was found when the run began, and is missing now", row["id"])
         return row
     if row["prompt"] and animation.prompt and row["prompt"] != animation.prompt:
         raise ValueError(
             f"{row['id']}: its prompt is {animation.prompt[:80]!r} now, but {row['prompt'][:80]!r} "
-            f"in the run that is there; restore it, give another --output, or say --overwrite to "
+            f"in the existing run; restore it, give another --output, or add --overwrite to "
             f"start again"
         )
     return {**row, "prompt": row["prompt"] or animation.prompt}

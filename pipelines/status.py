@@ -121,8 +121,11 @@ def describe(status: Status, verified: bool) -> str:
         lines.append(f"failed: {len(status.reasons) - len(shown)} other reasons (--json has all)")
     if status.missing:
         lines.append("not finished: rerun the same command to resume")
-    lines += [f"in doubt: {entry}; the same command makes it anew" for entry in status.in_doubt]
+    again = "rerun the same command to make it again"
+    lines += [f"in doubt: {entry}; {again}" for entry in status.in_doubt]
     lines += [f"wrong: {problem}" for problem in status.problems]
     if verified and not status.problems:
-        lines.append("verified: every tar, sample and row is as it was committed, scores are whole")
+        lines.append(
+            "verified: every tar, sample and row is as committed, and the scores are complete"
+        )
     return "\n".join(lines)

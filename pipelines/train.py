@@ -33,7 +33,7 @@ def train(config: TrainConfig) -> int:
     """Run the job and return its exit code: 0 or 130 (interrupted).
 
     Raises:
-        ValueError, OSError: the run cannot begin, or cannot go on.
+        ValueError, OSError: the run cannot start, or cannot resume.
     """
     refuse_vanishing_output(config.output)
     folder = open_folder(config.output)

@@ -53,7 +53,7 @@ class Place:
     location: str = ""
     name: str = ""
     own_name: str = ""
-    """Of an animation that is the tree's root."""
+    """Name of an animation that is the tree's root."""
 
 
 def find_in(files: Files, root: str, place: Place, path: str = "") -> Iterator[Animation]:

@@ -55,7 +55,7 @@ class Draw(NamedTuple):
     """What a position determines."""
 
     row: dict[str, Any]
-    """Of the metadata, and its shard."""
+    """Row of the metadata, with its shard."""
     window: slice
     is_dropped: bool
     """The prompt is."""

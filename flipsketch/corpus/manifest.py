@@ -129,7 +129,7 @@ def summarize_manifest(
 def find_repeats(id_hashes: bytearray) -> dict[int, int]:
     """Return, for each 16-byte hash that an earlier one equals, both positions."""
     hashes = np.frombuffer(id_hashes, np.uint64).reshape(-1, 2)
-    # Equal ones become neighbours, in the order in which they stand in the manifest.
+    # Equal ones become adjacent, in their order in the manifest.
     order = np.lexsort((np.arange(len(hashes)), hashes[:, 1], hashes[:, 0]))
     equal = (hashes[order[1:]] == hashes[order[:-1]]).all(axis=1)
     repeats: dict[int, int] = {}

@@ -64,7 +64,7 @@ class Plan:
 
     @property
     def splits(self) -> dict[str, int]:
-        """Rows of each split, by its name: each has shards of its own."""
+        """Number of rows of each split, by name; a shard belongs to one split."""
         return dict(self.settings.get("splits") or [("train", self.settings["num_rows"])])
 
     def split_of(self, shard: int) -> str:
@@ -123,14 +123,14 @@ class Plan:
 
     @property
     def licence(self) -> str:
-        """Of what is made: the model's, or that of the animations that are drawn."""
+        """License of the corpus: that of the model, or of the animations."""
         # That of animations may be told later, so it is not compared on resume.
         found = self.log if self.kind is RASTERIZE else self.settings
         return found.get("licence" if self.kind is RASTERIZE else "model_licence") or "unknown"
 
     @property
     def manifest_fingerprint(self) -> str:
-        """Of the manifest as it was last extended."""
+        """Fingerprint of the manifest as it was last extended."""
         extended = [added for added in self.additions if added["kind"] == "extend"]
         return (extended[-1] if extended else self.settings)["manifest_fingerprint"]
 

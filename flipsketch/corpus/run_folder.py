@@ -14,7 +14,7 @@ from flipsketch.storage.folder import Folder
 def begin_run(
     folder: Folder, plan: Plan, *, overwrite: bool = False, prefix_fingerprint: str | None = None
 ) -> Plan:
-    """Write the plan, or return the one that is already there if this one goes on with it.
+    """Write the plan, or return the existing one if this one resumes it.
 
     Args:
         overwrite: first delete what an earlier run wrote here, and nothing else.
@@ -90,19 +90,19 @@ def refuse_changes(folder: Folder, plan: Plan, before: dict[str, Any], now: dict
     changed = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
     if not changed:
         return
-    ways = ["Run with the same settings to go on with it"]
+    ways = ["Run with the same settings to resume it"]
     if named := [name for name in changed if name in plan.chosen]:
         ways.append(f"leave out {', '.join(named)}, which was chosen for you then")
     if set(changed) <= {"num_rows", "manifest_fingerprint"}:
         ways.append(
-            "if the manifest has only gained rows at its end, say --extend (which refuses when any "
+            "if the manifest has only gained rows at its end, add --extend (which refuses when any "
             "earlier row has changed or is gone)"
         )
-    ways.append("give another --output, or say --overwrite to delete what it made and start again")
+    ways.append("give another --output, or add --overwrite to delete what it made and start again")
     raise ValueError(
         "\n".join(
             [
-                f"{folder}: holds a run with another plan, and what two plans make does not mix:",
+                f"{folder}: holds a run with other settings, and a folder takes only one run:",
                 *(
                     f"  {name}: {before.get(name)!r} there, {now.get(name)!r} now"
                     for name in changed

@@ -1,5 +1,5 @@
 """The embedded models as they are shipped: half-precision weights, what the sampler should know,
-cards, and of the model `making.json`: the stages so far, for the card of what goes on from it."""
+cards, and `making.json`: the model's stages so far, for the card of a model trained further."""
 
 import json
 import logging
@@ -42,12 +42,12 @@ MODEL = (
     "prediction. It knows {num_subjects} subjects and how they move: {subjects}. By itself it "
     "draws in colours, and lines only for prompts that begin with `line drawing:`; `doodle-lora` "
     "makes it draw sketches. Clips begin with a little of the sketch in their noise "
-    "(`sketch_in_noise` 1); with two or three times as much, drawings that it does not know hold "
-    "together, and move less. Trained on little, it draws roughly, and with less of the sketch it "
-    "turns what it does not know into what it does; "
+    "(`sketch_in_noise` 1); with two or three times as much, unfamiliar drawings keep their shape "
+    "and move less. Trained on little, it draws roughly, and with less of the sketch it draws "
+    "unfamiliar subjects as familiar ones. "
     "`jobs/make_doodle_model.py --start doodle --image-steps 0 --seed 9`, with a seed that it has "
-    "not had, trains it longer. It is there so that everything can be tried, tested and "
-    "measured without a download; for a corpus take a model of full size."
+    "not been trained with, trains it further. It lets everything be tried, tested and "
+    "measured without a download; for a corpus use a model of full size."
 )
 LORA = (
     "The adapter (rank {rank}) that makes `doodle` draw black strokes on white, trained by "

@@ -23,7 +23,7 @@ class Pose(NamedTuple):
 
 class Motion(NamedTuple):
     pose: Callable[[float, Roll], Pose]
-    """Of a time in [0, 1]; the numbers are the same at all times."""
+    """Takes a time in [0, 1], and random numbers that are the same at all times."""
     room: complex = 0j
     """The least share of its place, across and along, that it moves through."""
     about: str = "middle"

@@ -26,7 +26,7 @@ class Act(NamedTuple):
     cycle: float
     """Steps, flaps or turns so far."""
     progress: float
-    """Of what happens once: 0 at the start, 1 at the end."""
+    """Progress of a motion that happens once: 0 at the start, 1 at the end."""
     travel: float
     """How far it has gone ahead, in its own units."""
 

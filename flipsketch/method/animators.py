@@ -60,7 +60,7 @@ class Still:
     unet: Module | None = None
 
     def __init__(self, model: str | Path, lora: str | None, device: str, dtype: torch.dtype):
-        """Of the model the size of its frames counts alone."""
+        """Uses nothing of the model but the size of its frames."""
         self.size, self.device = frame_size(find_model(model)), torch.device("cpu")
 
     def cuts_prompt(self, prompt: str) -> bool:

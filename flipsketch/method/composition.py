@@ -27,7 +27,7 @@ def is_temporal(layer_name: str) -> bool:
 
 
 class AttentionComposer:
-    """What the composed layers of one UNet share: the rows' scales and what is going on now."""
+    """What the composed layers of one UNet share: the rows' scales and the current mode."""
 
     def __init__(self, reference_scales: Tensor) -> None:
         self.reference_scales = reference_scales

@@ -162,7 +162,7 @@ class Gallery:
     folder: Folder
     manifest: str
     names: list[str]
-    """Of the scores, in order."""
+    """Names of the scores, in order."""
     room: float
     """Bytes."""
     clips: list[dict[str, Any]] = field(default_factory=list)

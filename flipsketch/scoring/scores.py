@@ -19,7 +19,8 @@ class PixelScores:
     motion: float
     """Mean change of a pixel from frame to frame, in [0, 1]."""
     flicker: float
-    """Share of the pixels that are ink in a frame and in neither neighbour, or the other way."""
+    """Share of the pixels that are ink in a frame but not in the frames before and after, or the
+    opposite."""
     is_still: bool
     """All frames are the same."""
     is_blank: bool

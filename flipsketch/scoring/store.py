@@ -31,7 +31,7 @@ class ScoreFacts:
     scorers: str
     """Fingerprint of the checkpoints."""
     tar_sha256: str
-    """Of the shard that was scored."""
+    """Hash of the tar that was scored."""
     num_rows: int
     failed: int
 

@@ -36,7 +36,7 @@ class Folder:
     filesystem: fs.FileSystem
     path: str
     query: str = ""
-    """Of its URI, "?" and all: what else the filesystem has to know, such as its server."""
+    """Query of its URI, "?" included: options of the filesystem, such as its server."""
 
     def __str__(self) -> str:
         prefix = "" if self.is_local else f"{self.filesystem.type_name}://"

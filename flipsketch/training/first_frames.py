@@ -1,8 +1,8 @@
 """Training samples whose first frame is what FlipSketch's sampler has there.
 
-That is no frame with fresh noise, as a model is trained on: it lies on the path of its own DDIM
-inversion, in whose noise the drawing can be seen. A model of full size follows it without having
-been told to; a small one has to learn to.
+That is no frame with fresh noise, as a model is trained on: it lies on the trajectory of its own
+DDIM inversion, in whose noise the drawing can be seen. A model of full size follows it untrained; a
+small one has to learn it.
 """
 
 from collections.abc import Callable

@@ -61,8 +61,8 @@ class Clips:
 
 class GraphTrainer:
     """Learns as `flipsketch.training.trainer.Trainer` does, from other random numbers, and takes
-    inverted first frames from a set that is renewed now and then; a run that goes on begins with a
-    new one."""
+    inverted first frames from a set that is renewed now and then; a resumed run starts with a new
+    set."""
 
     def __init__(
         self,

@@ -21,7 +21,7 @@ TEMPLATE = """# {title}
 | fact | value |
 |---|---|
 | base model | {model}, fingerprint `{model_fingerprint}` |
-| license | {licence}, the base model's; the clips have one of their own: {data_licence} |
+| license | {licence}, the base model's; that of the clips is {data_licence} |
 | clips | {shards}, fingerprint `{shards_fingerprint}` |
 | command | `{command}` |
 | versions | {versions} |

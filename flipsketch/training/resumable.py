@@ -1,4 +1,4 @@
-"""A loop that learns in slices: it goes on from its newest checkpoint, and stops when told to."""
+"""A training loop in sessions: it resumes from its newest checkpoint and stops when asked to."""
 
 import logging
 import time

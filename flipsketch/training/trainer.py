@@ -259,7 +259,7 @@ class Trainer:
         return self.ema.swapped_in() if self.ema is not None else nullcontext()
 
     def state(self) -> dict[str, Any]:
-        """Return all that a run goes on from; what is random follows from the step."""
+        """Return all that a run resumes from; random numbers follow from the step."""
         return {
             "num_done": self.num_done,
             "parameters": [parameter.detach().cpu() for parameter in self.parameters],

@@ -135,7 +135,7 @@ class Making:
             if not start.exists():
                 self.write_start(vae.cpu(), prompts, start)
         elif not start.exists():
-            raise ValueError(f"{self.folder}: do the stage images first, or say --image-steps 0")
+            raise ValueError(f"{self.folder}: run the stage images first, or add --image-steps 0")
         stage = BaseStage(
             num_frames=num_frames,
             num_steps=num_steps,
@@ -150,8 +150,8 @@ class Making:
         return output.exists()
 
     def write_start(self, vae: AutoencoderKL, prompts: list[str], output: Path) -> None:
-        """Write what the base model begins with: the one to go on from, or one that has yet to
-        learn all but the VAE."""
+        """Write what the base model starts from: the given model, or a new one of which only the
+        VAE is trained."""
         if self.config.start is not None:
             model = load_model(self.config.start, lora=NO_LORA)
         else:
@@ -168,7 +168,7 @@ class Making:
 
     @property
     def first_lora(self) -> str | None:
-        """The adapter to go on from."""
+        """The adapter to continue from."""
         return self.config.start and choose_lora(self.config.start, None)
 
     def make_lora(self) -> bool:

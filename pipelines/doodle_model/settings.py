@@ -99,7 +99,7 @@ def hold_to_settings(folder: Folder, config: DoodleModelConfig) -> None:
             f"{name} {before.get(name)!r} there, {settings[name]!r} now" for name in changed
         )
         raise ValueError(
-            f"{folder}: was begun with other settings ({differences}); give the same ones to go on "
-            f"with it, or another --output"
+            f"{folder}: was begun with other settings ({differences}); give the same ones to "
+            f"resume it, or another --output"
         )
     folder.publish(SETTINGS_FILE, (json.dumps(settings, indent=1) + "\n").encode())

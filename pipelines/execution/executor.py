@@ -42,7 +42,7 @@ def make_shards(
 
     Raises:
         OSError, ValueError: a maker cannot do its work: a folder cannot be written, say.
-        ChildProcessError, TimeoutError: actors die repeatedly, or none sends a sign of life.
+        ChildProcessError, TimeoutError: actors die repeatedly, or none reports in time.
     """
     if config.executor == "local":
         local_maker = maker()

@@ -103,7 +103,7 @@ class ActorPool:
         cause = textwrap.shorten(str(error), 300)
         self.deaths_in_a_row += 1
         if isinstance(error, ActorUnavailableError):
-            ray.kill(worker.actor)  # out of reach; if it lives on, it must not go on with its shard
+            ray.kill(worker.actor)  # out of reach; if it lives on, it must not continue its shard
         if worker.shard is None:
             self.deaths_while_loading += 1
             log.warning("an actor died while it loaded the model: %s", cause)
@@ -142,10 +142,10 @@ class ActorPool:
         self.last_sign_of_life = time.monotonic()
 
     def raise_if_stalled(self) -> None:
-        """Living actors give a sign of life every few seconds, however slow their shard is."""
+        """Living actors report every few seconds, however slow their shard is."""
         if time.monotonic() - self.last_sign_of_life > self.stall_timeout_s:
             raise TimeoutError(
-                f"no actor gave a sign of life for {self.stall_timeout_s:.0f} s; "
+                f"no actor reported for {self.stall_timeout_s:.0f} s; "
                 f"{self.resources.workers} were requested with {self.resources.ask} each, the Ray "
                 f"cluster has "
                 f"{ray.available_resources()} free of {ray.cluster_resources()}; check whether "
@@ -160,7 +160,7 @@ class ActorPool:
 
 
 class ShardActor:
-    """A maker in a process of its own."""
+    """A maker in a separate process."""
 
     def __init__(self, tally: Any) -> None:
         # Before the maker brings PyTorch with it.

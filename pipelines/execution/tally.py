@@ -24,7 +24,7 @@ class Tally:
         self.is_alive, self.reports[subject] = True, value
 
     def poll(self) -> tuple[bool, dict[Any, Any]]:
-        """Return whether anybody gave a sign of life since the last call, and what was reported."""
+        """Return whether any worker reported since the last call, and what it reported."""
         is_alive, reports = self.is_alive, self.reports
         self.is_alive, self.reports = False, {}
         return is_alive, reports

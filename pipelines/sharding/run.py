@@ -1,4 +1,4 @@
-"""What every job that makes shards has in common: its flags, going on, trying again, summing up."""
+"""What every job that makes shards has in common: flags, resuming, retrying, the summary."""
 
 import logging
 import time
@@ -90,7 +90,7 @@ class Run:
         files: dict[str, bytes] | None = None,
         notes: dict[str, str] | None = None,
     ) -> int:
-        """Begin or go on with a plan and make what is missing; return the exit code.
+        """Start or resume a plan and make what is missing; return the exit code.
 
         Args:
             files: to be put beside the plan once it stands.
@@ -146,7 +146,7 @@ class Run:
                 if shards:
                     write_card(folder, plan, list(shards.values()))
                 log.warning(
-                    "interrupted: %d of %d shards are committed and stay; "
+                    "interrupted: %d of %d shards are committed and kept; "
                     "rerun the same command to resume",
                     len(shards),
                     plan.num_shards,

@@ -71,7 +71,7 @@ class TrainConfig:
                 raise ValueError(f"{name} must be at least {value}, got {found}")
         if self.lora not in (None, NO_LORA) and self.training.train != "lora":
             raise ValueError(
-                "--lora gives an adapter to go on from, but --train full trains none; merge it "
+                "--lora gives an adapter to continue from, but --train full trains none; merge it "
                 "into the model first (jobs/merge_lora.py)"
             )
 

@@ -15,7 +15,7 @@ class TrainingProgress(ProgressBar):
     def __init__(self, num_done: int, num_steps: int, clips_per_step: int) -> None:
         super().__init__(num_steps, unit="step", initial=num_done)
         self.num_steps, self.clips_per_step = num_steps, clips_per_step
-        # Where the rate is counted from; the first report says where a restarted run goes on.
+        # Where the rate is counted from; the first report says where a restarted run resumes.
         self.since: tuple[float, int] | None = None
         self.logged_at = time.monotonic()
 

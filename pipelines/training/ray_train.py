@@ -39,7 +39,7 @@ def train_on_ray(
     Raises:
         FloatingPointError: the gradients are not finite.
         ChildProcessError: workers died more often than they may be restarted.
-        TimeoutError: no worker gives a sign of life.
+        TimeoutError: no worker reports in time.
     """
     let_idle_threads_sleep()
     tally = start_tally()
@@ -93,7 +93,7 @@ def watch(
     """Pass on what workers report until training has ended; return their last reports.
 
     Raises:
-        TimeoutError: no worker gives a sign of life.
+        TimeoutError: no worker reports in time.
     """
     reports: dict[str, Any] = {}
     last_sign_of_life = time.monotonic()
@@ -111,7 +111,7 @@ def watch(
             last_sign_of_life = time.monotonic()
         if time.monotonic() - last_sign_of_life > config.executor.stall_timeout_s:
             raise TimeoutError(
-                f"no worker gave a sign of life for {config.executor.stall_timeout_s:.0f} s; "
+                f"no worker reported for {config.executor.stall_timeout_s:.0f} s; "
                 f"{resources.workers} were requested with {resources.ask} each, the Ray "
                 f"cluster has {ray.available_resources()} free of {ray.cluster_resources()}; "
                 f"the newest checkpoint is kept"

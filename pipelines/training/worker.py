@@ -94,7 +94,7 @@ class TrainingWorker:
         self.resume()
 
     def resume(self) -> None:
-        """Go on from the newest checkpoint, which the first process chooses for all."""
+        """Resume from the newest checkpoint, which the first process chooses for all."""
         step, state = load_newest(self.folder) if self.rank == 0 else (0, None)
         if self.num_ranks > 1:
             chosen = torch.tensor(step, device=self.model.device)

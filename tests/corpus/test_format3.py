@@ -1,4 +1,4 @@
-"""A corpus of format 3, as it was written then: every reader reads it, and no run goes on with it.
+"""A corpus of format 3, as it was written then: every reader reads it, and no run resumes it.
 
 `format3/corpus` was made of `format3/manifest.parquet` by the method `still`, with columns `group`
 and `shard` of the manifest's own, by the last version that wrote that format.

@@ -104,7 +104,7 @@ def test_the_corpus_opens_in_webdataset(whole):
     assert strip.reshape(3, 16, 16).dtype == np.uint8
 
 
-def test_bad_rows_fail_with_a_reason_and_cost_no_neighbour(job, tmp_path):
+def test_bad_rows_fail_with_a_reason_and_leave_other_rows_unaffected(job, tmp_path):
     (tmp_path / "text.png").write_text("not a picture")
     Image.new("RGB", (64, 64), "white").save(tmp_path / "blank.png")
     (tmp_path / "bomb.svg").write_text('<!DOCTYPE a [<!ENTITY b "b">]><svg>&b;</svg>')
@@ -154,13 +154,9 @@ def test_bad_rows_fail_with_a_reason_and_cost_no_neighbour(job, tmp_path):
     ):
         assert word in reason
     # Against the run in which every row is good: a bad row's place in its batch is kept.
-    neighbours = replace(
-        job, manifest=make_manifest(tmp_path, clean), output=str(tmp_path / "clean")
-    )
-    assert animate_manifest(neighbours) == 0
-    hashes = [
-        [row["frames_sha256"] for row in read_rows(o)] for o in (job.output, neighbours.output)
-    ]
+    others = replace(job, manifest=make_manifest(tmp_path, clean), output=str(tmp_path / "clean"))
+    assert animate_manifest(others) == 0
+    hashes = [[row["frames_sha256"] for row in read_rows(o)] for o in (job.output, others.output)]
     assert hashes[0][::2] == hashes[1][::2]
 
 
@@ -355,7 +351,7 @@ def test_an_interrupted_run_ends_cleanly_and_says_how_to_go_on(job, tmp_path):
     process.send_signal(signal.SIGTERM)
     _, log = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "of 6 shards are committed and stay; rerun the same command to resume" in log
+    assert "of 6 shards are committed and kept; rerun the same command to resume" in log
     assert "Traceback" not in log
 
 
@@ -374,7 +370,7 @@ def test_ctrl_c_ends_a_run_in_the_same_way(job, tmp_path):
     wait_for(pid, commit_a_shard(job))
     os.kill(pid, signal.SIGINT)
     assert exit_code(pid) == 130
-    assert "of 6 shards are committed and stay; rerun the same command to resume" in log.read_text()
+    assert "of 6 shards are committed and kept; rerun the same command to resume" in log.read_text()
 
 
 def test_what_cannot_be_used_is_one_line_and_exit_code_2(job, capsys):

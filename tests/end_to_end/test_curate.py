@@ -135,7 +135,7 @@ def test_what_comes_out_is_a_corpus_like_any_other(config, clip_folder, tmp_path
     assert (status.ok, status.missing, status.problems) == (36, 0, [])
     before = read_all_scores(config.output)
     scoring = EvaluateConfig(corpus=config.output, clip_model=str(clip_folder), executor=LOCAL)
-    # All is scored already; and scored anew, with its own sketches, it is the same.
+    # It is scored already; scored again, with its own sketches, it gets the same scores.
     assert evaluate(scoring) == 0 and read_all_scores(config.output) == before
     assert evaluate(replace(scoring, overwrite=True)) == 0
     (Path(config.output) / "scores" / "00000.parquet").unlink()
@@ -211,7 +211,7 @@ def test_what_a_corpus_has_of_its_own_stays_with_its_clips(job, clip_folder, tmp
     curate(replace(chosen, manifest=str(moved)))
     [row] = read_rows(chosen.output)
     assert (row["id"], row["split"], row["manifest_split"]) == ("a", "train", 7)
-    # Scored anew, its sketch is read as its run read it.
+    # Scored again, its sketch is read as its run read it.
     (Path(chosen.output) / "scores" / "00000.parquet").unlink()
     evaluate(replace(scoring, corpus=chosen.output))
     [scores] = pq.read_table(Path(chosen.output) / "scores" / "00000.parquet").to_pylist()

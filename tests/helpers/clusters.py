@@ -22,6 +22,6 @@ def start_ray(num_cpus: int, **settings) -> None:
 
 
 def share_ray(num_cpus: int) -> None:
-    """Go on with the Ray of an earlier test if it has as many CPUs, or start one."""
+    """Use the Ray of an earlier test if it has as many CPUs, or start one."""
     if not ray.is_initialized() or ray.cluster_resources().get("CPU") != num_cpus:
         start_ray(num_cpus)
