@@ -376,6 +376,7 @@ def test_ctrl_c_ends_a_run_in_the_same_way(job, tmp_path):
 def test_what_cannot_be_used_is_one_line_and_exit_code_2(job, capsys):
     arguments = [*flags(job), "--model", "no/such-model!"]
     assert run(animate_manifest, AnimateConfig, None, args=arguments) == 2
-    [line] = capsys.readouterr().err.splitlines()
+    # After the log, which says which model and adapter are taken.
+    *_, line = capsys.readouterr().err.splitlines()
     assert line.startswith("error: model 'no/such-model!'")
     assert run(animate_manifest, AnimateConfig, None, args=flags(job)) == 0
