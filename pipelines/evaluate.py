@@ -91,7 +91,7 @@ def score_corpus(config: EvaluateConfig) -> tuple[ScoreSummary, int]:
             len(shards),
             plan.num_shards,
         )
-    # A lock of its own: a corpus can be scored while more of it is made.
+    # A separate lock: a corpus can be scored while more of it is made.
     with Folder(folder.filesystem, folder.join("scores")).locked():
         folder.sweep(f"scores-{PARTIAL}")
         done = find_scored(folder, shards, fingerprint, config.overwrite)
@@ -168,7 +168,7 @@ def find_scored(
             raise ValueError(
                 f"{folder}/{scores_name(facts.index)}: has scores by other checkpoints or of "
                 f"another version, and scores of two kinds do not mix; give the same --clip-model "
-                f"and --xclip-model, or say --overwrite to score all anew"
+                f"and --xclip-model, or add --overwrite to score everything again"
             )
     return found
 
