@@ -19,7 +19,7 @@ from pipelines.execution.config import ExecutorConfig
 from pipelines.execution.executor import start
 from pipelines.rasterize import RasterizeConfig, make_training_shards
 from tests.helpers.animations import write_animation
-from tests.helpers.clusters import share_ray, start_ray
+from tests.helpers.clusters import share_ray, start_driver
 from tests.helpers.corpora import (
     ROOT,
     exit_code,
@@ -29,7 +29,6 @@ from tests.helpers.corpora import (
     read_rows,
     read_tars,
     same_corpus,
-    start_child,
     wait_for,
 )
 
@@ -156,7 +155,7 @@ def test_a_submitted_job_makes_the_same_corpus(head, job, tmp_path):
 def test_a_driver_killed_on_ray_resumes_to_the_same_files(job, tmp_path):
     job = replace(job, manifest=make_manifest(tmp_path, good_rows(24)))
     on_ray = replace(job, executor=ExecutorConfig(workers=2))
-    pid = start_child(on_ray, before=lambda: start_ray(2))
+    pid = start_driver(on_ray, animate_manifest)
     wait_for(pid, lambda: committed_shards(open_folder(job.output)))
     os.kill(pid, signal.SIGKILL)
     assert exit_code(pid) == -signal.SIGKILL, "killed too late to show anything"

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +25,7 @@ from pipelines.execution.config import ExecutorConfig
 from pipelines.train import train
 from pipelines.training.config import TrainConfig
 from tests.helpers.animations import write_training_shards
-from tests.helpers.clusters import share_ray, start_ray
+from tests.helpers.clusters import share_ray, start_driver
 from tests.helpers.corpora import exit_code, good_rows, make_manifest, start_child, wait_for
 
 LOCAL = ExecutorConfig(executor="local")
@@ -309,12 +308,12 @@ def test_workers_and_drivers_may_die_and_their_number_may_change(training_job, t
     share_ray(2)
     assert train(jobs["whole"]) == 0
 
-    pid = start_child(jobs["worker"], partial(start_ray, 2), train)
+    pid = start_driver(jobs["worker"], train)
     wait_for(pid, checkpoint(jobs["worker"], 3).exists)
     os.kill(find_worker(pid), signal.SIGKILL)
     assert exit_code(pid) == 0
 
-    pid = start_child(jobs["driver"], partial(start_ray, 2), train)
+    pid = start_driver(jobs["driver"], train)
     wait_for(pid, checkpoint(jobs["driver"], 6).exists)
     os.kill(pid, signal.SIGKILL)
     assert exit_code(pid) == -signal.SIGKILL

@@ -1,6 +1,10 @@
 """Ray on this machine, one for all tests that can share it."""
 
+import multiprocessing
 import os
+import sys
+from collections.abc import Callable
+from typing import Any
 
 import ray
 
@@ -25,3 +29,21 @@ def share_ray(num_cpus: int) -> None:
     """Use the Ray of an earlier test if it has as many CPUs, or start one."""
     if not ray.is_initialized() or ray.cluster_resources().get("CPU") != num_cpus:
         start_ray(num_cpus)
+
+
+def start_driver(config: Any, pipeline: Callable[[Any], int]) -> int:
+    """Run a job on a Ray of its own, in a new process; its pid.
+
+    A fork will not do: in one of a process that has had a Ray, no other starts.
+    """
+    process = multiprocessing.get_context("spawn").Process(target=drive, args=[config, pipeline])
+    process.start()
+    assert process.pid is not None
+    return process.pid
+
+
+def drive(config: Any, pipeline: Callable[[Any], int]) -> None:
+    start_ray(2)
+    code = pipeline(config)
+    ray.shutdown()
+    sys.exit(code)
