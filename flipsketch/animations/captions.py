@@ -23,12 +23,12 @@ def read_captions(location: str) -> dict[str, str]:
     """
     captions: dict[str, str] = {}
     rows: dict[str, int] = {}
-    columns: set[str] = set()
-    for index, fields in read_table(location):
+    columns: list[str] = []
+    index = -1
+    for index, fields in read_table(location, columns):
         if isinstance(fields, str):
             log.warning("%s: left out: %s", location, fields)
             continue
-        columns |= fields.keys()
         name, prompt = read_text(fields.get("name")), read_text(fields.get("prompt"))
         if not (name and prompt):
             log.warning("%s: row %d has no name and prompt in UTF-8; left out", location, index + 1)
@@ -40,13 +40,15 @@ def read_captions(location: str) -> dict[str, str]:
                 f"{rows[name] + 1}; give each name one"
             )
         rows.setdefault(name, index)
-    if not columns:
-        raise ValueError(f"{location}: has no rows; captions need name and prompt")
-    if missing := {"name", "prompt"} - columns:
+    if twice := [name for name in columns if columns.count(name) > 1]:
+        raise ValueError(f"{location}: has column {twice[0]!r} twice; keep one")
+    if missing := {"name", "prompt"} - set(columns) if columns else set():
         raise ValueError(
             f"{location}: has no column {min(missing)} (found: {', '.join(sorted(columns))}); "
             f"captions need name and prompt"
         )
+    if index < 0:
+        raise ValueError(f"{location}: has no rows; captions need name and prompt")
     return captions
 
 

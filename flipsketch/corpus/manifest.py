@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,6 +27,8 @@ from flipsketch.storage.hashed_file import HashedFile
 from flipsketch.storage.text import is_text
 
 EXAMPLES = 5
+# One of each.
+NEEDED_COLUMNS = (("id",), ("sketch", "sketch_bytes"), ("prompt", "prompts"))
 CSV_FIELD_BYTES = 16 * 1024 * 1024
 READ_BYTES = 1 << 20
 
@@ -89,7 +92,7 @@ def summarize_manifest(
     num_rows = num_bad = 0
     bad_examples: list[str] = []
     file = HashedFile(open_file(location))
-    for row in parse_rows(location, file=file):
+    for row in parse_rows(location, reserved=reserved, file=file):
         num_rows += 1
         if row.error is not None:
             num_bad += 1
@@ -108,12 +111,6 @@ def summarize_manifest(
         extra_schema = parquet_extra_schema(location, file)
     else:
         extra_schema = pa.schema([(name, extra_type(kinds[name])) for name in sorted(kinds)])
-    clash = sorted(set(extra_schema.names) & set(reserved))
-    if clash:
-        raise ValueError(
-            f"{location}: column {clash[0]!r} is a reserved name: the output has a column of its "
-            f"own by that name; rename the manifest's"
-        )
     return ManifestSummary(
         num_rows=num_rows,
         fingerprint=digest.hexdigest(),
@@ -158,42 +155,67 @@ def read_rows(
 
 
 def parse_rows(
-    location: str, wanted: np.ndarray | None = None, file: HashedFile | None = None
+    location: str,
+    wanted: np.ndarray | None = None,
+    *,
+    reserved: Iterable[str] = (),
+    file: HashedFile | None = None,
 ) -> Iterator[Row]:
     """Yield the rows of a manifest, all or those wanted, as they stand in the file.
 
     Args:
+        reserved: column names that the manifest may not have.
         file: the manifest, if it is open already.
 
     Raises:
-        ValueError: no row at all has a column that is needed; known at the end, since in JSONL a
-            row that lacks one is just a bad row.
+        ValueError: a column that is needed is in no row at all, or there is one that must not be;
+            known at the end, since in JSONL a row that lacks one is just a bad row.
     """
-    columns: set[str] = set()
-    for index, fields in read_table(location, wanted, file):
+    columns: list[str] = []
+    for index, fields in read_table(location, columns, wanted, file):
         if isinstance(fields, str):
             yield Row(index=index, error=fields)
         else:
-            columns.update(fields)
             yield parse_row(index, fields)
-    if wanted is not None:
-        return
-    for names in (("id",), ("sketch", "sketch_bytes"), ("prompt", "prompts")):
-        if columns and columns.isdisjoint(names):
-            raise ValueError(
-                f"{location}: has no column {' or '.join(names)} (found: "
-                f"{', '.join(sorted(columns))}); a manifest needs id, sketch or sketch_bytes, and "
-                f"prompt or prompts, so spelt, and a CSV is UTF-8 with commas"
-            )
+    if wanted is None and columns:
+        check_columns(location, columns, reserved)
+
+
+def check_columns(location: str, columns: list[str], reserved: Iterable[str]) -> None:
+    """Raise ValueError with all that is wrong with a manifest's columns, if anything is."""
+    counts = Counter(columns)
+    problems = [f"has column {name!r} {n} times" for name, n in counts.items() if n > 1]
+    problems += [
+        f"has no column {' or '.join(names)}"
+        for names in NEEDED_COLUMNS
+        if counts.keys().isdisjoint(names)
+    ]
+    ways = ["a manifest needs id, sketch or sketch_bytes, and prompt or prompts, so spelled"]
+    if clash := sorted((counts.keys() - KNOWN_COLUMNS) & set(reserved)):
+        problems += [f"column {name!r} is a reserved name" for name in clash]
+        ways.append("the output has columns of its own by reserved names: rename the manifest's")
+    if problems:
+        raise ValueError(
+            f"{location}: {'; '.join(problems)} (found: {', '.join(columns)}); {'; '.join(ways)}"
+        )
 
 
 def read_table(
-    location: str, wanted: np.ndarray | None = None, file: HashedFile | None = None
+    location: str,
+    columns: list[str],
+    wanted: np.ndarray | None = None,
+    file: HashedFile | None = None,
 ) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """Yield each row's position and its fields, or a sentence on why a line has none."""
+    """Yield each row's position and its fields, or a sentence on why a line has none.
+
+    Args:
+        columns: gains the columns' names; where one is there twice, no row is read.
+    """
     if is_parquet(location):
         with open_parquet(location, file) as table:
-            yield from read_parquet(table, wanted)
+            columns += table.schema_arrow.names
+            if len(set(columns)) == len(columns):
+                yield from read_parquet(table, wanted)
         return
     path, _ = split_query(location)
     name = path.removesuffix(".gz")
@@ -204,9 +226,10 @@ def read_table(
         source = pa.CompressedInputStream(source, "gzip")
     with io.BufferedReader(source, READ_BYTES) as stream:
         if name.endswith((".csv", ".tsv")):
-            yield from read_csv(stream, location, wanted, "\t" if name.endswith("tsv") else ",")
+            delimiter = "\t" if name.endswith("tsv") else ","
+            yield from read_csv(stream, location, columns, wanted, delimiter)
         else:
-            yield from read_jsonl(stream, wanted)
+            yield from read_jsonl(stream, columns, wanted)
 
 
 def read_parquet(
@@ -250,7 +273,7 @@ def parquet_extra_schema(location: str, file: HashedFile) -> pa.Schema:
 
 
 def read_jsonl(
-    stream: io.BufferedReader, wanted: np.ndarray | None
+    stream: io.BufferedReader, columns: list[str], wanted: np.ndarray | None
 ) -> Iterator[tuple[int, dict[str, Any] | str]]:
     index = -1
     for number, line in enumerate(stream, start=1):
@@ -266,13 +289,18 @@ def read_jsonl(
             yield index, f"line {number}: not a line of JSON: {error}"
             continue
         if isinstance(fields, dict):
+            columns += [name for name in fields if name not in columns]
             yield index, fields
         else:
             yield index, f"line {number}: expected a JSON object, found {type(fields).__name__}"
 
 
 def read_csv(
-    stream: io.BufferedReader, location: str, wanted: np.ndarray | None, delimiter: str
+    stream: io.BufferedReader,
+    location: str,
+    columns: list[str],
+    wanted: np.ndarray | None,
+    delimiter: str,
 ) -> Iterator[tuple[int, dict[str, Any] | str]]:
     csv.field_size_limit(CSV_FIELD_BYTES)
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
@@ -281,9 +309,9 @@ def read_csv(
     reader = csv.DictReader(text, strict=True, delimiter=delimiter, **quotes)
     line = 1
     try:
-        names = reader.fieldnames or []
-        if len(set(names)) < len(names):
-            raise ValueError(f"{location}: names a column twice (found: {', '.join(names)})")
+        columns += reader.fieldnames or []
+        if len(set(columns)) < len(columns):
+            return
         line = reader.line_num + 1
         for index, fields in enumerate(reader):
             line = reader.line_num + 1

@@ -45,6 +45,7 @@ def test_rows_without_a_name_or_a_prompt_are_left_out_with_a_word(tmp_path, capl
     [
         ("name,prompt\ncat,a\ncat_scaled1,b\n", "row 2 gives 'cat' another prompt than row 1"),
         ("file,prompt\ncat,a\n", "has no column name"),
+        ("name,note,note,prompt\ncat,x,y,a\n", "has column 'note' twice"),
     ],
 )
 def test_captions_that_contradict_themselves_are_refused(tmp_path, text, complaint):

@@ -198,7 +198,7 @@ def test_numbers_that_pandas_made_floats_are_read_as_meant(tmp_path):
         ("a.csv", "id,sketch,text\na,b,c\n", "has no column prompt or prompts"),
         ("a.parquet", "not parquet", "not a readable Parquet file"),
         ("a.csv", 'id,sketch,prompt\na,b,c\nd,e,"f\ng,h,i\n', "line 3: the row that begins"),
-        ("a.csv", "id,id,sketch,prompt\na,b,c,d\n", "names a column twice"),
+        ("a.csv", "id,id,sketch,prompt\na,b,c,d\n", "has column 'id' 2 times"),
     ],
 )
 def test_a_manifest_that_is_none_is_refused(tmp_path, name, content, reason):
@@ -213,6 +213,25 @@ def test_reserved_names_and_missing_files_are_refused(tmp_path):
         summarize_manifest(location, reserved=["status"])
     with pytest.raises(OSError, match="b.jsonl"):
         summarize_manifest(str(tmp_path / "b.jsonl"))
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_all_that_is_wrong_with_the_columns_is_said_at_once(tmp_path, ending):
+    path = tmp_path / f"a.{ending}"
+    names = ["id", "text", "status", "seed", "key"] + (["text"] if ending != "jsonl" else [])
+    if ending == "csv":
+        path.write_text(",".join(names) + "\n" + ",".join("1" * len(names)) + "\n")
+    elif ending == "jsonl":
+        write_jsonl(path, [dict.fromkeys(names[:2], "1"), dict.fromkeys(names, "1")])
+    else:
+        pq.write_table(pa.Table.from_arrays([pa.array(["1"])] * len(names), names), path)
+    with pytest.raises(ValueError) as error:
+        summarize_manifest(str(path), reserved=["status", "key", "seed", "height"])
+    message = str(error.value)
+    assert ("has column 'text' 2 times" in message) == (ending != "jsonl")
+    assert "has no column sketch or sketch_bytes; has no column prompt or prompts" in message
+    assert "column 'key' is a reserved name; column 'status' is a reserved name" in message
+    assert f"(found: {', '.join(names)})" in message and "'seed'" not in message
 
 
 def test_every_row_and_their_order_are_in_the_fingerprint(tmp_path):
