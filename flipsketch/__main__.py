@@ -1,6 +1,6 @@
 """Animate one drawing, without Ray.
 
-flipsketch cat.svg "a cat waves its tail" -o cat.gif
+flipsketch data/sketches/cat.svg "a cat waves its tail" -o cat.gif
 """
 
 import sys
