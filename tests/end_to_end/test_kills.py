@@ -26,7 +26,6 @@ def test_kills_lose_double_and_half_show_nothing(role, num_kills, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("ray")
 def test_kills_on_ray_lose_double_and_half_show_nothing():
     # A process of its own: its children, forks, can start no Ray where there has been one. And one
     # for all three, so that the corpus to compare with is made once.

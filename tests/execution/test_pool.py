@@ -58,7 +58,7 @@ def test_actors_that_find_no_place_end_the_run_with_what_was_asked_for(tmp_path)
 
 @pytest.mark.slow
 def test_a_slow_shard_is_no_standstill():
-    assert run(SlowMaker, [(0, [])], ExecutorConfig(stall_timeout_s=40))[0] == [0]
+    assert run(SlowMaker, [(0, [])], ExecutorConfig(stall_timeout_s=20))[0] == [0]
 
 
 def test_a_cluster_that_can_never_hold_the_actors_is_refused():

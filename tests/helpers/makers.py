@@ -29,5 +29,5 @@ class UnloadableMaker:
 
 class SlowMaker:
     def make_shard(self, index, rows, report):
-        time.sleep(45)
+        time.sleep(24)
         return index
