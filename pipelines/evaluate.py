@@ -81,7 +81,7 @@ def score_corpus(config: EvaluateConfig) -> tuple[ScoreSummary, int]:
     summary = find_manifest(manifest, folder, plan)
 
     from flipsketch.scoring.evaluation import fingerprint_scorers
-    from pipelines.makers.scores import ScoreMaker
+    from pipelines.makers.scores import ScoreMaker, ScoreMakerConfig
 
     fingerprint = fingerprint_scorers(config.clip_model, config.xclip_model)
     shards, _ = read_shards(folder, plan)
@@ -100,13 +100,15 @@ def score_corpus(config: EvaluateConfig) -> tuple[ScoreSummary, int]:
             resources = start(config.executor, weights_bytes(config), config.device)
             maker = functools.partial(
                 ScoreMaker,
+                ScoreMakerConfig(
+                    manifest=anchor(manifest),
+                    clip_model=anchor_model(config.clip_model),
+                    xclip_model=config.xclip_model and anchor_model(config.xclip_model),
+                    device=resources.device,
+                    threads=resources.cpus_per_worker,
+                    fingerprint=fingerprint,
+                ),
                 folder=folder,
-                manifest=anchor(manifest),
-                clip_model=anchor_model(config.clip_model),
-                xclip_model=config.xclip_model and anchor_model(config.xclip_model),
-                device=resources.device,
-                threads=resources.cpus_per_worker,
-                fingerprint=fingerprint,
             )
             # Those that the run itself has yet to make are none of ours.
             others = set(range(plan.num_shards)) - missing

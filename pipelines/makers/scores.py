@@ -1,5 +1,6 @@
 """Score one shard of clips and put its scores beside it."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -25,24 +26,27 @@ def load_scorers(clip_model: str, xclip_model: str | None, device: str) -> Score
     return Scorers(ClipScorer(clip_model, device), xclip)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ScoreMakerConfig:
+    """What a maker loads and how it runs."""
+
+    manifest: str
+    """The corpus's, which has the sketches."""
+    clip_model: str
+    xclip_model: str | None
+    device: str
+    threads: int
+    fingerprint: str
+    """Of the checkpoints; it is written with the scores."""
+
+
 class ScoreMaker:
     """Holds the scorers; an actor on Ray, or an object in this process."""
 
-    def __init__(
-        self,
-        *,
-        folder: Folder,
-        manifest: str,
-        clip_model: str,
-        xclip_model: str | None,
-        device: str,
-        threads: int,
-        fingerprint: str,
-    ) -> None:
+    def __init__(self, config: ScoreMakerConfig, *, folder: Folder) -> None:
         quiet_libraries()
-        self.fingerprint = fingerprint
-        self.folder, self.manifest, self.threads = folder, manifest, threads
-        self.scorers = load_scorers(clip_model, xclip_model, device)
+        self.config, self.folder = config, folder
+        self.scorers = load_scorers(config.clip_model, config.xclip_model, config.device)
 
     def make_shard(self, index: int, rows: list[Row], report: Report) -> ScoreFacts:
         """Score the shard's clips; others are unaffected by one that cannot be scored.
@@ -54,7 +58,7 @@ class ScoreMaker:
             OSError: the shard cannot be read, or the scores not be written.
         """
         # Here, since Ray may call from another thread than the one that loaded the models.
-        torch.set_num_threads(self.threads)
+        torch.set_num_threads(self.config.threads)
         facts = read_facts(self.folder, index)
         clips = read_metadata(self.folder, index).to_pylist()
         clips = [clip for clip in clips if clip["status"] == "ok"]
@@ -68,7 +72,7 @@ class ScoreMaker:
             if len(scored) % REPORT_EVERY == 0 or len(scored) == len(clips):
                 num_failed = sum("error" in scores for scores in scored)
                 report(index, len(scored) - num_failed, num_failed)
-        return write_scores(self.folder, index, scored, self.fingerprint, facts.tar_sha256)
+        return write_scores(self.folder, index, scored, self.config.fingerprint, facts.tar_sha256)
 
     def score(self, clip: dict[str, Any], row: Row, tar: bytes) -> dict[str, Any]:
         """Return a row of scores, or one with the reason why there are none."""
@@ -77,7 +81,7 @@ class ScoreMaker:
             stretch = tar[clip["tar_offset"] : clip["tar_offset"] + clip["tar_length"]]
             png = unpack_sample(clip["key"], stretch).png
             frames = decode_filmstrip(png, clip["num_frames"])
-            content = read_source(row.sketch, self.manifest)
+            content = read_source(row.sketch, self.config.manifest)
             check_sketch(content, clip["sketch_sha256"])
             # As the clip's run read it.
             darken = clip.get("darken_sketch", False)
