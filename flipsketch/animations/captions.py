@@ -16,7 +16,7 @@ SCALED = re.compile(r"_scaled\d*$")
 def read_captions(location: str) -> dict[str, str]:
     """Return prompts by name from a *.tsv, *.csv, *.jsonl or *.parquet with `name` and `prompt`.
 
-    A row that lacks either is left out with a warning.
+    Rows that lack either are skipped with a warning.
 
     Raises:
         OSError, ValueError: the table cannot be read, or gives a name two prompts.
@@ -27,17 +27,17 @@ def read_captions(location: str) -> dict[str, str]:
     index = -1
     for index, fields in read_table(location, columns):
         if isinstance(fields, str):
-            log.warning("%s: left out: %s", location, fields)
+            log.warning("%s: skipped: %s", location, fields)
             continue
         name, prompt = read_text(fields.get("name")), read_text(fields.get("prompt"))
         if not (name and prompt):
-            log.warning("%s: row %d has no name and prompt in UTF-8; left out", location, index + 1)
+            log.warning("%s: row %d has no name and prompt in UTF-8; skipped", location, index + 1)
             continue
         name = plain_name(name)
         if captions.setdefault(name, prompt) != prompt:
             raise ValueError(
                 f"{location}: row {index + 1} gives {name!r} another prompt than row "
-                f"{rows[name] + 1}; give each name one"
+                f"{rows[name] + 1}; a name can have one prompt only"
             )
         rows.setdefault(name, index)
     if twice := [name for name in columns if columns.count(name) > 1]:
@@ -53,7 +53,7 @@ def read_captions(location: str) -> dict[str, str]:
 
 
 def read_text(value: Any) -> str:
-    """Return a text as one line, an empty one if it is none."""
+    """Return a text as one line; empty if it is not a text."""
     return " ".join(value.split()) if isinstance(value, str) and is_text(value) else ""
 
 

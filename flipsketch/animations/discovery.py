@@ -15,17 +15,17 @@ log = logging.getLogger(__name__)
 
 PROMPT_FILE = "prompt.txt"
 MAX_PROMPT_BYTES = 10_000
-# Of folders within folders.
+# Levels of folders.
 MAX_DEPTH = 16
 NOT_LOOKED_INTO = re.compile(r"\.|__MACOSX$")
 
 
 @dataclass(frozen=True)
 class Animation:
-    """Where an animation was found; what it is like shows when it is read."""
+    """Where an animation was found; its frames are checked when they are read."""
 
     name: str
-    """Its path below the root, the endings of archives left out."""
+    """Its path below the root, without the endings of archives."""
     location: str
     """Its path below the root: `birds/crow`, or within an archive `birds.zip!/crow`."""
     prompt: str | None = None
@@ -33,10 +33,10 @@ class Animation:
 
 
 def find_animations(root: str) -> Iterator[Animation]:
-    """Yield what looks like an animation in a folder or an archive, at any depth, by name.
+    """Yield what looks like an animation in a folder or an archive, at any depth, sorted by name.
 
-    An archive that is broken, or that has entries outside of itself, is yielded too: what is wrong
-    with it is then told as of any bad animation.
+    A broken archive, or one with paths outside of itself, is yielded too: reading it then fails as
+    for any bad animation.
 
     Raises:
         OSError: there is no such root.
@@ -48,12 +48,12 @@ def find_animations(root: str) -> Iterator[Animation]:
 
 @dataclass(frozen=True)
 class Place:
-    """How locations and names in a tree of files begin."""
+    """Prefixes of locations and names in a tree of files."""
 
     location: str = ""
     name: str = ""
     own_name: str = ""
-    """Name of an animation that is the tree's root."""
+    """The name of an animation that is the tree's root."""
 
 
 def find_in(files: Files, root: str, place: Place, path: str = "") -> Iterator[Animation]:
@@ -80,7 +80,7 @@ def find_in(files: Files, root: str, place: Place, path: str = "") -> Iterator[A
         if NOT_LOOKED_INTO.match(name):
             continue
         if below.count("/") >= MAX_DEPTH:
-            log.warning("%s%s: too deep, not looked into", place.location, below)
+            log.warning("%s%s: not searched, since it is nested too deep", place.location, below)
         elif not is_text(name):
             shown = below.encode("utf-8", "backslashreplace").decode()
             yield Animation(posixpath.join(place.name, shown), place.location + shown)
@@ -109,7 +109,7 @@ def strip_ending(name: str) -> str:
 
 
 def read_prompt(files: Files, path: str) -> str | None:
-    """Return the text of a prompt.txt as one line; None if it has none."""
+    """Return the text of a prompt.txt as one line; None if it is empty."""
     name = posixpath.join(path, PROMPT_FILE)
     try:
         text = files.read(name, MAX_PROMPT_BYTES).decode("utf-8-sig")

@@ -1,7 +1,7 @@
 """Animations: folders of SVG frames, read and drawn.
 
-Two layouts are known: Live-Sketch's (`<name>/svg_logs/svg_step*/frame000.svg`) and the plain one
-(`<name>/frame000.svg`); either may lie in a .zip or a .tar (discovery.py finds them).
+Two layouts are supported, in folders, .zip and .tar (discovery.py finds them): Live-Sketch's
+(`<name>/svg_logs/svg_step*/frame000.svg`) and the plain one (`<name>/frame000.svg`).
 """
 
 import functools
@@ -25,8 +25,8 @@ from flipsketch.svg.render import draw
 
 FRAME = re.compile(r"frame_?(\d+)\.svg", re.IGNORECASE)
 STEPS, STEP = "svg_logs", re.compile(r"svg_step(\d+)")
-MAX_FRAMES = 1_024
-# Pillow warns of larger images, taking them for attacks.
+MAX_ANIMATION_FRAMES = 1_024
+# Pillow warns of larger images as possible decompression bombs.
 MAX_STRIP_PIXELS = 89_000_000
 ALL_ARCHIVES = (*COMPRESSED, *ARCHIVES)
 
@@ -50,8 +50,8 @@ class RasterConfig:
     def __post_init__(self) -> None:
         for name, lowest, highest in (
             ("size", 16, 4096),
-            ("frame_stride", 1, MAX_FRAMES),
-            ("num_frames", 1, MAX_FRAMES),
+            ("frame_stride", 1, MAX_ANIMATION_FRAMES),
+            ("num_frames", 1, MAX_ANIMATION_FRAMES),
         ):
             value = getattr(self, name)
             if value is not None and not lowest <= value <= highest:
@@ -70,10 +70,10 @@ class AnimationReader:
         self.open = functools.lru_cache(4)(open_files)
 
     def read(self, location: str) -> list[tuple[str, bytes]]:
-        """Return the names and the bytes of the frames to take.
+        """Return the names and contents of the frames to take.
 
         Raises:
-            OSError, ValueError: they are not there, not complete, or damaged.
+            OSError, ValueError: frames are missing or damaged.
         """
         files, path = self.locate(location)
         folders, _ = files.list(path)
@@ -95,26 +95,26 @@ class AnimationReader:
 
     def locate(self, location: str) -> tuple[Files, str]:
         archive, _, path = location.rpartition(WITHIN)
-        # A folder's name may end in what begins an archive's inside.
+        # A folder's name may end like the marker of a path within an archive.
         is_within = archive.lower().endswith(ALL_ARCHIVES)
         if not is_within:
             path = location if location != "." else ""
         if path.startswith("/") or ".." in path.split("/"):
             raise ValueError(
-                "the archive has an entry that would lie outside of it, so such entries are not "
-                "read; was it packed to do harm?"
+                "the archive has an entry with a path outside of the archive, which is not read; "
+                "it may be malicious"
             )
         if is_within:
             return self.open(posixpath.join(self.root, archive)), path
         files = self.open(self.root)
         if path.lower().endswith(ALL_ARCHIVES) and path not in self.folders(files, path):
             if isinstance(files, ArchiveFiles):
-                raise ValueError("is an archive within an archive; unpack the outer one")
+                raise ValueError("is an archive within an archive; extract the outer one")
             return self.open(posixpath.join(self.root, path)), ""
         return files, path
 
     def folders(self, files: Files, path: str) -> list[str]:
-        """Return the folders beside a path, each with its own."""
+        """Return the paths of the folders beside a path."""
         parent = posixpath.dirname(path)
         return [posixpath.join(parent, name) for name in files.list(parent)[0]]
 
@@ -122,12 +122,14 @@ class AnimationReader:
 def choose_step(folders: list[str], step: int | None) -> str:
     steps = {int(match[1]): name for name in folders if (match := STEP.fullmatch(name))}
     if not steps:
-        raise ValueError(f"its {STEPS} has no svg_step* folder, so no frames; was it finished?")
+        raise ValueError(
+            f"its {STEPS} has no svg_step* folder, so no frames; did Live-Sketch finish?"
+        )
     wanted = max(steps) if step is None else step
     if wanted not in steps:
         raise ValueError(
-            f"has no step {wanted}, it has {', '.join(map(str, sorted(steps)))}; give another "
-            f"--step, or none for the last"
+            f"has no step {wanted}, only {', '.join(map(str, sorted(steps)))}; give one of "
+            f"these as --step, or none for the last"
         )
     return steps[wanted]
 
@@ -136,22 +138,24 @@ def choose_frames(files: list[str], config: RasterConfig) -> list[str]:
     """Return the names of the frames to take, in the order of their numbers."""
     numbered = sorted((int(match[1]), name) for name in files if (match := FRAME.fullmatch(name)))
     if not numbered:
-        raise ValueError("has no frames; they are named frame000.svg, frame001.svg and so on")
+        raise ValueError("has no frames; frames are named frame000.svg, frame001.svg and so on")
     numbers = [number for number, _ in numbered]
     for before, number in zip(numbers, numbers[1:], strict=False):
         if number != before + 1:
             what = f"frame {number} twice" if number == before else f"no frame {before + 1}"
             raise ValueError(
                 f"has {what} (its frames go from {numbers[0]} to {numbers[-1]}); frames must be "
-                f"numbered without a gap"
+                f"numbered without gaps"
             )
-    if len(numbered) > MAX_FRAMES:
-        raise ValueError(f"has {len(numbered):,} frames, the limit is {MAX_FRAMES:,}; split it")
+    if len(numbered) > MAX_ANIMATION_FRAMES:
+        raise ValueError(
+            f"has {len(numbered):,} frames, the limit is {MAX_ANIMATION_FRAMES:,}; split it"
+        )
     chosen = [name for _, name in numbered[:: config.frame_stride]]
     if config.num_frames is not None and len(chosen) < config.num_frames:
         raise ValueError(
-            f"has {len(chosen)} frames at a stride of {config.frame_stride}, {config.num_frames} "
-            f"are asked for; lower --num-frames or --frame-stride"
+            f"has {len(chosen)} frames at a stride of {config.frame_stride}, but "
+            f"{config.num_frames} are requested; lower --num-frames or --frame-stride"
         )
     return chosen[: config.num_frames]
 
@@ -160,10 +164,10 @@ def rasterize_animation(frames: list[tuple[str, bytes]], config: RasterConfig) -
     """Return frames (F, size, size, 3) as the SVG files draw them, each with some ink.
 
     Args:
-        frames: names, for what is said of them, and contents.
+        frames: names, which errors mention, and contents.
 
     Raises:
-        ValueError: a frame is unsafe, unreadable, too much, blank, or of another size.
+        ValueError: a frame is unsafe, unreadable, too large, blank, or of another size.
     """
     size = config.size
     if len(frames) * size**2 > MAX_STRIP_PIXELS:

@@ -30,7 +30,7 @@ def save_checkpoint(folder: Folder, step: int, state: dict[str, Any], keep: int)
     """Save a checkpoint, then delete all but the newest few.
 
     Raises:
-        OSError: it cannot be written; the earlier ones stay.
+        OSError: it cannot be written; earlier checkpoints are kept.
     """
     content = io.BytesIO()
     torch.save(state, content)
@@ -40,22 +40,21 @@ def save_checkpoint(folder: Folder, step: int, state: dict[str, Any], keep: int)
 
 
 def load_newest(folder: Folder) -> tuple[int, dict[str, Any] | None]:
-    """Return step and state of the newest checkpoint that can be read; 0 and None if there is
-    none.
+    """Return step and state of the newest readable checkpoint; 0 and None without checkpoints.
 
     Raises:
-        ValueError: there are some, of which none can be read.
+        ValueError: none of the checkpoints can be read.
     """
     steps = checkpoint_steps(folder)
     for step in reversed(steps):
         try:
             return step, load_checkpoint(folder, step)
         except ValueError as error:
-            log.warning("%s; the one before is tried", error)
+            log.warning("%s; trying the one before", error)
     if steps:
         raise ValueError(
             f"{folder}/{CHECKPOINTS}: none of its checkpoints can be read; add --overwrite to "
-            f"begin again, or put a good copy of one there"
+            f"start again, or restore one from a copy"
         )
     return 0, None
 
@@ -64,12 +63,12 @@ def load_checkpoint(folder: Folder, step: int) -> dict[str, Any]:
     """Return the state after a step.
 
     Raises:
-        ValueError: its checkpoint is not there, or cannot be read.
+        ValueError: its checkpoint is missing or damaged.
     """
     name = checkpoint_name(step)
     content = folder.read(name)
     if content is None:
-        raise ValueError(f"{folder}/{name}: not there; do all workers see the same folder?")
+        raise ValueError(f"{folder}/{name}: missing; do all workers see the same folder?")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             bad = archive.testzip()

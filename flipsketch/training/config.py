@@ -93,10 +93,10 @@ class TrainingConfig:
 
 
 def check_share(config: TrainingConfig, num_ranks: int) -> None:
-    """Raise ValueError unless the global batch can be shared out evenly."""
+    """Raise ValueError unless the global batch can be divided evenly among the processes."""
     share = num_ranks * config.batch_size
     if config.global_batch_size % share:
         raise ValueError(
-            f"a global batch of {config.global_batch_size} cannot be shared out among "
+            f"a global batch of {config.global_batch_size} cannot be divided among "
             f"{num_ranks} workers in batches of {config.batch_size}; make it a multiple of {share}"
         )

@@ -1,8 +1,8 @@
 """Training samples whose first frame is what FlipSketch's sampler has there.
 
-That is no frame with fresh noise, as a model is trained on: it lies on the trajectory of its own
-DDIM inversion, in whose noise the drawing can be seen. A model of full size follows it untrained; a
-small one has to learn it.
+That is not a frame with fresh noise, as in usual training: it lies on the path of its own DDIM
+inversion, in whose noise the drawing is visible. A full-size model follows it without training for
+it; a small one has to be trained to.
 """
 
 from collections.abc import Callable
@@ -15,10 +15,10 @@ from torch import Tensor
 from flipsketch.rng import Stream, random_state
 from flipsketch.training.objective import TrainingBatch
 
-# Of an inversion: as many as the sampler has, and fewer, which cost less: after 5 of them latents
-# correlate with those after 25 by 0.9, but are smaller.
+# Steps of an inversion: as many as in the sampler, and fewer to save time. Latents after 5 steps
+# have a correlation of 0.9 with those after 25, but are smaller.
 NUM_INVERSION_STEPS = (5, 10, 25)
-# From here on almost nothing is left of a clip, and its layout is yet to be found.
+# From this share of the schedule on, almost nothing is left of a clip.
 FIRST_TIMESTEPS = 0.9
 MAX_LEFT = 2.0
 """Largest signal leak of a sample, in units of the sampler's `sketch_in_noise`."""
@@ -28,7 +28,7 @@ Denoise = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def draw_rows(positions: list[int], share: float, seed: int, stream: Stream) -> Tensor:
-    """Return which rows are to be changed, bool (B,), each chosen by its position alone."""
+    """Return which rows to change, bool (B,), each drawn by its position alone."""
     return torch.tensor(
         [random_state(seed, stream, position).random_sample() < share for position in positions]
     )
@@ -43,9 +43,9 @@ def invert_first_frames(
     inverse: DDIMInverseScheduler,
     null_prompts: Tensor,
 ) -> TrainingBatch:
-    """Return a batch in which the first frame of some rows is on the path of its inversion.
+    """Return a batch in which some rows have a first frame on the path of its DDIM inversion.
 
-    Their timesteps are rounded down to those of the path.
+    Timesteps of these rows are rounded down to those of the path.
 
     Args:
         chosen: bool (B,).
@@ -94,9 +94,9 @@ def go_on_path(
 def place_first_frames(
     batch: TrainingBatch, chosen: Tensor, first: Tensor, timesteps: Tensor, scheduler: DDIMScheduler
 ) -> TrainingBatch:
-    """Return a batch in which some rows have other timesteps and, as they are then, other first
-    frames. The target of these is the noise (or velocity) that leads from where they are to the
-    clean frame at once.
+    """Return a batch in which some rows have other timesteps and, at these, other first frames.
+
+    Their noise is chosen so that the target leads from the new frame to the clean one in one step.
 
     Args:
         chosen: bool (B,).
@@ -115,8 +115,7 @@ def place_first_frames(
 def to_first_timesteps(
     batch: TrainingBatch, chosen: Tensor, scheduler: DDIMScheduler
 ) -> TrainingBatch:
-    """Return a batch in which the timesteps of some rows, bool (B,), are among those at which the
-    sampler begins."""
+    """Return a batch in which some rows, bool (B,), have timesteps at which the sampler begins."""
     first = first_timestep(scheduler)
     span = scheduler.config.num_train_timesteps - first
     timesteps = first + batch.timesteps * span // scheduler.config.num_train_timesteps
@@ -131,13 +130,15 @@ def first_timestep(scheduler: DDIMScheduler) -> int:
 def leave_first_frames(
     batch: TrainingBatch, chosen: Tensor, shares: Tensor, scheduler: DDIMScheduler
 ) -> TrainingBatch:
-    """Return a batch in which the later frames of some rows have in their noise what
-    `flipsketch.method.sampler.leave_sketch` leaves there: of the first frame, and not, as models
-    are trained with, of themselves, which tells where they have moved to.
+    """Return a batch in which the later frames of some rows have the first frame in their noise, as
+    `flipsketch.method.sampler.leave_sketch` has it.
+
+    In usual training the noise of a frame still contains the frame itself, which tells where things
+    have moved to (Everaert et al. (2024) call this the signal leak).
 
     Args:
-        chosen: bool (B,); of these, those that are at the first timesteps.
-        shares: of what would be left of themselves (B,).
+        chosen: bool (B,); only rows at the first timesteps are changed.
+        shares: amount of the first frame, relative to the usual signal leak (B,).
     """
     alphas = alphas_at(batch.timesteps, scheduler, batch.latents)
     left = as_rows(shares.to(batch.latents), batch.latents) * batch.latents[:, :, :1]
@@ -148,8 +149,8 @@ def leave_first_frames(
 
 
 def copy_first_frames(batch: TrainingBatch, chosen: Tensor, null_prompts: Tensor) -> TrainingBatch:
-    """Return a batch in which some rows are the sampler's reference stream: their first frame over
-    and over, its noise too, without a prompt.
+    """Return a batch in which some rows repeat their first frame and its noise, without a prompt,
+    as the sampler's reference stream does.
 
     Args:
         chosen: bool (B,).
@@ -164,7 +165,7 @@ def copy_first_frames(batch: TrainingBatch, chosen: Tensor, null_prompts: Tensor
 
 
 def alphas_at(timesteps: Tensor, scheduler: DDIMScheduler, like: Tensor) -> Tensor:
-    """Return the share of the signal's variance (B, 1, ...)."""
+    """Return the signal's share of the variance, alpha-bar (B, 1, ...)."""
     return as_rows(scheduler.alphas_cumprod.to(like)[timesteps], like)
 
 

@@ -1,6 +1,7 @@
-"""Training of a small model on one device, where its clips stay and all that is random is drawn:
-on a GPU a step is one CUDA graph, which takes the GPU's time alone. Launched one by one, kernels
-this small would leave it idle for most of a step.
+"""Training of a small model on one device, which keeps the clips and draws all random numbers.
+
+On a GPU a step is one CUDA graph: launched one by one, kernels this small would leave the GPU idle
+for most of a step.
 """
 
 import math
@@ -37,32 +38,34 @@ from flipsketch.training.objective import (
 )
 from flipsketch.training.trainer import StepReport
 
-# Steps for which a set of inversions serves.
+# Steps between renewals of the inverted first frames, and their number.
 INVERT_EVERY = 1000
 NUM_INVERTED = 2000
-# So many at a time; each time the path begins elsewhere. A GPU's fused attention takes 65,535
-# sequences at most, of which a frame has one for each place of its latents.
+# First frames inverted at once, along a path with a random first timestep. A GPU's fused attention
+# takes at most 65,535 sequences, of which a frame has one for each position of its latents.
 INVERSION_CHUNK, MAX_SEQUENCES = 250, 65_535
-# What a graph is to record must have been done before.
+# CUDA requires some steps before one is recorded as a graph.
 NUM_EAGER_STEPS = 3
 PROMPTS_CHUNK = 1024
 
 
 @dataclass(frozen=True)
 class Clips:
-    """All that there is to learn from."""
+    """All training clips."""
 
     latents: Tensor
-    """(N, F, C, h, w), what is shorter than F filled up with anything."""
+    """(N, F, C, h, w); the values after a shorter clip's end are never used."""
     lengths: Tensor
-    """Frames of each (N,)."""
+    """Number of frames of each clip (N,)."""
     prompts: list[str]
 
 
 class GraphTrainer:
-    """Learns as `flipsketch.training.trainer.Trainer` does, from other random numbers, and takes
-    inverted first frames from a set that is renewed now and then; a resumed run starts with a new
-    set."""
+    """Trains as `flipsketch.training.trainer.Trainer` does, with other random numbers.
+
+    Inverted first frames come from a pool that is renewed every INVERT_EVERY steps, and when a run
+    is resumed.
+    """
 
     def __init__(
         self,
@@ -76,33 +79,35 @@ class GraphTrainer:
         """Make a model trainable, in place.
 
         Args:
-            clips: of at least as many frames as a training window.
-            dtype: that the networks compute in; by default the model's own.
-            num_inverted: inverted first frames of each number of steps.
+            clips: clips with at least as many frames as a training window.
+            dtype: the dtype that the networks compute in; by default the model's.
+            num_inverted: inverted first frames for each of NUM_INVERSION_STEPS.
 
         Raises:
-            ValueError: the batch is to be done in parts, or the dtype is float16.
+            ValueError: the batch is divided, or the dtype is float16.
         """
         if config.batch_size != config.global_batch_size:
             raise ValueError(
-                f"on one device a batch is done as a whole; make batch_size the global one, "
+                f"on one device a batch is not divided; set batch_size to the global one, "
                 f"{config.global_batch_size}, got {config.batch_size}"
             )
         denoiser = Denoiser(model, config, dtype)
         if denoiser.scales_losses:
-            raise ValueError("on one device losses are not scaled, as float16 needs it: bfloat16")
+            raise ValueError(
+                "on one device losses are not scaled, which float16 needs; use bfloat16"
+            )
         self.model, self.config, self.device = model, config, model.device
         scheduler = model.scheduler
         scheduler.alphas_cumprod = scheduler.alphas_cumprod.to(self.device)
         self.latents = clips.latents.to(self.device)
-        # Window by window.
+        # Number of windows of each clip.
         self.num_windows = clips.lengths.to(self.device) - config.num_frames + 1
         read = model.tokenize if config.train_text_encoder else model.encode_prompts
         chunks = range(0, len(clips.prompts), PROMPTS_CHUNK)
         self.prompts = torch.cat([read(clips.prompts[at : at + PROMPTS_CHUNK]) for at in chunks])
         self.null = read([""])
         self.parameters = prepare(model, config)
-        # Casting weights and norms back and forth would take as long as all the rest.
+        # Casting weights under autocast would take as long as the rest of a step.
         self.denoiser = denoiser.to_own_dtype()
         self.cast: list[Tensor] = [
             weight for weight in self.denoiser.parameters() if weight.requires_grad
@@ -126,7 +131,7 @@ class GraphTrainer:
         # count.
         self.totals = torch.zeros(2 + 2 * QUARTILES, device=self.device)
         self.graph: torch.cuda.CUDAGraph | None = None
-        # Inverted first frames: which clips' and windows', all of each path, and its timesteps.
+        # The pool of inverted first frames: clip, window, latents along the path, timesteps.
         self.num_inverted = num_inverted
         num_rows, num_steps = len(NUM_INVERSION_STEPS) * num_inverted, max(NUM_INVERSION_STEPS)
         self.inverted, self.starts = torch.zeros(2, num_rows, dtype=torch.long, device=self.device)
@@ -136,7 +141,7 @@ class GraphTrainer:
         self.is_ready = False
 
     def steps(self) -> Iterator[StepReport]:
-        """Do the steps that are left, one at a time."""
+        """Do the remaining steps, one at a time."""
         while self.num_done < self.config.num_steps:
             yield self.step()
 
@@ -144,7 +149,7 @@ class GraphTrainer:
         """Do the next step.
 
         Raises:
-            FloatingPointError: the loss or the gradients are not finite, nor are the weights then.
+            FloatingPointError: the loss or the gradients are not finite; the weights are lost.
         """
         if not self.is_ready or self.num_done % INVERT_EVERY == 0:
             torch.manual_seed(self.config.seed * 10_000_000 + self.num_done)
@@ -157,7 +162,7 @@ class GraphTrainer:
         if not self.on_gpu:
             self.learn()
         elif self.num_eager < NUM_EAGER_STEPS:
-            aside(self.learn)
+            warm_up(self.learn)
             self.num_eager += 1
         else:
             if self.graph is None:
@@ -233,7 +238,7 @@ class GraphTrainer:
 
     @torch.no_grad()
     def invert(self) -> None:
-        """Draw windows, and invert their first frames with what is learnt so far."""
+        """Draw windows, and invert their first frames with the current weights."""
         scheduler = self.model.scheduler
         height, width = self.latents.shape[-2:]
         most = min(INVERSION_CHUNK, MAX_SEQUENCES // (height * width))
@@ -241,7 +246,7 @@ class GraphTrainer:
         num_timesteps = scheduler.config.num_train_timesteps
         self.inverted.random_(len(self.latents))
         self.starts.copy_(self.draw_starts(self.inverted))
-        # What comes after a path's end is never reached.
+        # Timesteps after a path's end are never reached.
         self.path_times.fill_(num_timesteps)
         for number, num_steps in enumerate(NUM_INVERSION_STEPS):
             for chunk in torch.arange(self.num_inverted).split(most):
@@ -282,8 +287,8 @@ class GraphTrainer:
 
 
 class Recorded:
-    """A function of tensors without gradients as a CUDA graph, for tensors of the shapes that it is
-    called with first; for others it is called as it is."""
+    """A function of tensors, without gradients, as a CUDA graph for the shapes of its first call;
+    with other shapes the function is called directly."""
 
     def __init__(self, function: Callable[..., Tensor]) -> None:
         self.function, self.graph = function, torch.cuda.CUDAGraph()
@@ -292,7 +297,7 @@ class Recorded:
     def __call__(self, *given: Tensor) -> Tensor:
         if not self.given:
             self.given = [tensor.clone(memory_format=torch.contiguous_format) for tensor in given]
-            aside(lambda: self.function(*self.given))
+            warm_up(lambda: self.function(*self.given))
             with torch.cuda.graph(self.graph):
                 self.result = self.function(*self.given)
         if any(a.shape != b.shape for a, b in zip(self.given, given, strict=True)):
@@ -303,8 +308,8 @@ class Recorded:
         return self.result.clone()
 
 
-def aside(work: Callable[[], object]) -> None:
-    """Do what a graph is to record once before, on another stream, as recording asks for."""
+def warm_up(work: Callable[[], object]) -> None:
+    """Run once on another stream, as CUDA requires before recording a graph."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):

@@ -1,8 +1,8 @@
 """Latents of training clips, encoded once and kept beside the shards.
 
-The VAE encodes each frame by itself, so any window of a clip's latents are that window's. A file is
-of one shard, in a folder of one VAE, one frame size and one dtype that the VAE ran in, and names
-the tar that it was made from.
+The VAE encodes frames one by one, so a window of a clip's latents equals the latents of the window.
+There is a file a shard, in a folder for each VAE, frame size and dtype; it names the tar that it
+was made from.
 """
 
 import functools
@@ -31,8 +31,8 @@ class LatentClips(Dataset):
         check_size(clips, size)
         if not clips.folder.is_local:
             raise ValueError(
-                f"{clips.folder}: latents are read piece by piece, from a local disk alone; copy "
-                f"the shards to one, or train without a cache"
+                f"{clips.folder}: cached latents must be on a local disk; copy "
+                f"the shards to one, or add --no-cache-latents"
             )
         self.clips, self.name = clips, f"latents/{vae_fingerprint[:16]}-{size}-{dtype}"
         self.open = functools.lru_cache(OPEN_FILES)(self.open_in)
@@ -47,7 +47,7 @@ class LatentClips(Dataset):
         return {**draw.to_sample(), "latents": latents}
 
     def missing(self) -> list[int]:
-        """Return the shards whose latents are not there, or of another tar."""
+        """Return the shards without latents, or with latents of another tar."""
         return [shard for shard in sorted(self.clips.shards) if not self.is_there(shard)]
 
     def is_there(self, shard: int) -> bool:
@@ -58,11 +58,11 @@ class LatentClips(Dataset):
             return False
 
     def encode_shard(self, model: VideoModel, shard: int) -> int:
-        """Encode all clips of a shard that are long enough, frame by frame, and put them in place;
-        return how many they are.
+        """Encode all clips of a shard that are long enough, write their latents and return their
+        number.
 
         Raises:
-            OSError: they cannot be written.
+            OSError: the file cannot be written.
         """
         latents = {}
         for row in self.clips.rows_in(shard):
@@ -80,7 +80,7 @@ class LatentClips(Dataset):
 
 
 def open_latents(clips: TrainingClips, model: str, size: int, dtype: str) -> LatentClips:
-    """Return the latents of clips, of a model's VAE and frame size; those not there are to be made.
+    """Return the latents of clips by a model's VAE at its frame size; some may be missing still.
 
     Raises:
         ValueError: the clips have another size, or lie in an object store.

@@ -1,8 +1,8 @@
 """Train a video model on clips: noise-prediction MSE, on an adapter or on all weights.
 
-Everything random of a sample (its window, noise, timestep, whether its prompt is dropped) is drawn
-from its position in the endless sequence of samples, so a run is the same however many processes
-share it and wherever it was interrupted.
+Everything random about a sample (window, noise, timestep, whether its prompt is dropped) follows
+from its position in the sequence of samples. So a run gives the same weights with any number of
+processes, interrupted or not.
 """
 
 import copy
@@ -51,7 +51,7 @@ def add_new_lora(part: str, network: nn.Module, config: TrainingConfig) -> int:
 
 
 def trained_networks(model: VideoModel, config: TrainingConfig) -> dict[str, Any]:
-    """Return the networks that are trained, by part of the model."""
+    """Return the trained networks by their names in the model."""
     networks: dict[str, Any] = {"unet": model.unet}
     if config.train_text_encoder:
         networks["text_encoder"] = model.text_encoder
@@ -65,10 +65,10 @@ def count_trained(
     configuration alone.
 
     Args:
-        lora: adapter folder that is gone on from.
+        lora: folder of the adapter to continue from.
 
     Raises:
-        ValueError: that adapter has other layers.
+        ValueError: this adapter has other layers.
     """
     config, counts = config.settled(), {}
     for part, network in empty_networks(model_folder, config.train_text_encoder).items():
@@ -134,7 +134,7 @@ def make_optimizer(
 
 
 def rate_factor(step: int, config: TrainingConfig) -> float:
-    """Return the share of the peak rate at a step."""
+    """Return the learning rate at a step as a share of its peak."""
     if step < config.warmup_steps:
         return (step + 1) / config.warmup_steps
     if config.schedule == "constant":
@@ -144,7 +144,7 @@ def rate_factor(step: int, config: TrainingConfig) -> float:
 
 
 class Denoiser(nn.Module):
-    """The networks that are trained, as one module, whose gradients travel together."""
+    """The trained networks as one module, so that their gradients are reduced together."""
 
     def __init__(
         self, model: VideoModel, config: TrainingConfig, dtype: torch.dtype | None = None
@@ -155,14 +155,14 @@ class Denoiser(nn.Module):
         self.casts = self.dtype in (torch.bfloat16, torch.float16)
 
     def to_own_dtype(self) -> "Denoiser":
-        """Return a copy whose weights all have the dtype that it computes in."""
+        """Return a copy with all weights in the dtype of the computation."""
         copied = copy.deepcopy(self).to(self.dtype)
         copied.casts = False
         return copied
 
     @property
     def scales_losses(self) -> bool:
-        """Gradients in float16 would vanish if their loss were not scaled up."""
+        """Whether losses are scaled, since float16 gradients would vanish otherwise."""
         return self.dtype == torch.float16
 
     def forward(self, noisy: Tensor, timesteps: Tensor, prompts: Tensor) -> Tensor:
@@ -171,7 +171,7 @@ class Denoiser(nn.Module):
         Args:
             prompts: token ids (B, L) if the text encoder is trained, else embeddings (B, L, D).
         """
-        # What is trained is kept in float32, and computes in the dtype of the frozen rest.
+        # Trained weights are float32; autocast computes in the dtype of the frozen ones.
         dtype = self.dtype if self.casts else None
         with torch.autocast(noisy.device.type, dtype, enabled=self.casts):
             if self.text_encoder is not None:
@@ -217,8 +217,8 @@ def denoising_losses(denoiser: nn.Module, scheduler: DDIMScheduler, batch: Train
         target = scheduler.get_velocity(batch.latents, batch.noise, batch.timesteps)
     elif scheduler.config.prediction_type != "epsilon":
         raise ValueError(
-            f"the model predicts {scheduler.config.prediction_type!r}; training knows epsilon and "
-            f"v_prediction"
+            f"the model predicts {scheduler.config.prediction_type!r}; training supports only "
+            f"epsilon and v_prediction"
         )
     prediction = denoiser(noisy, batch.timesteps, batch.prompts)
     return (prediction - target).square().flatten(1).mean(dim=1)

@@ -1,4 +1,4 @@
-"""A training loop in sessions: it resumes from its newest checkpoint and stops when asked to."""
+"""A training loop in slices: it resumes from its newest checkpoint and stops at a deadline."""
 
 import logging
 import time
@@ -24,7 +24,7 @@ LOG_EVERY_S = 30.0
 
 
 class Learner(Protocol):
-    """What can be trained step by step; `flipsketch.training.trainer.Trainer` is one too."""
+    """A model that is trained step by step, such as `flipsketch.training.trainer.Trainer`."""
 
     num_done: int
 
@@ -40,8 +40,8 @@ class StepLoss(NamedTuple):
 
 
 class SimpleLearner:
-    """Modules that are trained by AdamW, whose rate falls to zero along a cosine; by several
-    processes together if `torch.distributed` is set up."""
+    """Modules trained by AdamW with a cosine schedule, by several processes together if
+    `torch.distributed` is initialized."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class SimpleLearner:
     ) -> None:
         """
         Args:
-            loss: returns the loss of a step, whose data follow from its number.
+            loss: returns the loss of a step; the step's number determines its data.
         """
         self.parameters = [parameter for module in modules for parameter in module.parameters()]
         self.loss, self.num_done = loss, 0
@@ -111,18 +111,18 @@ def learn(
     deadline: float,
     draw: Callable[[], Image.Image],
 ) -> list[float]:
-    """Train until all steps are done, or until a time of `time.monotonic()` has come; one step at
-    least.
+    """Train until all steps are done or the deadline has passed, but at least one step.
 
     Processes that train together (`torch.distributed`) all call it; the first one's clock counts,
-    and it alone writes.
+    and only the first one writes.
 
     Args:
-        folder: for checkpoints and pictures.
-        draw: returns a picture of what is learnt so far.
+        folder: folder of checkpoints and pictures.
+        deadline: a time of `time.monotonic()`.
+        draw: returns a picture of the current results.
 
     Returns:
-        The loss of each step so far; as many as there are steps if all are done.
+        The loss of each step done, also by earlier calls.
     """
     is_first = not dist.is_initialized() or dist.get_rank() == 0
     losses: list[float] = []
@@ -130,13 +130,13 @@ def learn(
     if state is not None:
         losses = state.pop("losses").tolist()
         learner.restore(state)
-    # All have read it before the first one writes another.
+    # Waits until all have read the checkpoint, before the first one writes another.
     is_over(deadline)
     saved = drawn = logged = time.monotonic()
     if learner.num_done > num_steps:
         raise ValueError(
-            f"{folder}: has {learner.num_done} steps already, more than the {num_steps} asked for; "
-            f"ask for as many at least, or give another folder"
+            f"{folder}: has {learner.num_done} steps already, more than the requested {num_steps}; "
+            f"request at least as many, or give another folder"
         )
     is_last = learner.num_done == num_steps
     while not is_last:
@@ -145,7 +145,7 @@ def learn(
         if not is_first:
             continue
         now = time.monotonic()
-        # Before the checkpoint, so that what is done has its picture.
+        # Before the checkpoint, so that no checkpoint lacks its picture.
         if is_last or now - drawn > DRAW_EVERY_S:
             folder.publish(f"samples/step-{learner.num_done:06d}.png", encode_png(draw()))
             drawn = time.monotonic()
@@ -166,7 +166,7 @@ def learn(
 
 
 def share_gradients(parameters: list[nn.Parameter]) -> None:
-    """Give processes that train together the mean of their gradients."""
+    """Average the gradients over the processes that train together."""
     if not dist.is_initialized():
         return
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]

@@ -1,4 +1,4 @@
-"""The training loop, as one of the processes that share it runs it."""
+"""The training loop, as each of the processes that share it runs it."""
 
 import math
 from collections.abc import Iterator
@@ -38,23 +38,23 @@ from flipsketch.training.objective import (
     quartile_losses,
 )
 
-# Halved at each overflow from 65,536 on: below this no gradient is left that is not one.
+# The scale starts at 65,536 and is halved at each overflow; below this, it is not to blame.
 MIN_LOSS_SCALE = 1e-4
 
 
 @dataclass(frozen=True)
 class StepReport:
-    """What one optimizer step came to, over all processes."""
+    """Loss and gradient norm of one optimizer step, over all processes."""
 
     step: int
-    """Steps done."""
+    """Number of steps done."""
     loss: float
     """Mean over the global batch."""
     quartile_sums: list[float]
     """Losses by the quarter of the noise schedule, least noise first, summed (4,)."""
     quartile_counts: list[int]
     grad_norm: float
-    """Before it is clipped; not finite if the step was skipped, as in float16 now and then."""
+    """Before clipping; not finite if the step was skipped, as happens in float16."""
     learning_rate: float
 
 
@@ -65,10 +65,10 @@ class Samples(Protocol):
 
 
 class Trainer:
-    """A model with what it takes to train it: optimizer, rate, running mean, and a step counter.
+    """A model with its optimizer, learning rate, moving average and step counter.
 
-    Of the global batch at step s, which are the positions s * B ... s * B + B - 1, process r of R
-    takes each R-th one from the r-th on. Gradients are averaged over all.
+    The global batch of step s has the positions s * B ... s * B + B - 1, of which process r of R
+    takes every R-th from the r-th on. Gradients are averaged over all processes.
     """
 
     def __init__(
@@ -84,15 +84,15 @@ class Trainer:
         """Make a model trainable, in place.
 
         Args:
-            dtype: that the networks compute in; by default the model's own.
+            dtype: the dtype that the networks compute in; by default the model's.
 
         Raises:
-            ValueError: the global batch cannot be shared out evenly.
+            ValueError: the global batch cannot be divided evenly.
         """
         check_share(config, num_ranks)
         self.samples, self.config = samples, config
         self.rank, self.num_ranks = rank, num_ranks
-        # Before the adapter, which has a dtype of its own.
+        # Before the adapter is added, which has another dtype.
         denoiser = Denoiser(model, config, dtype)
         self.parameters = prepare(model, config)
         self.model = model
@@ -110,7 +110,7 @@ class Trainer:
         self.upcoming: Iterator[tuple[list[int], list[dict[str, Any]]]] | None = None
 
     def steps(self) -> Iterator[StepReport]:
-        """Do the steps that are left, one at a time."""
+        """Do the remaining steps, one at a time."""
         while self.num_done < self.config.num_steps:
             yield self.step()
 
@@ -129,7 +129,7 @@ class Trainer:
         totals = torch.zeros(1 + 2 * QUARTILES, device=self.model.device)
         for number in range(num_batches):
             batch = self.prepare_batch(*next(self.upcoming))
-            # Gradients travel once, with the last of the batches that make up a step.
+            # Gradients are reduced once, with the last batch of a step.
             waits = self.distributed is not None and number + 1 < num_batches
             with self.distributed.no_sync() if waits and self.distributed else nullcontext():
                 losses = denoising_losses(self.denoiser, self.model.scheduler, batch)
@@ -155,10 +155,10 @@ class Trainer:
         )
 
     def update_weights(self) -> float:
-        """Take one step along the gradients; return their norm before it was clipped."""
+        """Take one optimizer step; return the gradient norm before clipping."""
         self.scaler.unscale_(self.optimizer)
         norm = float(nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm))
-        # Too large a scale shows in gradients that overflow, and is halved with the step skipped.
+        # If the scale makes gradients overflow, the step is skipped and the scale halved.
         may_skip = self.scaler.is_enabled() and self.scaler.get_scale() > MIN_LOSS_SCALE
         if not math.isfinite(norm) and not may_skip:
             raise FloatingPointError(
@@ -172,8 +172,7 @@ class Trainer:
         return norm
 
     def read_ahead(self) -> Iterator[tuple[list[int], list[dict[str, Any]]]]:
-        """Yield positions and samples of this process's batches, the next one being read while one
-        is trained on."""
+        """Yield positions and samples of this process's batches; the next one is read meanwhile."""
         config = self.config
         with ThreadPoolExecutor(1) as reader:
             waiting = None
@@ -220,7 +219,7 @@ class Trainer:
         return self.model.encode_prompts(prompts)
 
     def replace_first_frames(self, batch: TrainingBatch, positions: list[int]) -> TrainingBatch:
-        """Have some samples begin as the sampler does."""
+        """Let some samples begin as the sampler does, see `first_frames`."""
         config, scheduler = self.config, self.model.scheduler
         inverted = draw_rows(
             positions, config.inverted_first_frame, config.seed, Stream.INVERTED_FIRST_FRAME
@@ -233,7 +232,7 @@ class Trainer:
         if begun.any():
             batch = to_first_timesteps(batch, begun, scheduler)
         if inverted.any():
-            # The same for all of a step, whichever process and batch they are in.
+            # The same for a whole step, in whichever process and batch.
             step = positions[0] // config.global_batch_size
             random = random_state(config.seed, Stream.INVERSION_STEPS, step)
             num_steps = int(random.choice(NUM_INVERSION_STEPS))
@@ -259,7 +258,7 @@ class Trainer:
         return self.ema.swapped_in() if self.ema is not None else nullcontext()
 
     def state(self) -> dict[str, Any]:
-        """Return all that a run resumes from; random numbers follow from the step."""
+        """Return what a run is resumed from; random numbers follow from the step."""
         return {
             "num_done": self.num_done,
             "parameters": [parameter.detach().cpu() for parameter in self.parameters],

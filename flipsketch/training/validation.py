@@ -1,4 +1,4 @@
-"""Pictures of what a model in training makes of fixed sketches and prompts."""
+"""Validation pictures: the same sketches and prompts, animated by the model as it is trained."""
 
 import logging
 from dataclasses import dataclass
@@ -23,16 +23,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Subject:
-    """One that is animated again and again."""
+    """A sketch that every validation picture shows animated."""
 
     sketch: np.ndarray
-    """uint8 (H, W, 3), of the model's size."""
+    """uint8 (H, W, 3), at the model's size."""
     prompt: str
     seed: int
 
 
 def choose_subjects(clips: TrainingClips, number: int) -> list[Subject]:
-    """Return the first frames and prompts of some training clips, spread over all of them."""
+    """Return the first frames and prompts of some training clips, evenly spaced."""
     places = np.linspace(0, len(clips) - 1, min(number, len(clips))).astype(int)
     rows = clips.rows.take(places).to_pylist()
     return [
@@ -45,19 +45,19 @@ def read_subjects(manifest: str, size: int, number: int, *, darken: bool = False
     """Return the first good rows of a manifest, read as the animate job reads them.
 
     Raises:
-        OSError, ValueError: there is no row, or one or its sketch cannot be read.
+        OSError, ValueError: the manifest has no rows, or one of these cannot be read.
     """
     subjects: list[Subject] = []
     for row in parse_rows(manifest):
         if len(subjects) == number:
             break
         if row.error is not None:
-            raise ValueError(f"{manifest}: {row.error}; mend it, or take the row out")
+            raise ValueError(f"{manifest}: {row.error}; correct or remove the row")
         try:
             sketch = load_sketch(read_source(row.sketch, manifest), size, darken=darken)
         except (OSError, ValueError) as error:
             raise ValueError(
-                f"{manifest}: row {row.id!r}: {error}; mend it, or take the row out"
+                f"{manifest}: row {row.id!r}: {error}; correct or remove the row"
             ) from error
         subjects.append(Subject(sketch, row.prompts[0], row.seed))
     if not subjects:

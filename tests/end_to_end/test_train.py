@@ -120,7 +120,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(training_job, trained):
 def test_on_one_device_a_run_is_as_long_and_leaves_an_adapter_too(training_job, trained):
     once = replace(QUICK, batch_size=2, signal_leak_prob=0.5)
     on_device = replace(training_job, on_device=True, training=once)
-    with pytest.raises(ValueError, match="make batch_size the global one"):
+    with pytest.raises(ValueError, match="set batch_size to the global one"):
         train(replace(on_device, training=replace(once, batch_size=1)))
     assert train(on_device) == 0
     run = Path(training_job.output)
@@ -170,7 +170,10 @@ def test_shards_that_are_damaged_or_missing_are_named(training_job, tmp_path):
     ("row", "message"),
     [
         ("", "has no rows; give some, or leave out --validation"),
-        ('{"id": "a", "sketch": "none.svg", "prompt": "b"}', "row 'a': .*none.svg: .*mend it"),
+        (
+            '{"id": "a", "sketch": "none.svg", "prompt": "b"}',
+            "row 'a': .*none.svg: .*correct or remove",
+        ),
     ],
 )
 def test_a_validation_manifest_is_read_before_anything_is_written(
@@ -280,7 +283,7 @@ def test_clips_that_do_not_fit_the_model_are_refused(training_job):
     long = replace(training_job, training=replace(QUICK, num_frames=9))
     with pytest.raises(ValueError, match="none of its 8 clips has 9 frames"):
         train(long)
-    with pytest.raises(ValueError, match="global batch of 3 cannot be shared out among 2 workers"):
+    with pytest.raises(ValueError, match="global batch of 3 cannot be divided among 2 workers"):
         train(
             replace(
                 training_job,

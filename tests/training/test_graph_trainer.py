@@ -157,7 +157,7 @@ def test_runs_that_go_on_from_one_state_are_the_same(tiny_folder, tmp_path):
 
 
 def test_parts_of_a_batch_and_float16_are_refused(tiny_folder):
-    with pytest.raises(ValueError, match="make batch_size the global one, 4, got 2"):
+    with pytest.raises(ValueError, match="set batch_size to the global one, 4, got 2"):
         make_trainer(tiny_folder, batch_size=2)
     model = load_model(tiny_folder, dtype=torch.float16)
     with pytest.raises(ValueError, match="float16"):

@@ -67,7 +67,7 @@ def test_what_is_done_has_its_picture_whenever_it_was_ended(tmp_path):
 def test_fewer_steps_than_are_done_are_refused(tmp_path):
     folder = open_folder(str(tmp_path))
     learn(folder, make_learner(), 300, deadline=time.monotonic() + 60, draw=draw)
-    with pytest.raises(ValueError, match="300 steps already, more than the 200 asked for"):
+    with pytest.raises(ValueError, match="300 steps already, more than the requested 200"):
         learn(folder, make_learner(), 200, deadline=time.monotonic() + 60, draw=draw)
 
 

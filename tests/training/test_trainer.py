@@ -215,7 +215,5 @@ def test_the_rate_warms_up_and_falls():
 
 
 def test_a_batch_that_cannot_be_shared_out_is_refused(tiny_folder, corpus):
-    with pytest.raises(
-        ValueError, match="a global batch of 4 cannot be shared out among 3 workers"
-    ):
+    with pytest.raises(ValueError, match="a global batch of 4 cannot be divided among 3 workers"):
         make_trainer(tiny_folder, corpus, rank=0, num_ranks=3)
