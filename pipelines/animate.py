@@ -160,7 +160,7 @@ def plan_run(
     model_folder: Path,
     resources: Resources,
 ) -> Plan:
-    """Return the run's plan; what the user does not name comes from the plan that is there."""
+    """Return the run's plan; settings that the user does not give come from the existing plan."""
     lora = config.adapter and find_embedded(config.adapter)
     defaults = {
         "rows_per_shard": choose_rows_per_shard(

@@ -107,7 +107,7 @@ def compare(config: CompareConfig) -> int:
             row, own_code = carry_out(config, run)
             code = max(code, own_code)
         except (ValueError, OSError) as error:
-            # A model that is not to be had here costs no other run.
+            # A model that is not available here does not affect other runs.
             log.warning(
                 "%s: not made: %s\nTo make it again, delete %s/%s, or give another --output.",
                 *(run.name, error, config.output.rstrip("/"), run.folder),
@@ -222,7 +222,7 @@ def summarize(run: NamedRun, folder: Folder, summary: ScoreSummary) -> dict[str,
 
 
 def to_markdown(rows: list[dict[str, Any]]) -> str:
-    """Return a table of the scores that are there: mean and standard error, and beside those what
+    """Return a table of the existing scores: mean and standard error, and beside those what
     was published, in brackets."""
     shown = [name for name in SHOWN if any(row.get(name) is not None for row in rows)]
     titles = ["run", *(SHOWN[name] for name in shown), "seconds per clip", "clips"]

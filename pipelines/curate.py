@@ -251,7 +251,7 @@ def choose(config: CurateConfig, clips: ScoredClips) -> tuple[list[int], list[st
     if len(places) > MOST_COMPARED:
         log.warning("near-duplicates are not looked for among more than %d clips", MOST_COMPARED)
     elif config.duplicate_cosine is not None and places:
-        # The better of two stays.
+        # The better of two is kept.
         places.sort(key=lambda place: -ranks[place])
         features = np.stack(clips.scores["features"].take(places).to_numpy())
         # Here, as PyTorch takes seconds to import and not every run comes to this.
@@ -268,13 +268,13 @@ def choose(config: CurateConfig, clips: ScoredClips) -> tuple[list[int], list[st
     splits = split_by(sketches, shares, config.seed)
     names = list(shares)
     if empty := [name for name, share in shares.items() if share > 0 and name not in splits]:
-        log.warning("too few sketches for a share of %s, which stays empty", ", ".join(empty))
+        log.warning("too few sketches for a share of %s, which is empty", ", ".join(empty))
     order = sorted(range(len(places)), key=lambda number: names.index(splits[number]))
     return [places[number] for number in order], [splits[number] for number in order]
 
 
 def write_manifest(manifest: str, metadata: pa.Table) -> bytes:
-    """Return a Parquet manifest of the clips, with the sketches that are to be had in it.
+    """Return a Parquet manifest of the clips, including the sketches that are available.
 
     Raises:
         ValueError: the corpus's manifest cannot be read.

@@ -63,7 +63,7 @@ class EvaluateConfig:
 
 
 def evaluate(config: EvaluateConfig) -> int:
-    """Score a corpus, print what its scores come to, and return 0, or 1 if some could not be had.
+    """Score a corpus, print a summary, and return 0, or 1 if some clips could not be scored.
 
     Raises:
         ValueError, OSError: there is no such corpus, manifest or scorer.
@@ -135,7 +135,7 @@ def find_manifest(manifest: str, folder: Folder, plan: Plan) -> ManifestSummary:
     """Return what there is to know of the manifest that the corpus was made of.
 
     Raises:
-        ValueError: it is gone, or another one.
+        ValueError: it is missing, or has changed.
     """
     remedy = f"say with --manifest where the one is of which {folder} was made: it has the sketches"
     try:

@@ -80,7 +80,7 @@ def make_training_shards(config: RasterizeConfig) -> int:
     if known and len(rows) > len(known) and not config.extend and not config.dry_run:
         raise ValueError(
             f"{folder}: holds a run of {len(known)} animations, and {len(rows) - len(known)} more "
-            f"are there now ({rows[len(known)]['id']}, ...); add --extend to have them too, or "
+            f"are there now ({rows[len(known)]['id']}, ...); add --extend to include them, or "
             f"give another --output"
         )
     content = to_parquet(rows)
@@ -128,7 +128,7 @@ def warn_of_differences(config: RasterizeConfig, before: Plan | None, plan: Plan
     if before is not None and before.log.get("animations") != plan.log["animations"]:
         log.warning(
             "the run began with the animations in %s, now they are taken from %s: see that they "
-            "are the same, since shards that are there stay",
+            "are the same, since existing shards are kept",
             before.log.get("animations"),
             plan.log["animations"],
         )
@@ -221,7 +221,7 @@ def caption(animation: Animation, captions: dict[str, str]) -> Animation:
 def plan_run(
     config: RasterizeConfig, before: Plan | None, summary: ManifestSummary, workers: int
 ) -> Plan:
-    """Return the run's plan; what the user does not name comes from the plan that is there."""
+    """Return the run's plan; settings that the user does not give come from the existing plan."""
     chosen = choose_rows_per_shard(
         summary.num_rows, max(workers, config.training_workers), ROWS_PER_SHARD
     )

@@ -45,7 +45,7 @@ class ManifestSummary:
     repeats: dict[int, int]
     """Rows whose id an earlier row has: their position, and that of the earlier one."""
     num_bad: int = 0
-    """Rows that cannot be used as they stand, those with a repeated id aside."""
+    """Rows that cannot be used as they are, without those that repeat an id."""
     bad_examples: tuple[str, ...] = ()
     """Why, for the first of them."""
     prefix_fingerprint: str | None = None

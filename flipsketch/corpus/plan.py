@@ -124,7 +124,7 @@ class Plan:
     @property
     def licence(self) -> str:
         """License of the corpus: that of the model, or of the animations."""
-        # That of animations may be told later, so it is not compared on resume.
+        # That of animations may be given later, so it is not compared on resume.
         found = self.log if self.kind is RASTERIZE else self.settings
         return found.get("licence" if self.kind is RASTERIZE else "model_licence") or "unknown"
 

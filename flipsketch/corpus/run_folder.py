@@ -80,9 +80,9 @@ def refuse_older_format(folder: Folder, before: Plan) -> None:
     raise ValueError(
         f"{folder}: holds a run of format {before.format}, and this version writes format "
         f"{before.kind.format}, whose samples hold the sketch and the manifest's columns as well; "
-        f"samples of two formats do not make one corpus. What is there can still be read, scored "
+        f"samples of two formats do not make one corpus. The run can still be read, scored "
         f"and curated. To finish it, use the version that began it; to make all of it in the new "
-        f"format, give another --output, or --overwrite to delete what is there"
+        f"format, give another --output, or --overwrite to delete the old run"
     )
 
 
@@ -121,6 +121,6 @@ def delete_run(folder: Folder, kind: RunKind) -> None:
         for file in sorted(files, key=PLAN_FILE.__eq__):
             folder.delete(f"{name}/{file}" if name else file)
         if folder.is_local and name:
-            # One in which somebody else has put something stays.
+            # A folder to which somebody else has added something is kept.
             with suppress(OSError):
                 os.rmdir(folder.join(name))

@@ -124,7 +124,7 @@ def write_shard(
 
 
 def committed_shards(folder: Folder) -> list[int]:
-    """Return the indices of the shards that are there, from one listing."""
+    """Return the indices of the existing shards, from one listing."""
     names = folder.list("metadata")
     return sorted(int(name[:-8]) for name in names if re.fullmatch(r"\d{5,}\.parquet", name))
 

@@ -27,7 +27,7 @@ def verify_shard(folder: Folder, plan: Plan, facts: ShardFacts, keys: Counter[st
     name = tar_name(facts.index, plan.tars)
     tar = folder.read(name) if facts.ok else b""
     if tar is None:
-        return [*problems, f"{name}: is gone"]
+        return [*problems, f"{name}: is missing"]
     if facts.ok and hashlib.sha256(tar).hexdigest() != facts.tar_sha256:
         return [*problems, f"{name}: its bytes are not those that were committed"]
     return problems + compare_samples(name, tar, good)

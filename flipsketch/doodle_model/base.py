@@ -59,7 +59,7 @@ def train_base(
     In the end the folder has a model folder `model` with the averaged weights.
 
     Args:
-        start: model folder to begin with.
+        start: model folder to start from.
         latents: float16 (N, F, C, h, w).
     """
     model = load_model(start, lora=NO_LORA, device=session.device)

@@ -46,7 +46,7 @@ class LatentWindows(Dataset):
         *,
         seed: int,
     ) -> None:
-        assert num_frames in (1, latents.shape[1]), "a clip's motion is told by all of its frames"
+        assert num_frames in (1, latents.shape[1]), "a clip's motion takes all of its frames"
         self.latents, self.prompts = latents, prompts
         self.num_frames, self.prompt_dropout, self.seed = num_frames, prompt_dropout, seed
         self.epoch, self.order = -1, np.zeros(0, int)

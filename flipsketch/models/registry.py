@@ -100,7 +100,7 @@ def frame_size(folder: Path) -> int:
 
 
 def model_licence(folder: Path) -> str:
-    """Return the licence that the model's card states, or 'unknown'."""
+    """Return the license that the model's card states, or 'unknown'."""
     # Imported late: a dry run and a wrong flag need nothing of it.
     from huggingface_hub import metadata_load
     from yaml import YAMLError
@@ -109,7 +109,7 @@ def model_licence(folder: Path) -> str:
     try:
         data = metadata_load(card) if card.is_file() else None
     except (YAMLError, ValueError) as error:
-        log.warning("%s: its licence cannot be read: %s", card, error)
+        log.warning("%s: its license cannot be read: %s", card, error)
         data = None
     licence = (data or {}).get("license") or "unknown"
     return ", ".join(map(str, licence)) if isinstance(licence, list) else str(licence)

@@ -134,7 +134,7 @@ def list_facts(plan: Plan, entries: list[Entry]) -> list[tuple[str, str]]:
         ("Clips scored by CLIP", f"{num_scored:,}"),
         ("Rows planned", f"{plan.num_rows:,}"),
         ("Method", plan.method),
-        ("Licence of the model", plan.licence),
+        ("License of the model", plan.licence),
     ]
     named = {"Model": "model", "Adapter": "lora", "Chosen from": "corpus"}
     return facts + [

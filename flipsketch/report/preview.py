@@ -90,7 +90,7 @@ def choose_clips(
 
 
 def find_sketches(manifest: str, ids: set[str]) -> dict[str, str | bytes]:
-    """Return the sketches of some rows; those of a manifest that is gone are left out."""
+    """Return the sketches of some rows; those of a missing manifest are left out."""
     found: dict[str, str | bytes] = {}
     try:
         for row in parse_rows(manifest):
@@ -104,7 +104,7 @@ def find_sketches(manifest: str, ids: set[str]) -> dict[str, str | bytes]:
 def read_sketch(
     source: str | bytes | None, manifest: str, size: int, sha256: str | None
 ) -> np.ndarray | None:
-    """Return a sketch as it was when its clip was made, None if it is gone or another one now."""
+    """Return a sketch as it was when its clip was made, None if it is missing or has changed."""
     if source is None:
         return None
     try:

@@ -76,5 +76,5 @@ def verify_scores(folder: Folder, index: int, shard: ShardFacts | None) -> list[
     except (OSError, KeyError, ValueError) as error:
         return [f"{scores_name(index)}: not readable: {error}; {remedy}"]
     if shard is not None and (facts.tar_sha256, num_rows) != (shard.tar_sha256, shard.ok):
-        return [f"{scores_name(index)}: not of the clips that are there; {remedy}"]
+        return [f"{scores_name(index)}: scores other clips than the corpus has; {remedy}"]
     return []

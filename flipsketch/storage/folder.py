@@ -171,7 +171,7 @@ class Folder:
                 self.delete(f"_tmp/{name}")
 
     def delete(self, name: str) -> None:
-        """Delete a file; one that is gone already is no error."""
+        """Delete a file; a missing one is no error."""
         with suppress(FileNotFoundError):
             self.filesystem.delete_file(self.join(name))
 

@@ -55,7 +55,7 @@ def train_adapter(
 
     Args:
         model: folder of the base model.
-        lora: adapter to begin with.
+        lora: adapter to start from.
         validation_steps: DDIM steps of the pictures that are made on the way.
     """
     training = TrainConfig(

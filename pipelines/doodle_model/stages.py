@@ -61,7 +61,7 @@ def train_base_on(
     """Train the base model in the folder on arrays of latents, one after the other.
 
     Args:
-        start: model folder to begin with.
+        start: model folder to start from.
     """
     train_base(
         start, np.concatenate([np.load(path) for path in latents]), prompts, stage, folder, session

@@ -15,7 +15,7 @@ TOKEN_LOGGER = "ray._private.authentication.authentication_token_setup"
 
 
 def start_cluster(config: ExecutorConfig, weights_bytes: int, device: str | None) -> Resources:
-    """Start or join Ray, and share out what is there.
+    """Start or join Ray, and divide its resources among workers.
 
     Raises:
         ValueError: there is no such device, or not as many of them as workers.

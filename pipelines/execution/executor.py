@@ -9,7 +9,7 @@ from pipelines.execution.work import Maker, Report, Resources, Shard
 
 
 def start(config: ExecutorConfig, weights_bytes: int, device: str | None) -> Resources:
-    """Start or join Ray if need be, and share out what is there.
+    """Start or join Ray if needed, and divide the resources among workers.
 
     Raises:
         ValueError: there is no such device, or not as many of them as workers.

@@ -64,7 +64,7 @@ class ScoreMaker:
         clips = [clip for clip in clips if clip["status"] == "ok"]
         tar = self.folder.read(tar_name(index)) if clips else b""
         if tar is None:
-            raise FileNotFoundError(f"{self.folder}/{tar_name(index)}: is gone")
+            raise FileNotFoundError(f"{self.folder}/{tar_name(index)}: is missing")
         by_position = {row.index: row for row in rows}
         scored: list[dict[str, Any]] = []
         for clip in clips:

@@ -71,10 +71,10 @@ def print_dry_run(
     for reason in manifest.bad_examples:
         print(f"        {reason}")
     if plan is not None:
-        print(f"done:   {num_made:,} rows in {len(shards):,} shards of the run that is there")
+        print(f"done:   {num_made:,} rows in {len(shards):,} shards of the existing run")
     if any(facts.ok for facts in shards):
         clip_bytes, clip_s = measure(folder, shards)
-        source = "as the shards that are there"
+        source = "measured on the existing shards"
     else:
         clip_bytes, clip_s = estimate(workload.model, workload.sampling, device)
         source = (
@@ -84,7 +84,7 @@ def print_dry_run(
     print(f"bytes:  {format_bytes(num_good * clip_bytes)} in all")
     print(
         f"time:   {format_s(num_left / manifest.num_rows * num_good * clip_s / workers)} on "
-        f"{workers} workers ({device}), loading aside, {source}"
+        f"{workers} workers ({device}), without loading, {source}"
     )
 
 

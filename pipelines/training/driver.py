@@ -58,7 +58,7 @@ def plan_run(
     model_folder: Path,
     resources: Resources,
 ) -> Plan:
-    """Return the run's plan; what the user does not name comes from the plan that is there."""
+    """Return the run's plan; settings that the user does not give come from the existing plan."""
     defaults = {
         "dtype": "bfloat16" if resources.device == "cuda" else "float32",
         "threads": resources.cpus_per_worker,
@@ -120,12 +120,12 @@ def carry_out(config: TrainConfig, plan: Plan, folder: Folder, resources: Resour
     clips_per_step = config.training.global_batch_size
     try:
         if num_before == num_steps and config.result_folder.exists():
-            log.info("all is done already; %s stays as it is", config.result_folder)
+            log.info("the run is complete; %s is unchanged", config.result_folder)
         else:
             train_all(config, resources, num_before)
     except KeyboardInterrupt:
         newest = max(checkpoint_steps(folder), default=0)
-        what = f"the checkpoint after step {newest} stays" if newest else "no step is saved yet"
+        what = f"the checkpoint after step {newest} is kept" if newest else "no step is saved yet"
         log.warning("interrupted: %s; rerun the same command to resume", what)
         return 130
     except FloatingPointError as error:

@@ -66,7 +66,7 @@ def test_scores_that_are_cut_short_or_anothers_are_wrong(corpus, clip_folder):
     (scores / "00002.parquet").write_bytes((scores / "00000.parquet").read_bytes())
     cut, other = status_of(corpus).problems
     assert "scores/00001.parquet: not readable" in cut and "evaluate.py to make it again" in cut
-    assert "scores/00002.parquet: not of the clips that are there" in other
+    assert "scores/00002.parquet: scores other clips than the corpus has" in other
 
 
 def test_changed_lost_and_doubled_tars_are_wrong(corpus):
