@@ -290,8 +290,8 @@ def write_manifest(manifest: str, metadata: pa.Table) -> bytes:
                 sketches.setdefault(row.id, row.sketch)
     except OSError as error:
         raise ValueError(
-            f"{manifest}: cannot be read ({error}); say with --manifest where the one is of which "
-            f"the corpus was made: it has the sketches"
+            f"{manifest}: cannot be read ({error}); if it has moved, pass --manifest with its "
+            f"new place, since it names the sketches"
         ) from error
 
     def read(clip: dict[str, Any]) -> dict[str, Any]:

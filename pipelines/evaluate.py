@@ -137,7 +137,7 @@ def find_manifest(manifest: str, folder: Folder, plan: Plan) -> ManifestSummary:
     Raises:
         ValueError: it is missing, or has changed.
     """
-    remedy = f"say with --manifest where the one is of which {folder} was made: it has the sketches"
+    remedy = f"pass --manifest with the manifest that {folder} was made from"
     try:
         # One that has gained rows since still has the corpus's.
         summary = read_summary(manifest, folder, plan, [])

@@ -97,7 +97,7 @@ def find_sketches(manifest: str, ids: set[str]) -> dict[str, str | bytes]:
             if row.id in ids:
                 found.setdefault(row.id, row.sketch)
     except (OSError, ValueError) as error:
-        log.warning("no sketches shown: %s; say with --manifest where the rows are now", error)
+        log.warning("no sketches shown: %s; pass --manifest if it has moved", error)
     return found
 
 

@@ -12,15 +12,18 @@ class TrainingConfig:
     """What is trained: a LoRA adapter, or all weights of the model."""
     target_set: TargetSet | None = None
     """Layers of the UNet that get an adapter: those of attention, all linear layers, or all linear
-    and convolutional layers (as in the published checkpoint). More layers learn a style faster and
-    take more memory."""
+    and convolutional layers (as in the published checkpoint). Default: those of the adapter that
+    training continues from, attention for a new one. More layers learn a style faster and take more
+    memory."""
     train_text_encoder: bool = False
     """Train the text encoder too: an adapter on its linear layers, or all of it with --train
     full."""
     rank: int | None = None
-    """Rank of the adapter's matrices. Raise it when the loss stops falling too early."""
+    """Rank of the adapter's matrices. Default: that of the adapter that training continues from, 4
+    for a new one. Raise it when the loss stops falling too early."""
     alpha: float | None = None
-    """Scale of the adapter, which is multiplied by alpha / rank."""
+    """Scale of the adapter, which is multiplied by alpha / rank. Default: that of the adapter that
+    training continues from, 4 for a new one."""
     num_steps: int = 2500
     """Number of optimizer steps."""
     global_batch_size: int = 8

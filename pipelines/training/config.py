@@ -47,8 +47,8 @@ class TrainConfig:
     keep_checkpoints: int = 2
     """Number of checkpoints to keep; older ones are deleted."""
     validate_every: int = 500
-    """Steps between samples of fixed sketches and prompts, which are also made at step 0; 0 turns
-    them off."""
+    """Steps between samples of fixed sketches and prompts, which are also made at step 0, unless
+    the run is shorter than this, and at the end; 0 turns them off."""
     validation: str | None = None
     """Manifest of the sketches and prompts for the samples; by default first frames of some
     training clips."""

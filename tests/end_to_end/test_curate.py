@@ -206,7 +206,7 @@ def test_what_a_corpus_has_of_its_own_stays_with_its_clips(job, clip_folder, tmp
     evaluate(scoring)
     moved = (tmp_path / "manifest.jsonl").rename(tmp_path / "moved.jsonl")
     chosen = CurateConfig(corpus=job.output, output=str(tmp_path / "chosen"), keep=())
-    with pytest.raises(ValueError, match="cannot be read.*say with --manifest"):
+    with pytest.raises(ValueError, match="cannot be read.*pass --manifest"):
         curate(chosen)
     curate(replace(chosen, manifest=str(moved)))
     [row] = read_rows(chosen.output)
