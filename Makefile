@@ -72,10 +72,10 @@ docs: install ## Write the tables of flags in docs/ from the config classes
 	$(BIN)/python docs/generate.py
 
 test: install ## Run the tests, except the slow ones
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations 20 -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist load --durations 20 -m "not slow" $(ARGS)
 
 test-slow: install ## Run the slow tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations 20 -m slow $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist load --durations 20 -m slow $(ARGS)
 
 lint: install ## Check style and types
 	$(BIN)/ruff check .

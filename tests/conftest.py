@@ -10,6 +10,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import pytest
 import torch
+from xdist.scheduler import LoadScopeScheduling
 
 from flipsketch.models.tiny import write_tiny_model
 from flipsketch.models.video_model import VideoModel, load_model
@@ -22,6 +23,32 @@ from tests.helpers.scorers import write_clip, write_xclip
 torch.set_num_threads(1)
 # Disks fail on purpose here; nobody need wait until they have recovered.
 folder.RETRY_PAUSES_S = (0.01, 0.02)
+
+
+# Tests that share what takes long to make: one process has all of a group, in order. A table, since
+# the marks of --dist loadgroup do nothing with pytest 9.2 (xdist 3.8 writes them where it no longer
+# looks).
+GROUPS = {
+    "ray": (
+        "tests/end_to_end/test_ray.py",
+        "tests/end_to_end/test_train.py::test_workers_and_drivers_may_die",
+        "tests/execution/test_pool.py",
+        "tests/execution/test_attempts.py::test_rows_that_raise_hang_or_end_their_process_on_ray",
+    ),
+    "curate": ("tests/end_to_end/test_curate.py",),
+}
+
+
+class GroupScheduling(LoadScopeScheduling):
+    """Groups first, then every test by itself: the last to end are short."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        names = (name for name, starts in GROUPS.items() if nodeid.startswith(starts))
+        return next(names, nodeid)
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return GroupScheduling(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -53,8 +80,7 @@ def xclip_folder(tmp_path_factory):
 
 @pytest.fixture
 def two_cpus() -> None:
-    """A Ray of two CPUs. Tests that ask for it belong to the xdist group "ray", so that one
-    process starts it, once."""
+    """A Ray of two CPUs; tests that ask for it are among `GROUPS`: one process starts it, once."""
     share_ray(2)
 
 

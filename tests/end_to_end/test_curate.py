@@ -19,9 +19,6 @@ from pipelines.execution.config import ExecutorConfig
 from pipelines.status import read_status
 from tests.helpers.corpora import SKETCHES, make_manifest, read_rows
 
-# The corpus is made once, by the process that has them all.
-pytestmark = pytest.mark.xdist_group("curate")
-
 LOCAL = ExecutorConfig(executor="local")
 COLUMNS = ["key", "s2v_consistency", "motion"]
 

@@ -32,8 +32,6 @@ from tests.helpers.corpora import (
     wait_for,
 )
 
-pytestmark = pytest.mark.xdist_group("ray")
-
 
 @pytest.fixture(params=[2, pytest.param(1, marks=pytest.mark.slow)])
 def cpus(request) -> int:

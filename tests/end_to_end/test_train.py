@@ -298,7 +298,6 @@ def checkpoint(job: TrainConfig, step: int) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("ray")
 def test_workers_and_drivers_may_die_and_their_number_may_change(training_job, tmp_path):
     training = replace(QUICK, num_steps=12)
     on_ray = replace(

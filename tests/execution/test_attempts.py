@@ -175,7 +175,6 @@ def test_a_sketch_that_ends_its_process_when_it_is_read_fails_alone(job, tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("ray")
 def test_rows_that_raise_hang_or_end_their_process_on_ray_fail_alone(job, tmp_path):
     rows = good_rows(8)
     local = replace(job, output=str(tmp_path / "local"), batch_size=2, rows_per_shard=4)

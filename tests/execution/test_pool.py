@@ -15,7 +15,7 @@ ON_RAY = ExecutorConfig(stall_timeout_s=60)
 TWO = Resources(workers=2, device="cpu", cpus_per_worker=1, num_cpus=0.5)
 
 
-pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.usefixtures("two_cpus")]
+pytestmark = pytest.mark.usefixtures("two_cpus")
 
 
 def run(maker, shards, config=ON_RAY, resources=TWO):
