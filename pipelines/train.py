@@ -62,16 +62,16 @@ def train(config: TrainConfig) -> int:
     if config.validation is not None and config.validate_every:
         read_subjects(config.validation, clips.rows["height"][0].as_py(), config.num_validation)
 
-    from flipsketch.training.objective import count_trained, settle_adapter
+    from flipsketch.training.objective import count_trained, resolve_adapter
     from pipelines.training.driver import carry_out, plan_run, share_out
 
-    config = replace(config, training=settle_adapter(model_folder, config.training, lora))
+    config = replace(config, training=resolve_adapter(model_folder, config.training, lora))
     trained = count_trained(model_folder, config.training, lora)
     resources = share_out(
         config, start(config.executor, weights_bytes(model_folder), config.device)
     )
     plan = plan_run(config, before, clips, model_folder, resources)
-    settled = replace(
+    resolved = replace(
         config,
         shards=anchor(config.shards),
         model=anchor_model(config.model),
@@ -86,4 +86,4 @@ def train(config: TrainConfig) -> int:
     with folder.locked():
         plan = begin_training(folder, plan, overwrite=config.overwrite)
         folder.sweep(PARTIAL)
-        return carry_out(settled, plan, folder, resources)
+        return carry_out(resolved, plan, folder, resources)

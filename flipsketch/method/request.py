@@ -1,4 +1,4 @@
-"""What is asked of the sampler: a request for each clip, its settings settled when it is made."""
+"""What is asked of the sampler: a request for each clip, its settings resolved when it is made."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -83,7 +83,7 @@ class TrainingConfig:
         if not 0 <= self.warmup_steps <= self.num_steps:
             raise ValueError(f"warmup_steps must lie in 0..num_steps, got {self.warmup_steps}")
 
-    def settled(
+    def resolved(
         self, rank: int = 4, alpha: float = 4.0, target_set: TargetSet = "attention"
     ) -> "TrainingConfig":
         """Return the settings with a rank, an alpha and a target set where they name none."""

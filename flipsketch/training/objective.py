@@ -27,7 +27,7 @@ QUARTILES = 4
 
 def prepare(model: VideoModel, config: TrainingConfig) -> list[nn.Parameter]:
     """Make a model trainable, in place, and return the parameters to train, in float32."""
-    config = config.settled()
+    config = config.resolved()
     networks = trained_networks(model, config)
     if config.train == "full":
         for network in networks.values():
@@ -45,7 +45,7 @@ def prepare(model: VideoModel, config: TrainingConfig) -> list[nn.Parameter]:
 
 def add_new_lora(part: str, network: nn.Module, config: TrainingConfig) -> int:
     """Put a new adapter on a part of a model, in place; return the number of its modules."""
-    assert config.rank and config.alpha and config.target_set, "the settings are settled"
+    assert config.rank and config.alpha and config.target_set, "the settings are resolved"
     target_set = config.target_set if part == "unet" else "linear"
     return add_lora(network, target_set, rank=config.rank, alpha=config.alpha, seed=config.seed)
 
@@ -70,7 +70,7 @@ def count_trained(
     Raises:
         ValueError: this adapter has other layers.
     """
-    config, counts = config.settled(), {}
+    config, counts = config.resolved(), {}
     for part, network in empty_networks(model_folder, config.train_text_encoder).items():
         if config.train == "full":
             num_modules = sum(1 for _ in network.modules())
@@ -86,7 +86,7 @@ def count_trained(
     return counts
 
 
-def settle_adapter(
+def resolve_adapter(
     model_folder: str | Path, config: TrainingConfig, lora: Path | None
 ) -> TrainingConfig:
     """Return the settings with the rank, the alpha and the target set of the adapter to continue
@@ -96,7 +96,7 @@ def settle_adapter(
         OSError, ValueError: the adapter cannot be read, or lacks a network that is trained.
     """
     if lora is None:
-        return config.settled()
+        return config.resolved()
     if config.train_text_encoder and not (lora / "text_encoder").is_dir():
         raise ValueError(
             f"{lora}: has no text_encoder/, so a run that trains the text encoder cannot continue "
@@ -104,7 +104,7 @@ def settle_adapter(
         )
     shape = read_shape(lora / "unet")
     target_set = shape.find_target_set(empty_networks(model_folder, False)["unet"])
-    return config.settled(shape.rank, shape.alpha, target_set or "attention")
+    return config.resolved(shape.rank, shape.alpha, target_set or "attention")
 
 
 def empty_networks(model_folder: str | Path, text_encoder: bool) -> dict[str, nn.Module]:

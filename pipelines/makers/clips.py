@@ -222,9 +222,9 @@ class AnimationMaker:
                 # The model may raise anything at all on a row; the others are to be saved.
                 if is_out_of_memory(error):
                     # Alone a row has its batch's shape, and needs as much.
-                    reason = describe_out_of_memory(
-                        error, len(batch), read[group[0].index].request.sampling
-                    )
+                    sampling = read[group[0].index].request.sampling
+                    saves_memory = self.config.checkpoint_gradients or not sampling.num_align_steps
+                    reason = describe_out_of_memory(error, len(batch), sampling, saves_memory)
                 elif len(group) > 1:
                     groups = [[row] for row in group]
                     continue
@@ -289,13 +289,23 @@ def is_out_of_memory(error: Exception) -> bool:
     return is_cpu or isinstance(error, torch.OutOfMemoryError | MemoryError)
 
 
-def describe_out_of_memory(error: Exception, batch_size: int, sampling: SamplingConfig) -> str:
-    cheaper = "with --retry-failed --checkpoint-gradients, which changes no pixel, or "
+def describe_out_of_memory(
+    error: Exception, batch_size: int, sampling: SamplingConfig, saves_memory: bool
+) -> str:
+    """Return why a batch failed, and what of the remedies is left.
+
+    Args:
+        saves_memory: checkpointing gradients would save nothing more.
+    """
+    remedies = []
+    if not saves_memory:
+        remedies.append("with --retry-failed --checkpoint-gradients, which changes no pixel")
+    if batch_size > 1:
+        remedies.append("into another folder with a smaller --batch-size")
     return (
         f"memory ran out on a batch of {batch_size} clips of {sampling.num_frames} frames "
         f"({str(error).partition('. ')[0]}); run again "
-        f"{cheaper if sampling.num_align_steps else ''}into another folder with a smaller "
-        f"--batch-size"
+        f"{', or '.join(remedies) or 'on a device with more memory, or with fewer frames'}"
     )
 
 

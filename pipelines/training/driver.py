@@ -166,7 +166,7 @@ def train_all(config: TrainConfig, resources: Resources, num_before: int) -> Non
 def make_latents(config: TrainConfig, resources: Resources) -> None:
     """Encode the clips of the shards whose latents are not there."""
     clips = TrainingClips(config.shards, config.reading)
-    assert config.dtype and config.threads, "the driver settles them"
+    assert config.dtype and config.threads, "the driver resolves them"
     size = frame_size(find_model(config.model))
     missing = open_latents(clips, config.model, size, config.dtype).missing()
     if not missing:

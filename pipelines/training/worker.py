@@ -50,12 +50,12 @@ class TrainingWorker:
     ) -> None:
         """
         Args:
-            config: with dtype and threads settled, and places that this process can read.
+            config: with dtype and threads resolved, and places that this process can read.
 
         Raises:
             OSError, ValueError: the model or the shards cannot be read.
         """
-        assert config.dtype and config.threads, "the driver settles them"
+        assert config.dtype and config.threads, "the driver resolves them"
         torch.set_num_threads(config.threads)
         self.config, self.rank, self.num_ranks = config, rank, num_ranks
         self.folder: Folder = open_folder(config.output)

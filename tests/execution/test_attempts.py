@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import pytest
 import ray
+import torch
 from PIL import Image, ImageOps
 
 from flipsketch.corpus.row import Row
+from flipsketch.method.config import SamplingConfig
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.execution.attempts import (
@@ -17,6 +19,7 @@ from pipelines.execution.attempts import (
     Attempts,
 )
 from pipelines.execution.config import ExecutorConfig
+from pipelines.makers.clips import describe_out_of_memory
 from tests.helpers.clusters import start_ray
 from tests.helpers.corpora import good_rows, make_manifest, read_rows, run_child
 from tests.helpers.poison import EXITS, HANGS, RAISES, STARVES, install
@@ -131,7 +134,23 @@ def test_a_batch_that_does_not_fit_into_memory_names_the_remedy(job, tmp_path, p
     assert animate_manifest(job) == 1
     rows = compare_with_clean_run(job, tmp_path, bad=[0, 1, 2, 3])
     assert "a batch of 4 clips of 3 frames (CUDA out of memory)" in rows[0]["error"]
-    assert "--batch-size" in rows[0]["error"]
+    # Without alignment there are no gradients that could be checkpointed.
+    assert rows[0]["error"].endswith("run again into another folder with a smaller --batch-size")
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "saves_memory", "remedy"),
+    [
+        (4, False, "--checkpoint-gradients, which changes no pixel, or into another folder with"),
+        (4, True, "run again into another folder with a smaller --batch-size"),
+        (1, False, "run again with --retry-failed --checkpoint-gradients, which changes no pixel"),
+        (1, True, "run again on a device with more memory, or with fewer frames"),
+    ],
+)
+def test_no_remedy_is_named_that_was_taken_already(batch_size, saves_memory, remedy):
+    error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
+    reason = describe_out_of_memory(error, batch_size, SamplingConfig(), saves_memory)
+    assert remedy in reason and (batch_size > 1) == ("--batch-size" in reason)
 
 
 def test_a_model_that_raises_on_every_row_stops_the_run(job, tmp_path, poisoned):
