@@ -37,7 +37,7 @@ class ScoreMakerConfig:
     device: str
     threads: int
     fingerprint: str
-    """Of the checkpoints; it is written with the scores."""
+    """Fingerprint of the checkpoints; it is written with the scores."""
 
 
 class ScoreMaker:

@@ -268,7 +268,7 @@ HOSTILE = {
 }
 
 
-def test_hostile_animations_are_refused_and_their_neighbours_saved(tmp_path):
+def test_hostile_animations_are_refused_and_the_others_saved(tmp_path):
     reasons = {"bomb/a": "bytes", "slip.zip!/../../etc/cron.d/frame000.svg": "outside"}
     for name, (svg, reason) in HOSTILE.items():
         reasons[name] = reason
