@@ -1,5 +1,6 @@
 """The embedded model's sketch adapter, made by the project's own jobs as a user would make one."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -38,53 +39,50 @@ def make_lessons(folder: Path, num_clips: int, threads: int) -> bool:
     return make_training_shards(rasterize) == 0
 
 
-def train_adapter(
-    model: Path,
-    folder: Path,
-    *,
-    lora: str | None,
-    num_steps: int,
-    batch_size: int,
-    validation_steps: int,
-    device: Literal["cpu", "cuda"],
-    dtype: Literal["float32", "bfloat16"],
-    threads: int,
-    seed: int,
-) -> bool:
-    """Train in a folder on the shards that `make_lessons` made there; return whether it is done.
+@dataclass(frozen=True, kw_only=True)
+class AdapterStage:
+    lora: str | None
+    """Adapter to start from, or None for a new one."""
+    num_steps: int
+    batch_size: int
+    device: Literal["cpu", "cuda"]
+    dtype: Literal["float32", "bfloat16"]
+    threads: int
+    validation_steps: int
+    """DDIM steps of the sample pictures."""
+    seed: int
 
-    Args:
-        model: folder of the base model.
-        lora: adapter to start from.
-        validation_steps: DDIM steps of the pictures that are made on the way.
-    """
+
+def train_adapter(model: Path, folder: Path, stage: AdapterStage) -> bool:
+    """Train an adapter of the model on the shards that `make_lessons` made in the folder; return
+    whether all of its steps are done."""
     training = TrainConfig(
         shards=str(folder / SHARDS),
         model=str(model),
-        lora=lora or NO_LORA,
+        lora=stage.lora or NO_LORA,
         output=str(folder / "lora"),
         training=TrainingConfig(
             target_set="all",
-            num_steps=num_steps,
-            global_batch_size=batch_size,
-            batch_size=batch_size,
+            num_steps=stage.num_steps,
+            global_batch_size=stage.batch_size,
+            batch_size=stage.batch_size,
             num_frames=NUM_FRAMES,
             inverted_first_frame=0.6,
             signal_leak_prob=0.1,
             reference_share=0.1,
             learning_rate=1e-3,
-            warmup_steps=min(50, num_steps // 2),
+            warmup_steps=min(50, stage.num_steps // 2),
             schedule="cosine",
-            seed=seed,
+            seed=stage.seed,
         ),
-        dtype=dtype,
-        device=device,
-        threads=threads,
+        dtype=stage.dtype,
+        device=stage.device,
+        threads=stage.threads,
         checkpoint_every=200,
-        on_device=device == "cuda",
-        validate_every=num_steps,
+        on_device=stage.device == "cuda",
+        validate_every=stage.num_steps,
         num_validation=2,
-        validation_steps=validation_steps,
+        validation_steps=stage.validation_steps,
         executor=ExecutorConfig(executor="local"),
     )
     return train(training) == 0

@@ -42,7 +42,7 @@ from flipsketch.models.registry import NO_LORA, choose_lora
 from flipsketch.models.video_model import DTYPES, VideoModel, load_model
 from flipsketch.storage.folder import new_folder, open_folder
 from flipsketch.training.resumable import learn
-from pipelines.doodle_model.adapter import make_lessons, train_adapter
+from pipelines.doodle_model.adapter import AdapterStage, make_lessons, train_adapter
 from pipelines.doodle_model.settings import DoodleModelConfig
 from pipelines.doodle_model.stages import train_base_on, train_share, train_vae
 from pipelines.execution.local_ranks import train_together
@@ -176,18 +176,17 @@ class Making:
         config, model = self.config, find_made(self.folder, "video")
         if not make_lessons(self.folder, config.lora_clips, config.threads):
             return False
-        return train_adapter(
-            model,
-            self.folder,
+        stage = AdapterStage(
             lora=self.first_lora,
             num_steps=config.lora_steps,
             batch_size=config.batch_size,
-            validation_steps=config.validation_steps,
             device=self.device,
             dtype=self.dtype,
             threads=config.threads,
+            validation_steps=config.validation_steps,
             seed=config.seed,
         )
+        return train_adapter(model, self.folder, stage)
 
     def make_scorer(self) -> bool:
         """The scorer."""
