@@ -9,9 +9,7 @@ every file that can be seen is compared with that of an uninterrupted run.
     python benchmarks/kills.py --roles local --local-kills 50
 """
 
-import builtins
 import logging
-import os
 import random
 import shutil
 import signal
@@ -31,6 +29,7 @@ import ray
 import tyro
 from ray.cluster_utils import Cluster
 
+from benchmarks.killing import STEPS, end_all, is_actor, kill, kill_at, start_ray, wait
 from flipsketch.corpus.shard import committed_shards
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.config import SamplingConfig
@@ -55,11 +54,6 @@ SAMPLING = SamplingConfig(
     num_frames=2, num_inference_steps=1, guidance_scale=1.0, align_steps=0, compose_steps=0
 )
 Role = Literal["local", "driver", "actor", "node", "steps", "actor-steps"]
-STEPS = [
-    f"{moment} {file}"
-    for file in ("clips", "metadata")
-    for moment in ("open", "half-written", "written", "synced", "in-place", "folder-synced")
-]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +75,7 @@ class KillConfig:
 @dataclass
 class Outcome:
     role: str
+    """What was killed, as the table says it."""
     kills: int = 0
     runs: int = 0
     """Corpora that were completed in spite of the kills."""
@@ -277,120 +272,8 @@ class KillMatrix:
         return outcome
 
 
-def start_ray(kill_at: dict[str, str] | None = None) -> None:
-    runtime_env: dict = {
-        "env_vars": {"PYTHONPATH": str(Path(__file__).parent.parent), **(kill_at or {})}
-    }
-    if kill_at:
-        runtime_env["worker_process_setup_hook"] = kill_at_what_the_environment_says
-    ray.init(
-        address="local",
-        num_cpus=2,
-        include_dashboard=False,
-        log_to_driver=False,
-        runtime_env=runtime_env,
-    )
-
-
-def kill_at_what_the_environment_says() -> None:
-    if "KILL_AT" in os.environ:
-        kill_at(os.environ["KILL_AT"], "00002", os.environ["KILL_MARK"])
-
-
-def kill_at(step: str, shard: str, mark: str | None = None) -> None:
-    """Make this process end at a step of a shard's commit, once if a mark is given."""
-    moment, folder = step.split()
-    name, partial = f"{folder}/{shard}.", f"_tmp/{folder}-{shard}."
-    real_open, real_fsync, real_replace = builtins.open, os.fsync, os.replace
-    placed = False
-
-    def reach(here: str, applies: bool) -> None:
-        if here == moment and applies:
-            if mark is not None:
-                try:
-                    os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
-                except FileExistsError:
-                    return
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def open_and_die(path, mode="r", *args, **kwargs):
-        file = real_open(path, mode, *args, **kwargs)
-        if partial in str(path) and "w" in mode:
-            reach("open", True)
-            if moment == "half-written":
-                whole = file.write
-
-                class Half:
-                    def __enter__(self):
-                        return self
-
-                    def __exit__(self, *error):
-                        file.close()
-
-                    def __getattr__(self, name):
-                        return getattr(file, name)
-
-                    def write(self, content):
-                        whole(content[: len(content) // 2])
-                        file.flush()
-                        reach("half-written", True)
-                        return whole(content[len(content) // 2 :])
-
-                return Half()
-        return file
-
-    def fsync_and_die(file):
-        descriptor = file if isinstance(file, int) else file.fileno()
-        path = os.readlink(f"/proc/self/fd/{descriptor}")
-        reach("written", partial in path)
-        real_fsync(file)
-        reach("synced", partial in path)
-        reach("folder-synced", placed and path.endswith(f"/{folder}"))
-
-    def replace_and_die(source, target):
-        nonlocal placed
-        real_replace(source, target)
-        placed = placed or name in str(target)
-        reach("in-place", name in str(target))
-
-    builtins.open, os.fsync, os.replace = open_and_die, fsync_and_die, replace_and_die
-
-
-def wait(pid: int, seconds: float) -> bool:
-    """Wait so long, or until the child has ended; tell whether it has. It stays to be reaped."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
-            return True
-        time.sleep(0.01)
-    return False
-
-
-def kill(pid: int) -> bool:
-    """Kill a child; return whether it had come to its end before."""
-    os.kill(pid, signal.SIGKILL)
-    code = exit_code(pid)
-    assert code in (0, -signal.SIGKILL), f"a run ended with {code}"
-    return code == 0
-
-
 def num_commits(job: AnimateConfig) -> int:
     return len(committed_shards(open_folder(job.output)))
-
-
-def is_actor(process: psutil.Process) -> bool:
-    try:
-        return "ShardActor" in " ".join(process.cmdline())
-    except psutil.Error:
-        return False  # it has ended meanwhile
-
-
-def end_all(processes: list[psutil.Process]) -> None:
-    for process in processes:
-        try:
-            process.kill()
-        except psutil.NoSuchProcess:
-            pass
 
 
 def inspect(job: AnimateConfig, whole: AnimateConfig, outcome: Outcome) -> None:

@@ -8,17 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from flipsketch.corpus.manifest import parse_rows
 from flipsketch.doodles.doodle import frame_times, make_doodle, make_doodle_of, render_doodle
 from flipsketch.doodles.motions import MOTIONS
-from flipsketch.doodles.prompts import gerund, plural_of, third_person
 from flipsketch.doodles.subjects.registry import SUBJECTS, motions_of
-from flipsketch.doodles.writer import FRAMES, DrawingConfig, write_doodle, write_doodles
-from flipsketch.media.sketch import load_sketch
+from flipsketch.doodles.writer import DrawingConfig
 from flipsketch.svg.reader import rasterize_svg
-from pipelines.doodles import DoodlesConfig, make_doodles
 
 ROOT = Path(__file__).parents[2]
 PAIRS = [(subject, motion) for subject in SUBJECTS for motion in motions_of(subject)]
@@ -66,20 +61,6 @@ def test_another_process_draws_the_same_bytes():
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True
     ).stdout
     assert drawn == b"".join(make_doodle(3, index).svg(0.7, "filled") for index in range(12))
-
-
-@pytest.mark.parametrize(
-    "folder, look", [("animations", "sketch"), ("animations_filled", "filled")]
-)
-def test_the_samples_are_drawn_anew_byte_for_byte(folder, look, tmp_path):
-    samples = sorted((ROOT / "data" / folder).iterdir())
-    assert samples
-    for sample in samples:
-        doodle = make_doodle(0, int(sample.name[:5]))
-        write_doodle(tmp_path, doodle, 12, look)
-        for path in sample.rglob("*.*"):
-            drawn = tmp_path / sample.name / path.relative_to(sample)
-            assert drawn.read_bytes() == path.read_bytes()
 
 
 @pytest.mark.parametrize("look", ["sketch", "filled"])
@@ -275,17 +256,6 @@ def test_both_looks_are_one_drawing():
         ]
 
 
-def test_prompts_vary_and_are_clean():
-    prompts = [
-        make_doodle(0, index, subject="bird", motion="fly-left").prompt for index in range(40)
-    ]
-    assert len(set(prompts)) >= 20
-    for index in range(300):
-        prompt = make_doodle(8, index).prompt
-        assert re.fullmatch(r"[a-z][a-z ,-]*[a-z]", prompt) and "  " not in prompt
-        assert not re.search(r"\ba [aeio]|\ban [^aeiou]", prompt), prompt
-
-
 def test_small_and_big_are_true_of_the_drawing():
     seen = set()
     for index in range(300):
@@ -313,23 +283,6 @@ def test_all_subjects_are_drawn_about_as_often():
     assert min(counts) >= 2 and max(counts) <= 24
 
 
-@pytest.mark.parametrize(
-    "phrase, third, ing, plural",
-    [
-        ("fly", "flies", "flying", "fly"),
-        ("swim along", "swims along", "swimming along", "swim along"),
-        ("wag its tail", "wags its tail", "wagging its tail", "wag their tails"),
-        ("open and close", "opens and closes", "opening and closing", "open and close"),
-        ("die down", "dies down", "dying down", "die down"),
-        ("go on and off", "goes on and off", "going on and off", "go on and off"),
-        ("flash", "flashes", "flashing", "flash"),
-        ("sway", "sways", "swaying", "sway"),
-    ],
-)
-def test_verbs_are_inflected(phrase, third, ing, plural):
-    assert (third_person(phrase), gerund(phrase), plural_of(phrase)) == (third, ing, plural)
-
-
 def test_an_unknown_subject_or_motion_is_refused():
     with pytest.raises(ValueError, match="none of the subjects given has a motion 'flap'; they h"):
         DrawingConfig(subjects=("ball",), motions=("flap",))
@@ -337,72 +290,3 @@ def test_an_unknown_subject_or_motion_is_refused():
         make_doodle(0, 0, subject="unicorn")
     with pytest.raises(ValueError, match="fish has no motion 'walk-left'"):
         make_doodle(0, 0, subject="fish", motion="walk-left")
-
-
-def test_a_written_animation_is_complete(tmp_path):
-    doodle = make_doodle(0, 3)
-    write_doodle(tmp_path, doodle, 5)
-    assert [path.name for path in tmp_path.iterdir()] == [doodle.name]
-    assert (tmp_path / doodle.name / "prompt.txt").read_text() == doodle.prompt + "\n"
-    frames = sorted((tmp_path / doodle.name / FRAMES).iterdir())
-    assert [path.name for path in frames] == [f"frame{number:03d}.svg" for number in range(5)]
-    assert [path.read_bytes() for path in frames] == [doodle.svg(t) for t in frame_times(5)]
-
-
-def test_what_a_killed_job_left_is_written_anew(tmp_path):
-    doodle = make_doodle(0, 3)
-    leftover = tmp_path / f".{doodle.name}" / FRAMES
-    leftover.mkdir(parents=True)
-    (leftover / "frame007.svg").write_text("<svg")
-    write_doodle(tmp_path, doodle, 5)
-    assert len(list((tmp_path / doodle.name / FRAMES).iterdir())) == 5
-    assert [path.name for path in tmp_path.iterdir()] == [doodle.name]
-
-
-def test_a_second_run_writes_what_is_missing(tmp_path, caplog):
-    caplog.set_level("INFO")
-    four, six = (DrawingConfig(num_animations=number, num_frames=3) for number in (4, 6))
-    assert make_doodles(DoodlesConfig(output=str(tmp_path), drawing=four)) == 0
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.svg")}
-    assert make_doodles(DoodlesConfig(output=str(tmp_path), drawing=six, workers=2)) == 0
-    assert "wrote 2 animations" in caplog.text and "4 existed" in caplog.text
-    assert len(list(tmp_path.iterdir())) == 6
-    assert all(path.stat().st_mtime_ns == then for path, then in before.items())
-
-
-@pytest.mark.slow
-def test_a_sheet_shows_every_motion(tmp_path, caplog):
-    caplog.set_level("INFO")
-    path = tmp_path / "made" / "sheet.png"
-    assert make_doodles(DoodlesConfig(contact_sheet=str(path))) == 0
-    assert f"showed {len(PAIRS)} motions" in caplog.text
-    assert path.stat().st_size < 1_500_000
-    assert Image.open(path).width < 2000
-
-
-def test_a_manifest_has_the_first_frames(tmp_path):
-    path = tmp_path / "made" / "doodles.parquet"
-    drawing = DrawingConfig(num_animations=4, seed=5, subjects=("cat", "star"))
-    assert make_doodles(DoodlesConfig(manifest=str(path), drawing=drawing)) == 0
-    rows = list(parse_rows(str(path)))
-    assert [row.id.split("-")[1] for row in rows] == ["cat", "star", "cat", "star"]
-    for index, row in enumerate(rows):
-        doodle = make_doodle(5, index, subject=("cat", "star")[index % 2])
-        assert row.prompts == (doodle.prompt,)
-        drawn = render_doodle(doodle, 16, 64, "sketch")[0]
-        np.testing.assert_array_equal(load_sketch(row.sketch, 64), drawn)
-
-
-def test_a_job_without_an_output_says_so():
-    with pytest.raises(ValueError, match="--output"):
-        DoodlesConfig()
-
-
-def test_other_animations_in_the_folder_are_refused(tmp_path):
-    write_doodles(tmp_path, DrawingConfig(num_animations=2, num_frames=3))
-    with pytest.raises(ValueError, match="holds another animation"):
-        write_doodles(tmp_path, DrawingConfig(num_animations=2, num_frames=4))
-    with pytest.raises(ValueError, match="holds another animation"):
-        write_doodles(tmp_path, DrawingConfig(num_animations=2, look="filled"))
-    with pytest.raises(ValueError, match="of another seed"):
-        write_doodles(tmp_path, DrawingConfig(num_animations=2, num_frames=3, seed=1))
