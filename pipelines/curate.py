@@ -249,7 +249,7 @@ def choose(config: CurateConfig, clips: ScoredClips) -> tuple[list[int], list[st
         log.info("best of each sketch and prompt: %d of %d clips", len(best), len(places))
         places = [places[number] for number in best]
     if len(places) > MOST_COMPARED:
-        log.warning("near-duplicates are not looked for among more than %d clips", MOST_COMPARED)
+        log.warning("skipped the search for near-duplicates: more than %d clips", MOST_COMPARED)
     elif config.duplicate_cosine is not None and places:
         # The better of two is kept.
         places.sort(key=lambda place: -ranks[place])

@@ -1,4 +1,4 @@
-"""Latents of an array of clips, encoded once and held in memory, as samples for the trainer."""
+"""Latents of a corpus of doodles, encoded once, as samples for the trainer."""
 
 import os
 from pathlib import Path
@@ -17,7 +17,8 @@ CHUNK = 256
 
 @torch.no_grad()
 def encode_corpus(vae: AutoencoderKL, corpus: DoodleArrays, path: Path, device: str) -> np.ndarray:
-    """Return latents float16 (N, F, C, h, w), times the VAE's factor; encoded if not on disk."""
+    """Return latents, float16 (N, F, C, h, w), scaled by the VAE factor, from `path`; they are
+    encoded if that file does not exist."""
     if not path.exists():
         frames = corpus.clips.reshape(-1, *corpus.clips.shape[2:])
         parts = []
@@ -34,8 +35,8 @@ def encode_corpus(vae: AutoencoderKL, corpus: DoodleArrays, path: Path, device: 
 
 
 class LatentWindows(Dataset):
-    """Samples by position, as `flipsketch.corpus.dataset.TrainingClips` has them: a clip's latents
-    (C, F, h, w), all of its frames or a single one, and its prompt."""
+    """Samples by position, like those of `flipsketch.corpus.dataset.TrainingClips`: latents of a
+    clip (C, F, h, w), of all its frames or of a single one, and its prompt."""
 
     def __init__(
         self,
@@ -46,7 +47,7 @@ class LatentWindows(Dataset):
         *,
         seed: int,
     ) -> None:
-        assert num_frames in (1, latents.shape[1]), "a clip's motion takes all of its frames"
+        assert num_frames in (1, latents.shape[1]), "a window is one frame or the whole clip"
         self.latents, self.prompts = latents, prompts
         self.num_frames, self.prompt_dropout, self.seed = num_frames, prompt_dropout, seed
         self.epoch, self.order = -1, np.zeros(0, int)

@@ -1,5 +1,5 @@
-"""The embedded models as they are shipped: half-precision weights, what the sampler should know,
-cards, and `making.json`: the model's stages so far, for the card of a model trained further."""
+"""Release folders of the embedded models: half-precision weights, sampling defaults, model cards,
+and `making.json`, the stages so far, which the card of a model trained further lists too."""
 
 import json
 import logging
@@ -26,9 +26,10 @@ CARD = """# {name}
 {about}
 
 Made by this project from doodles that it draws itself (`jobs/make_doodle_model.py`), and dedicated
-to the public domain ([CC0 1.0](https://creativecommons.org/publicdomain/zero/1.0/)), as they are.
+to the public domain ([CC0 1.0](https://creativecommons.org/publicdomain/zero/1.0/)), without
+warranty.
 
-| stage | trained on | steps | batch | loss at the end |
+| stage | trained on | steps | batch | final loss |
 |---|---|---|---|---|
 {stages}
 
@@ -45,9 +46,9 @@ MODEL = (
     "(`sketch_in_noise` 1); with two or three times as much, unfamiliar drawings keep their shape "
     "and move less. Trained on little, it draws roughly, and with less of the sketch it draws "
     "unfamiliar subjects as familiar ones. "
-    "`jobs/make_doodle_model.py --start doodle --image-steps 0 --seed 9`, with a seed that it has "
-    "not been trained with, trains it further. It lets everything be tried, tested and "
-    "measured without a download; for a corpus use a model of full size."
+    "To train it further, run `jobs/make_doodle_model.py --start doodle --image-steps 0 --seed 9` "
+    "with a seed that it has not been trained with. It serves to try, test and measure everything "
+    "without a download; for a corpus use a full-size model."
 )
 LORA = (
     "The adapter (rank {rank}) that makes `doodle` draw black strokes on white, trained by "
@@ -56,11 +57,11 @@ LORA = (
 CLIP = (
     "A CLIP model of {millions:.1f} M parameters, trained on doodles in both looks and their "
     "prompts: the embedded scorer of consistency with the sketch and of alignment with the prompt. "
-    "Of {batch} prompts, a frame's own came first in {accuracy:.0%} of a batch of training clips. "
-    "Its scores compare clips of doodles with one another, and are not those of a CLIP of full "
-    "size."
+    "In a batch of {batch} training clips, it ranked a frame's own prompt first for {accuracy:.0%} "
+    "of the frames. Use its scores to compare clips of doodles with one another; they are not "
+    "comparable with those of a full-size CLIP."
 )
-USE = "Use: `--model doodle --lora doodle-lora`; measure another against it with `jobs/compare.py`."
+USE = "Use: `--model doodle --lora doodle-lora`; compare other models with `jobs/compare.py`."
 CLIP_USE = "Use: it is the default scorer of `jobs/evaluate.py`."
 
 
@@ -82,15 +83,15 @@ def write_release(
     subjects: tuple[str, ...],
     start: str | None,
 ) -> None:
-    """Write `release/` into the folder in which all was made: `doodle/`, `doodle-lora/` and, if it
-    was made there, `doodle-clip/`.
+    """Write `release/` in the folder of the stages: `doodle/`, `doodle-lora/` and, if a scorer was
+    trained, `doodle-clip/`.
 
     Args:
-        facts_by_stage: by stage, what it was trained on, and its batch.
-        start: model that was gone on from.
+        facts_by_stage: for each stage, what it was trained on, and its batch.
+        start: model that training continued from, if any.
 
     Raises:
-        ValueError: a stage is not done; an earlier release is still there.
+        ValueError: a stage is not done; an earlier release is kept.
     """
     release = folder / "release"
     stages = {name: read_stage(folder / name, *facts) for name, facts in facts_by_stage.items()}
@@ -100,8 +101,8 @@ def write_release(
     made = {name: find_made(folder, name) for name in ("video", "lora")}
     if scorer is not None:
         made["scorer"] = find_made(folder, "scorer")
-    assert lora is not None, "an adapter leaves its checkpoints"
-    # Not before all that takes its place is known to be there.
+    assert lora is not None, "training an adapter saves checkpoints"
+    # Only now: an earlier release is kept unless all parts of the new one exist.
     shutil.rmtree(release, ignore_errors=True)
     write_model(made["video"], release / "doodle", hardware, subjects, earlier + own)
     write_lora(folder / "lora", release / "doodle-lora", hardware, lora)
@@ -115,12 +116,12 @@ def find_made(folder: Path, stage: str) -> Path:
     """Return the folder of what a stage made, or raise ValueError if it is not done."""
     made = folder / stage / ("lora" if stage == "lora" else "model")
     if not made.exists():
-        raise ValueError(f"{folder}: the stage {stage} is not done; do it first")
+        raise ValueError(f"{folder}: the stage {stage} is not done; run it first")
     return made
 
 
 def read_stage(folder: Path, trained_on: str, batch: str) -> Stage | None:
-    """Return what a stage came to, from its newest checkpoint; None if it was not done here."""
+    """Return a stage by its newest checkpoint, or None if it was not run in this folder."""
     if not (folder / "checkpoints").exists():
         return None
     _, state = load_newest(open_folder(str(folder)))
@@ -135,7 +136,7 @@ def read_stage(folder: Path, trained_on: str, batch: str) -> Stage | None:
 
 
 def read_making(model: Path) -> list[Stage]:
-    """Return the stages that a model has been through, as far as its folder tells."""
+    """Return the training stages that a model folder lists; none if it has no such list."""
     path = model / "making.json"
     return [Stage(**stage) for stage in json.loads(path.read_text())] if path.exists() else []
 
@@ -156,14 +157,14 @@ def write_model(
     for network in networks:
         network.half()
     for network in (model.unet, model.vae):
-        # Diffusers notes the folder that it was loaded from.
+        # Diffusers records the folder that a network was loaded from.
         network.register_to_config(_name_or_path=output.name)
     with new_folder(output) as folder:
         write_sampling(folder)
         add_samples(folder, source.parent)
         making = json.dumps([asdict(stage) for stage in stages], indent=1)
         (folder / "making.json").write_text(making + "\n")
-        # The index, which comes last, tells that the folder is whole.
+        # Last, as the index in it marks the folder as complete.
         save_parts(model, folder, fill_card("doodle", "diffusers", about, hardware, stages))
 
 
@@ -210,7 +211,7 @@ def write_clip(source: Path, output: Path, hardware: str, stage: Stage) -> None:
 
 
 def add_samples(folder: Path, stage: Path) -> None:
-    """Take along the newest picture of what a stage had learnt."""
+    """Copy the newest sample picture of a stage."""
     newest = max((stage / "samples").glob("*.png"))
     shutil.copy(newest, folder / "samples.png")
 

@@ -1,4 +1,4 @@
-"""The embedded scorer: a small CLIP (Radford et al., 2021) on doodles and their prompts."""
+"""The embedded scorer: a small CLIP (Radford et al., 2021) trained on doodles and prompts."""
 
 import numpy as np
 import torch
@@ -37,7 +37,7 @@ def make_clip(tokenizer: CLIPTokenizer, size: int) -> CLIPModel:
 
 
 class CLIPTraining:
-    """Each frame with its prompt, against all others of a batch; equal prompts count as right."""
+    """CLIP's contrastive loss on frames and prompts; all equal prompts count as matches."""
 
     def __init__(
         self,
@@ -78,14 +78,14 @@ class CLIPTraining:
         return out.logits_per_image, same
 
     def choose(self, random: np.random.RandomState) -> tuple[np.ndarray, list[tuple[int, int]]]:
-        """Return frames (B, H, W, 3), and for each its corpus and clip."""
+        """Return frames (B, H, W, 3), and the corpus and clip of each, as indices."""
         frames, places = [], []
         for place in range(BATCH_SIZE):
             which = place % len(self.corpora)
             clips = self.corpora[which].clips
             index = random.randint(len(clips))
             frame = clips[index, random.randint(clips.shape[1])]
-            # Where it stands tells what it is of a corpus of ours alone.
+            # Position on the canvas hints at the subject in this corpus, but not in real sketches.
             shift = random.randint(-LARGEST_SHIFT, LARGEST_SHIFT + 1, 2)
             frames.append(np.roll(frame, shift, (0, 1)))
             places.append((which, index))
@@ -93,14 +93,14 @@ class CLIPTraining:
 
     @torch.no_grad()
     def accuracy(self) -> float:
-        """Return how often a frame's own prompt comes first in a batch."""
+        """Return the share of a batch's frames that rank their own prompt first."""
         with self.learner.ema.swapped_in():
             logits, same = self.match(random_state(self.seed, Stream.SCORER_VALIDATION))
         return float(same.gather(1, logits.argmax(dim=1, keepdim=True)).mean())
 
     @torch.no_grad()
     def draw(self) -> Image.Image:
-        """Return some prompts, each above it the frames of a batch that suit it best."""
+        """Return a contact sheet: some prompts, each below the frames that match it best."""
         with self.learner.ema.swapped_in():
             logits, _ = self.match(random_state(self.seed, Stream.SCORER_VALIDATION))
         frames, places = self.choose(random_state(self.seed, Stream.SCORER_VALIDATION))

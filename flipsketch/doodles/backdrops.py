@@ -1,4 +1,4 @@
-"""What lies behind a filled drawing: bands of colour, ground or water, and soft blotches."""
+"""Backdrops of filled drawings: bands of colour, ground or water, and soft blotches."""
 
 import math
 
@@ -27,7 +27,7 @@ def backdrop(scenery: str, floor: float, roll: Roll) -> list[tuple[Stroke, float
 
     Args:
         scenery: `ground`, `sky`, `water` or `room`.
-        floor: what stands on ground, or in a room, stands here.
+        floor: y of the line that subjects on the ground or in a room stand on.
     """
     horizon = min(floor - roll(0, 10), SIDE - 12)
     pairs = {"water": WATERS, "room": WALLS}.get(scenery, SKIES)
@@ -66,7 +66,7 @@ def backdrop(scenery: str, floor: float, roll: Roll) -> list[tuple[Stroke, float
 
 
 def sheet(top: float, depth: float, phase: float, fill: str) -> Stroke:
-    """All of the canvas below a wavy line."""
+    """The part of the canvas below a wavy line."""
     edge = [
         complex(SIDE * k / 6, top + depth * math.sin(2 * math.pi * (phase + 0.23 * k)))
         for k in range(7)
@@ -76,6 +76,6 @@ def sheet(top: float, depth: float, phase: float, fill: str) -> Stroke:
 
 
 def blend(start: str, end: str, share: float) -> str:
-    """Mix two colours; a share of 0 is the first."""
+    """Mix two colours; a share of 0 gives the first one."""
     pairs = zip(bytes.fromhex(start[1:]), bytes.fromhex(end[1:]), strict=True)
     return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)

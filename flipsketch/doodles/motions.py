@@ -1,4 +1,4 @@
-"""Motions: how a subject as a whole goes about, turns and grows, as a function of time."""
+"""Motions: how a whole subject moves, turns and changes size, as functions of time."""
 
 import math
 from collections.abc import Callable
@@ -8,30 +8,30 @@ from flipsketch.doodles.strokes import Roll
 
 
 class Pose(NamedTuple):
-    """Where a subject is at one moment, and how it is held."""
+    """Position, rotation and size of a subject at one moment."""
 
     at: complex
-    """In the room that its place leaves it: -1 is the edge behind it or the top, 1 the edge ahead
-    or the bottom."""
+    """Position in the space that it can move in: -1 is the edge behind it or the top, 1 the edge
+    ahead of it or the bottom."""
     shift: complex = 0j
-    """In the subject's own units, as is what it turns and grows about."""
+    """Offset in the subject's own units."""
     turn: float = 0.0
     """Degrees, clockwise."""
     zoom: float = 1.0
-    """At most 1."""
+    """Size relative to the largest, at most 1."""
 
 
 class Motion(NamedTuple):
     pose: Callable[[float, Roll], Pose]
-    """Takes a time in [0, 1], and random numbers that are the same at all times."""
+    """Maps a time in [0, 1], and random numbers that are the same at all times, to a pose."""
     room: complex = 0j
-    """The least share of its place, across and along, that it moves through."""
+    """Least share of its place that it moves through, horizontally and vertically."""
     about: str = "middle"
-    """Turns and grows about its `middle`, or the `foot` on which it stands (or hangs)."""
+    """Centre of rotation and scaling: `middle`, or the `foot` that it stands on (or hangs by)."""
 
 
 def ease(t: float, roll: Roll) -> float:
-    """Go from 0 to 1, steadily or with a soft start and end."""
+    """Go from 0 to 1, linearly or with a smooth start and end."""
     softness = roll(-0.7, 1)
     return t if softness < 0 else t + softness * (t * t * (3 - 2 * t) - t)
 
@@ -46,7 +46,7 @@ def ahead(t: float, roll: Roll) -> Pose:
 
 
 def upright(direction: float) -> Callable[[float, Roll], Pose]:
-    """Straight up or down, but for a little drift."""
+    """Straight up or down, with a little drift sideways."""
 
     def pose(t: float, roll: Roll) -> Pose:
         start, end = roll(-1, -0.85), roll(0.85, 1)
@@ -58,7 +58,7 @@ def upright(direction: float) -> Callable[[float, Roll], Pose]:
 
 
 def flutter(t: float, roll: Roll) -> Pose:
-    """Ahead, up and down on the way."""
+    """Ahead, bobbing up and down."""
     return ahead(t, roll)._replace(
         shift=0.16j * math.sin(2 * math.pi * (roll(1.2, 2.0) * t + roll(0, 1)))
     )
@@ -108,7 +108,7 @@ def bounce(t: float, roll: Roll) -> Pose:
 
 
 def fall(t: float, roll: Roll) -> Pose:
-    """Ever faster."""
+    """Down, accelerating."""
     share = 0.25 * t + 0.75 * t * t
     return Pose(complex(roll(-1, 1), -1 + 2 * share), turn=roll(-40, 40) * t)
 
@@ -124,7 +124,7 @@ def float_down(t: float, roll: Roll) -> Pose:
 
 
 def roam(t: float, roll: Roll) -> Pose:
-    """To and fro over all of its room."""
+    """Back and forth over all the space that it can move in."""
     first, second = roll(0, 1), roll(0, 1)
     return Pose(
         complex(
@@ -166,14 +166,14 @@ def zoomed(start: float, end: float) -> Callable[[float, Roll], Pose]:
 
 
 def roll_over(t: float, roll: Roll) -> Pose:
-    """A loop in the air: round once, head over heels."""
+    """A loop in the air: once around, turning over."""
     angle = 360 * ease(t, roll)
     radius = roll(0.5, 0.8)
     turn = math.radians(angle)
     return Pose(home(roll), shift=radius * complex(math.sin(turn), math.cos(turn)), turn=-angle)
 
 
-# Those of no one size.
+# Motions that change the subject's size.
 ZOOMS = "grow", "shrink", "closer", "away"
 ACROSS, ALONG = 0.36 + 0j, 0.36j
 MOTIONS: dict[str, Motion] = {

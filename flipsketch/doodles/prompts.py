@@ -1,4 +1,4 @@
-"""Prompts: English sentences that say what a subject does, in varied words."""
+"""Prompts: English sentences that describe a doodle's subjects and motions, in varied wording."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,7 +7,7 @@ from flipsketch.doodles.motions import ZOOMS
 from flipsketch.doodles.strokes import Roll
 from flipsketch.doodles.subjects.registry import SUBJECTS
 
-# They double their last letter before -ing.
+# Verbs that double their last letter before -ing.
 DOUBLING = set(
     "begin bob cut drop flap get hop jog nod plod pop run set shed shut snap snip spin swim throb "
     "travel trot wag".split()
@@ -35,10 +35,10 @@ def make_prompt(actors: Sequence[Actor], roll: Roll) -> str:
 
 
 def say(actor: Actor, count: int, is_alone: bool, roll: Roll) -> str:
-    """Return a clause about an actor, or about two that do the same.
+    """Return a clause about one actor, or about two that do the same.
 
     Args:
-        is_alone: no other clause goes with it, so that it needs no finite verb.
+        is_alone: it is the whole prompt, so that it may do without a finite verb.
     """
     subject, action = SUBJECTS[actor.subject], actor.action
     noun, plural = roll.pick(*subject.nouns).split("|")
@@ -70,7 +70,7 @@ def say(actor: Actor, count: int, is_alone: bool, roll: Roll) -> str:
 
 
 def adjectives(actor: Actor) -> list[str]:
-    """Return words that are true of the drawing."""
+    """Return adjectives that are true of the drawing."""
     build, (thinnest, thickest) = actor.proportions[0], SUBJECTS[actor.subject].builds
     words = [thinnest if build < 0.2 else thickest if build > 0.8 else ""]
     if actor.action.motion not in ZOOMS:
@@ -122,7 +122,7 @@ def gerund_verb(verb: str) -> str:
 
 
 def plural_of(phrase: str) -> str:
-    """What two do: `wag its tail` -> `wag their tails`."""
+    """Return the phrase for two subjects: `wag its tail` becomes `wag their tails`."""
     words = phrase.split(" ")
     said = []
     for before, word in zip(["", *words], words, strict=False):

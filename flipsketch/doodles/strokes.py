@@ -1,4 +1,4 @@
-"""Strokes: cubic curves on the complex plane, and the few shapes that drawings are made of.
+"""Strokes: cubic Bézier curves in the complex plane, and the shapes that drawings are made of.
 
 x is the real part and grows to the right, y the imaginary part and grows downwards; angles are in
 degrees, clockwise as seen. Drawings are about two units wide and high, centred on 0.
@@ -13,34 +13,34 @@ class Stroke(NamedTuple):
     """One line, drawn without lifting the pen."""
 
     points: list[complex]
-    """A start, then two handles and an end for each cubic."""
+    """A start, then two control points and an end for each cubic."""
     fill: str = ""
-    """Colour (#rrggbb) of what it encloses, if anything."""
+    """Fill colour (#rrggbb); empty for none."""
 
 
 class Act(NamedTuple):
-    """What a subject is doing at one moment, in so far as it moves its own parts."""
+    """What a subject does at one moment, as far as it moves its own parts."""
 
     motion: str
     """Its name, such as `wave`."""
     cycle: float
-    """Steps, flaps or turns so far."""
+    """Number of steps, flaps or turns so far."""
     progress: float
     """Progress of a motion that happens once: 0 at the start, 1 at the end."""
     travel: float
-    """How far it has gone ahead, in its own units."""
+    """Distance moved ahead so far, in the subject's own units."""
 
     def swing(self, shift: float = 0.0) -> float:
-        """Return a number that goes to and fro between -1 and 1, once a cycle."""
+        """Return a sine of the cycle: between -1 and 1, with a period of one cycle."""
         return math.sin(2 * math.pi * (self.cycle + shift))
 
 
 class Roll:
-    """Random proportions: asked the same questions in the same order, it gives the same answers."""
+    """Random proportions from a fixed list of numbers: the same calls give the same results."""
 
     def __init__(self, numbers: tuple[float, ...]) -> None:
         self.build, *self.numbers = numbers
-        """From 0, thin, to 1, thick: the one proportion that words may tell of."""
+        """From 0 (thin) to 1 (thick): the only proportion that prompts may mention."""
         self.place = 0
 
     def __call__(self, low: float, high: float) -> float:
@@ -66,7 +66,7 @@ def loop(*points: complex, fill: str = "") -> Stroke:
 
 
 def smooth(points: list[complex]) -> list[complex]:
-    """The first and the last point only steer."""
+    """Catmull-Rom cubics through all but the first and last points, which only set the tangents."""
     cubics = [points[1]]
     for before, start, end, after in zip(points, points[1:], points[2:], points[3:], strict=False):
         cubics += (start + (end - before) / 6, end - (after - start) / 6, end)
@@ -94,7 +94,7 @@ def box(left: float, top: float, right: float, bottom: float, fill: str = "") ->
 def ellipse(
     centre: complex, rx: float, ry: float, turn: float = 0.0, fill: str = "", start: float = -90.0
 ) -> Stroke:
-    """A closed ellipse that the pen begins at `start`."""
+    """A closed ellipse, drawn from the angle `start`."""
     points = arc(0, rx, ry, start, 360.0).points
     by = cmath.rect(1.0, math.radians(turn))
     return Stroke([centre + by * point for point in points], fill)
@@ -105,14 +105,14 @@ def circle(centre: complex, radius: float, fill: str = "", start: float = -90.0)
 
 
 def dot(centre: complex, radius: float = 0.025) -> Stroke:
-    """An eye, say."""
+    """A small filled circle, such as an eye."""
     return circle(centre, radius, "#222222")
 
 
 def arc(
     centre: complex, rx: float, ry: float, start: float, sweep: float, fill: str = ""
 ) -> Stroke:
-    """A piece of an ellipse from the angle `start`, `sweep` degrees on."""
+    """An arc of an ellipse, from the angle `start` over `sweep` degrees."""
     num_cubics = max(1, math.ceil(abs(sweep) / 90 - 1e-9))
     step = math.radians(sweep) / num_cubics
     reach = 4 / 3 * math.tan(step / 4) * 1j
@@ -137,7 +137,7 @@ def move(
     about: complex = 0j,
     zoom: complex = 1 + 1j,
 ) -> list[Stroke]:
-    """Stretch strokes (`zoom` is across and along) and turn them about a point, then shift them."""
+    """Scale strokes (`zoom` is across and along), rotate them about a point, and shift them."""
     by += about
     spin = polar(1.0, turn)
     if zoom == 1 + 1j:
@@ -166,7 +166,7 @@ def mix(start: complex, end: complex, share: float) -> complex:
 def limb(
     root: complex, length: float, degrees: float, width: float, fill: str, foot: float = 0.0
 ) -> Stroke:
-    """A leg or an arm seen as a strip, round at its end; a foot sticks out to the front."""
+    """A leg or an arm: a strip with a round end; `foot` is how far a foot points ahead."""
     along = polar(1.0, degrees)
     side = along * -1j * width / 2
     end = root + along * length

@@ -1,6 +1,6 @@
-"""A page to look at a corpus with: facts, why rows failed, scores, and a gallery that plays.
+"""The report page of a corpus: facts, reasons for failures, scores, and a gallery of playing clips.
 
-One HTML file with all that it shows, so that it opens anywhere and fetches nothing.
+It is one self-contained HTML file, so that it opens anywhere, without a network.
 """
 
 import base64
@@ -26,7 +26,7 @@ from flipsketch.scoring.store import read_scores, scored_shards, scores_name
 from flipsketch.storage.folder import Folder
 
 TEMPLATE = Path(__file__).with_name("page.html")
-SIDE = 96  # pixels of a frame on the page, at most
+SIDE = 96  # most pixels of a frame's height on the page
 GREYS = 4
 BINS = 24
 REASONS_SHOWN = 50
@@ -34,14 +34,14 @@ SHOWN_OF_ROW = (
     *("id", "key", "prompts", "sketch_sha256", "seed", "status", "error", "num_frames"),
     *("tar_offset", "tar_length"),
 )
-# On every clip; the one that is sorted by comes with them.
+# Scores shown under every clip, besides the one that the gallery is sorted by.
 SHOWN = ("s2v_consistency", "t2v_alignment", "motion")
 MEGABYTE = 1_000_000
 
 
 @dataclass
 class Entry:
-    """A row of the corpus."""
+    """A row of the corpus, and its scores if it has any."""
 
     shard: int
     row: dict[str, Any]
@@ -60,8 +60,8 @@ def build_page(
     """Return the HTML.
 
     Args:
-        manifest: where the corpus's manifest is now, if it has moved.
-        num_clips: rows in the gallery, chosen at random with `seed`.
+        manifest: path of the corpus's manifest, if it has moved.
+        num_clips: most rows in the gallery, chosen at random with `seed`.
         max_megabytes: size of the page at which no more clips are added.
     """
     entries = read_entries(folder)
@@ -80,7 +80,7 @@ def build_page(
     }
     room = max_megabytes * MEGABYTE - len(fill_template(data).encode())
     gallery = Gallery(folder, manifest or manifest_of(folder, plan), names, room)
-    # In any order until it is full, so that no end of the corpus is left out.
+    # In random order until it is full, so that all parts of the corpus are represented.
     gallery.add([entries[place] for place in picked])
     shown = sorted(zip(picked, gallery.clips, strict=False), key=itemgetter(0))
     data["sampling"] = f"{len(shown):,} of the corpus's {len(entries):,} rows are shown."
@@ -90,19 +90,19 @@ def build_page(
 
 
 def fill_template(data: dict[str, Any]) -> str:
-    # So that nothing in a prompt can end the script that it stands in.
+    # Escaped, so that no prompt can close the script element that it is in.
     text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
     return TEMPLATE.read_text(encoding="utf-8").replace("{data}", text)
 
 
 def read_entries(folder: Folder) -> list[Entry]:
-    """Return every row of the manifest as its last shard has it, with its scores if it has some."""
+    """Return each row of the manifest as its newest shard has it, with its scores, if any."""
     found: dict[int, Entry] = {}
     scored = set(scored_shards(folder))
     for index in committed_shards(folder):
         by_key = read_shard_scores(folder, index) if index in scored else {}
         for row in read_metadata(folder, index).to_pylist():
-            # Without an evaluation there is what the animate job says of the pixels.
+            # Without an evaluation, the metadata have the pixel scores of the animate job.
             known = by_key.get(row["key"], row)
             own = {name: known.get(name) for name in SCORES} if row["status"] == "ok" else None
             kept = {name: row[name] for name in SHOWN_OF_ROW}
@@ -111,7 +111,7 @@ def read_entries(folder: Folder) -> list[Entry]:
 
 
 def read_shard_scores(folder: Folder, index: int) -> dict[str, dict[str, Any]]:
-    """Return the scores of a shard's clips by key, less those that could not be scored."""
+    """Return the scores of a shard's clips by key, without clips that could not be scored."""
     try:
         scores = read_scores(folder, index, ["key", "error", *SCORES])
     except (OSError, ValueError) as error:
@@ -157,14 +157,14 @@ def make_histogram(name: str, scored: list[dict[str, Any]]) -> dict[str, Any]:
 
 @dataclass
 class Gallery:
-    """What the page shows of each row, as long as there is room."""
+    """The rows on the page, added until its room is used up."""
 
     folder: Folder
     manifest: str
     names: list[str]
     """Names of the scores, in order."""
     room: float
-    """Bytes."""
+    """Most bytes that clips and sketches may take."""
     clips: list[dict[str, Any]] = field(default_factory=list)
     sketches: list[str] = field(default_factory=list)
 
@@ -211,7 +211,7 @@ def round_score(value: float | bool | None) -> float | bool | None:
 
 
 def encode_small(frames: np.ndarray) -> str:
-    """Return frames (F, H, W, 3) as a PNG in base64, smaller and in a few greys or colours."""
+    """Return frames (F, H, W, 3) as a base64 PNG, scaled down and with few greys or colours."""
     height, width = frames.shape[1:3]
     if height > SIDE:
         size = (round(width * SIDE / height), SIDE)

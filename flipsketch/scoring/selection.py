@@ -1,4 +1,4 @@
-"""Which clips of a scored corpus to keep, and which of train, val and test each goes to."""
+"""Which clips of a scored corpus to keep, and the split (train, val or test) of each."""
 
 import hashlib
 import re
@@ -22,26 +22,26 @@ COMPARE = {
 
 @dataclass(frozen=True)
 class Condition:
-    """What a score must hold."""
+    """A comparison that a clip's score must satisfy."""
 
     score: str
     operator: str
     value: float | bool
 
     def mask(self, table: pa.Table) -> pa.ChunkedArray:
-        """Return which rows hold it; one without the score does not."""
+        """Return which rows satisfy it; a row without the score does not."""
         column = table[self.score]
         if is_number(column.type):
-            # Whole numbers such as seeds may be larger than any that floats tell apart.
+            # Integers such as seeds may be too large for an exact cast.
             column = column.cast(pa.float64(), safe=False)
         return pc.fill_null(COMPARE[self.operator](column, self.value), False)
 
 
 def parse_condition(text: str, schema: pa.Schema) -> Condition:
-    """Return what a text such as "motion>=0.01" or "is_still=false" says.
+    """Return the condition that a text such as "motion>=0.01" or "is_still=false" states.
 
     Raises:
-        ValueError: it says nothing, or of no score there is.
+        ValueError: it is not a condition, or the table has no such score.
     """
     found = re.fullmatch(r"\s*(\w+)\s*(>=|<=|==|=|>|<)\s*(\S+)\s*", text)
     if found is None:
@@ -50,14 +50,14 @@ def parse_condition(text: str, schema: pa.Schema) -> Condition:
     check_score(text, score, schema, is_score)
     if pa.types.is_boolean(schema.field(score).type):
         if value not in ("true", "false") or operator != "=":
-            raise ValueError(f"{text!r}: {score} is a flag; say {score}=true or {score}=false")
+            raise ValueError(f"{text!r}: {score} is a flag; write {score}=true or {score}=false")
         return Condition(score, operator, value == "true")
     try:
         number = float(value)
     except ValueError:
         number = float("nan")
     if not np.isfinite(number):
-        raise ValueError(f"{text!r}: {found[3]!r} is no number")
+        raise ValueError(f"{text!r}: {found[3]!r} is not a number")
     return Condition(score, operator, number)
 
 
@@ -72,15 +72,14 @@ def is_score(kind: pa.DataType) -> bool:
 def check_score(
     text: str, score: str, schema: pa.Schema, fits: Callable[[pa.DataType], bool]
 ) -> None:
-    """Raise ValueError if what the text names is no score of a type that fits."""
+    """Raise ValueError unless the table has this score, in a type that fits."""
     scores = [field.name for field in schema if fits(field.type)]
     if score not in scores:
         raise ValueError(f"{text!r}: there is no score {score}; there are {', '.join(scores)}")
 
 
 def rank_by(score: str, table: pa.Table, *, highest: bool) -> np.ndarray:
-    """Return numbers (N,) that are the higher the better a row is; rows without the score come
-    last.
+    """Return numbers (N,), higher for better rows; -inf for rows without the score.
 
     Raises:
         ValueError: there is no such score, or no row has it.
@@ -88,13 +87,13 @@ def rank_by(score: str, table: pa.Table, *, highest: bool) -> np.ndarray:
     check_score(score, score, table.schema, is_number)
     values = table[score].cast(pa.float64(), safe=False)
     if values.null_count == len(values):
-        raise ValueError(f"{score}: no clip has this score, so none is the best by it")
+        raise ValueError(f"{score}: no clip has this score, so there is no best clip by it")
     ranks = values.to_numpy() * (1 if highest else -1)
     return np.where(np.isnan(ranks), -np.inf, ranks)
 
 
 def best_of_each(groups: list[tuple[Any, ...]], scores: list[float]) -> list[int]:
-    """Return the positions of the best of each group, in order; of equals the first."""
+    """Return the position of the best member of each group, in order; the first one on a tie."""
     best: dict[tuple[Any, ...], int] = {}
     for place, group in enumerate(groups):
         if group not in best or scores[place] > scores[best[group]]:
@@ -103,10 +102,10 @@ def best_of_each(groups: list[tuple[Any, ...]], scores: list[float]) -> list[int
 
 
 def parse_splits(texts: tuple[str, ...]) -> dict[str, float]:
-    """Return the share of each split, which "train=0.9" and the like say.
+    """Return the share of each split from texts such as "train=0.9".
 
     Raises:
-        ValueError: the shares do not add up to 1, or a name is no name.
+        ValueError: a text is not a name and a share, or the shares do not add up to 1.
     """
     shares = {}
     for text in texts:
@@ -120,13 +119,13 @@ def parse_splits(texts: tuple[str, ...]) -> dict[str, float]:
 
 
 def split_by(sketches: list[str], shares: dict[str, float], seed: int) -> list[str]:
-    """Return each clip's split: all clips of a sketch are in the same.
+    """Return each clip's split; all clips of one sketch are in the same split.
 
-    Sketches are put in the order of a hash, and that is cut where so many clips lie before it as a
-    split's share says.
+    Sketches are sorted by a hash, and the sorted list is cut in proportion to the shares, counted
+    in clips.
 
     Args:
-        sketches: of each clip what names its sketch.
+        sketches: for each clip, an identifier of its sketch.
     """
     counts: dict[str, int] = defaultdict(int)
     for sketch in sketches:
@@ -138,7 +137,7 @@ def split_by(sketches: list[str], shares: dict[str, float], seed: int) -> list[s
         ends.append(end)
     split_of, before = {}, 0
     for sketch in order:
-        # By where its middle lies, so that no split is short of more than half a sketch.
+        # By its middle clip, so that a cut is off by at most half of a sketch's clips.
         middle = before + counts[sketch] / 2
         place = next((place for place, end in enumerate(ends) if middle <= end), len(names) - 1)
         split_of[sketch] = names[place]

@@ -1,4 +1,4 @@
-"""What the scores of a corpus come to: means, near-duplicates, and how each prompt is covered."""
+"""Summary of a corpus's scores: means, near-duplicates, and the clips of each prompt."""
 
 import logging
 from collections import defaultdict
@@ -16,24 +16,28 @@ from flipsketch.storage.folder import Folder
 
 log = logging.getLogger(__name__)
 
-# Among more clips, to compare all pairs takes too long.
+# Comparing all pairs among more clips would take too long.
 MOST_COMPARED = 200_000
 
 
 @dataclass(frozen=True)
 class ScoreSummary:
     facts: dict[str, Any]
-    """num_clips, num_failed, num_near_duplicates (None if not looked for), the scorers, and for
+    """num_clips, num_failed, num_near_duplicates (None if not searched for), the scorers, and for
     each of `scores` the mean, standard error, least and most; a flag's mean is the share of clips
     that have it."""
     prompts: list[dict[str, Any]]
-    """For each prompt: rows, clips, and the means of what CLIP says."""
+    """For each prompt: rows, clips, and the means of its CLIP scores."""
 
 
 def summarize_scores(
     folder: Folder, shards: list[int], duplicate_cosine: float | None
 ) -> ScoreSummary:
-    """Sum up the scores of some shards of a corpus; None looks for no near-duplicates."""
+    """Summarize the scores of some shards of a corpus.
+
+    Args:
+        duplicate_cosine: least cosine similarity of near-duplicates; None to skip the search.
+    """
     columns = ["key", "error", *SCORES, *CHECKPOINTS]
     tables = [read_scores(folder, index, columns) for index in shards]
     table = pa.concat_tables(tables) if tables else SCORES_SCHEMA.empty_table()
@@ -51,8 +55,8 @@ def summarize_scores(
 
 
 def describe(column: pa.ChunkedArray) -> dict[str, float | None] | None:
-    """Return mean, standard error (None of one clip), least and most of a score; None if no clip
-    has it."""
+    """Return mean, standard error (None for one clip), minimum and maximum of a score; None if no
+    clip has it."""
     values = column.drop_null().to_numpy().astype(np.float64)
     if len(values) == 0:
         return None
@@ -72,21 +76,21 @@ def count_duplicates(
     if cosine is None:
         return None
     if num > MOST_COMPARED:
-        log.warning("near-duplicates are not looked for among more than %d clips", MOST_COMPARED)
+        log.warning("skipped the search for near-duplicates: more than %d clips", MOST_COMPARED)
         return None
     features = [
         vector
         for index in shards
         for vector in read_scores(folder, index, ["features"])["features"].drop_null().to_numpy()
     ]
-    # Here, as PyTorch takes seconds to import and not every run comes to this.
+    # Imported here, as PyTorch takes seconds to import and not every run needs it.
     from flipsketch.scoring.duplicates import find_duplicates
 
     return int((find_duplicates(np.stack(features), cosine) >= 0).sum()) if features else 0
 
 
 def cover_prompts(folder: Folder, shards: list[int], scored: pa.Table) -> list[dict[str, Any]]:
-    """Return how many rows and clips each prompt has, and what CLIP says of them."""
+    """Return the number of rows and clips of each prompt, and the means of its CLIP scores."""
     means = ["s2v_consistency", "t2v_alignment"]
     named = scored.select(["key", *means]).to_pylist()
     of_key = {row["key"]: [row[name] for name in means] for row in named}
@@ -95,7 +99,7 @@ def cover_prompts(folder: Folder, shards: list[int], scored: pa.Table) -> list[d
     for index in shards:
         found = read_metadata(folder, index, ["manifest_row", "key", "prompt", "status"])
         for row in found.to_pylist():
-            # What a later shard tried again counts as that one has it.
+            # A row that a later shard retried counts as that shard has it.
             rows[row["manifest_row"]] = row["prompt"], row["key"] if row["status"] == "ok" else None
     for prompt, key in rows.values():
         keys[prompt].append(key)
@@ -115,7 +119,7 @@ def mean_of(values: list[list[float]]) -> list[float | None]:
 
 
 def to_markdown(summary: ScoreSummary) -> str:
-    """Return a table of the means."""
+    """Return a Markdown table of the means."""
     lines = ["| score | mean | standard error | least | most |", "|---|---|---|---|---|"]
     for name, values in summary.facts["scores"].items():
         if values is not None:

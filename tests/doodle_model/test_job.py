@@ -107,7 +107,7 @@ def test_what_stands_still_is_wholly_consistent_and_noise_is_the_least(scorer):
 
 def test_the_scorer_is_free_and_says_what_it_is():
     assert model_licence(EMBEDDED / "doodle-clip") == "cc0-1.0"
-    assert "own came first" in (EMBEDDED / "doodle-clip" / "README.md").read_text()
+    assert "own prompt first" in (EMBEDDED / "doodle-clip" / "README.md").read_text()
     assert (EMBEDDED / "doodle-clip" / "samples.png").is_file()
 
 

@@ -46,9 +46,9 @@ def test_a_condition_holds_where_it_says(text, holds):
         ("motion", "must be a score, one of"),
         ("speed>1", "there is no score speed; there are motion, is_still"),
         ("id=a", "there is no score id"),
-        ("motion>fast", "'fast' is no number"),
-        ("motion>nan", "'nan' is no number"),
-        ("is_still>1", "is a flag; say is_still=true"),
+        ("motion>fast", "'fast' is not a number"),
+        ("motion>nan", "'nan' is not a number"),
+        ("is_still>1", "is a flag; write is_still=true"),
     ],
 )
 def test_what_is_no_condition_is_refused(text, reason):

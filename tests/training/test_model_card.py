@@ -35,7 +35,8 @@ def test_a_license_is_read_back_as_it_was_given(tmp_path, licence):
     assert card["license"] == licence and card["base_model"] == LOG["model"]
     assert card["library_name"] == "peft" and "lora" in card["tags"]
     text = (tmp_path / "README.md").read_text()
-    assert f"| license | {' '.join(licence.split())}, the base model's; that of the clips is" in text
+    read = " ".join(licence.split())
+    assert f"| license | {read}, the base model's; that of the clips is mine" in text
     assert r"mine \| yours |" in text
 
 
