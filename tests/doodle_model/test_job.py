@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
 from safetensors.torch import load_file
 
 from flipsketch.doodles.doodle import make_doodle, render_doodle
@@ -21,7 +20,6 @@ from flipsketch.scoring.evaluation import Scorers, score_clip
 from flipsketch.scoring.ink import ink, ink_iou, motion
 from pipelines.doodle_model.job import make_doodle_model
 from pipelines.doodle_model.settings import DoodleModelConfig
-from pipelines.execution.local_ranks import train_together
 from tests.helpers.corpora import SKETCHES
 
 SHIPPED = ("doodle", "doodle-lora", "doodle-clip")
@@ -33,7 +31,7 @@ def doodle() -> VideoModel:
 
 
 def test_a_drawing_moves_and_stays_itself(doodle):
-    config = replace(model_defaults("doodle"), align_steps=0)
+    config = replace(model_defaults("doodle"), align_steps=0, num_inference_steps=5)
     sketch = load_sketch(SKETCHES / "ball.svg", doodle.size, darken=config.darken_sketch)
     (clip,) = animate(doodle, [sketch], ["a ball is falling"], [1], config)
     assert clip.frames.shape == (10, 64, 64, 3)
@@ -43,22 +41,15 @@ def test_a_drawing_moves_and_stays_itself(doodle):
 
 
 def test_the_more_of_a_drawing_its_noise_holds_the_closer_a_clip_stays_to_it(doodle):
-    config = replace(model_defaults("doodle"), align_steps=0, num_inference_steps=10)
-    names = ("flower", "boat")
-    sketches = [load_sketch(SKETCHES / f"{name}.svg", doodle.size, darken=True) for name in names]
-    prompts = ["a flower sways in the wind", "a sailing boat rocks on the waves"]
+    config = replace(model_defaults("doodle"), align_steps=0, num_inference_steps=5, num_frames=4)
+    sketch = load_sketch(SKETCHES / "flower.svg", doodle.size, darken=True)
     closeness = []
     for amount in (0.0, 2.0):
         settings = replace(config, sketch_in_noise=amount)
-        clips = animate(doodle, sketches, prompts, [1, 2], settings)
-        closeness.append(
-            [
-                np.mean([ink_iou(ink(frame), ink(sketch)) for frame in clip.frames[1:]])
-                for clip, sketch in zip(clips, sketches, strict=True)
-            ]
-        )
+        (clip,) = animate(doodle, [sketch], ["a flower sways in the wind"], [1], settings)
+        closeness.append(np.mean([ink_iou(ink(frame), ink(sketch)) for frame in clip.frames[1:]]))
     free, held = closeness
-    assert all(more > 1.2 * less for more, less in zip(held, free, strict=True)), closeness
+    assert held > 1.2 * free, closeness
 
 
 def test_what_is_shipped_is_small_and_free():
@@ -109,20 +100,6 @@ def test_the_scorer_is_free_and_says_what_it_is():
     assert model_licence(EMBEDDED / "doodle-clip") == "cc0-1.0"
     assert "own prompt first" in (EMBEDDED / "doodle-clip" / "README.md").read_text()
     assert (EMBEDDED / "doodle-clip" / "samples.png").is_file()
-
-
-def write_sum(folder: Path, rank: int, num_ranks: int) -> None:
-    number = torch.tensor(10 + rank)
-    if num_ranks > 1:
-        dist.all_reduce(number)
-    (folder / f"{rank} of {num_ranks}").write_text(str(int(number)))
-
-
-@pytest.mark.parametrize("num_ranks, total", [(1, 10), (2, 21)])
-def test_processes_train_together(tmp_path, num_ranks, total):
-    train_together(num_ranks, write_sum, tmp_path)
-    written = {path.name: path.read_text() for path in tmp_path.iterdir()}
-    assert written == {f"{rank} of {num_ranks}": str(total) for rank in range(num_ranks)}
 
 
 def test_what_is_begun_with_some_settings_does_not_go_on_with_others(tmp_path):

@@ -47,7 +47,7 @@ def test_a_step_is_that_of_plain_training_on_the_same_batch(tiny_folder):
     model = load_model(tiny_folder)
     parameters = prepare(model, trainer.config)
     optimizer, rate = make_optimizer(parameters, trainer.config)
-    for number in range(3):
+    for number in range(2):
         state = torch.get_rng_state()
         if number == 0:
             # As its first step does.
@@ -124,13 +124,12 @@ def test_windows_lie_within_their_clips_and_keep_their_prompts(tiny_folder):
     assert seen == {(n, start) for n, length in enumerate(lengths) for start in range(length - 1)}
 
 
-@pytest.mark.parametrize("train", ["lora", "full"])
-def test_it_learns_all_that_the_sampler_begins_with(tiny_folder, train):
+def test_it_learns_all_that_the_sampler_begins_with(tiny_folder):
     trainer = make_trainer(
         tiny_folder,
-        train=train,
+        train="lora",
         target_set="all",
-        num_steps=30,
+        num_steps=12,
         learning_rate=1e-2,
         schedule="constant",
         inverted_first_frame=0.5,
@@ -138,18 +137,19 @@ def test_it_learns_all_that_the_sampler_begins_with(tiny_folder, train):
         reference_share=0.2,
     )
     losses = [report.loss for report in trainer.steps()]
-    assert len(losses) == 30 and np.mean(losses[-10:]) < 0.9 * np.mean(losses[:10])
+    assert len(losses) == 12 and np.mean(losses[-4:]) < 0.9 * np.mean(losses[:4])
 
 
-def test_runs_that_go_on_from_one_state_are_the_same(tiny_folder, tmp_path):
-    first = make_trainer(tiny_folder, inverted_first_frame=0.5)
-    first.step(), first.step()
+def test_runs_resumed_from_one_state_are_the_same(tiny_folder, tmp_path):
+    changes = {"num_inverted": 1, "inverted_first_frame": 0.5, "num_steps": 2}
+    first = make_trainer(tiny_folder, **changes)
+    first.step()
     torch.save(first.state(), tmp_path / "state.pt")
     ends = []
     for _ in range(2):
-        trainer = make_trainer(tiny_folder, inverted_first_frame=0.5)
+        trainer = make_trainer(tiny_folder, **changes)
         trainer.restore(torch.load(tmp_path / "state.pt", weights_only=True))
-        assert [report.step for report in trainer.steps()] == [3, 4]
+        assert [report.step for report in trainer.steps()] == [2]
         assert trainer.optimizer.param_groups[0]["lr"] is trainer.rate
         ends.append([*trainer.parameters, *trainer.means])
     for one, other in zip(*ends, strict=True):

@@ -23,6 +23,9 @@ CONFIG = TrainingConfig(
     num_steps=4, global_batch_size=4, batch_size=2, num_frames=NUM_FRAMES, learning_rate=1e-3
 )
 
+# A second step shows that the first one changed the weights alike.
+TWO_STEPS = TrainingConfig(**{**vars(CONFIG), "num_steps": 2})
+
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory) -> str:
@@ -44,7 +47,10 @@ def weights(trainer: Trainer) -> list[torch.Tensor]:
 
 def test_the_loss_falls_and_only_the_adapter_moves(tiny_folder, corpus):
     config = TrainingConfig(
-        **{**vars(CONFIG), "num_steps": 30, "learning_rate": 1e-2, "target_set": "linear"}
+        **{
+            **vars(CONFIG),
+            **{"num_steps": 12, "batch_size": 4, "learning_rate": 1e-2, "target_set": "linear"},
+        }
     )
     trainer = make_trainer(tiny_folder, corpus, config)
     frozen = {
@@ -53,17 +59,16 @@ def test_the_loss_falls_and_only_the_adapter_moves(tiny_folder, corpus):
         if ".lora_" not in name
     }
     losses = [progress.loss for progress in trainer.steps()]
-    assert np.mean(losses[-10:]) < 0.9 * np.mean(losses[:10])
+    assert np.mean(losses[-4:]) < 0.9 * np.mean(losses[:4])
     for name, parameter in trainer.model.unet.named_parameters():
         assert ".lora_" in name or torch.equal(parameter, frozen[name])
 
 
-@pytest.mark.parametrize("train", ["lora", "full"])
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("dtype, train", [(torch.bfloat16, "lora"), (torch.float16, "full")])
 def test_half_precision_learns_about_the_same_in_weights_of_float32(
     tiny_folder, corpus, dtype, train
 ):
-    config = TrainingConfig(**{**vars(CONFIG), "train": train, "num_steps": 3})
+    config = TrainingConfig(**{**vars(CONFIG), "train": train, "num_steps": 2, "batch_size": 4})
     torch.set_num_threads(1)
     half = Trainer(load_model(tiny_folder, dtype=dtype), read(corpus), config)
     mixed = Trainer(load_model(tiny_folder), read(corpus), config, dtype=dtype)
@@ -79,7 +84,8 @@ def test_half_precision_learns_about_the_same_in_weights_of_float32(
 
 
 def test_steps_on_gradients_that_overflow_are_skipped(tiny_folder, corpus):
-    half = Trainer(load_model(tiny_folder, dtype=torch.float16), read(corpus), CONFIG)
+    config = TrainingConfig(**{**vars(CONFIG), "global_batch_size": 1, "batch_size": 1})
+    half = Trainer(load_model(tiny_folder, dtype=torch.float16), read(corpus), config)
     half.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**40)
     before = weights(half)
     assert not np.isfinite(half.step().grad_norm)
@@ -87,20 +93,21 @@ def test_steps_on_gradients_that_overflow_are_skipped(tiny_folder, corpus):
     assert half.scaler.get_scale() == 2.0**39
 
 
-@pytest.mark.parametrize("train", ["lora", "full"])
-def test_a_run_that_goes_on_from_a_saved_state_is_the_same_to_the_last_bit(
-    tiny_folder, corpus, train, tmp_path
+def test_a_run_resumed_from_a_saved_state_is_the_same_to_the_last_bit(
+    tiny_folder, corpus, tmp_path
 ):
-    config = TrainingConfig(**{**vars(CONFIG), "train": train, "schedule": "cosine"})
+    # Of all weights there are averages too, and with a schedule each step has its own rate.
+    config = TrainingConfig(
+        **{**vars(CONFIG), "train": "full", "schedule": "cosine", "num_steps": 3, "batch_size": 4}
+    )
     whole = make_trainer(tiny_folder, corpus, config)
     list(whole.steps())
     first = make_trainer(tiny_folder, corpus, config)
     first.step()
-    first.step()
     torch.save(first.state(), tmp_path / "state.pt")
     second = make_trainer(tiny_folder, corpus, config)
     second.restore(torch.load(tmp_path / "state.pt", weights_only=True))
-    assert [progress.step for progress in second.steps()] == [3, 4]
+    assert [progress.step for progress in second.steps()] == [2, 3]
     for one, other in zip(weights(whole), weights(second), strict=True):
         assert torch.equal(one, other)
     for one, other in zip(whole.means, second.means, strict=True):
@@ -108,11 +115,13 @@ def test_a_run_that_goes_on_from_a_saved_state_is_the_same_to_the_last_bit(
 
 
 def test_two_processes_learn_what_one_does(tiny_folder, corpus, tmp_path):
-    alone = make_trainer(tiny_folder, corpus)
+    alone = make_trainer(tiny_folder, corpus, TWO_STEPS)
     losses = [progress.loss for progress in alone.steps()]
-    multiprocessing.spawn(
-        train_rank, args=(str(tiny_folder), corpus, str(tmp_path)), nprocs=2, join=True
-    )
+    arguments = (str(tiny_folder), corpus, str(tmp_path))
+    # This process is the second rank, as a new one takes longer to import than to train.
+    first_rank = multiprocessing.spawn(train_rank, arguments, nprocs=1, join=False)
+    train_rank(1, *arguments)
+    first_rank.join()
     shared = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
     np.testing.assert_allclose(
         np.mean([each["losses"] for each in shared], axis=0), losses, atol=1e-5
@@ -127,20 +136,18 @@ def test_two_processes_learn_what_one_does(tiny_folder, corpus, tmp_path):
 def train_rank(rank: int, model_folder: str, corpus: str, folder: str) -> None:
     store = dist.FileStore(str(Path(folder) / "store"), 2)
     dist.init_process_group("gloo", store=store, rank=rank, world_size=2)
-    config = TrainingConfig(**{**vars(CONFIG), "batch_size": 1})
+    config = TrainingConfig(**{**vars(TWO_STEPS), "batch_size": 1})
     trainer = make_trainer(model_folder, corpus, config, rank=rank, num_ranks=2)
     losses = [progress.loss for progress in trainer.steps()]
     torch.save({"losses": losses, "weights": weights(trainer)}, Path(folder) / f"{rank}.pt")
     dist.destroy_process_group()
 
 
-@pytest.mark.parametrize("share", [0.0, 0.5])
-def test_the_batch_size_does_not_change_what_is_learnt(tiny_folder, corpus, share):
-    shares = {"inverted_first_frame": share, "reference_share": share, "signal_leak_prob": share}
+def test_the_batch_size_does_not_change_what_is_learnt(tiny_folder, corpus):
+    names = ("inverted_first_frame", "reference_share", "signal_leak_prob")
+    shared = {**vars(TWO_STEPS), **dict.fromkeys(names, 0.5)}
     one, two = (
-        make_trainer(
-            tiny_folder, corpus, TrainingConfig(**{**vars(CONFIG), **shares, "batch_size": size})
-        )
+        make_trainer(tiny_folder, corpus, TrainingConfig(**{**shared, "batch_size": size}))
         for size in (1, 4)
     )
     list(one.steps())
@@ -187,10 +194,11 @@ def test_clips_of_another_size_are_refused(corpus):
 
 
 def test_the_text_encoder_learns_too_if_told(tiny_folder, corpus):
-    config = TrainingConfig(**{**vars(CONFIG), "train_text_encoder": True, "num_steps": 2})
+    config = TrainingConfig(**{**vars(CONFIG), "train_text_encoder": True, "batch_size": 4})
     trainer = make_trainer(tiny_folder, corpus, config)
     before = [p.clone() for p in lora_parameters(trainer.model.text_encoder)]
-    list(trainer.steps())
+    trainer.step()
+    # What is multiplied with zeros at first has no gradient before the second step.
     after = lora_parameters(trainer.model.text_encoder)
     assert before and not all(torch.equal(*pair) for pair in zip(before, after, strict=True))
 
