@@ -1,0 +1,114 @@
+"""How many frames a clip takes through the UNet, and what a dry run counts."""
+
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+import torch
+
+from flipsketch.method.config import SamplingConfig
+from flipsketch.method.inversion import INVERSION_FRAMES, invert
+from flipsketch.method.request import Conditioning
+from flipsketch.method.sampler import (
+    animate_pixels,
+    draw_clip_noise,
+    sample_latents,
+)
+from pipelines.sharding import dry_run
+from tests.helpers.requests import SHORT, draw_sketches, request_clip
+
+
+@contextmanager
+def counting_unet(unet):
+    """Note (rows, frames, gradients on) of each UNet call, from outside."""
+    calls = []
+
+    def note(module, args, kwargs):
+        calls.append((args[0].shape[0], args[0].shape[2], torch.is_grad_enabled()))
+
+    hook = unet.register_forward_pre_hook(note, with_kwargs=True)
+    try:
+        yield calls
+    finally:
+        hook.remove()
+
+
+def count_frames(calls, *, with_gradients=False) -> int:
+    return sum(rows * frames for rows, frames, grad in calls if grad == with_gradients)
+
+
+@pytest.mark.slow
+def test_without_alignment_a_clip_takes_561_and_125_frame_evaluations(tiny_model):
+    config = SamplingConfig(align_steps=0)
+    latents = torch.randn(1, 4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    with counting_unet(tiny_model.unet) as inversion_calls:
+        reference_latents = invert(
+            tiny_model.unet,
+            tiny_model.scheduler,
+            latents.repeat(1, 1, INVERSION_FRAMES, 1, 1),
+            tiny_model.encode_prompts([""]),
+            config.num_inference_steps,
+        )
+    noise = draw_clip_noise(latents.shape, 10, 1, 0)[None]
+    with counting_unet(tiny_model.unet) as sampling_calls:
+        sample_latents(tiny_model, [reference_latents], noise, [Conditioning("a cat runs", config)])
+    assert count_frames(inversion_calls) == 125
+    assert count_frames(sampling_calls) == 561
+    assert count_frames(sampling_calls, with_gradients=True) == 0
+
+
+def test_a_clip_of_default_length_takes_the_published_numbers_of_frame_evaluations():
+    without = SamplingConfig(align_steps=0)
+    assert dry_run.count_frames(without) == 125 + 561
+    assert dry_run.count_frames(SamplingConfig()) == 125 + 561 + 9 + 3 * 900
+
+
+@pytest.mark.slow
+def test_alignment_adds_900_frame_passes_and_9_targets(tiny_model):
+    # The tenth target is the reference pass itself, whose stream is then one frame long.
+    reference_latents = torch.zeros(1, 4, 1, 8, 8)
+    noise = draw_clip_noise(reference_latents.shape, 10, 1, 0)[None]
+    with counting_unet(tiny_model.unet) as calls:
+        conditioning = Conditioning("a cat", SamplingConfig())
+        sample_latents(tiny_model, [reference_latents], noise, [conditioning])
+    assert count_frames(calls, with_gradients=True) == 900
+    assert count_frames(calls) == 561 + 9
+
+
+@pytest.mark.parametrize(
+    ("changes", "frames"),
+    [
+        ({"guidance_scale": 1.0}, 5 * 4 + (4 + 3 + 2 + 1)),
+        ({"compose_steps": 0}, 5 * 8),
+        ({"compose_spatial": False, "compose_temporal": False}, 5 * 8),
+        # Alignment alone: a target of one frame in each of 2 steps, which also steps the stream.
+        ({"compose_steps": 0, "align_steps": 2}, 5 * 8 + 2),
+    ],
+)
+def test_no_pass_is_made_that_nothing_needs(tiny_model, changes, frames):
+    config = replace(SHORT, num_inference_steps=5, **{"align_steps": 0, **changes})
+    reference_latents = torch.zeros(1, 4, 1, 8, 8)
+    noise = draw_clip_noise(reference_latents.shape, 4, 1, 0)[None]
+    with counting_unet(tiny_model.unet) as calls:
+        sample_latents(tiny_model, [reference_latents], noise, [Conditioning("a cat", config)])
+    assert count_frames(calls) == frames
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"align_steps": 0},
+        {"align_steps": 2, "compose_steps": 0},
+        {"align_steps": 3, "compose_steps": 3},
+        {"guidance_scale": 1.0},
+        # The stream has one frame before alignment ends.
+        {"num_frames": 2, "align_steps": 3},
+    ],
+)
+def test_a_dry_run_counts_the_passes_that_are_made(tiny_model, changes):
+    request = request_clip(draw_sketches(1)[0], **changes)
+    with counting_unet(tiny_model.unet) as calls:
+        animate_pixels(tiny_model, [request])
+    with_gradients = count_frames(calls, with_gradients=True)
+    assert dry_run.count_frames(request.sampling) == count_frames(calls) + 3 * with_gradients
