@@ -18,15 +18,13 @@ from flipsketch.training.config import TrainingConfig
 from flipsketch.training.ema import EMA
 from flipsketch.training.first_frames import (
     MAX_LEFT,
-    NUM_INVERSION_STEPS,
     as_rows,
     copy_first_frames,
-    go_on_path,
     leave_first_frames,
-    make_inverse,
     place_first_frames,
     to_first_timesteps,
 )
+from flipsketch.training.inverted_frames import InvertedFrames
 from flipsketch.training.objective import (
     QUARTILES,
     Denoiser,
@@ -41,9 +39,6 @@ from flipsketch.training.trainer import StepReport
 # Steps between renewals of the inverted first frames, and their number.
 INVERT_EVERY = 1000
 NUM_INVERTED = 2000
-# First frames inverted at once, along a path with a random first timestep. A GPU's fused attention
-# takes at most 65,535 sequences, of which a frame has one for each position of its latents.
-INVERSION_CHUNK, MAX_SEQUENCES = 250, 65_535
 # CUDA requires some steps before one is recorded as a graph.
 NUM_EAGER_STEPS = 3
 PROMPTS_CHUNK = 1024
@@ -81,7 +76,7 @@ class GraphTrainer:
         Args:
             clips: clips with at least as many frames as a training window.
             dtype: the dtype that the networks compute in; by default the model's.
-            num_inverted: inverted first frames for each of NUM_INVERSION_STEPS.
+            num_inverted: inverted first frames for each of `first_frames.NUM_INVERSION_STEPS`.
 
         Raises:
             ValueError: the batch is divided, or the dtype is float16.
@@ -131,13 +126,7 @@ class GraphTrainer:
         # count.
         self.totals = torch.zeros(2 + 2 * QUARTILES, device=self.device)
         self.graph: torch.cuda.CUDAGraph | None = None
-        # The pool of inverted first frames: clip, window, latents along the path, timesteps.
-        self.num_inverted = num_inverted
-        num_rows, num_steps = len(NUM_INVERSION_STEPS) * num_inverted, max(NUM_INVERSION_STEPS)
-        self.inverted, self.starts = torch.zeros(2, num_rows, dtype=torch.long, device=self.device)
-        shape = (num_rows, num_steps, *self.latents.shape[2:])
-        self.paths = torch.zeros(shape, dtype=torch.float16, device=self.device)
-        self.path_times = torch.zeros(num_rows, num_steps, dtype=torch.long, device=self.device)
+        self.pool = InvertedFrames(self.latents, num_inverted)
         self.is_ready = False
 
     def steps(self) -> Iterator[StepReport]:
@@ -211,10 +200,10 @@ class GraphTrainer:
 
         inverted, copied = draw(config.inverted_first_frame), draw(config.reference_share)
         begun, is_dropped = draw(config.signal_leak_prob), draw(config.prompt_dropout)
-        place = torch.randint(len(self.inverted), (size,), device=device)
+        place = torch.randint(len(self.pool), (size,), device=device)
         rows = torch.randint(len(self.latents), (size,), device=device)
-        rows = torch.where(inverted, self.inverted[place], rows)
-        starts = torch.where(inverted, self.starts[place], self.draw_starts(rows))
+        rows = torch.where(inverted, self.pool.clips[place], rows)
+        starts = torch.where(inverted, self.pool.starts[place], self.draw_starts(rows))
         frames = starts[:, None] + torch.arange(config.num_frames, device=device)
         latents = self.latents[rows[:, None], frames].float().transpose(1, 2)
         prompts = self.prompts[rows]
@@ -223,10 +212,7 @@ class GraphTrainer:
         timesteps = torch.randint(num_timesteps, (size,), device=device)
         batch = TrainingBatch(latents, prompts, torch.randn_like(latents), timesteps)
         batch = to_first_timesteps(batch, begun, scheduler)
-        times = self.path_times[place]
-        step = ((times <= batch.timesteps[:, None]).sum(dim=1) - 1).clamp(min=0)
-        first = self.paths[place, step].float()[:, :, None]
-        there = times.gather(1, step[:, None])[:, 0]
+        first, there = self.pool.find(place, batch.timesteps)
         batch = place_first_frames(batch, inverted, first, there, scheduler)
         shares = MAX_LEFT * torch.rand(size, device=device)
         batch = leave_first_frames(batch, begun, shares, scheduler)
@@ -236,28 +222,10 @@ class GraphTrainer:
         """Return where each clip's window begins (B,)."""
         return (torch.rand(len(rows), device=self.device) * self.num_windows[rows]).long()
 
-    @torch.no_grad()
     def invert(self) -> None:
-        """Draw windows, and invert their first frames with the current weights."""
-        scheduler = self.model.scheduler
-        height, width = self.latents.shape[-2:]
-        most = min(INVERSION_CHUNK, MAX_SEQUENCES // (height * width))
+        """Renew the pool of inverted first frames with the current weights."""
         predict = Recorded(self.denoiser) if self.on_gpu else self.denoiser
-        num_timesteps = scheduler.config.num_train_timesteps
-        self.inverted.random_(len(self.latents))
-        self.starts.copy_(self.draw_starts(self.inverted))
-        # Timesteps after a path's end are never reached.
-        self.path_times.fill_(num_timesteps)
-        for number, num_steps in enumerate(NUM_INVERSION_STEPS):
-            for chunk in torch.arange(self.num_inverted).split(most):
-                rows = number * self.num_inverted + chunk.to(self.device)
-                offset = int(torch.randint(num_timesteps // num_steps, ()))
-                inverse = make_inverse(scheduler, num_steps, offset, self.device)
-                path = self.latents[self.inverted[rows], self.starts[rows]].float()[:, :, None]
-                for step, t in enumerate(inverse.timesteps):
-                    path = go_on_path(path, t, predict, inverse, self.null)
-                    self.paths[rows, step] = path[:, :, 0].half()
-                    self.path_times[rows, step] = t
+        self.pool.renew(self.draw_starts, predict, self.model.scheduler, self.null)
 
     def averaged(self) -> AbstractContextManager[None]:
         """Put the averaged weights in place within a `with` block, if there are any."""

@@ -82,23 +82,23 @@ def test_inverted_first_frames_lie_on_the_path_of_the_inversion(tiny_folder):
     model, scheduler = trainer.model, trainer.model.scheduler
     for number, num_steps in enumerate(NUM_INVERSION_STEPS):
         row = 2 * number + 1
-        offset = int(trainer.path_times[row, 0])
-        assert trainer.path_times[row].tolist() == [
+        offset = int(trainer.pool.times[row, 0])
+        assert trainer.pool.times[row].tolist() == [
             offset + 1000 // num_steps * step if step < num_steps else 1000
             for step in range(max(NUM_INVERSION_STEPS))
         ]
-        clean = trainer.latents[trainer.inverted[row], trainer.starts[row]][None, :, None]
+        clean = trainer.latents[trainer.pool.clips[row], trainer.pool.starts[row]][None, :, None]
         ends = DDIMScheduler.from_config(scheduler.config, steps_offset=offset)
         end = invert(model.unet, ends, clean, model.encode_prompts([""]), num_steps)[0, :, 0]
         torch.testing.assert_close(
-            trainer.paths[row, num_steps - 1].float(), end, rtol=2e-3, atol=2e-3
+            trainer.pool.paths[row, num_steps - 1].float(), end, rtol=2e-3, atol=2e-3
         )
     batch = trainer.draw_batch()
     noisy = scheduler.add_noise(batch.latents, batch.noise, batch.timesteps)
     for row, t in enumerate(batch.timesteps):
-        places = (trainer.path_times == t).nonzero()
+        places = (trainer.pool.times == t).nonzero()
         nearest = min(
-            (trainer.paths[place[0], place[1]].float() - noisy[row, :, 0]).abs().max().item()
+            (trainer.pool.paths[place[0], place[1]].float() - noisy[row, :, 0]).abs().max().item()
             for place in places
         )
         assert nearest < 1e-3
