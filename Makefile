@@ -28,11 +28,11 @@ demo: install ## Draw, rasterize, fine-tune, animate and show, with the model th
 	$(BIN)/python jobs/make_doodles.py --output out/demo/doodles --num-animations 32 --num-frames 10
 	$(BIN)/python jobs/make_shards.py --animations out/demo/doodles --output out/demo/shards --size 64 \
 		--line-width 1 --rows-per-shard 8 --executor local
-	$(BIN)/python jobs/train_lora.py --shards out/demo/shards --model doodle --lora doodle-lora \
+	$(BIN)/python jobs/train_lora.py --shards out/demo/shards --model doodle \
 		--target-set all --num-steps 8 --num-validation 1 --validation-steps 5 \
 		--output out/demo/train --executor local
 	$(BIN)/python jobs/animate_manifest.py --manifest data/manifests/demo.jsonl --model doodle \
-		--lora doodle-lora --align-steps 2 --output out/demo/clips $(ARGS)
+		--align-steps 2 --output out/demo/clips $(ARGS)
 	$(BIN)/python jobs/preview.py --corpus out/demo/clips --output out/demo/preview.png \
 		--num-clips 100 --gifs out/demo/gifs
 	$(BIN)/python jobs/preview.py --corpus out/demo/clips --output out/demo/six.png \

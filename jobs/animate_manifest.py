@@ -5,7 +5,7 @@ Exits with 1 when more rows failed than --max-failures, after saving the rest. R
 command to resume an interrupted run.
 
     python jobs/animate_manifest.py --manifest data/manifests/demo.jsonl --model doodle \
-        --lora doodle-lora --output out/clips
+        --output out/clips
 """
 
 import sys
