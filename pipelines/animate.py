@@ -133,7 +133,9 @@ def animate_manifest(config: AnimateConfig) -> int:
         verb="animated",
         bad_row_remedy="append them to the manifest, mended and with new ids, and add --extend",
     )
-    return run.carry_out(plan_run(config, before, manifest, model_folder, resources))
+    plan = plan_run(config, before, manifest, model_folder, resources)
+    # The manifest may have moved, or be another file that begins with the same rows (--extend).
+    return run.carry_out(plan, notes={"manifest": anchor(config.manifest)})
 
 
 def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:

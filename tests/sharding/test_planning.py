@@ -96,7 +96,8 @@ def test_a_second_try_that_was_cut_short_goes_on(mendable, tmp_path):
 def test_rows_at_the_end_of_a_manifest_extend_the_run(job, tmp_path):
     animate_manifest(replace(job, manifest=make_manifest(tmp_path, good_rows(5))))
     before = read_tars(job.output)
-    job = replace(job, manifest=make_manifest(tmp_path, good_rows(8)))
+    (tmp_path / "longer").mkdir()
+    job = replace(job, manifest=make_manifest(tmp_path / "longer", good_rows(8)))
     with pytest.raises(ValueError, match=r"num_rows: 5 there, 8 now(.|\n)*--extend"):
         animate_manifest(job)
     extended = replace(job, extend=True)
@@ -106,7 +107,10 @@ def test_rows_at_the_end_of_a_manifest_extend_the_run(job, tmp_path):
         assert (status.planned, status.ok, status.planned_rows) == (5, 8, 8)
     assert before.items() <= read_tars(job.output).items()
     assert [row["manifest_row"] for row in read_rows(job.output)] == list(range(8))
-    assert read_plan(open_folder(job.output)).parts[1].rows.tolist() == [5, 6, 7]
+    plan = read_plan(open_folder(job.output))
+    assert plan.parts[1].rows.tolist() == [5, 6, 7]
+    # Evaluate, preview and report look there for sketches.
+    assert plan.log["manifest"] == job.manifest
 
 
 def test_a_manifest_that_changed_before_its_end_extends_nothing(made, tmp_path):
