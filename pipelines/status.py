@@ -37,6 +37,8 @@ class Status:
     missing: int = 0
     in_doubt: list[str] = field(default_factory=list)
     """Files that no whole shard of this plan accounts for."""
+    scored: int = 0
+    """Shards with scores."""
     planned_rows: int = 0
     ok: int = 0
     failed: int = 0
@@ -83,12 +85,13 @@ def read_status(folder: Folder, plan: Plan, *, verify: bool = False) -> Status:
     with_tar = {tar_name(facts.index, plan.tars) for facts in shards.values() if facts.ok}
     for name in folder.list(plan.tars):
         if f"{plan.tars}/{name}" not in with_tar:
-            status.in_doubt.append(f"{plan.tars}/{name}: no committed shard's")
+            status.in_doubt.append(f"{plan.tars}/{name}: belongs to no committed shard")
     if verify:
         keys: Counter[str] = Counter()
         for facts in shards.values():
             status.problems += verify_shard(folder, plan, facts, keys)
         for index in scored_shards(folder):
+            status.scored += 1
             status.problems += verify_scores(folder, index, shards.get(index))
         status.problems += [f"key {key} names {n} samples" for key, n in keys.items() if n > 1]
     return status
@@ -124,8 +127,7 @@ def describe(status: Status, verified: bool) -> str:
     again = "rerun the same command to make it again"
     lines += [f"in doubt: {entry}; {again}" for entry in status.in_doubt]
     lines += [f"wrong: {problem}" for problem in status.problems]
-    if verified and not status.problems:
-        lines.append(
-            "verified: every tar, sample and row is as committed, and the scores are complete"
-        )
+    if verified and not status.problems and not status.in_doubt:
+        what = "tar, sample and row" + (" and score" if status.scored else "")
+        lines.append(f"verified: every {what} of the {status.done} shards is as committed")
     return "\n".join(lines)

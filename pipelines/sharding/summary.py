@@ -50,17 +50,16 @@ class RunSummary:
                 log.warning("failed %s: %s", name_rows(ids), reason)
             if len(reasons) > REASONS_SHOWN:
                 log.warning("failed for %d other reasons", len(reasons) - REASONS_SHOWN)
+            hopeless = sum(failure.key is None for failure in failures)
+            again = "rerun the same command" if self.retried else "add --retry-failed"
             log.warning(
-                "all %d failed rows: status 'failed' in %s/metadata/*.parquet; fix their files and "
-                "%s",
+                "failed rows in all: %d, with the status 'failed' in %s/metadata/*.parquet%s",
                 self.num_failed,
                 self.folder,
-                "rerun the same command" if self.retried else "add --retry-failed to the command",
+                f"; fix their files and {again}" if hopeless < self.num_failed else "",
             )
-            if hopeless := sum(failure.key is None for failure in failures):
-                log.warning(
-                    "%d of them are wrong in the input itself: %s", hopeless, self.bad_row_remedy
-                )
+            if hopeless:
+                log.warning("wrong in the input itself: %d; %s", hopeless, self.bad_row_remedy)
         log.info(
             "%s %d rows (%d failed), %d clips of them in this run in %.0f s, %.2f clips/s -> %s",
             self.verb,
