@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from flipsketch.cli import parse
-from flipsketch.corpus.row import EMPTY_PROMPT
+from flipsketch.corpus.row import EMPTY_PROMPT, MAX_SEED
 from flipsketch.method.config import SamplingConfig
 from flipsketch.models.choices import Precision
 from flipsketch.models.quiet import quiet_libraries
@@ -51,6 +51,8 @@ class OneConfig:
             raise ValueError(EMPTY_PROMPT)
         if self.threads is not None and self.threads < 1:
             raise ValueError(f"threads must be at least 1, got {self.threads}")
+        if not 0 <= self.seed <= MAX_SEED:
+            raise ValueError(f"seed must lie between 0 and {MAX_SEED}, got {self.seed}")
 
 
 def animate_drawing(config: OneConfig) -> None:
@@ -74,6 +76,8 @@ def animate_drawing(config: OneConfig) -> None:
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     device = config.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device is cuda, but torch finds no GPU here; leave out --device")
     dtype = config.dtype or ("bfloat16" if device == "cuda" else "float32")
     model = load_model(config.model, lora=config.lora, device=device, dtype=DTYPES[dtype])
     adapter = choose_lora(config.model, config.lora) or "none"

@@ -190,10 +190,15 @@ def check_columns(location: str, columns: list[str], reserved: Iterable[str]) ->
         for names in NEEDED_COLUMNS
         if counts.keys().isdisjoint(names)
     ]
-    ways = ["a manifest needs id, sketch or sketch_bytes, and prompt or prompts, so spelled"]
+    ways = []
+    if problems:
+        ways.append(
+            "a manifest has each column once, and needs id, sketch (or sketch_bytes) and "
+            "prompt (or prompts)"
+        )
     if clash := sorted((counts.keys() - KNOWN_COLUMNS) & set(reserved)):
         problems += [f"column {name!r} is a reserved name" for name in clash]
-        ways.append("the output has columns of its own by reserved names: rename the manifest's")
+        ways.append("rename reserved columns, whose names the metadata uses itself")
     if problems:
         raise ValueError(
             f"{location}: {'; '.join(problems)} (found: {', '.join(columns)}); {'; '.join(ways)}"

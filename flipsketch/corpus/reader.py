@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from flipsketch.corpus.plan import Plan, read_plan
-from flipsketch.corpus.sample import unpack_sample
+from flipsketch.corpus.sample import Sample, unpack_whole_sample
 from flipsketch.corpus.shard import read_metadata, read_shards, tar_name
 from flipsketch.media.clip import decode_filmstrip
 from flipsketch.storage.folder import Folder, open_folder
@@ -60,14 +60,16 @@ def iterate_clips(folder: Folder, plan: Plan) -> Iterator[CorpusClip]:
         if not facts.ok:
             continue
         rows = read_metadata(folder, index).to_pylist()
-        with folder.filesystem.open_input_file(folder.join(tar_name(index, plan.tars))) as tar:
+        name = tar_name(index, plan.tars)
+        with folder.filesystem.open_input_file(folder.join(name)) as tar:
             for row in rows:
                 if row["status"] == "ok":
-                    yield read_clip(row, tar.read_at(row["tar_length"], row["tar_offset"]))
+                    content = tar.read_at(row["tar_length"], row["tar_offset"])
+                    sample = unpack_whole_sample(row["key"], content, f"{folder}/{name}")
+                    yield decode_clip(row, sample)
 
 
-def read_clip(row: dict[str, Any], content: bytes) -> CorpusClip:
-    sample = unpack_sample(row["key"], content)
+def decode_clip(row: dict[str, Any], sample: Sample) -> CorpusClip:
     return CorpusClip(
         sketch=None if sample.sketch is None else decode_filmstrip(sample.sketch, 1)[0],
         prompt=sample.txt.decode(),

@@ -98,6 +98,19 @@ def unpack_sample(key: str, content: bytes) -> Sample:
     return decode_members(key, files)
 
 
+def unpack_whole_sample(key: str, content: bytes, tar: str) -> Sample:
+    """Return a sample from its stretch of a tar; raise ValueError, naming the tar, if bytes of it
+    are missing or are others than were written."""
+    try:
+        return unpack_sample(key, content)
+    except (tarfile.TarError, KeyError) as error:
+        raise ValueError(
+            f"{tar}: the sample {key} is damaged ({error or 'a file is missing'}); "
+            f"`jobs/status.py --verify` lists what else is; delete the tar, and rerun the command "
+            f"that made it"
+        ) from error
+
+
 def split_name(name: str) -> tuple[str, str]:
     """Return the key and the ending of a file's name; keys have no dots, endings may."""
     key, _, ending = name.partition(".")

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flipsketch.corpus.plan import Plan
-from flipsketch.corpus.sample import Sample, locate_samples, pack_samples, unpack_sample
+from flipsketch.corpus.sample import Sample, locate_samples, pack_samples, unpack_whole_sample
 from flipsketch.storage.folder import Folder
 from flipsketch.storage.threads import in_threads
 
@@ -203,6 +203,11 @@ def read_failures(folder: Folder, shards: list[ShardFacts]) -> dict[int, Failure
 
 
 def read_sample(folder: Folder, index: int, row: dict[str, Any], tars: str = "clips") -> Sample:
-    """Return one row's sample by its place in the shard's tar; nothing else is read."""
+    """Return one row's sample by its place in the shard's tar; nothing else is read.
+
+    Raises:
+        OSError, ValueError: the tar is gone or damaged.
+    """
     with folder.filesystem.open_input_file(folder.join(tar_name(index, tars))) as file:
-        return unpack_sample(row["key"], file.read_at(row["tar_length"], row["tar_offset"]))
+        content = file.read_at(row["tar_length"], row["tar_offset"])
+    return unpack_whole_sample(row["key"], content, f"{folder}/{tar_name(index, tars)}")

@@ -13,7 +13,7 @@ from peft import (
     set_peft_model_state_dict,
 )
 from peft.tuners.tuners_utils import BaseTunerLayer
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -86,11 +86,16 @@ def load_lora(unet: nn.Module, text_encoder: nn.Module, folder: str | Path) -> N
     for part, network in parts.items():
         if not (folder / part).is_dir():
             continue
-        config = LoraConfig.from_pretrained(str(folder / part))
+        config = read_config(folder / part)
         try:
             inject_adapter_in_model(config, network)
             weights = load_file(folder / part / "adapter_model.safetensors")
             loaded = set_peft_model_state_dict(network, weights)
+        except SafetensorError as error:
+            raise ValueError(
+                f"{folder / part}/adapter_model.safetensors: damaged or cut short ({error}); copy "
+                f"or train the adapter again"
+            ) from error
         except (ValueError, RuntimeError, OSError) as error:
             raise ValueError(f"{folder / part}: does not fit the model: {error}") from error
         if loaded.unexpected_keys:
@@ -120,15 +125,36 @@ class AdapterShape:
         return None
 
 
+def read_config(folder: Path) -> LoraConfig:
+    """Return the configuration of one network's adapter.
+
+    Raises:
+        OSError, ValueError: there is none, or it is no configuration of peft's.
+    """
+    try:
+        return LoraConfig.from_pretrained(str(folder))
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(
+            f"{folder}/adapter_config.json: not an adapter's configuration in peft's format "
+            f"({error}); copy or train the adapter again"
+        ) from error
+
+
 def read_shape(folder: Path) -> AdapterShape:
     """Return the shape of one network's adapter, in peft's format.
 
     Raises:
         OSError, ValueError: there is none.
     """
-    config = LoraConfig.from_pretrained(str(folder))
-    with safe_open(folder / "adapter_model.safetensors", "pt") as weights:
-        modules = frozenset(name.partition(".lora_")[0] for name in weights.keys())
+    config = read_config(folder)
+    try:
+        with safe_open(folder / "adapter_model.safetensors", "pt") as weights:
+            modules = frozenset(name.partition(".lora_")[0] for name in weights.keys())
+    except SafetensorError as error:
+        raise ValueError(
+            f"{folder}/adapter_model.safetensors: damaged or cut short ({error}); copy or train "
+            f"the adapter again"
+        ) from error
     return AdapterShape(config.r, float(config.lora_alpha), modules)
 
 

@@ -16,6 +16,7 @@ from flipsketch.corpus.sample import (
     locate_samples,
     pack_samples,
     unpack_sample,
+    unpack_whole_sample,
 )
 from flipsketch.media.clip import Clip, decode_filmstrip
 
@@ -97,3 +98,15 @@ def test_a_sample_of_format_3_has_no_sketch():
             tar.addfile(member, io.BytesIO(ending.encode()))
     sample = unpack_sample("key", out.getvalue())
     assert (sample.json, sample.png, sample.txt, sample.sketch) == (b"json", b"png", b"txt", None)
+
+
+@pytest.mark.parametrize("length", [0, 100, 1024])
+def test_a_sample_that_is_cut_short_is_named_with_its_tar(length):
+    _, samples = make_samples(1)
+    tar = pack_samples(samples)
+    whole = unpack_whole_sample(samples[0].key, tar, "clips/00000.tar")
+    assert whole == unpack_sample(samples[0].key, tar)
+    with pytest.raises(
+        ValueError, match=f"clips/00000.tar: the sample {samples[0].key} is damaged"
+    ):
+        unpack_whole_sample(samples[0].key, tar[:length], "clips/00000.tar")

@@ -18,6 +18,7 @@ from flipsketch.models.lora import (
     load_lora,
     lora_parameters,
     merge_lora,
+    read_shape,
     save_lora,
 )
 from flipsketch.models.video_model import load_model, merge_into_folder
@@ -105,6 +106,25 @@ def test_an_adapter_comes_back_from_its_folder(tiny_folder, tmp_path):
     assert torch.equal(other.encode_prompts(["a cat"]), model.encode_prompts(["a cat"]))
     config = json.loads((tmp_path / "unet" / "adapter_config.json").read_text())
     assert (config["r"], config["lora_alpha"]) == (2, 6)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("adapter_model.safetensors", lambda whole: whole[: len(whole) // 2], "damaged or cut"),
+        ("adapter_config.json", lambda whole: b"{half", "not an adapter's configuration"),
+    ],
+)
+def test_a_damaged_adapter_is_named(tiny_folder, tiny_model, tmp_path, name, content, said):
+    trained = load_model(tiny_folder).unet
+    add_lora(trained, "attention")
+    save_lora({"unet": trained}, tmp_path)
+    damaged = tmp_path / "unet" / name
+    damaged.write_bytes(content(damaged.read_bytes()))
+    with pytest.raises(ValueError, match=f"unet/{name}: {said}"):
+        load_lora(tiny_model.unet, tiny_model.text_encoder, tmp_path)
+    with pytest.raises(ValueError, match=f"unet/{name}: {said}"):
+        read_shape(tmp_path / "unet")
 
 
 @pytest.mark.parametrize("target_set", ["attention", "all"])
