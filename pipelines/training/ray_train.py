@@ -17,7 +17,7 @@ import torch
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 
 from flipsketch.models.quiet import quiet_libraries
-from flipsketch.openmp import OPENMP_VARIABLE, let_idle_threads_sleep
+from flipsketch.openmp import let_idle_threads_sleep, waiting_variables
 from flipsketch.training.trainer import StepReport
 from pipelines.execution.tally import start_heartbeat, start_tally
 from pipelines.execution.work import Resources
@@ -62,7 +62,7 @@ def train_on_ray(
             storage_path=str(notes.parent),
             failure_config=FailureConfig(max_failures=config.max_restarts),
             # Set before the workers start, since Ray itself imports PyTorch in them.
-            worker_runtime_env={"env_vars": {OPENMP_VARIABLE: os.environ[OPENMP_VARIABLE]}},
+            worker_runtime_env={"env_vars": waiting_variables()},
         ),
     )
     # In a thread, so that this one can tell of progress, and notice that there is none.
