@@ -15,12 +15,13 @@ from flipsketch.animations.reader import (
 )
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.row import NO_PROMPT, Row
-from flipsketch.corpus.sample import Sample, encode_sample
+from flipsketch.corpus.sample import encode_sample
 from flipsketch.corpus.shard import NAMING_COLUMNS, OUTCOME_COLUMNS, ShardFacts, write_shard
 from flipsketch.media.clip import Clip
 from flipsketch.storage.folder import Folder
 from pipelines.execution.attempts import Attempts, watchdog
 from pipelines.execution.work import Report
+from pipelines.makers.outcome import RowOutcome, count_outcomes
 
 REPORT_EVERY = 16
 
@@ -59,43 +60,42 @@ class RasterMaker:
             ChildProcessError: processes die in this shard, and no row is to blame.
         """
         with Attempts(self.folder, index) as attempts:
-            records = {row.index: self.describe(row, attempts) for row in rows}
-            samples = self.make_samples(index, rows, records, report, attempts)
-            rows_made = list(records.values())
-            facts = write_shard(self.folder, self.plan, index, rows_made, samples, ROW_SCHEMA)
-        report(index, len(samples), len(rows) - len(samples))
+            outcomes = self.make_outcomes(index, rows, report, attempts)
+            facts = write_shard(
+                self.folder,
+                self.plan,
+                index,
+                [outcome.record for outcome in outcomes],
+                [outcome.sample for outcome in outcomes if outcome.sample is not None],
+                ROW_SCHEMA,
+            )
+        report(index, *count_outcomes(outcomes))
         return facts
 
-    def make_samples(
-        self,
-        index: int,
-        rows: list[Row],
-        records: dict[int, dict[str, Any]],
-        report: Report,
-        attempts: Attempts,
-    ) -> list[Sample]:
-        """Return the samples of the rows that come out well and complete all records."""
-        good = [row for row in rows if records[row.index]["error"] is None]
-        num_failed = len(rows) - len(good)
-        samples: list[Sample] = []
+    def make_outcomes(
+        self, index: int, rows: list[Row], report: Report, attempts: Attempts
+    ) -> list[RowOutcome]:
+        """Return what became of the rows, in their order."""
+        columns = {row.index: self.describe(row, attempts) for row in rows}
+        outcomes = {
+            row.index: RowOutcome(columns[row.index], error=error)
+            for row in rows
+            if (error := known_error(row, attempts)) is not None
+        }
+        good = [row for row in rows if row.index not in outcomes]
         alone = attempts.are_suspect("rasterizing", good)
         for group in [[row] for row in good] if alone else [good]:
             # One note for all of them: to note each would take as long as to draw it.
             with attempts.running("rasterizing", group, None):
                 for row in group:
                     with watchdog(self.row_timeout, attempts.time_out):
-                        sample = self.make_sample(row, records[row.index])
-                    if sample is None:
-                        num_failed += 1
-                    else:
-                        samples.append(sample)
-                    if (len(samples) + num_failed) % REPORT_EVERY == 0:
-                        report(index, len(samples), num_failed)
-        return samples
+                        outcomes[row.index] = self.make_row(row, columns[row.index])
+                    if len(outcomes) % REPORT_EVERY == 0:
+                        report(index, *count_outcomes(outcomes.values()))
+        return [outcomes[row.index] for row in rows]
 
     def describe(self, row: Row, attempts: Attempts) -> dict[str, Any]:
-        """Return the row's record, as of a failure until `make_sample` says otherwise."""
-        given_up = attempts.given_up.get(row.index)
+        """Return what the metadata says of a row before anything is tried."""
         settings = asdict(self.raster)
         return {
             **{name: settings[name] for name in SETTINGS},
@@ -104,18 +104,15 @@ class RasterMaker:
             "key": row.key,
             "prompt": " ".join(row.prompts),
             "animation": row.sketch,
-            "status": "failed",
-            # What is wrong with the animation itself is of more use, and comes first.
-            "error": given_up if row.error == NO_PROMPT else row.error or given_up,
-            "attempts": attempts.deaths(row) + (given_up is None),
+            "attempts": attempts.deaths(row) + (row.index not in attempts.given_up),
         }
 
-    def make_sample(self, row: Row, record: dict[str, Any]) -> Sample | None:
-        """Return the row's sample and complete its record; None if it is a failure."""
+    def make_row(self, row: Row, columns: dict[str, Any]) -> RowOutcome:
+        """Draw a row's animation; what is wrong with it becomes the outcome's error."""
         started = time.monotonic()
         try:
-            svgs = self.reader.read(record["animation"])
-            record["animation_sha256"] = hash_frames(svgs)
+            svgs = self.reader.read(columns["animation"])
+            columns = {**columns, "animation_sha256": hash_frames(svgs)}
             frames = rasterize_animation(svgs, self.raster)
             if not row.prompts:
                 raise ValueError(
@@ -123,18 +120,23 @@ class RasterMaker:
                     "with text beside its frames; add one"
                 )
         except (OSError, ValueError, MemoryError) as error:
-            record["error"] = f"{record['animation']}: {error or type(error).__name__}"
-            return None
+            reason = f"{columns['animation']}: {error or type(error).__name__}"
+            return RowOutcome(columns, error=reason)
         num_frames, height, width, _ = frames.shape
-        record |= {
-            "status": "ok",
+        columns |= {
             "num_frames": num_frames,
             "height": height,
             "width": width,
             "frames_sha256": hashlib.sha256(frames.data).hexdigest(),
         }
-        clip = Clip(key=row.key, prompt=record["prompt"], frames=frames)
+        clip = Clip(key=row.key, prompt=columns["prompt"], frames=frames)
         # An animation has no sketch beside it: what stands for it is the first frame.
-        sample = encode_sample(clip, frames[0], record, SAMPLE_SCHEMA)
-        record["seconds"] = time.monotonic() - started
-        return sample
+        sample = encode_sample(clip, frames[0], columns, SAMPLE_SCHEMA)
+        return RowOutcome({**columns, "seconds": time.monotonic() - started}, sample)
+
+
+def known_error(row: Row, attempts: Attempts) -> str | None:
+    """Return why a row fails before it is tried, if it does."""
+    given_up = attempts.given_up.get(row.index)
+    # What is wrong with the animation itself is of more use, and comes first.
+    return given_up if row.error == NO_PROMPT else row.error or given_up
