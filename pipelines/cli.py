@@ -4,6 +4,7 @@ import logging
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from flipsketch.cli import parse
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.openmp import let_idle_threads_sleep
+from flipsketch.storage.waiting import calls_hang, end_process
 from pipelines.execution.process import log_to_stderr
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,24 @@ def run(
     Args:
         args: flags to parse in place of the process's own, for a job called from Python.
     """
+    try:
+        code = parse_and_run(pipeline, config_class, description, args)
+    except BaseException:
+        if args is not None or not calls_hang():
+            raise
+        traceback.print_exc()
+        code = 1
+    if args is None and calls_hang():
+        end_process(code)
+    return code
+
+
+def parse_and_run(
+    pipeline: Callable[[Any], int],
+    config_class: type,
+    description: str | None,
+    args: Sequence[str] | None,
+) -> int:
     log_to_stderr()
     quiet_libraries()
     let_idle_threads_sleep()
