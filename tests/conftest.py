@@ -18,9 +18,12 @@ from flipsketch.storage import folder
 from pipelines.animate import AnimateConfig, animate_manifest
 from tests.helpers.clusters import share_ray
 from tests.helpers.corpora import make_job
+from tests.helpers.s3 import CREDENTIALS, FaultyProxy, S3Server
 from tests.helpers.scorers import write_clip, write_xclip
 
 torch.set_num_threads(1)
+# Before a Ray is started whose workers read them.
+os.environ.update(CREDENTIALS)
 # Disks fail on purpose here; nobody need wait until they have recovered.
 folder.RETRY_PAUSES_S = (0.01, 0.02)
 
@@ -82,6 +85,22 @@ def xclip_folder(tmp_path_factory):
 def two_cpus() -> None:
     """A Ray of two CPUs; tests that ask for it are among `GROUPS`: one process starts it, once."""
     share_ray(2)
+
+
+@pytest.fixture(scope="session")
+def s3():
+    """An S3 server with an empty bucket; a test keeps to a prefix that no other uses."""
+    server = S3Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def proxy(s3):
+    """A way to the S3 server that can be made to fail."""
+    proxy = FaultyProxy(s3)
+    yield proxy
+    proxy.stop()
 
 
 @pytest.fixture
