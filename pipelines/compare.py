@@ -1,6 +1,5 @@
 """Animate one manifest in several ways, score what comes out, and put the scores in one table."""
 
-import io
 import logging
 import re
 import tomllib
@@ -9,7 +8,6 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from flipsketch.corpus.shard import committed_shards, read_metadata
 from flipsketch.method.config import SamplingConfig, model_defaults
@@ -18,6 +16,7 @@ from flipsketch.models.registry import EMBEDDED_MODEL
 from flipsketch.scoring.scores import SCORES
 from flipsketch.scoring.summary import ScoreSummary
 from flipsketch.storage.folder import Folder, open_folder, read_file
+from flipsketch.storage.sealed import to_parquet
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.evaluate import EvaluateConfig, score_corpus
 from pipelines.execution.config import ExecutorConfig
@@ -115,9 +114,7 @@ def compare(config: CompareConfig) -> int:
             row, code = {"run": run.name, "error": str(error)}, 1
         rows.append({**row, **{f"published_{name}": run.published.get(name) for name in PUBLISHED}})
     folder = open_folder(config.output)
-    out = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, TABLE_SCHEMA), out, compression="zstd")
-    folder.publish("table.parquet", out.getvalue())
+    folder.publish("table.parquet", to_parquet(pa.Table.from_pylist(rows, TABLE_SCHEMA)))
     markdown = to_markdown(rows)
     folder.publish("table.md", markdown.encode())
     print(markdown, end="")

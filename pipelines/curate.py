@@ -4,7 +4,6 @@ Samples are copied byte for byte. The new corpus includes its scores and sketche
 viewed, scored and curated again wherever it is moved.
 """
 
-import io
 import logging
 import sys
 import tempfile
@@ -15,7 +14,6 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from flipsketch.corpus.card import write_card
 from flipsketch.corpus.kinds import CURATE
@@ -46,6 +44,7 @@ from flipsketch.scoring.selection import (
 from flipsketch.scoring.store import read_score_facts, read_scores, scored_shards, write_scores
 from flipsketch.scoring.summary import MOST_COMPARED, summarize_scores, to_markdown
 from flipsketch.storage.folder import PARTIAL, Folder, open_folder, read_source, resolve
+from flipsketch.storage.sealed import to_parquet
 from flipsketch.storage.threads import in_threads
 
 log = logging.getLogger(__name__)
@@ -311,9 +310,7 @@ def write_manifest(manifest: str, metadata: pa.Table) -> bytes:
     rows = in_threads(read, clips)
     if lost:
         log.warning("%d clips go without their sketches, such as %s", len(lost), min(lost))
-    out = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, MANIFEST_SCHEMA), out, compression="zstd")
-    return out.getvalue()
+    return to_parquet(pa.Table.from_pylist(rows, MANIFEST_SCHEMA))
 
 
 def fingerprint(manifest: bytes) -> str:

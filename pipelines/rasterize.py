@@ -25,6 +25,7 @@ from flipsketch.animations.reader import RasterConfig
 from flipsketch.corpus.kinds import RASTERIZE
 from flipsketch.corpus.manifest import ManifestSummary
 from flipsketch.corpus.plan import Plan, read_plan
+from flipsketch.storage import sealed
 from flipsketch.storage.folder import Folder, open_folder
 from flipsketch.svg.render import import_cairo
 from pipelines.execution.executor import start
@@ -208,9 +209,7 @@ def fingerprint(rows: list[dict[str, Any]]) -> str:
 
 
 def to_parquet(rows: list[dict[str, Any]]) -> bytes:
-    out = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), out, compression="zstd")
-    return out.getvalue()
+    return sealed.to_parquet(pa.Table.from_pylist(rows, SCHEMA))
 
 
 def caption(animation: Animation, captions: dict[str, str]) -> Animation:

@@ -5,7 +5,6 @@ has no tar. The same rows give the same tar to the byte.
 """
 
 import hashlib
-import io
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ import pyarrow.parquet as pq
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.sample import Sample, locate_samples, pack_samples, unpack_whole_sample
 from flipsketch.storage.folder import Folder
+from flipsketch.storage.sealed import to_parquet
 from flipsketch.storage.threads import in_threads
 
 ROWS_PER_GROUP = 10_000
@@ -115,11 +115,10 @@ def write_shard(
         plan=plan.fingerprint,
     )
     table = pa.Table.from_pylist(rows, schema=schema.with_metadata(facts.to_footer()))
-    parquet = io.BytesIO()
-    pq.write_table(table, parquet, compression="zstd", row_group_size=ROWS_PER_GROUP)
+    parquet = to_parquet(table, row_group_size=ROWS_PER_GROUP)
     if tar:
         folder.publish(tar_name(index, plan.tars), tar)
-    folder.publish(metadata_name(index), parquet.getvalue())
+    folder.publish(metadata_name(index), parquet)
     return facts
 
 
@@ -153,11 +152,13 @@ def read_facts(folder: Folder, index: int) -> ShardFacts:
 
 def read_metadata(folder: Folder, index: int, columns: list[str] | None = None) -> pa.Table:
     with folder.filesystem.open_input_file(folder.join(metadata_name(index))) as file:
-        return pq.read_table(file, columns=columns)
+        return pq.read_table(file, columns=columns, page_checksum_verification=True)
 
 
 def read_shards(folder: Folder, plan: Plan) -> tuple[dict[int, ShardFacts], list[str]]:
     """Return the plan's committed shards by index, and a sentence on each file that is none."""
+    # Before the tars, which are there first: a shard that is committed meanwhile is no doubt.
+    committed = committed_shards(folder)
     tars = {f"{plan.tars}/{name}" for name in folder.list(plan.tars)}
 
     def read(index: int) -> ShardFacts | str:
@@ -171,7 +172,7 @@ def read_shards(folder: Folder, plan: Plan) -> tuple[dict[int, ShardFacts], list
             return f"{metadata_name(index)}: its tar is gone"
         return facts
 
-    found = in_threads(read, committed_shards(folder))
+    found = in_threads(read, committed)
     shards = {facts.index: facts for facts in found if isinstance(facts, ShardFacts)}
     return shards, [doubt for doubt in found if isinstance(doubt, str)]
 

@@ -1,6 +1,5 @@
 """The scores of a corpus, a Parquet file beside each shard's metadata, joined with it by key."""
 
-import io
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import pyarrow.parquet as pq
 from flipsketch.corpus.shard import ShardFacts
 from flipsketch.scoring.scores import SCORES_SCHEMA
 from flipsketch.storage.folder import Folder
+from flipsketch.storage.sealed import to_parquet
 
 
 def scores_name(index: int) -> str:
@@ -44,9 +44,7 @@ def write_scores(
     facts = ScoreFacts(index, fingerprint, tar_sha256, len(rows), num_failed)
     footer = {"scorers": fingerprint, "tar_sha256": tar_sha256, "failed": str(num_failed)}
     table = pa.Table.from_pylist(rows, schema=SCORES_SCHEMA.with_metadata(footer))
-    parquet = io.BytesIO()
-    pq.write_table(table, parquet, compression="zstd")
-    folder.publish(scores_name(index), parquet.getvalue())
+    folder.publish(scores_name(index), to_parquet(table))
     return facts
 
 
@@ -65,7 +63,7 @@ def read_score_facts(folder: Folder, index: int) -> ScoreFacts:
 
 def read_scores(folder: Folder, index: int, columns: list[str] | None = None) -> pa.Table:
     with folder.filesystem.open_input_file(folder.join(scores_name(index))) as file:
-        return pq.read_table(file, columns=columns)
+        return pq.read_table(file, columns=columns, page_checksum_verification=True)
 
 
 def verify_scores(folder: Folder, index: int, shard: ShardFacts | None) -> list[str]:
