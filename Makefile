@@ -8,6 +8,9 @@ TRAINING_SHARDS ?= out/training-shards
 STEPS ?= 100
 ARGS ?=
 PYTHON ?= python3
+# The query of a URI (s3://bucket/clips?region=...) stays behind the name.
+OUT_PATH = $(firstword $(subst ?, ,$(OUT)))
+PREVIEW = $(if $(findstring ://,$(OUT)),$(OUT_PATH)-preview.png$(subst $(OUT_PATH),,$(OUT)),$(OUT)-preview.png)
 BIN := .venv/bin
 
 .PHONY: help install demo animate preview report shards doodles train doodle-model docs test test-slow lint clean
@@ -40,24 +43,24 @@ demo: install ## Draw, rasterize, fine-tune, animate and show, with the model th
 	@echo "Look at out/demo/preview.png (each sketch beside its frames) and at out/demo/gifs/."
 
 animate: install ## Animate MANIFEST with MODEL (and the adapter LORA) into OUT; more flags in ARGS
-	$(BIN)/python jobs/animate_manifest.py --manifest $(MANIFEST) --model $(MODEL) --output $(OUT) \
+	$(BIN)/python jobs/animate_manifest.py --manifest '$(MANIFEST)' --model $(MODEL) --output '$(OUT)' \
 		$(if $(LORA),--lora $(LORA)) $(ARGS)
 
 report: install ## Score the corpus in OUT and write OUT/report.html, a page that shows it
-	$(BIN)/python jobs/evaluate.py --corpus $(OUT) $(ARGS)
-	$(BIN)/python jobs/report.py --corpus $(OUT)
+	$(BIN)/python jobs/evaluate.py --corpus '$(OUT)' $(ARGS)
+	$(BIN)/python jobs/report.py --corpus '$(OUT)'
 
 preview: install ## Write OUT-preview.png: sketches and their frames
-	$(BIN)/python jobs/preview.py --corpus $(OUT) --output $(OUT)-preview.png $(ARGS)
+	$(BIN)/python jobs/preview.py --corpus '$(OUT)' --output '$(PREVIEW)' $(ARGS)
 
 shards: install ## Rasterize ANIMATIONS (a folder or an archive) into training shards in SHARDS
-	$(BIN)/python jobs/make_shards.py --animations $(ANIMATIONS) --output $(SHARDS) $(ARGS)
+	$(BIN)/python jobs/make_shards.py --animations '$(ANIMATIONS)' --output '$(SHARDS)' $(ARGS)
 
 doodles: install ## Draw doodle animations into out/doodles; number and subjects in ARGS
 	$(BIN)/python jobs/make_doodles.py --output out/doodles $(ARGS)
 
-train: install $(TRAINING_SHARDS)/README.md ## Train an adapter for MODEL on TRAINING_SHARDS for STEPS steps, into out/train
-	$(BIN)/python jobs/train_lora.py --shards $(TRAINING_SHARDS) --model $(MODEL) --output out/train \
+train: install $(if $(findstring ://,$(TRAINING_SHARDS)),,$(TRAINING_SHARDS)/README.md) ## Train an adapter for MODEL on TRAINING_SHARDS for STEPS steps, into out/train
+	$(BIN)/python jobs/train_lora.py --shards '$(TRAINING_SHARDS)' --model $(MODEL) --output out/train \
 		--num-steps $(STEPS) $(ARGS)
 
 out/training-shards/README.md: | install

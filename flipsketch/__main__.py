@@ -18,16 +18,17 @@ from flipsketch.models.choices import Precision
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.models.registry import EMBEDDED_MODEL, choose_lora
 from flipsketch.openmp import let_idle_threads_sleep
+from flipsketch.storage.location import split_query
 
 
 @dataclass(frozen=True, kw_only=True)
 class OneConfig:
-    sketch: Positional[Path]
-    """The drawing: an SVG or a raster file."""
+    sketch: Positional[str]
+    """The drawing: an SVG or a raster file, a path or a URI."""
     prompt: Positional[str]
     """What happens in the clip, such as "a cat waves its tail"."""
-    output: Annotated[Path, arg(aliases=["-o"])]
-    """File to write: *.gif, or *.png for a filmstrip."""
+    output: Annotated[str, arg(aliases=["-o"])]
+    """File to write, a path or a URI: *.gif, or *.png for a filmstrip."""
     model: str = EMBEDDED_MODEL
     """Folder in diffusers' layout, or the name of a model: doodle, which is part of this project,
     or one on the Hugging Face Hub (damo-vilab/text-to-video-ms-1.7b is the paper's)."""
@@ -45,7 +46,7 @@ class OneConfig:
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
 
     def __post_init__(self) -> None:
-        if self.output.suffix.lower() not in (".gif", ".png"):
+        if self.format not in (".gif", ".png"):
             raise ValueError(f"--output must end in .gif or .png, got {self.output}")
         if not self.prompt.strip():
             raise ValueError(EMPTY_PROMPT)
@@ -53,6 +54,10 @@ class OneConfig:
             raise ValueError(f"threads must be at least 1, got {self.threads}")
         if not 0 <= self.seed <= MAX_SEED:
             raise ValueError(f"seed must lie between 0 and {MAX_SEED}, got {self.seed}")
+
+    @property
+    def format(self) -> str:
+        return Path(split_query(self.output)[0]).suffix.lower()
 
 
 def animate_drawing(config: OneConfig) -> None:
@@ -72,6 +77,7 @@ def animate_drawing(config: OneConfig) -> None:
     from flipsketch.media.sketch import load_sketch
     from flipsketch.method.sampler import animate
     from flipsketch.models.video_model import DTYPES, load_model
+    from flipsketch.storage.output_file import write_file
 
     if config.threads is not None:
         torch.set_num_threads(config.threads)
@@ -87,13 +93,12 @@ def animate_drawing(config: OneConfig) -> None:
         print(hint, file=sys.stderr)
     sketch = load_sketch(config.sketch, model.size, darken=config.sampling.darken_sketch)
     (clip,) = animate(model, [sketch], [config.prompt], [config.seed], config.sampling)
-    encode = encode_gif if config.output.suffix.lower() == ".gif" else encode_filmstrip
-    config.output.parent.mkdir(parents=True, exist_ok=True)
-    config.output.write_bytes(encode(clip.frames))
+    encode = encode_gif if config.format == ".gif" else encode_filmstrip
+    write_file(config.output, encode(clip.frames))
     print(config.output)
 
 
-def warn_of_dark(path: Path) -> None:
+def warn_of_dark(path: str) -> None:
     """Warn of a drawing that is mostly dark; raise ValueError or OSError if it cannot be read."""
     from flipsketch.media.sketch import load_sketch
     from flipsketch.scoring.ink import ink

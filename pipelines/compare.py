@@ -16,6 +16,7 @@ from flipsketch.models.registry import EMBEDDED_MODEL
 from flipsketch.scoring.scores import SCORES
 from flipsketch.scoring.summary import ScoreSummary
 from flipsketch.storage.folder import Folder, open_folder, read_file
+from flipsketch.storage.location import locate_below
 from flipsketch.storage.sealed import to_parquet
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.evaluate import EvaluateConfig, score_corpus
@@ -51,10 +52,10 @@ class CompareConfig:
     manifest: str
     """Table of sketches and prompts (*.parquet, *.jsonl or *.csv), a path or a URI."""
     runs: str = "data/runs/paper.toml"
-    """TOML file with a table [[run]] for each run: its name and, if they differ from the defaults,
-    its method, model, lora and settings of the sampler."""
+    """TOML file, a path or a URI, with a table [[run]] for each run: its name and, if they differ
+    from the defaults, its method, model, lora and settings of the sampler."""
     output: str
-    """Folder of the runs' corpora and of the tables."""
+    """Folder of the runs' corpora and of the tables, a path or a URI."""
     model: str = EMBEDDED_MODEL
     """Model of the runs that name none."""
     lora: str | None = None
@@ -108,8 +109,8 @@ def compare(config: CompareConfig) -> int:
         except (ValueError, OSError) as error:
             # A model that is not available here does not affect other runs.
             log.warning(
-                "%s: not made: %s\nTo make it again, delete %s/%s, or give another --output.",
-                *(run.name, error, config.output.rstrip("/"), run.folder),
+                "%s: not made: %s\nTo make it again, delete %s, or give another --output.",
+                *(run.name, error, locate_below(config.output, run.folder)),
             )
             row, code = {"run": run.name, "error": str(error)}, 1
         rows.append({**row, **{f"published_{name}": run.published.get(name) for name in PUBLISHED}})
@@ -169,7 +170,7 @@ def carry_out(config: CompareConfig, run: NamedRun) -> tuple[dict[str, Any], int
         sampling = replace(model_defaults(model), **run.settings)
     except TypeError as error:
         raise ValueError(f"{run.name}: {error}") from error
-    corpus = f"{config.output.rstrip('/')}/{run.folder}"
+    corpus = locate_below(config.output, run.folder)
     lora = config.lora if run.lora is None else run.lora
     if run.lora is None and run.method in METHODS and not METHODS[run.method].takes_lora:
         lora = None

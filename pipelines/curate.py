@@ -9,6 +9,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any, Literal
 
 import numpy as np
@@ -137,7 +138,7 @@ def curate(config: CurateConfig) -> int:
         "duplicate_cosine": config.duplicate_cosine,
         "seed": config.seed,
     }
-    plan = Plan(settings, log={"command": " ".join(sys.argv), "corpus": str(source)})
+    plan = Plan(settings, log={"command": " ".join(sys.argv), "corpus": source.location})
     with output.locked():
         plan = begin_run(output, plan, overwrite=config.overwrite)
         output.sweep(PARTIAL)
@@ -200,7 +201,7 @@ def read_clips(folder: Folder, plan: Plan) -> ScoredClips:
         if facts is None or facts.tar_sha256 != shards[index].tar_sha256:
             raise ValueError(
                 f"{folder}: shard {index:05d} has no scores; run jobs/evaluate.py --corpus "
-                f"{folder} first"
+                f"{quote(folder.location)} first"
             )
         scorers.add(facts.scorers)
         if facts.failed:

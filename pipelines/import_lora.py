@@ -4,6 +4,8 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from flipsketch.storage.location import is_uri
+
 log = logging.getLogger(__name__)
 
 
@@ -28,6 +30,8 @@ def import_lora(config: ImportConfig) -> int:
     """
     for path in (config.unet, config.text_encoder):
         if path is not None and not Path(path).is_file():
+            if is_uri(path):
+                raise ValueError(f"{path}: is read from a local disk alone; copy the file to one")
             raise ValueError(f"{path}: expected a file of the published adapter, found none")
 
     from flipsketch.models.published_lora import import_published_lora

@@ -2,7 +2,8 @@
 
 import logging
 from dataclasses import dataclass
-from pathlib import Path
+
+from flipsketch.storage.location import split_query
 
 log = logging.getLogger(__name__)
 
@@ -10,9 +11,9 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True, kw_only=True)
 class PreviewConfig:
     corpus: str
-    """Folder of the corpus."""
+    """Folder of the corpus, a path or a URI."""
     output: str
-    """PNG file to write."""
+    """PNG file to write, a path or a URI."""
     num_clips: int = 12
     """Number of clips to show, chosen at random; fewer if the corpus has fewer."""
     seed: int = 0
@@ -25,7 +26,7 @@ class PreviewConfig:
     """Folder to which a GIF of each shown clip is written."""
 
     def __post_init__(self) -> None:
-        if not self.output.endswith(".png"):
+        if not split_query(self.output)[0].endswith(".png"):
             raise ValueError(f"--output must end in .png, got {self.output}")
         if self.num_clips < 1:
             raise ValueError(f"num_clips must be at least 1, got {self.num_clips}")
@@ -37,7 +38,9 @@ def write_preview(config: PreviewConfig) -> int:
     Raises:
         ValueError: the folder has no such clips.
     """
+    from flipsketch.media.contact_sheet import encode_png
     from flipsketch.report.preview import draw_preview
+    from flipsketch.storage.output_file import write_file
 
     picture = draw_preview(
         config.corpus,
@@ -47,7 +50,6 @@ def write_preview(config: PreviewConfig) -> int:
         manifest=config.manifest,
         gifs=config.gifs,
     )
-    Path(config.output).parent.mkdir(parents=True, exist_ok=True)
-    picture.save(config.output)
+    write_file(config.output, encode_png(picture))
     log.info("-> %s", config.output)
     return 0

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 log = logging.getLogger(__name__)
 
+REPORT_FILE = "report.html"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReportConfig:
     corpus: str
-    """Folder of a corpus of clips."""
+    """Folder of a corpus of clips, a path or a URI."""
     output: str | None = None
-    """HTML file to write; by default report.html in the corpus."""
+    """HTML file to write, a path or a URI; by default report.html in the corpus."""
     manifest: str | None = None
     """Where the corpus's manifest is now, if it has moved; it names the sketches."""
     num_clips: int = 2000
@@ -37,6 +39,7 @@ def write_report(config: ReportConfig) -> int:
     from flipsketch.corpus.plan import read_clips_plan
     from flipsketch.report.page import MEGABYTE, build_page
     from flipsketch.storage.folder import open_folder
+    from flipsketch.storage.output_file import write_file
 
     folder = open_folder(config.corpus)
     plan = read_clips_plan(folder)
@@ -48,10 +51,10 @@ def write_report(config: ReportConfig) -> int:
         max_megabytes=config.max_megabytes,
         seed=config.seed,
     ).encode()
-    place, name = folder, "report.html"
-    if config.output is not None:
-        parent, _, name = config.output.rpartition("/")
-        place = open_folder(parent or ".")
-    place.publish(name, page)
-    log.info("%.1f MB -> %s/%s", len(page) / MEGABYTE, place, name)
+    if config.output is None:
+        folder.publish(REPORT_FILE, page)
+    else:
+        write_file(config.output, page)
+    where = config.output or f"{folder}/{REPORT_FILE}"
+    log.info("%.1f MB -> %s", len(page) / MEGABYTE, where)
     return 0

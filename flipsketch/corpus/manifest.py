@@ -22,8 +22,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flipsketch.corpus.row import KNOWN_COLUMNS, Row, id_hash, parse_row, row_digest
-from flipsketch.storage.folder import open_file, split_query
+from flipsketch.storage.folder import open_file
 from flipsketch.storage.hashed_file import HashedFile
+from flipsketch.storage.location import split_query
 from flipsketch.storage.text import is_text
 
 EXAMPLES = 5

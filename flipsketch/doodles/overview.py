@@ -1,7 +1,7 @@
 """A picture of all doodles: each subject's motions, a few frames each, and a prompt beside them."""
 
+import io
 import textwrap
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -14,8 +14,8 @@ NUM_FRAMES, NUM_COLUMNS = 6, 3
 INK, GREY, RULE = (20, 20, 20), (120, 120, 120), (215, 215, 215)
 
 
-def write_sheet(path: Path, seed: int = 0, look: Look = "sketch") -> int:
-    """Write the picture as a PNG and return how many motions it shows."""
+def encode_sheet(seed: int = 0, look: Look = "sketch") -> tuple[bytes, int]:
+    """Return the picture as a PNG, and how many motions it shows."""
     pairs = [(subject, motion) for subject in SUBJECTS for motion in motions_of(subject)]
     num_rows = -(-len(pairs) // NUM_COLUMNS)
     width = LABEL + NUM_FRAMES * (CELL + GAP) + 4 * GAP
@@ -25,10 +25,10 @@ def write_sheet(path: Path, seed: int = 0, look: Look = "sketch") -> int:
         frames = render_doodle(doodle, NUM_FRAMES, CELL, look)
         row = draw_row(subject, motion, doodle.prompt, frames, width)
         sheet.paste(row, (number // num_rows * width, GAP + number % num_rows * (CELL + GAP)))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    out = io.BytesIO()
     # Few greys are enough for lines, and make a third of the file.
-    sheet.quantize(256 if look == "filled" else 16).save(path, optimize=True)
-    return len(pairs)
+    sheet.quantize(256 if look == "filled" else 16).save(out, "png", optimize=True)
+    return out.getvalue(), len(pairs)
 
 
 def draw_row(subject: str, motion: str, prompt: str, frames: np.ndarray, width: int) -> Image.Image:

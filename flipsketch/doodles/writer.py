@@ -1,8 +1,8 @@
 """Doodles on disk: one folder each, in the layout that Live-Sketch writes, and a prompt beside."""
 
 import functools
+import io
 import multiprocessing
-import os
 import shutil
 import signal
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from flipsketch.doodles.doodle import Doodle, Look, frame_times, make_doodle, ma
 from flipsketch.doodles.subjects.registry import SUBJECTS, motions_of
 
 FRAMES = "svg_logs/svg_step1000"
+PROMPT_FILE = "prompt.txt"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,18 +73,17 @@ def write_doodles(folder: Path, config: DrawingConfig, workers: int = 1) -> int:
         return sum(pool.imap_unordered(write, range(config.num_animations), chunksize=16))
 
 
-def write_manifest(path: Path, config: DrawingConfig) -> None:
-    """Write a manifest of first frames, as `animate` reads it; whole or not at all."""
+def encode_manifest(config: DrawingConfig) -> bytes:
+    """Return a Parquet manifest of first frames, as `animate` reads it."""
     doodles = [draw_doodle(config, index) for index in range(config.num_animations)]
     rows = {
         "id": [doodle.name for doodle in doodles],
         "sketch_bytes": [doodle.svg(0.0, config.look) for doodle in doodles],
         "prompt": [doodle.prompt for doodle in doodles],
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}")
-    pq.write_table(pa.table(rows), unfinished, compression="zstd")
-    os.replace(unfinished, path)
+    out = io.BytesIO()
+    pq.write_table(pa.table(rows), out, compression="zstd")
+    return out.getvalue()
 
 
 def draw_doodle(config: DrawingConfig, index: int) -> Doodle:
@@ -131,11 +131,18 @@ def write_doodle(folder: Path, doodle: Doodle, num_frames: int, look: Look = "sk
     unfinished = folder / f".{doodle.name}"
     shutil.rmtree(unfinished, ignore_errors=True)
     (unfinished / FRAMES).mkdir(parents=True)
-    for number, t in enumerate(frame_times(num_frames)):
-        frame = unfinished / FRAMES / f"frame{number:03d}.svg"
-        frame.write_bytes(doodle.svg(t, look))
-    (unfinished / "prompt.txt").write_bytes(f"{doodle.prompt}\n".encode())
+    for name, content in animation_files(doodle, num_frames, look).items():
+        (unfinished / name).write_bytes(content)
     unfinished.rename(folder / doodle.name)
+
+
+def animation_files(doodle: Doodle, num_frames: int, look: Look = "sketch") -> dict[str, bytes]:
+    """Return the contents of an animation's files by their names, the prompt's last."""
+    frames = {
+        f"{FRAMES}/frame{number:03d}.svg": doodle.svg(t, look)
+        for number, t in enumerate(frame_times(num_frames))
+    }
+    return {**frames, PROMPT_FILE: f"{doodle.prompt}\n".encode()}
 
 
 def check_same(animation: Path, doodle: Doodle, num_frames: int, look: Look) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from flipsketch.storage.folder import MAX_FILE_BYTES
+from flipsketch.storage.folder import MAX_FILE_BYTES, read_file
+from flipsketch.storage.location import is_uri
 from flipsketch.svg.reader import pad_to_square, rasterize_svg
 
 MAX_PIXELS = 1 << 24
@@ -19,7 +20,8 @@ BEFORE_XML = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"
 
 
 def load_sketch(source: str | Path | bytes, size: int, *, darken: bool = False) -> np.ndarray:
-    """Return a sketch (size, size, 3) from a file or its bytes: aspect kept, centred on white.
+    """Return a sketch (size, size, 3) from a file, at a path or a URI, or its bytes: aspect kept,
+    centred on white.
 
     The content decides whether it is SVG, not the name. Raises OSError for what cannot be opened,
     ValueError for what is unsafe, unreadable, too large or blank.
@@ -31,9 +33,12 @@ def load_sketch(source: str | Path | bytes, size: int, *, darken: bool = False) 
         return darken_ink(load_sketch(source, size))
     if isinstance(source, bytes):
         return decode_sketch(source, size)
-    with open(source, "rb") as file:
-        # One byte more tells that the file is too large; a device has no end.
-        content = file.read(MAX_FILE_BYTES + 1)
+    if is_uri(str(source)):
+        content = read_file(str(source))
+    else:
+        with open(source, "rb") as file:
+            # One byte more tells that the file is too large; a device has no end.
+            content = file.read(MAX_FILE_BYTES + 1)
     try:
         return decode_sketch(content, size)
     except ValueError as error:

@@ -5,6 +5,8 @@ import json
 import logging
 from pathlib import Path
 
+from flipsketch.storage.location import is_uri
+
 log = logging.getLogger(__name__)
 
 # In a wheel, and in a checkout.
@@ -18,7 +20,12 @@ LORA_FILES = ("unet/adapter_config.json", "unet/adapter_model.safetensors")
 
 def find_embedded(name: str | Path) -> Path:
     """Return the folder of a model or adapter that comes with this project, if it has that name,
-    else the path as it is."""
+    else the path as it is; raise ValueError for a URI."""
+    if is_uri(str(name)):
+        raise ValueError(
+            f"{name}: models and adapters are read from local disks alone, which all workers see; "
+            f"copy the folder to one, and give its path"
+        )
     embedded = EMBEDDED / name
     is_name = Path(name).name == str(name)
     return embedded if is_name and embedded.is_dir() and not Path(name).exists() else Path(name)

@@ -3,7 +3,6 @@
 import logging
 import random
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,8 @@ from flipsketch.media.clip import decode_filmstrip, encode_gif
 from flipsketch.media.contact_sheet import CELL, draw_strip, stack
 from flipsketch.media.sketch import check_sketch, load_sketch
 from flipsketch.storage.folder import Folder, open_folder, read_source
+from flipsketch.storage.location import locate_below
+from flipsketch.storage.output_file import write_file
 
 log = logging.getLogger(__name__)
 
@@ -58,9 +59,8 @@ def draw_preview(
         sketch = read_sketch(sketches.get(row["id"]), manifest, size, row.get("sketch_sha256"))
         strips.append(draw_strip(sketch, frames, row.get("prompts") or [row["prompt"]]))
         if gifs is not None:
-            gif = Path(gifs) / f"{row['key']}.gif"
-            gif.parent.mkdir(parents=True, exist_ok=True)
-            gif.write_bytes(encode_gif(enlarge(frames)))
+            gif = locate_below(gifs, f"{row['key']}.gif")
+            write_file(gif, encode_gif(enlarge(frames)))
             log.info("%s: %s", gif, row["id"])
     return stack(strips)
 

@@ -18,6 +18,8 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import fs
 
+from flipsketch.storage.location import is_uri, split_query
+
 log = logging.getLogger(__name__)
 
 Buffer = bytes | memoryview
@@ -45,6 +47,11 @@ class Folder:
     @property
     def is_local(self) -> bool:
         return isinstance(self.filesystem, fs.LocalFileSystem)
+
+    @property
+    def location(self) -> str:
+        """The folder's path or URI, query included: what opens it again."""
+        return f"{self}{self.query}"
 
     def locate(self, name: str) -> str:
         """Return where a file of this folder lies, for those who open paths and URIs."""
@@ -197,8 +204,13 @@ def new_folder(location: str | Path) -> Iterator[Path]:
     """Fill a folder on a local disk that is then there as a whole, or not at all.
 
     Raises:
-        ValueError: something is there already.
+        ValueError: something is there already, or it is no place on a local disk.
     """
+    if is_uri(str(location)):
+        raise ValueError(
+            f"{location}: models and adapters are written to local disks alone; give a folder "
+            f"there, and copy it when it is complete"
+        )
     output = Path(location).absolute()
     if output.exists():
         raise ValueError(f"{location}: is there already; give another place, or move it away")
@@ -208,16 +220,6 @@ def new_folder(location: str | Path) -> Iterator[Path]:
         folder.mkdir()
         yield folder
         os.replace(folder, output)
-
-
-def is_uri(location: str) -> bool:
-    return re.match(r"[a-z][a-z0-9+.-]*://", location) is not None
-
-
-def split_query(location: str) -> tuple[str, str]:
-    """Return a location without its query, and this with its "?"; a path has none."""
-    path, mark, query = location.partition("?") if is_uri(location) else (location, "", "")
-    return path, mark + query
 
 
 def open_location(location: str) -> tuple[fs.FileSystem, str]:
