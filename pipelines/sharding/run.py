@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from flipsketch.corpus.card import write_card
-from flipsketch.corpus.kinds import PLAN_FILE
 from flipsketch.corpus.manifest import ManifestSummary
-from flipsketch.corpus.plan import Plan, format_ranges
+from flipsketch.corpus.plan import Plan, format_ranges, write_plan
 from flipsketch.corpus.run_folder import begin_run
 from flipsketch.corpus.shard import read_shards
 from flipsketch.storage.folder import PARTIAL, Folder
@@ -109,7 +108,7 @@ class Run:
             )
             if notes and not notes.items() <= plan.log.items():
                 plan = replace(plan, log={**plan.log, **notes})
-                folder.publish(PLAN_FILE, plan.to_json())
+                write_plan(folder, plan)
             write_summary(folder, self.summary)
             for name, content in (files or {}).items():
                 folder.publish(name, content)
@@ -181,7 +180,7 @@ class Run:
             log.info("no failed row is worth another try")
             return plan
         plan = plan.add(kind="retry", rows=format_ranges(rows))
-        self.folder.publish(PLAN_FILE, plan.to_json())
+        write_plan(self.folder, plan)
         log.info(
             "trying %d failed rows again, in %d more shards", len(rows), plan.parts[-1].num_shards
         )
