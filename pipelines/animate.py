@@ -117,6 +117,7 @@ def animate_manifest(config: AnimateConfig) -> int:
                 device=resources.device,
                 checkpoint_gradients=config.checkpoint_gradients,
                 row_timeout=config.row_timeout or ROW_TIMEOUT_S[resources.device],
+                driver=resources.driver,
             ),
             plan=plan,
             folder=folder,

@@ -11,7 +11,7 @@ from flipsketch.corpus.plan import Plan, format_ranges, write_plan
 from flipsketch.corpus.run_folder import begin_run
 from flipsketch.corpus.shard import read_shards
 from flipsketch.storage.folder import PARTIAL, Folder
-from pipelines.execution.attempts import NOTES
+from pipelines.execution.attempts import NOTES, sweep_notes
 from pipelines.execution.config import ExecutorConfig
 from pipelines.execution.executor import make_shards
 from pipelines.execution.work import Maker, Resources
@@ -112,10 +112,8 @@ class Run:
             write_summary(folder, self.summary)
             for name, content in (files or {}).items():
                 folder.publish(name, content)
-            # A Ray driver outlives its actors, so the notes of another driver's blame nobody; nor
-            # do those of a run that is no more.
-            keeps_notes = config.executor.executor == "local" and not config.overwrite
-            folder.sweep(PARTIAL if keeps_notes else f"{PARTIAL}|{NOTES}")
+            # What is known of rows that ended their processes is kept, unless the run is no more.
+            folder.sweep(f"{PARTIAL}|{NOTES}" if config.overwrite else PARTIAL)
             return self.make_missing(plan)
 
     def make_missing(self, plan: Plan) -> int:
@@ -125,6 +123,7 @@ class Run:
         shards, doubts = read_shards(folder, plan)
         for doubt in doubts:
             log.warning("%s; its shard is made again", doubt)
+        sweep_notes(folder, lambda index: index not in shards)
         log.info(
             "%d rows in %d shards, %d of them done; %d workers on %s, %d threads each -> %s",
             plan.num_rows,
