@@ -20,6 +20,7 @@ from flipsketch.models.registry import (
     weights_bytes,
 )
 from flipsketch.storage.folder import PARTIAL, open_folder
+from flipsketch.training.cache_folder import make_cache
 from flipsketch.training.config import check_share
 from flipsketch.training.validation import read_subjects
 from pipelines.execution.executor import start
@@ -59,6 +60,9 @@ def train(config: TrainConfig) -> int:
             f"the command that makes them to complete them"
         )
     check_size(clips, frame_size(model_folder))
+    keeps_latents = config.cache_latents and not config.on_device
+    if keeps_latents and (config.latent_cache or not clips.folder.is_local):
+        make_cache(config.latent_cache)
     if config.validation is not None and config.validate_every:
         read_subjects(config.validation, clips.rows["height"][0].as_py(), config.num_validation)
 
@@ -76,6 +80,7 @@ def train(config: TrainConfig) -> int:
         shards=anchor(config.shards),
         model=anchor_model(config.model),
         lora=NO_LORA if lora is None else anchor(str(lora)),
+        latent_cache=config.latent_cache and anchor(config.latent_cache),
         output=folder.path,
         validation=config.validation and anchor(config.validation),
         dtype=plan.dtype,

@@ -6,6 +6,7 @@ takes which positions, and training resumes at any of them.
 """
 
 import functools
+import hashlib
 import logging
 import os
 import tarfile
@@ -30,6 +31,15 @@ log = logging.getLogger(__name__)
 
 COLUMNS = ["key", "status", "prompt", "num_frames", "height", "width", "tar_offset", "tar_length"]
 OPEN_TARS = 64
+# Batches that are read at once from a store, each sample by a request: what waits there is the way.
+AHEAD_IN_STORE = 16
+CLIPS_DECODED = 64
+
+
+REMEDY = (
+    "`jobs/status.py --verify` tells what else is; delete the tar, and the command that made it "
+    "makes it again"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,8 +109,11 @@ class TrainingClips:
             )
         if left_out := num_ok - len(rows):
             log.warning("%d clips have fewer than %d frames; left out", left_out, config.num_frames)
+        self.read_ahead = 1 if self.folder.is_local else AHEAD_IN_STORE
+        """Batches that the trainer reads ahead."""
         # In one piece, so that a row is found at once.
         self.rows = rows.combine_chunks()
+        self.shard_of_row = self.rows["shard"].to_numpy()
         self.permutation = functools.lru_cache(2)(self.permute)
         self.open_tar = functools.lru_cache(OPEN_TARS)(self.open_tar_in)
 
@@ -136,19 +149,45 @@ class TrainingClips:
         """
         # A file that another process opened must not be read from by two.
         tar = self.open_tar(row["shard"], os.getpid())
+        return self.decode(row, tar.read_at(row["tar_length"], row["tar_offset"]))
+
+    def decode(self, row: dict[str, Any], content: bytes) -> np.ndarray:
         try:
-            sample = unpack_sample(row["key"], tar.read_at(row["tar_length"], row["tar_offset"]))
-            return decode_filmstrip(sample.png, row["num_frames"])
+            return decode_filmstrip(unpack_sample(row["key"], content).png, row["num_frames"])
         # All that tarfile and Pillow raise when bytes are not what was written.
         except (tarfile.TarError, zlib.error, OSError, ValueError, SyntaxError, TypeError) as error:
             raise ValueError(
-                f"{self.folder}/{tar_name(row['shard'], self.plan.tars)}: clip {row['key']} is "
-                f"damaged ({error}); `jobs/status.py --verify` tells what else is; delete the tar, "
-                f"and the command that made it makes it again"
+                f"{self.tar_of(row['shard'])}: clip {row['key']} is damaged ({error}); {REMEDY}"
             ) from error
 
-    def rows_in(self, shard: int) -> list[dict[str, Any]]:
-        return self.rows.filter(pc.field("shard") == shard).to_pylist()
+    def read_shard(self, shard: int) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
+        """Yield the rows of a shard that are long enough with all their frames, from its whole tar.
+
+        Raises:
+            ValueError: its bytes are not those that were written.
+        """
+        tar = self.folder.read(tar_name(shard, self.plan.tars))
+        if tar is None:
+            raise ValueError(f"{self.tar_of(shard)}: is missing; {REMEDY}")
+        if hashlib.sha256(tar).hexdigest() != self.shards[shard].tar_sha256:
+            raise ValueError(f"{self.tar_of(shard)}: is damaged (it has another hash); {REMEDY}")
+
+        def decode(row: dict[str, Any]) -> np.ndarray:
+            start = row["tar_offset"]
+            return self.decode(row, tar[start : start + row["tar_length"]])
+
+        rows = self.rows_in(shard).to_pylist()
+        # Not all at once: decoded, a shard may not fit in memory.
+        for at in range(0, len(rows), CLIPS_DECODED):
+            some = rows[at : at + CLIPS_DECODED]
+            yield from zip(some, in_threads(decode, some), strict=True)
+
+    def rows_in(self, shard: int) -> pa.Table:
+        first, end = np.searchsorted(self.shard_of_row, [shard, shard + 1])
+        return self.rows.slice(first, end - first)
+
+    def tar_of(self, shard: int) -> str:
+        return f"{self.folder}/{tar_name(shard, self.plan.tars)}"
 
     def positions(self, rank: int = 0, num_ranks: int = 1, start: int = 0) -> Iterator[int]:
         """Yield one reader's positions without end, from a position that all have reached."""

@@ -1,8 +1,9 @@
 """The training loop, as each of the processes that share it runs it."""
 
 import math
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from flipsketch.media.pixels import to_pixels
 from flipsketch.models.video_model import VideoModel
 from flipsketch.rng import Stream, random_state
+from flipsketch.storage.threads import Readers
 from flipsketch.training.config import TrainingConfig, check_share
 from flipsketch.training.ema import EMA
 from flipsketch.training.first_frames import (
@@ -172,21 +174,23 @@ class Trainer:
         return norm
 
     def read_ahead(self) -> Iterator[tuple[list[int], list[dict[str, Any]]]]:
-        """Yield positions and samples of this process's batches; the next one is read meanwhile."""
+        """Yield positions and samples of this process's batches; the next ones are read meanwhile:
+        one, or as many as samples that are far away need."""
         config = self.config
-        with ThreadPoolExecutor(1) as reader:
-            waiting = None
+        ahead = getattr(self.samples, "read_ahead", 1)
+        waiting: deque[tuple[list[int], Future[list[dict[str, Any]]]]] = deque()
+        with Readers(ahead) as readers:
             for step in range(self.num_done, config.num_steps):
                 first = step * config.global_batch_size
                 own = range(first + self.rank, first + config.global_batch_size, self.num_ranks)
                 for at in range(0, len(own), config.batch_size):
                     positions = list(own[at : at + config.batch_size])
-                    reading = reader.submit(self.read, positions)
-                    if waiting is not None:
-                        yield waiting[0], waiting[1].result()
-                    waiting = positions, reading
-            if waiting is not None:
-                yield waiting[0], waiting[1].result()
+                    waiting.append((positions, readers.submit(self.read, positions)))
+                    if len(waiting) > ahead:
+                        first_positions, reading = waiting.popleft()
+                        yield first_positions, reading.result()
+            for last_positions, reading in waiting:
+                yield last_positions, reading.result()
 
     def read(self, positions: list[int]) -> list[dict[str, Any]]:
         return [self.samples[position] for position in positions]

@@ -13,7 +13,8 @@ from pipelines.execution.config import ExecutorConfig
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     shards: str
-    """Folder of training shards, as `make shards` writes them; all workers must see it."""
+    """Folder of training shards, as `make shards` writes them: a path that all workers see, or a
+    URI."""
     model: str
     """Folder in diffusers' layout, or a name: doodle, which comes with this project, or one on the
     Hugging Face Hub (damo-vilab/text-to-video-ms-1.7b is the paper's)."""
@@ -36,8 +37,11 @@ class TrainConfig:
     """Spend a third more time to save memory. Turn it on when a batch of one does not fit; weights
     do not change."""
     cache_latents: bool = True
-    """Encode all clips once, before training, and keep their latents beside the shards. Turn it off
-    when the shards' folder cannot be written."""
+    """Encode all clips once, before training, and keep their latents on a disk. Turn it off when no
+    disk has room for them; each step then reads its clips and encodes them."""
+    latent_cache: str | None = None
+    """Folder on a local disk for the latents, shared by all runs. Default: beside the shards, or,
+    if these are in an object store, ~/.cache/flipsketch/latents of each machine."""
     on_device: bool = False
     """Keep the latents of all clips on the device and draw random numbers there, so that a step is
     one CUDA graph. Many times as fast for a model as small as doodle; it needs one worker with the
@@ -69,6 +73,11 @@ class TrainConfig:
             found = getattr(self, name)
             if found is not None and found < value:
                 raise ValueError(f"{name} must be at least {value}, got {found}")
+        if self.latent_cache is not None and (self.on_device or not self.cache_latents):
+            raise ValueError(
+                "--latent-cache is a folder for latents, but none are kept with --on-device or "
+                "--no-cache-latents; leave one of them out"
+            )
         if self.lora not in (None, NO_LORA) and self.training.train != "lora":
             raise ValueError(
                 "--lora gives an adapter to continue from, but --train full trains none; merge it "

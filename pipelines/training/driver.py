@@ -169,7 +169,9 @@ def make_latents(config: TrainConfig, resources: Resources) -> None:
     clips = TrainingClips(config.shards, config.reading)
     assert config.dtype and config.threads, "the driver resolves them"
     size = frame_size(find_model(config.model))
-    missing = open_latents(clips, config.model, size, config.dtype).missing()
+    latents = open_latents(clips, config.model, size, config.dtype, config.latent_cache)
+    # Into a cache, of which each machine may have one, the workers encode.
+    missing = latents.missing() if latents.is_beside else []
     if not missing:
         return
     log.info("latents of %d shards are to be made first", len(missing))

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 REPORT_EVERY_S = 0.5
 # What workers report on.
-STEP, DIVERGED, ERROR = "step", "diverged", "error"
+STEP, DIVERGED, ERROR, LATENTS = "step", "diverged", "error", "latents"
 
 
 def train_on_ray(
@@ -103,6 +103,8 @@ def watch(
         fitting.join(1.0)
         is_alive, new_reports = ray.get(tally.poll.remote())
         reports |= new_reports
+        if LATENTS in new_reports:
+            log.info(new_reports[LATENTS])
         if STEP in new_reports:
             report(new_reports[STEP])
         if not goes_on:
@@ -145,7 +147,14 @@ def train_rank(job: dict[str, Any]) -> None:
     if device.type == "cuda":
         torch.cuda.set_device(device)  # where NCCL gathers objects
     try:
-        TrainingWorker(config, device, rank=rank, num_ranks=num_ranks).run(report)
+        worker = TrainingWorker(
+            config,
+            device,
+            rank=rank,
+            num_ranks=num_ranks,
+            say=lambda text: tally.report.remote(LATENTS, text),
+        )
+        worker.run(report)
     except FloatingPointError as error:
         # All workers see the same gradients; to begin again would lead to the same.
         ray.get(tally.report.remote(DIVERGED, str(error)))

@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Callable
 from dataclasses import astuple, replace
+from datetime import timedelta
+from itertools import islice
 
 import torch
 import torch.distributed as dist
@@ -18,10 +20,9 @@ from flipsketch.models.lora import fill_lora, save_lora
 from flipsketch.models.registry import NO_LORA, find_model
 from flipsketch.models.video_model import DTYPES, VideoModel, load_model, save_model
 from flipsketch.storage.folder import Folder, new_folder, open_folder
-from flipsketch.storage.threads import in_threads
 from flipsketch.training.checkpoints import load_checkpoint, load_newest, save_checkpoint
 from flipsketch.training.graph_trainer import Clips, GraphTrainer
-from flipsketch.training.latent_cache import open_latents
+from flipsketch.training.latent_cache import LatentClips, open_latents
 from flipsketch.training.objective import QUARTILES, trained_networks
 from flipsketch.training.trainer import StepReport, Trainer
 from flipsketch.training.validation import (
@@ -34,7 +35,8 @@ from pipelines.training.config import TrainConfig
 
 log = logging.getLogger(__name__)
 
-CLIPS_READ = 64
+CLIPS_ENCODED = 64
+MAX_ENCODING = timedelta(days=7)
 
 
 class TrainingWorker:
@@ -47,10 +49,12 @@ class TrainingWorker:
         *,
         rank: int = 0,
         num_ranks: int = 1,
+        say: Callable[[str], None] = log.info,
     ) -> None:
         """
         Args:
             config: with dtype and threads resolved, and places that this process can read.
+            say: is told what takes long before the first step.
 
         Raises:
             OSError, ValueError: the model or the shards cannot be read.
@@ -67,14 +71,9 @@ class TrainingWorker:
         if config.on_device:
             self.trainer = GraphTrainer(self.model, load_clips(clips, self.model), config.training)
         else:
+            samples = self.open_cache(clips, say) if config.cache_latents else clips
             self.trainer = Trainer(
-                self.model,
-                open_latents(clips, config.model, self.model.size, config.dtype)
-                if config.cache_latents
-                else clips,
-                config.training,
-                rank=rank,
-                num_ranks=num_ranks,
+                self.model, samples, config.training, rank=rank, num_ranks=num_ranks
             )
         if config.adapter is not None:
             fill_lora(trained_networks(self.model, config.training), config.adapter)
@@ -92,6 +91,20 @@ class TrainingWorker:
             )
         self.history: list[StepReport] = []
         self.resume()
+
+    def open_cache(self, clips: TrainingClips, say: Callable[[str], None]) -> LatentClips:
+        """Return the latents of all clips, from a cache of this machine if they are in one."""
+        config = self.config
+        assert config.dtype, "the driver resolves it"
+        latents = open_latents(
+            clips, config.model, self.model.size, config.dtype, config.latent_cache
+        )
+        if not latents.is_beside:
+            latents.fill(self.model, self.rank, say if self.rank == 0 else ignore)
+            if self.num_ranks > 1:
+                # A machine with fewer GPUs takes longer, for hours perhaps.
+                dist.barrier(dist.new_group(backend="gloo", timeout=MAX_ENCODING))
+        return latents
 
     def resume(self) -> None:
         """Resume from the newest checkpoint, which the first process chooses for all."""
@@ -187,6 +200,10 @@ class TrainingWorker:
                 save_model(networks, find_model(self.config.model), output)
 
 
+def ignore(text: str) -> None:
+    """One of the processes that do the same says how far they are."""
+
+
 def load_clips(clips: TrainingClips, model: VideoModel) -> Clips:
     """Return all clips, encoded.
 
@@ -196,11 +213,10 @@ def load_clips(clips: TrainingClips, model: VideoModel) -> Clips:
     rows = clips.rows.to_pylist()
     longest = max(row["num_frames"] for row in rows)
     latents = []
-    for at in range(0, len(rows), CLIPS_READ):
-        some = rows[at : at + CLIPS_READ]
-        frames = in_threads(clips.read_frames, some)
-        encoded = model.encode(torch.cat([to_pixels(each) for each in frames], 2).to(model.device))
-        for clip in encoded[0].transpose(0, 1).half().split([row["num_frames"] for row in some]):
+    read = (frames for shard in sorted(clips.shards) for _, frames in clips.read_shard(shard))
+    while some := list(islice(read, CLIPS_ENCODED)):
+        encoded = model.encode(torch.cat([to_pixels(each) for each in some], 2).to(model.device))
+        for clip in encoded[0].transpose(0, 1).half().split([len(frames) for frames in some]):
             latents.append(F.pad(clip, (0, 0, 0, 0, 0, 0, 0, longest - len(clip))))
     lengths = torch.tensor([row["num_frames"] for row in rows])
     return Clips(torch.stack(latents), lengths, [row["prompt"] for row in rows])

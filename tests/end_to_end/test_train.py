@@ -168,7 +168,7 @@ def test_shards_that_are_damaged_or_missing_are_named(training_job, tmp_path):
     content = bytearray(tar.read_bytes())
     content[100:2000] = b"?" * 1900
     tar.write_bytes(content)
-    with pytest.raises(ValueError, match=r"shards/00001.tar: clip \w+ is damaged"):
+    with pytest.raises(ValueError, match=r"shards/00001.tar: is damaged"):
         train(job)
     tar.unlink()
     with pytest.raises(ValueError, match="1 of 2 shards exist; rerun the command that makes them"):
