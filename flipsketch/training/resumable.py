@@ -126,6 +126,8 @@ def learn(
     """
     is_first = not dist.is_initialized() or dist.get_rank() == 0
     losses: list[float] = []
+    if is_first:
+        folder.make()
     _, state = load_newest(folder)
     if state is not None:
         losses = state.pop("losses").tolist()

@@ -32,6 +32,7 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path, monkeypatch):
 
 def test_names_are_listed_and_read_back(tmp_path):
     folder = open_folder(str(tmp_path / "new"))
+    folder.make()
     assert folder.list("a") == [] and folder.read("a/x") is None and folder.is_empty()
     folder.publish("a/x", b"1")
     folder.publish("a/w", b"2")
@@ -113,6 +114,7 @@ def test_what_a_uri_says_of_its_server_stays_with_its_files():
 
 def test_a_path_may_have_a_question_mark(tmp_path):
     folder = open_folder(f"{tmp_path}/what?/")
+    folder.make()
     folder.publish("a", b"1")
     assert (tmp_path / "what?" / "a").read_bytes() == b"1"
     assert folder.locate("a") == f"{tmp_path}/what?/a"
