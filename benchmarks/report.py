@@ -23,7 +23,7 @@ from selenium import webdriver
 
 from flipsketch.corpus.kinds import ANIMATE
 from flipsketch.corpus.plan import Plan
-from flipsketch.corpus.row import Row
+from flipsketch.corpus.row import Row, row_digest
 from flipsketch.corpus.run_folder import begin_run
 from flipsketch.corpus.sample import encode_sample
 from flipsketch.corpus.shard import write_shard
@@ -87,6 +87,7 @@ def write_corpus(folder: Path, num_clips: int, config: PageConfig) -> Path:
                 {
                     "id": row.id,
                     "manifest_row": index,
+                    "row_digest": row_digest(row),
                     "key": row.key,
                     "prompts": [doodle.prompt],
                     "sketch_sha256": hashlib.sha256(sketch).hexdigest(),

@@ -24,6 +24,12 @@ from flipsketch.corpus.plan import (
     manifest_of,
     read_clips_plan,
 )
+from flipsketch.corpus.row_digests import (
+    digest_of,
+    fingerprint_rows,
+    read_digests,
+    write_digests,
+)
 from flipsketch.corpus.run_folder import begin_run
 from flipsketch.corpus.shard import (
     ROW_SCHEMA,
@@ -122,13 +128,14 @@ def curate(config: CurateConfig) -> int:
     chosen = clips.take(places)
     manifest = config.manifest or manifest_of(source, source_plan)
     content = write_manifest(manifest, chosen.metadata)
+    digests = digest_rows(content)
     settings = {
         "model_licence": source_plan.licence,
         "method": source_plan.method,
         **CURATE.settings,
         "num_rows": len(places),
         "splits": [[name, splits.count(name)] for name in dict.fromkeys(splits)],
-        "manifest_fingerprint": fingerprint(content),
+        "manifest_fingerprint": fingerprint_rows(digests),
         "rows_per_shard": config.rows_per_shard,
         "source": source_plan.fingerprint,
         "scorers": clips.scorers,
@@ -143,6 +150,7 @@ def curate(config: CurateConfig) -> int:
         plan = begin_run(output, plan, overwrite=config.overwrite)
         output.sweep(PARTIAL)
         output.publish(MANIFEST_FILE, content)
+        write_digests(output, plan, digests)
         copy_clips(source, output, plan, chosen, splits)
         finish(output, plan, config)
     counts = ", ".join(f"{count} {name}" for name, count in plan.splits.items())
@@ -314,18 +322,20 @@ def write_manifest(manifest: str, metadata: pa.Table) -> bytes:
     return to_parquet(pa.Table.from_pylist(rows, MANIFEST_SCHEMA))
 
 
-def fingerprint(manifest: bytes) -> str:
+def digest_rows(manifest: bytes) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / MANIFEST_FILE
         path.write_bytes(manifest)
-        return summarize_manifest(str(path)).fingerprint
+        return summarize_manifest(str(path)).digests
 
 
 def copy_clips(
     source: Folder, output: Folder, plan: Plan, chosen: ScoredClips, splits: list[str]
 ) -> None:
     """Write the shards that are not there yet."""
-    done, _ = read_shards(output, plan)
+    digests = read_digests(output, plan)
+    assert digests is not None, "they were written a moment ago"
+    done, _ = read_shards(output, plan, digests)
     scored = set(scored_shards(output))
     schema = chosen.metadata.schema
     for column in (ROW_SCHEMA.field(SHARD), pa.field(SPLIT, pa.string())):
@@ -343,6 +353,7 @@ def copy_clips(
             )
             for place, row in zip(places, rows, strict=True):
                 row |= {"manifest_row": place, SPLIT: splits[place]}
+                row["row_digest"] = digest_of(digests, place)
             facts = write_shard(output, plan, shard, rows, samples, schema)
             scores = [
                 {**score, "features": np.array(score["features"], np.float16)}

@@ -23,8 +23,10 @@ from flipsketch.animations.captions import find_caption, plain_name, read_captio
 from flipsketch.animations.discovery import Animation, find_animations
 from flipsketch.animations.reader import RasterConfig
 from flipsketch.corpus.kinds import RASTERIZE
-from flipsketch.corpus.manifest import ManifestSummary
+from flipsketch.corpus.manifest import ManifestSummary, parse_rows, summarize_manifest
 from flipsketch.corpus.plan import Plan, read_plan
+from flipsketch.corpus.row import name_digest
+from flipsketch.corpus.row_digests import fingerprint_rows
 from flipsketch.storage import sealed
 from flipsketch.storage.folder import Folder, open_folder
 from flipsketch.svg.render import import_cairo
@@ -32,7 +34,7 @@ from pipelines.execution.executor import start
 from pipelines.execution.locations import anchor, refuse_vanishing_output
 from pipelines.makers.training_shards import RasterMaker
 from pipelines.sharding.dry_run import format_bytes
-from pipelines.sharding.planning import MIN_SHARDS_PER_WORKER, choose_rows_per_shard, read_summary
+from pipelines.sharding.planning import MIN_SHARDS_PER_WORKER, choose_rows_per_shard
 from pipelines.sharding.run import Run, RunConfig
 
 log = logging.getLogger(__name__)
@@ -88,11 +90,7 @@ def make_training_shards(config: RasterizeConfig) -> int:
     with tempfile.TemporaryDirectory() as temporary:
         manifest = str(Path(temporary) / ANIMATIONS_FILE)
         Path(manifest).write_bytes(content)
-        summary = replace(
-            read_summary(manifest, folder, before, []),
-            fingerprint=fingerprint(rows),
-            prefix_fingerprint=fingerprint(rows[: len(known)]),
-        )
+        summary = summarize_animations(manifest, rows, len(known))
         if config.dry_run:
             print_plan(plan_run(config, before, summary, config.executor.workers or 1), summary)
             return 0
@@ -108,7 +106,6 @@ def make_training_shards(config: RasterizeConfig) -> int:
                 plan=plan,
                 folder=folder,
                 row_timeout=config.row_timeout or ROW_TIMEOUT_S,
-                driver=resources.driver,
             )
 
         run = Run(
@@ -121,8 +118,10 @@ def make_training_shards(config: RasterizeConfig) -> int:
             verb="rasterized",
             bad_row_remedy="give them other names, and add --extend",
         )
-        named = {} if config.license is None else {"licence": config.license}
-        return run.carry_out(plan, files={ANIMATIONS_FILE: content}, notes=named)
+        notes = {"rows_sha256": fingerprint_rows(summary.digests)}
+        if config.license is not None:
+            notes["licence"] = config.license
+        return run.carry_out(plan, files={ANIMATIONS_FILE: content}, notes=notes)
 
 
 def warn_of_differences(config: RasterizeConfig, before: Plan | None, plan: Plan) -> None:
@@ -201,6 +200,20 @@ def renew(row: dict[str, Any], animation: Animation | None) -> dict[str, Any]:
             f"start again"
         )
     return {**row, "prompt": row["prompt"] or animation.prompt}
+
+
+def summarize_animations(
+    manifest: str, rows: list[dict[str, Any]], num_known: int
+) -> ManifestSummary:
+    """Return what there is to know of the job's own manifest, of which the first rows were known
+    before; a row stays the same when it gains a prompt."""
+    return replace(
+        summarize_manifest(manifest),
+        fingerprint=fingerprint(rows),
+        prefix_fingerprint=fingerprint(rows[:num_known]),
+        digests=b"".join(map(name_digest, parse_rows(manifest))),
+        digest=name_digest,
+    )
 
 
 def fingerprint(rows: list[dict[str, Any]]) -> str:

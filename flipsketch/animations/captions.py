@@ -4,7 +4,7 @@ import logging
 import re
 from typing import Any
 
-from flipsketch.corpus.manifest import read_table
+from flipsketch.corpus.tables import read_table
 from flipsketch.storage.text import is_text
 
 log = logging.getLogger(__name__)

@@ -7,8 +7,6 @@ from typing import Any
 CORPUS_FORMAT = 4
 TRAINING_FORMAT = 3
 PLAN_FILE = "run.json"
-# The same bytes, so that a plan that was damaged can be put back.
-PLAN_COPY = "run.copy.json"
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ ANIMATE = RunKind(
         "metadata": PARQUET,
         "clips": TAR,
         "scores": SCORES,
-        "": r"README\.md|run\.json|run\.copy\.json|manifest\.json|report\.html",
+        "": r"README\.md|run\.json|rows\.sha256|manifest\.json|report\.html",
     },
 )
 RASTERIZE = RunKind(
@@ -55,7 +53,7 @@ RASTERIZE = RunKind(
     files={
         "metadata": PARQUET,
         "shards": TAR,
-        "": r"README\.md|run\.json|run\.copy\.json|manifest\.json|animations\.parquet",
+        "": r"README\.md|run\.json|rows\.sha256|manifest\.json|animations\.parquet",
     },
 )
 CURATE = RunKind(
@@ -67,7 +65,7 @@ CURATE = RunKind(
         "metadata": PARQUET,
         "clips": TAR,
         "scores": SCORES,
-        "": r"README\.md|run\.json|run\.copy\.json|manifest\.parquet|sample\.png|report\.html",
+        "": r"README\.md|run\.json|rows\.sha256|manifest\.parquet|sample\.png|report\.html",
     },
 )
 TRAIN = RunKind(
@@ -86,7 +84,7 @@ TRAIN = RunKind(
         "model/tokenizer": r".+\.(json|txt)",
         "model/scheduler": r".+\.json",
         "model": r"model_index\.json|README\.md",
-        "": r"README\.md|loss\.png|run\.json|run\.copy\.json",
+        "": r"README\.md|loss\.png|run\.json",
     },
 )
 KINDS = {kind.name: kind for kind in (ANIMATE, RASTERIZE, CURATE, TRAIN)}

@@ -1,37 +1,37 @@
 """Manifests: tables of sketches and prompts, in Parquet, JSONL or CSV.
 
-A manifest is read as a stream, twice: once to plan (count, fingerprint, find repeated ids, fix the
-types of extra columns, hash the file), once to feed the shards. A bad row is read as a row with an
-`error`; only what spoils the whole manifest (no such file, no `id` column, a reserved name) is
-raised.
+A manifest is read as a stream, twice: once to plan (count, hash each row and the file, find
+repeated ids, fix the types of extra columns), once to feed the shards, where each row must be the
+one that was planned. A bad row is read as a row with an `error`; only what spoils the whole
+manifest (no such file, no `id` column, a reserved name, rows that have changed) is raised.
 """
 
 import base64
-import csv
-import hashlib
-import io
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from flipsketch.corpus.row import KNOWN_COLUMNS, Row, id_hash, parse_row, row_digest
+from flipsketch.corpus.row_digests import digest_of, fingerprint_rows
+from flipsketch.corpus.tables import is_parquet, open_parquet, read_table
 from flipsketch.storage.folder import open_file
 from flipsketch.storage.hashed_file import HashedFile
-from flipsketch.storage.location import split_query
 from flipsketch.storage.text import is_text
 
 EXAMPLES = 5
 # One of each.
 NEEDED_COLUMNS = (("id",), ("sketch", "sketch_bytes"), ("prompt", "prompts"))
-CSV_FIELD_BYTES = 16 * 1024 * 1024
-READ_BYTES = 1 << 20
+RESTORE = (
+    "the manifest has changed since then, and nothing was made of the change; restore it and rerun "
+    "the same command to resume (if it has only gained rows at its end, add --extend), or give "
+    "another --output"
+)
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,14 @@ class ManifestSummary:
     """Fingerprint of the first `prefix_rows` rows, if there are as many."""
     file: str = ""
     """SHA-256 of the file."""
+    digests: bytes = b""
+    """The rows' digests, flat, 32 bytes each; kept in a file of their own."""
+    digest: Callable[[Row], bytes] = row_digest
+    """Returns a row's digest."""
 
     def to_json(self) -> bytes:
         fields = {**vars(self), "repeats": list(self.repeats.items())}
+        del fields["digests"], fields["digest"]
         schema = self.extra_schema.serialize().to_pybytes()
         fields["extra_schema"] = base64.b64encode(schema).decode()
         return json.dumps(fields).encode()
@@ -77,7 +82,7 @@ class ManifestSummary:
 def summarize_manifest(
     location: str, reserved: Iterable[str] = (), prefix_rows: int = 0
 ) -> ManifestSummary:
-    """Read a manifest once, in memory that does not grow with it but for 16 bytes a row.
+    """Read a manifest once, in memory that does not grow with it but for 48 bytes a row.
 
     Args:
         reserved: column names that the output needs for itself.
@@ -86,9 +91,7 @@ def summarize_manifest(
     Raises:
         ValueError, OSError: the manifest as a whole cannot be used.
     """
-    digest = hashlib.sha256()
-    prefix_fingerprint = None
-    id_hashes = bytearray()
+    digests, id_hashes = bytearray(), bytearray()
     kinds: dict[str, set[str]] = {}
     num_rows = num_bad = 0
     bad_examples: list[str] = []
@@ -99,13 +102,11 @@ def summarize_manifest(
             num_bad += 1
             if num_bad <= EXAMPLES:
                 bad_examples.append(f"row {row.index + 1}: {row.error}")
-        digest.update(row_digest(row))
+        digests += row_digest(row)
         for name, value in row.extra.items():
             kinds.setdefault(name, set()).add(extra_kind(value))
         # A row without an id repeats none: its own position stands in.
         id_hashes += id_hash(row.id) if row.id else row.index.to_bytes(16, "big")
-        if num_rows == prefix_rows:
-            prefix_fingerprint = digest.hexdigest()
     if num_rows == 0:
         raise ValueError(f"{location}: has no rows; give a manifest with at least one sketch")
     if is_parquet(location):
@@ -114,13 +115,16 @@ def summarize_manifest(
         extra_schema = pa.schema([(name, extra_type(kinds[name])) for name in sorted(kinds)])
     return ManifestSummary(
         num_rows=num_rows,
-        fingerprint=digest.hexdigest(),
+        fingerprint=fingerprint_rows(digests),
         extra_schema=extra_schema,
         repeats=find_repeats(id_hashes),
         num_bad=num_bad,
         bad_examples=tuple(bad_examples),
-        prefix_fingerprint=prefix_fingerprint,
+        prefix_fingerprint=fingerprint_rows(digests, prefix_rows)
+        if 0 < prefix_rows <= num_rows
+        else None,
         file=file.finish(),
+        digests=bytes(digests),
     )
 
 
@@ -144,15 +148,49 @@ def read_rows(
 
     Args:
         wanted: bool (num_rows,), the rows to yield; the others cost next to nothing.
+
+    Raises:
+        ValueError: a row is not the one that was planned, or is not there any more.
     """
-    for row in parse_rows(location, wanted):
-        if not is_parquet(location):
-            row = replace(row, extra=cast_extra(row.extra, summary.extra_schema))
-        if (first := summary.repeats.get(row.index)) is not None:
-            row = replace(
-                row, error=f"id {row.id!r} is already used by row {first + 1}; ids must be unique"
+    if wanted is None:
+        wanted = np.ones(summary.num_rows, bool)
+    left = np.flatnonzero(wanted).tolist()[::-1]
+    rows = parse_rows(location, wanted)
+    while left:
+        try:
+            row = next(rows, None)
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise ValueError(
+                f"{location}: row {left[-1] + 1} cannot be read any more: {error}; {RESTORE}"
+            ) from error
+        if row is None:
+            raise ValueError(
+                f"{location}: ends before row {left[-1] + 1}, and had {summary.num_rows} rows when "
+                f"it was planned; {RESTORE}"
             )
-        yield row
+        left.pop()
+        yield finish_row(location, summary, row)
+
+
+def finish_row(location: str, summary: ManifestSummary, row: Row) -> Row:
+    """Return a row as the shards have it.
+
+    Raises:
+        ValueError: it is not the one that was planned.
+    """
+    digest = summary.digest(row)
+    if digest != digest_of(summary.digests, row.index):
+        what = f"the id {row.id!r:.80}" if row.id else f"an error: {row.error:.80}"
+        raise ValueError(
+            f"{location}: row {row.index + 1} is not the one that was planned (found a row with "
+            f"{what}); {RESTORE}"
+        )
+    if not is_parquet(location):
+        row = replace(row, extra=cast_extra(row.extra, summary.extra_schema))
+    error = row.error
+    if (first := summary.repeats.get(row.index)) is not None:
+        error = f"id {row.id!r} is already used by row {first + 1}; ids must be unique"
+    return replace(row, error=error, digest=digest)
 
 
 def parse_rows(
@@ -206,67 +244,6 @@ def check_columns(location: str, columns: list[str], reserved: Iterable[str]) ->
         )
 
 
-def read_table(
-    location: str,
-    columns: list[str],
-    wanted: np.ndarray | None = None,
-    file: HashedFile | None = None,
-) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """Yield each row's position and its fields, or a sentence on why a line has none.
-
-    Args:
-        columns: gains the columns' names; where one is there twice, no row is read.
-    """
-    if is_parquet(location):
-        with open_parquet(location, file) as table:
-            columns += table.schema_arrow.names
-            if len(set(columns)) == len(columns):
-                yield from read_parquet(table, wanted)
-        return
-    path, _ = split_query(location)
-    name = path.removesuffix(".gz")
-    if not name.endswith((".jsonl", ".ndjson", ".csv", ".tsv")):
-        raise ValueError(f"{location}: expected a table named *.parquet, *.jsonl, *.csv or *.tsv")
-    source: Any = open_file(location) if file is None else file
-    if path.endswith(".gz"):
-        source = pa.CompressedInputStream(source, "gzip")
-    with io.BufferedReader(source, READ_BYTES) as stream:
-        if name.endswith((".csv", ".tsv")):
-            delimiter = "\t" if name.endswith("tsv") else ","
-            yield from read_csv(stream, location, columns, wanted, delimiter)
-        else:
-            yield from read_jsonl(stream, columns, wanted)
-
-
-def read_parquet(
-    table: pq.ParquetFile, wanted: np.ndarray | None
-) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    index = 0
-    for group in range(table.num_row_groups):
-        num_rows = table.metadata.row_group(group).num_rows
-        if wanted is not None and not wanted[index : index + num_rows].any():
-            index += num_rows
-            continue
-        # In one thread, which reads the columns in the order of the file, as its hash needs them.
-        for batch in table.iter_batches(batch_size=1024, row_groups=[group], use_threads=False):
-            if wanted is None or wanted[index : index + len(batch)].any():
-                for place, fields in enumerate(batch.to_pylist(), start=index):
-                    if wanted is None or wanted[place]:
-                        yield place, fields
-            index += len(batch)
-
-
-def is_parquet(location: str) -> bool:
-    return split_query(location)[0].endswith((".parquet", ".pq"))
-
-
-def open_parquet(location: str, file: HashedFile | None = None) -> pq.ParquetFile:
-    try:
-        return pq.ParquetFile(open_file(location) if file is None else file)
-    except pa.ArrowInvalid as error:
-        raise ValueError(f"{location}: not a readable Parquet file: {error}") from error
-
-
 def parquet_extra_schema(location: str, file: HashedFile) -> pa.Schema:
     with open_parquet(location, file) as table:
         fields = [field for field in table.schema_arrow if field.name not in KNOWN_COLUMNS]
@@ -276,64 +253,6 @@ def parquet_extra_schema(location: str, file: HashedFile) -> pa.Schema:
         for field in fields
     }
     return pa.schema(list(types.items()))
-
-
-def read_jsonl(
-    stream: io.BufferedReader, columns: list[str], wanted: np.ndarray | None
-) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    index = -1
-    for number, line in enumerate(stream, start=1):
-        line = line.removeprefix(b"\xef\xbb\xbf").strip()
-        if not line:
-            continue
-        index += 1
-        if wanted is not None and not wanted[index]:
-            continue
-        try:
-            fields = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            yield index, f"line {number}: not a line of JSON: {error}"
-            continue
-        if isinstance(fields, dict):
-            columns += [name for name in fields if name not in columns]
-            yield index, fields
-        else:
-            yield index, f"line {number}: expected a JSON object, found {type(fields).__name__}"
-
-
-def read_csv(
-    stream: io.BufferedReader,
-    location: str,
-    columns: list[str],
-    wanted: np.ndarray | None,
-    delimiter: str,
-) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    csv.field_size_limit(CSV_FIELD_BYTES)
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    # Between tabs a quote is a quote.
-    quotes: dict[str, Any] = {"quoting": csv.QUOTE_NONE} if delimiter == "\t" else {}
-    reader = csv.DictReader(text, strict=True, delimiter=delimiter, **quotes)
-    line = 1
-    try:
-        columns += reader.fieldnames or []
-        if len(set(columns)) < len(columns):
-            return
-        line = reader.line_num + 1
-        for index, fields in enumerate(reader):
-            line = reader.line_num + 1
-            if wanted is not None and not wanted[index]:
-                continue
-            if None in fields:
-                yield index, f"line {reader.line_num}: has more fields than the header names"
-            else:
-                # CSV has no null: an empty field says nothing.
-                yield index, {name: value or None for name, value in fields.items()}
-    except csv.Error as error:
-        # A quote that is never closed swallows all rows after it, so no row can be trusted.
-        raise ValueError(
-            f"{location}: line {line}: the row that begins there is not CSV ({error}); look for a "
-            f"quote that is not closed, and double those within a field"
-        ) from error
 
 
 def extra_kind(value: Any) -> str:

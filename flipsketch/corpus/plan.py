@@ -3,17 +3,13 @@
 import functools
 import hashlib
 import json
-import os
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
-from flipsketch.corpus.kinds import KINDS, PLAN_COPY, PLAN_FILE, RASTERIZE, TRAIN, RunKind
-from flipsketch.corpus.plan_document import parse_document
+from flipsketch.corpus.kinds import KINDS, PLAN_FILE, RASTERIZE, TRAIN, RunKind
 from flipsketch.storage.folder import Folder
-from flipsketch.storage.sealed import to_json
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +18,7 @@ class Part:
 
     kind: Literal["manifest", "extend", "retry"]
     first_shard: int
-    rows: np.ndarray | range
+    rows: np.ndarray
     """Positions in the manifest, in order."""
     rows_per_shard: int
 
@@ -36,7 +32,7 @@ class Part:
 
     def rows_in(self, shard: int) -> np.ndarray:
         first = (shard - self.first_shard) * self.rows_per_shard
-        return np.asarray(self.rows[first : first + self.rows_per_shard])
+        return self.rows[first : first + self.rows_per_shard]
 
 
 @dataclass(frozen=True)
@@ -57,11 +53,10 @@ class Plan:
         shard = num_rows = 0
         first = [{"kind": "manifest", "num_rows": count} for count in self.splits.values()]
         for added in (*first, *self.additions):
-            rows: np.ndarray | range
             if added["kind"] == "retry":
                 rows = parse_ranges(added["rows"])
             else:
-                rows = range(num_rows, num_rows + added["num_rows"])
+                rows = np.arange(num_rows, num_rows + added["num_rows"])
                 num_rows += added["num_rows"]
             parts.append(Part(added["kind"], shard, rows, self.rows_per_shard))
             shard += parts[-1].num_shards
@@ -139,6 +134,15 @@ class Plan:
         extended = [added for added in self.additions if added["kind"] == "extend"]
         return (extended[-1] if extended else self.settings)["manifest_fingerprint"]
 
+    @property
+    def rows_fingerprint(self) -> str | None:
+        """SHA-256 of the digests of its rows, one after another; None where it is not known."""
+        # Of animations the manifest's fingerprint is another: prompts that they lack may come
+        # later, and it was begun before there were digests.
+        if self.kind is RASTERIZE:
+            return self.log.get("rows_sha256")
+        return self.manifest_fingerprint
+
     def part_of(self, shard: int) -> Part:
         return next(part for part in reversed(self.parts) if part.first_shard <= shard)
 
@@ -157,21 +161,7 @@ class Plan:
             "log": self.log,
             "additions": list(self.additions),
         }
-        return to_json(document, indent=1, sort_keys=True)
-
-    @staticmethod
-    def from_json(content: bytes) -> "Plan":
-        """Raises ValueError: it is no plan, or not one as it was written."""
-        document = parse_document(content)
-        plan = Plan(
-            document["settings"],
-            tuple(document["chosen"]),
-            document["log"],
-            tuple(document.get("additions", ())),
-        )
-        if document.get("fingerprint", plan.fingerprint) != plan.fingerprint:
-            raise ValueError("its fingerprint is not that of its settings, so they were changed")
-        return plan
+        return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode()
 
 
 def format_ranges(numbers: list[int]) -> str:
@@ -197,57 +187,29 @@ def read_plan(folder: Folder, *, trains: bool = False) -> Plan | None:
         trains: the plan is expected to be of training, else of making a corpus.
 
     Raises:
-        ValueError: the file is no plan, one of the other sort or of a newer version.
+        ValueError: the file is no plan, or one of the other sort.
     """
-    content = read_plan_file(folder, PLAN_FILE)
+    content = folder.read(PLAN_FILE)
     if content is None:
-        if read_plan_file(folder, PLAN_COPY) is not None:
-            raise ValueError(f"{folder}: its {PLAN_FILE} is gone; {plan_remedy(folder)}")
         return None
     try:
-        plan = Plan.from_json(content)
-    except ValueError as error:
-        raise ValueError(f"{folder}/{PLAN_FILE}: {error}; {plan_remedy(folder)}") from error
-    is_training = plan.kind is TRAIN
+        document = json.loads(content)
+        plan = Plan(
+            document["settings"],
+            tuple(document["chosen"]),
+            document["log"],
+            tuple(document.get("additions", ())),
+        )
+        is_training = plan.kind is TRAIN
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{folder}/{PLAN_FILE}: not a plan of this project ({error}); move the folder away, or "
+            f"give another one"
+        ) from error
     if is_training != trains:
         found, wanted = ("training", "a corpus") if is_training else ("a corpus", "training")
         raise ValueError(f"{folder}: holds a run of {found}, not of {wanted}; give another folder")
     return plan
-
-
-def read_plan_file(folder: Folder, name: str) -> bytes | None:
-    """Return the bytes of a plan or its copy, None if there is none.
-
-    Raises:
-        ValueError: something other than a file is there.
-    """
-    # A pipe would be waited for without end.
-    if folder.is_local and os.path.exists(place := folder.join(name)):
-        if not os.path.isfile(place):
-            raise ValueError(f"{folder}/{name}: expected a file, found a folder or device")
-    return folder.read(name)
-
-
-def plan_remedy(folder: Folder) -> str:
-    """Return what to do about a plan that cannot be read."""
-    with suppress(OSError, ValueError):
-        Plan.from_json(read_plan_file(folder, PLAN_COPY) or b"")
-        return f"jobs/status.py --corpus {folder} --repair puts back its copy, {PLAN_COPY}"
-    return "restore it from a backup, move the folder away, or give another one"
-
-
-def write_plan(folder: Folder, plan: Plan) -> None:
-    """Put a plan in place, and then its copy."""
-    content = plan.to_json()
-    folder.publish(PLAN_FILE, content)
-    folder.publish(PLAN_COPY, content)
-
-
-def renew_copy(folder: Folder) -> None:
-    """Make the copy that a plan lacks: one of an earlier version, or of a run that was killed."""
-    content = folder.read(PLAN_FILE)
-    if content is not None and folder.read(PLAN_COPY) != content:
-        folder.publish(PLAN_COPY, content)
 
 
 def read_clips_plan(folder: Folder) -> Plan:
@@ -260,10 +222,4 @@ def read_clips_plan(folder: Folder) -> Plan:
 
 def manifest_of(folder: Folder, plan: Plan) -> str:
     """Return where the rows of a corpus are, and so its sketches."""
-    if plan.kind.manifest:
-        return folder.locate(plan.kind.manifest)
-    if not plan.log.get("manifest"):
-        raise ValueError(
-            f"{folder}/{PLAN_FILE}: does not say where the manifest is; pass --manifest"
-        )
-    return plan.log["manifest"]
+    return folder.locate(plan.kind.manifest) if plan.kind.manifest else plan.log["manifest"]

@@ -37,6 +37,8 @@ class Row:
     align: bool | None = None
     extra: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
+    digest: bytes = b""
+    """Of the row as the manifest has it, where it was compared with the plan."""
 
     @property
     def key(self) -> str:
@@ -156,6 +158,11 @@ def id_hash(row_id: str) -> bytes:
 
 
 to_json = json.JSONEncoder(default=repr).encode  # made once: a manifest has a million rows
+
+
+def name_digest(row: Row) -> bytes:
+    """Return the digest of an animation's row, whose prompt may come later."""
+    return hashlib.sha256(to_json([row.id, row.sketch]).encode()).digest()
 
 
 def row_digest(row: Row) -> bytes:

@@ -6,8 +6,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from flipsketch.corpus.kinds import PLAN_FILE, RunKind
-from flipsketch.corpus.plan import Plan, read_plan, renew_copy, write_plan
+from flipsketch.corpus.kinds import PLAN_FILE, TRAIN, RunKind
+from flipsketch.corpus.plan import Plan, read_plan
 from flipsketch.storage.folder import Folder
 
 
@@ -40,12 +40,12 @@ def begin_run(
             now |= rows
         refuse_changes(folder, before, {**before.settings, **rows}, now)
         if now == plan.settings:
-            renew_copy(folder)
             return before
         plan = before.add(
             kind="extend", num_rows=num_new, manifest_fingerprint=plan.manifest_fingerprint
         )
-    write_plan(folder, plan)
+    folder.make()
+    folder.publish(PLAN_FILE, plan.to_json())
     return plan
 
 
@@ -63,7 +63,8 @@ def begin_training(folder: Folder, plan: Plan, *, overwrite: bool = False) -> Pl
     else:
         refuse_changes(folder, before, before.settings, plan.settings)
         plan = replace(plan, chosen=before.chosen)
-    write_plan(folder, plan)
+    folder.make()
+    folder.publish(PLAN_FILE, plan.to_json())
     return plan
 
 
@@ -111,6 +112,26 @@ def refuse_changes(folder: Folder, plan: Plan, before: dict[str, Any], now: dict
                 "; ".join(ways) + ".",
             ]
         )
+    )
+
+
+def refuse_lost_folder(folder: Folder, plan: Plan) -> None:
+    """See that a folder still is that of the run, before anything more is put there.
+
+    Raises:
+        ValueError: it was moved or deleted, or another run has taken its place.
+    """
+    if folder.read(PLAN_FILE) is None:
+        found = f"it has no {PLAN_FILE}"
+    else:
+        now = read_plan(folder, trains=plan.kind is TRAIN)
+        if now is not None and now.fingerprint == plan.fingerprint:
+            return
+        found = f"its {PLAN_FILE} is that of another run"
+    raise ValueError(
+        f"{folder}: is no longer the folder of this run: {found}, so it was moved, deleted or "
+        f"replaced while the run wrote to it; nothing more is written. Put the folder back, if it "
+        f"was moved, and rerun the same command to resume; else the command starts again"
     )
 
 

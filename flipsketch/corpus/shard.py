@@ -11,11 +11,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from flipsketch.corpus.plan import Plan
+from flipsketch.corpus.row_digests import planned_digest, read_digests, shard_digest
+from flipsketch.corpus.run_folder import refuse_lost_folder
 from flipsketch.corpus.sample import Sample, locate_samples, pack_samples, unpack_whole_sample
 from flipsketch.storage.folder import Folder
-from flipsketch.storage.parquet import read_footer, read_table
 from flipsketch.storage.sealed import to_parquet
 from flipsketch.storage.threads import in_threads
 
@@ -68,6 +70,12 @@ class ShardFacts:
     tar_bytes: int
     tar_sha256: str
     plan: str
+    rows_sha256: str = ""
+    """SHA-256 of the digests of the manifest's rows that it was made of; empty in older shards."""
+
+    @property
+    def num_rows(self) -> int:
+        return self.ok + self.failed
 
     def to_footer(self) -> dict[str, str]:
         values = {name: str(value) for name, value in asdict(self).items()}
@@ -85,13 +93,14 @@ def write_shard(
     """Commit a shard, the tar first, then the Parquet file that makes it count; return its facts.
 
     Args:
-        rows: one for each input row, good or bad, in the manifest's order; gain their shard, and
-            the good ones their sample's place in its tar.
+        rows: one for each input row, good or bad, in the manifest's order, each with the digest of
+            that row; gain their shard, and the good ones their sample's place in its tar.
         samples: those of the rows whose status is ok, in any order.
         schema: of the Parquet file, ROW_SCHEMA and more.
 
     Raises:
         OSError: the shard cannot be written; nothing of it counts.
+        ValueError: the folder is no longer that of the run.
     """
     by_key = {sample.key: sample for sample in samples}
     good = [row for row in rows if row["status"] == "ok"]
@@ -113,11 +122,14 @@ def write_shard(
         tar_bytes=len(tar),
         tar_sha256=hashlib.sha256(tar).hexdigest() if tar else "",
         plan=plan.fingerprint,
+        rows_sha256=shard_digest(row["row_digest"] for row in rows),
     )
     table = pa.Table.from_pylist(rows, schema=schema.with_metadata(facts.to_footer()))
     parquet = to_parquet(table, row_group_size=ROWS_PER_GROUP)
     if tar:
+        refuse_lost_folder(folder, plan)
         folder.publish(tar_name(index, plan.tars), tar)
+    refuse_lost_folder(folder, plan)
     folder.publish(metadata_name(index), parquet)
     return facts
 
@@ -126,6 +138,18 @@ def committed_shards(folder: Folder) -> list[int]:
     """Return the indices of the existing shards, from one listing."""
     names = folder.list("metadata")
     return sorted(int(name[:-8]) for name in names if re.fullmatch(r"\d{5,}\.parquet", name))
+
+
+def lost_shards(folder: Folder, plan: Plan, shards: Iterable[ShardFacts]) -> list[int]:
+    """Return which of these shards are not in the folder any more as they were committed, from one
+    listing of each kind of file."""
+    committed, tars = set(committed_shards(folder)), folder.sizes(plan.tars)
+    return sorted(
+        facts.index
+        for facts in shards
+        if facts.index not in committed
+        or (facts.ok and tars.get(f"{facts.index:05d}.tar") != facts.tar_bytes)
+    )
 
 
 def tar_name(index: int, tars: str = "clips") -> str:
@@ -137,26 +161,39 @@ def metadata_name(index: int) -> str:
 
 
 def read_facts(folder: Folder, index: int) -> ShardFacts:
-    footer = read_footer(folder, metadata_name(index))
+    with folder.filesystem.open_input_file(folder.join(metadata_name(index))) as file:
+        footer = pq.read_metadata(file)
     found = {name.decode(): value.decode() for name, value in footer.metadata.items()}
     numbers = ("ok", "failed", "superseded", "prompts_cut", "tar_bytes")
-    return ShardFacts(
+    facts = ShardFacts(
         index=index,
         **{name: int(found[name]) for name in numbers},
         tar_sha256=found["tar_sha256"],
         plan=found["plan"],
+        rows_sha256=found.get("rows_sha256", ""),
     )
+    if footer.num_rows != facts.num_rows:
+        raise ValueError(f"has {footer.num_rows} rows, but its footer counts {facts.num_rows}")
+    return facts
 
 
 def read_metadata(folder: Folder, index: int, columns: list[str] | None = None) -> pa.Table:
-    return read_table(folder, metadata_name(index), columns)
+    with folder.filesystem.open_input_file(folder.join(metadata_name(index))) as file:
+        return pq.read_table(file, columns=columns, page_checksum_verification=True)
 
 
-def read_shards(folder: Folder, plan: Plan) -> tuple[dict[int, ShardFacts], list[str]]:
-    """Return the plan's committed shards by index, and a sentence on each file that is none."""
+def read_shards(
+    folder: Folder, plan: Plan, digests: bytes | None = None
+) -> tuple[dict[int, ShardFacts], list[str]]:
+    """Return the plan's committed shards by index, and a sentence on each file that is none.
+
+    Args:
+        digests: of the plan's rows, if they are known; else those beside the plan, if it has any.
+    """
     # Before the tars, which are there first: a shard that is committed meanwhile is no doubt.
     committed = committed_shards(folder)
     tars = {f"{plan.tars}/{name}" for name in folder.list(plan.tars)}
+    digests = digests or read_digests(folder, plan)
 
     def read(index: int) -> ShardFacts | str:
         try:
@@ -167,6 +204,12 @@ def read_shards(folder: Folder, plan: Plan) -> tuple[dict[int, ShardFacts], list
             return f"{metadata_name(index)}: of another plan"
         if facts.ok and tar_name(index, plan.tars) not in tars:
             return f"{metadata_name(index)}: its tar is gone"
+        num_planned = len(plan.part_of(index).rows_in(index))
+        if facts.num_rows != num_planned:
+            return f"{metadata_name(index)}: has {facts.num_rows} of the plan's {num_planned} rows"
+        # Shards that were committed before there were digests are taken as they are.
+        if digests and facts.rows_sha256 not in ("", planned_digest(plan, index, digests)):
+            return f"{metadata_name(index)}: its rows are not those of the plan"
         return facts
 
     found = in_threads(read, committed)
@@ -206,6 +249,6 @@ def read_sample(folder: Folder, index: int, row: dict[str, Any], tars: str = "cl
     Raises:
         OSError, ValueError: the tar is gone or damaged.
     """
-    with folder.open(tar_name(index, tars)) as file:
+    with folder.filesystem.open_input_file(folder.join(tar_name(index, tars))) as file:
         content = file.read_at(row["tar_length"], row["tar_offset"])
     return unpack_whole_sample(row["key"], content, f"{folder}/{tar_name(index, tars)}")

@@ -4,7 +4,6 @@ import logging
 import os
 import signal
 import threading
-import uuid
 from dataclasses import replace
 
 import ray
@@ -52,7 +51,7 @@ def start_cluster(config: ExecutorConfig, weights_bytes: int, device: str | None
         workers = config.workers or min(cpus, by_memory)
         # Half of the logical CPUs stay free, for Ray's own tasks and for other jobs.
         resources = Resources(workers, "cpu", max(1, cpus // workers), cpus / (2 * workers))
-    return replace(fit_nodes(resources, nodes), driver=uuid.uuid4().hex[:12])
+    return fit_nodes(resources, nodes)
 
 
 def fit_nodes(resources: Resources, nodes: list[dict[str, float]]) -> Resources:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from flipsketch.corpus.sample import Sample
-from flipsketch.storage.text import one_line
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class RowOutcome:
     def record(self) -> dict[str, Any]:
         """The row of the metadata."""
         status = "failed" if self.sample is None else "ok"
-        return {**self.columns, "status": status, "error": self.error and one_line(self.error)}
+        return {**self.columns, "status": status, "error": self.error}
 
 
 def count_outcomes(outcomes: Iterable[RowOutcome]) -> tuple[int, int]:

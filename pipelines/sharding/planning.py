@@ -9,6 +9,7 @@ import numpy as np
 
 from flipsketch.corpus.manifest import ManifestSummary, read_rows, summarize_manifest
 from flipsketch.corpus.plan import Plan
+from flipsketch.corpus.row_digests import read_digests
 from flipsketch.corpus.shard import (
     ShardFacts,
     read_failures,
@@ -43,8 +44,10 @@ def read_summary(
     """Return what there is to know of a manifest: from the planning of the run `before` if the file
     is still the same, else by reading all of it."""
     known = read_known_summary(folder) if before else None
-    if known is not None and known.file == hash_file(location):
-        return known
+    if before is not None and known is not None and known.file == hash_file(location):
+        digests = read_digests(folder, before)
+        if digests is not None and before.rows_fingerprint == known.fingerprint:
+            return replace(known, digests=digests)
     return summarize_manifest(location, reserved, prefix_rows=before.num_rows if before else 0)
 
 

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from flipsketch.corpus.card import write_card
+from flipsketch.corpus.kinds import PLAN_FILE
 from flipsketch.corpus.manifest import ManifestSummary
-from flipsketch.corpus.plan import Plan, format_ranges, write_plan
-from flipsketch.corpus.run_folder import begin_run
-from flipsketch.corpus.shard import read_shards
+from flipsketch.corpus.plan import Plan, format_ranges
+from flipsketch.corpus.row_digests import write_digests
+from flipsketch.corpus.run_folder import begin_run, refuse_lost_folder
+from flipsketch.corpus.shard import ShardFacts, lost_shards, read_shards
 from flipsketch.storage.folder import PARTIAL, Folder
-from pipelines.execution.attempts import NOTES, sweep_notes
+from pipelines.execution.attempts import NOTES
 from pipelines.execution.config import ExecutorConfig
 from pipelines.execution.executor import make_shards
 from pipelines.execution.work import Maker, Resources
@@ -108,22 +110,24 @@ class Run:
             )
             if notes and not notes.items() <= plan.log.items():
                 plan = replace(plan, log={**plan.log, **notes})
-                write_plan(folder, plan)
+                folder.publish(PLAN_FILE, plan.to_json())
             write_summary(folder, self.summary)
+            write_digests(folder, plan, self.summary.digests)
             for name, content in (files or {}).items():
                 folder.publish(name, content)
-            # What is known of rows that ended their processes is kept, unless the run is no more.
-            folder.sweep(f"{PARTIAL}|{NOTES}" if config.overwrite else PARTIAL)
+            # A Ray driver outlives its actors, so the notes of another driver's blame nobody; nor
+            # do those of a run that is no more.
+            keeps_notes = config.executor.executor == "local" and not config.overwrite
+            folder.sweep(PARTIAL if keeps_notes else f"{PARTIAL}|{NOTES}")
             return self.make_missing(plan)
 
     def make_missing(self, plan: Plan) -> int:
         """Make the shards that are not committed and sum up the run; return the exit code."""
         started = time.monotonic()
         folder = self.folder
-        shards, doubts = read_shards(folder, plan)
+        shards, doubts = read_shards(folder, plan, self.summary.digests)
         for doubt in doubts:
             log.warning("%s; its shard is made again", doubt)
-        sweep_notes(folder, lambda index: index not in shards)
         log.info(
             "%d rows in %d shards, %d of them done; %d workers on %s, %d threads each -> %s",
             plan.num_rows,
@@ -138,9 +142,11 @@ class Run:
             try:
                 self.make(plan, progress)
                 if self.config.retry_failed:
+                    self.refuse_lost_shards(plan, shards)
                     plan = self.plan_retry(plan, progress)
                     self.make(plan, progress)
             except KeyboardInterrupt:
+                self.refuse_lost_shards(plan, shards)
                 if shards:
                     write_card(folder, plan, list(shards.values()))
                 log.warning(
@@ -150,6 +156,7 @@ class Run:
                     plan.num_shards,
                 )
                 return 130
+        self.refuse_lost_shards(plan, shards)
         summary = RunSummary(
             folder,
             list(shards.values()),
@@ -160,6 +167,25 @@ class Run:
         write_card(folder, plan, summary.facts)
         summary.log(seconds=time.monotonic() - started, new_clips=progress.num_new_ok)
         return 1 if exceeds(summary.num_failed, plan.num_rows, self.config.max_failures) else 0
+
+    def refuse_lost_shards(self, plan: Plan, shards: dict[int, ShardFacts]) -> None:
+        """See that the folder has what was committed; if not, the card says what is left.
+
+        Raises:
+            ValueError: files, or the folder itself, were deleted, moved or replaced.
+        """
+        refuse_lost_folder(self.folder, plan)
+        lost = lost_shards(self.folder, plan, shards.values())
+        if not lost:
+            return
+        left = [facts for facts in shards.values() if facts.index not in lost]
+        write_card(self.folder, plan, left)
+        raise ValueError(
+            f"{self.folder}: {len(lost)} of the {len(shards)} shards that were committed are not "
+            f"there any more ({format_ranges(lost)}): files in metadata/ or {plan.tars}/ were "
+            f"deleted or changed while the run wrote to it; rerun the same command to make them "
+            f"again"
+        )
 
     def make(self, plan: Plan, progress: ShardProgress) -> None:
         """Make the shards of a plan that are not committed."""
@@ -179,7 +205,7 @@ class Run:
             log.info("no failed row is worth another try")
             return plan
         plan = plan.add(kind="retry", rows=format_ranges(rows))
-        write_plan(self.folder, plan)
+        self.folder.publish(PLAN_FILE, plan.to_json())
         log.info(
             "trying %d failed rows again, in %d more shards", len(rows), plan.parts[-1].num_shards
         )

@@ -14,6 +14,7 @@ from huggingface_hub import metadata_load
 
 from flipsketch.corpus.card import describe_features, write_card
 from flipsketch.corpus.plan import Plan, read_plan
+from flipsketch.corpus.run_folder import begin_run
 from flipsketch.corpus.sample import encode_sample
 from flipsketch.corpus.shard import ROW_SCHEMA, read_shards, write_shard
 from flipsketch.media.clip import Clip
@@ -45,6 +46,7 @@ def write_corpus(output: Path, *, licence: str = "mit", moods: tuple[str | None,
     settings = {"num_rows": len(moods), "rows_per_shard": 2}
     plan = Plan({**settings, "kind": "animate", "method": "still", "model_licence": licence})
     schema = pa.schema([*ROW_SCHEMA, ("mood", pa.string())])
+    begin_run(folder, plan)
     facts = []
     for shard in plan.parts[0].shards:
         rows, samples = [], []
@@ -52,7 +54,7 @@ def write_corpus(output: Path, *, licence: str = "mit", moods: tuple[str | None,
             frames = np.random.default_rng(number).integers(0, 256, (2, 8, 8, 3), np.uint8)
             key, prompt = f"{output.name}-{number}", f"way {number}"
             rows.append({"id": key, "key": key, "prompt": prompt, "mood": moods[number]})
-            rows[-1] |= {"status": "ok", "num_frames": 2}
+            rows[-1] |= {"status": "ok", "num_frames": 2, "row_digest": bytes(32)}
             names = [schema.field(name) for name in ("id", "num_frames", "mood")]
             clip = Clip(key, prompt, frames)
             samples.append(encode_sample(clip, frames[1], rows[-1], pa.schema(names)))

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from flipsketch.corpus.plan import Plan
+from flipsketch.corpus.run_folder import begin_run
 from flipsketch.corpus.sample import encode_sample
 from flipsketch.corpus.shard import (
     ROW_SCHEMA,
@@ -31,6 +32,7 @@ def make_rows(num_ok: int, num_failed: int):
     for number in range(num_ok + num_failed):
         failed = number < num_failed
         row = {"id": f"row {number}", "key": f"key{number}", "num_frames": 2, "mood": "glad"}
+        row["row_digest"] = bytes([number]) * 32
         row |= {"status": "failed", "error": "blank"} if failed else {"status": "ok", "error": None}
         rows.append(row)
         if not failed:
@@ -42,6 +44,7 @@ def make_rows(num_ok: int, num_failed: int):
 
 def write(folder, num_ok=2, num_failed=1):
     rows, samples = make_rows(num_ok, num_failed)
+    begin_run(folder, PLAN)
     facts = write_shard(folder, PLAN, 3, rows, reversed(samples), SCHEMA)
     return facts, samples
 
