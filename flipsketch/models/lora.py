@@ -13,11 +13,12 @@ from peft import (
     set_peft_model_state_dict,
 )
 from peft.tuners.tuners_utils import BaseTunerLayer
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from flipsketch.models.adapter import WEIGHTS_FILE, Adapter, check_fits, read_adapter
 from flipsketch.models.choices import TargetSet
+from flipsketch.models.headers import read_header
 from flipsketch.models.registry import check_lora
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
@@ -72,7 +73,7 @@ def write_adapter(config: LoraConfig, weights: dict[str, Tensor], folder: Path) 
     folder.mkdir(parents=True, exist_ok=True)
     config.save_pretrained(str(folder))
     contiguous = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
-    save_file(contiguous, folder / "adapter_model.safetensors")
+    save_file(contiguous, folder / WEIGHTS_FILE)
 
 
 def load_lora(unet: nn.Module, text_encoder: nn.Module, folder: str | Path) -> None:
@@ -81,28 +82,48 @@ def load_lora(unet: nn.Module, text_encoder: nn.Module, folder: str | Path) -> N
     Raises:
         ValueError: the folder holds no adapter, or one made for another model.
     """
+    networks = {"unet": unet, "text_encoder": text_encoder}
+    # All of it is read before any of it is used.
+    for part, adapter in check_lora_fits(networks, folder).items():
+        inject_adapter_in_model(to_config(adapter), networks[part])
+        weights = load_file(adapter.weights_path)
+        loaded = set_peft_model_state_dict(networks[part], weights)
+        assert not loaded.unexpected_keys, "the adapter was seen to fit"
+
+
+def check_lora_fits(networks: dict[str, nn.Module], folder: str | Path) -> dict[str, Adapter]:
+    """Return what the files of an adapter state, by part of the model.
+
+    Args:
+        networks: of the model, by part; names and shapes are all that is needed of them.
+
+    Raises:
+        ValueError: the folder holds no adapter, a damaged one, or one made for another model.
+    """
     folder = check_lora(folder)
-    parts = {"unet": unet, "text_encoder": text_encoder}
-    for part, network in parts.items():
-        if not (folder / part).is_dir():
-            continue
-        config = read_config(folder / part)
-        try:
-            inject_adapter_in_model(config, network)
-            weights = load_file(folder / part / "adapter_model.safetensors")
-            loaded = set_peft_model_state_dict(network, weights)
-        except SafetensorError as error:
-            raise ValueError(
-                f"{folder / part}/adapter_model.safetensors: damaged or cut short ({error}); copy "
-                f"or train the adapter again"
-            ) from error
-        except (ValueError, RuntimeError, OSError) as error:
-            raise ValueError(f"{folder / part}: does not fit the model: {error}") from error
-        if loaded.unexpected_keys:
-            raise ValueError(
-                f"{folder / part}: does not fit the model, which has no "
-                f"{loaded.unexpected_keys[0]}; give the adapter that was trained on this model"
-            )
+    adapters = {part: read_adapter(folder / part) for part in networks if (folder / part).is_dir()}
+    for part, adapter in adapters.items():
+        check_fits(adapter, layer_shapes(networks[part]), f"the model's {part}")
+    return adapters
+
+
+def layer_shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the weights of all layers that an adapter can be put on."""
+    layers: dict[str, Any] = find_targets(network, "all")
+    return {name: tuple(layer.weight.shape) for name, layer in layers.items()}
+
+
+def to_config(adapter: Adapter) -> LoraConfig:
+    """Return peft's configuration of an adapter, on the layers that it has weights for."""
+    return LoraConfig(
+        r=adapter.rank,
+        lora_alpha=adapter.alpha,
+        target_modules=sorted(adapter.layers),
+        rank_pattern=adapter.ranks,
+        alpha_pattern=adapter.alphas,
+        use_rslora=adapter.use_rslora,
+        use_dora=adapter.use_dora,
+    )
 
 
 @dataclass(frozen=True)
@@ -125,37 +146,14 @@ class AdapterShape:
         return None
 
 
-def read_config(folder: Path) -> LoraConfig:
-    """Return the configuration of one network's adapter.
-
-    Raises:
-        OSError, ValueError: there is none, or it is no configuration of peft's.
-    """
-    try:
-        return LoraConfig.from_pretrained(str(folder))
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(
-            f"{folder}/adapter_config.json: not an adapter's configuration in peft's format "
-            f"({error}); copy or train the adapter again"
-        ) from error
-
-
 def read_shape(folder: Path) -> AdapterShape:
     """Return the shape of one network's adapter, in peft's format.
 
     Raises:
-        OSError, ValueError: there is none.
+        ValueError: there is none, or it is damaged.
     """
-    config = read_config(folder)
-    try:
-        with safe_open(folder / "adapter_model.safetensors", "pt") as weights:
-            modules = frozenset(name.partition(".lora_")[0] for name in weights.keys())
-    except SafetensorError as error:
-        raise ValueError(
-            f"{folder}/adapter_model.safetensors: damaged or cut short ({error}); copy or train "
-            f"the adapter again"
-        ) from error
-    return AdapterShape(config.r, float(config.lora_alpha), modules)
+    adapter = read_adapter(folder)
+    return AdapterShape(adapter.rank, adapter.alpha, frozenset(adapter.layers))
 
 
 def check_same_layers(network: nn.Module, folder: Path, target_set: TargetSet | None) -> None:
@@ -171,7 +169,7 @@ def check_same_layers(network: nn.Module, folder: Path, target_set: TargetSet | 
     asked = AdapterShape(own["default"].r, float(own["default"].lora_alpha), names)
     saved = read_shape(folder)
     shapes = {name: weight.shape for name, weight in weights.items()}
-    loaded = load_file(folder / "adapter_model.safetensors")
+    loaded = read_header(folder / WEIGHTS_FILE)
     if saved != asked or shapes != {name: weight.shape for name, weight in loaded.items()}:
         raise ValueError(
             f"{folder}: has {saved} (target set: {target_set or 'none of those known'}), but the "
@@ -183,7 +181,7 @@ def check_same_layers(network: nn.Module, folder: Path, target_set: TargetSet | 
 def fill_lora(networks: dict[str, nn.Module], folder: str | Path) -> None:
     """Give the adapters of a model's networks, by part, the weights of one with the same layers."""
     for part, network in networks.items():
-        weights = load_file(Path(folder) / part / "adapter_model.safetensors")
+        weights = load_file(Path(folder) / part / WEIGHTS_FILE)
         set_peft_model_state_dict(network, weights)
 
 

@@ -11,6 +11,7 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from flipsketch.models.inspection import inspect_model, load_scheduler, load_tokenizer
 from flipsketch.models.lora import load_lora, merge_lora
 from flipsketch.models.registry import choose_lora, find_embedded, find_model
 from flipsketch.storage.folder import new_folder
@@ -127,7 +128,8 @@ def load_model(
     Raises:
         ValueError: no such folder or Hub name, a part is missing, or weights are not safetensors.
     """
-    folder = find_model(path_or_hub_name)
+    folder, adapter = find_model(path_or_hub_name), choose_lora(path_or_hub_name, lora)
+    inspect_model(folder, lora=None if adapter is None else find_embedded(adapter))
     try:
         unet = UNet3DConditionModel.from_pretrained(
             folder, subfolder="unet", torch_dtype=dtype, use_safetensors=True
@@ -138,19 +140,9 @@ def load_model(
         text_encoder = CLIPTextModel.from_pretrained(
             folder, subfolder="text_encoder", dtype=dtype, use_safetensors=True
         )
-        tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer")
-        # What FlipSketch needs of DDIM; betas and prediction type are the model's.
-        scheduler = DDIMScheduler.from_pretrained(
-            folder,
-            subfolder="scheduler",
-            clip_sample=False,
-            set_alpha_to_one=False,
-            steps_offset=1,
-            timestep_spacing="leading",
-        )
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise ValueError(f"{folder}: cannot load the model: {error}") from error
-    adapter = choose_lora(path_or_hub_name, lora)
+    tokenizer, scheduler = load_tokenizer(folder), load_scheduler(folder)
     if adapter is not None:
         load_lora(unet, text_encoder, find_embedded(adapter))
         for network in (unet, text_encoder):

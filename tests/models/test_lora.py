@@ -112,7 +112,7 @@ def test_an_adapter_comes_back_from_its_folder(tiny_folder, tmp_path):
     ("name", "content", "said"),
     [
         ("adapter_model.safetensors", lambda whole: whole[: len(whole) // 2], "damaged or cut"),
-        ("adapter_config.json", lambda whole: b"{half", "not an adapter's configuration"),
+        ("adapter_config.json", lambda whole: b"{half", "not JSON"),
     ],
 )
 def test_a_damaged_adapter_is_named(tiny_folder, tiny_model, tmp_path, name, content, said):

@@ -1,0 +1,264 @@
+"""Whether a model can be loaded, told from its files' settings and headers before any weights are
+read: each network is laid out on torch's meta device, and its parameters are looked up."""
+
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import DDIMScheduler
+from torch import nn
+from transformers import CLIPTokenizer
+
+from flipsketch.models.headers import (
+    COPY,
+    TensorInfo,
+    read_header,
+    read_settings,
+    refuse_integers,
+)
+from flipsketch.models.lora import check_lora_fits
+from flipsketch.models.registry import PARTS
+
+# The class of each network by the parts of the pipeline; no other is loaded from its folder.
+NETWORKS = {
+    "unet": ("diffusers", "UNet3DConditionModel"),
+    "vae": ("diffusers", "AutoencoderKL"),
+    "text_encoder": ("transformers", "CLIPTextModel"),
+}
+VIDEO_NETWORKS = {
+    "unet": ("diffusers", "UNetSpatioTemporalConditionModel"),
+    "vae": ("diffusers", "AutoencoderKLTemporalDecoder"),
+    "image_encoder": ("transformers", "CLIPVisionModelWithProjection"),
+}
+SCHEDULER_FILE = "scheduler_config.json"
+WEIGHTS = {"diffusers": "diffusion_pytorch_model", "transformers": "model"}
+# Of ModelScope's UNet the widest layer has 5,120 units and the vocabulary 49,408 tokens; a layer
+# more takes time also where it takes no memory.
+MAX_NUMBER, MAX_LAYERS, MAX_ENTRIES = 1_000_000, 200, 64
+LAYER_COUNTS = ("layers_per_block", "num_hidden_layers", "transformer_layers_per_block")
+# Diffusers renames these when it loads them.
+OLD_NAMES = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v."}
+OLD_NAMES |= {".proj_attn.": ".to_out.0."}
+
+
+def inspect_model(
+    folder: Path, parts: tuple[str, ...] = PARTS, lora: Path | None = None
+) -> dict[str, Any]:
+    """Return the networks of a model, by part, without their weights, if it can be loaded.
+
+    Args:
+        parts: that are needed, as of `find_model`.
+        lora: folder of an adapter that is to fit.
+
+    Raises:
+        ValueError: settings or weights are missing, damaged or of another model.
+    """
+    classes = NETWORKS if "text_encoder" in parts else VIDEO_NETWORKS
+    networks: dict[str, Any] = {
+        part: inspect_network(folder / part, *classes[part]) for part in parts if part in classes
+    }
+    if classes is VIDEO_NETWORKS:
+        read_settings(folder / "scheduler" / SCHEDULER_FILE)
+        return networks
+    load_scheduler(folder)
+    check_parts(folder, networks, load_tokenizer(folder))
+    if lora is not None:
+        check_lora_fits({name: networks[name] for name in ("unet", "text_encoder")}, lora)
+    return networks
+
+
+def load_scheduler(folder: Path) -> DDIMScheduler:
+    """Return a model's noise schedule, set as FlipSketch needs DDIM; betas and prediction type are
+    the model's.
+
+    Raises:
+        ValueError: its settings cannot be used.
+    """
+    path = folder / "scheduler" / SCHEDULER_FILE
+    refuse_excess(path, read_settings(path))
+    try:
+        scheduler = DDIMScheduler.from_pretrained(
+            folder,
+            subfolder="scheduler",
+            clip_sample=False,
+            set_alpha_to_one=False,
+            steps_offset=1,
+            timestep_spacing="leading",
+        )
+        is_valid = bool(torch.isfinite(scheduler.alphas_cumprod).all())
+    except Exception as error:
+        raise ValueError(f"{path}: not a schedule of DDIM's ({error!s:.200}); {COPY}") from error
+    kind = scheduler.config.prediction_type
+    if not is_valid or kind not in ("epsilon", "v_prediction", "sample"):
+        raise ValueError(
+            f"{path}: its betas must be finite and its prediction_type epsilon, v_prediction or "
+            f"sample, found {kind!r:.80}; {COPY}"
+        )
+    return scheduler
+
+
+def load_tokenizer(folder: Path) -> CLIPTokenizer:
+    """Return a model's tokenizer; raise ValueError if its files cannot be used."""
+    try:
+        return CLIPTokenizer.from_pretrained(folder / "tokenizer")
+    except Exception as error:
+        raise ValueError(
+            f"{folder / 'tokenizer'}: not the tokenizer of a CLIPTextModel ({error!s:.200}); {COPY}"
+        ) from error
+
+
+def inspect_network(folder: Path, library: str, name: str) -> nn.Module:
+    """Return a network on the meta device, if its folder has settings of that class and, for each
+    of its parameters, weights of that shape.
+
+    Raises:
+        ValueError: it has not.
+    """
+    network = lay_out(folder, library, name)
+    found = dict(read_weights(folder, WEIGHTS[library]))
+    for parameter, shape in expected_shapes(network).items():
+        path, tensor = find_tensor(found, parameter)
+        if tensor is None:
+            raise ValueError(
+                f"{folder}: has no weights named {parameter}, which its config.json needs "
+                f"({len(found):,} others are there); {COPY}"
+            )
+        if squeeze(tensor.shape) != squeeze(shape):
+            raise ValueError(
+                f"{path}: its tensor {parameter} has the shape {tensor.shape!s:.80}, where {shape} "
+                f"follows from {folder / 'config.json'}; both must be of one model"
+            )
+        refuse_integers(path, parameter, tensor)
+    return network
+
+
+def lay_out(folder: Path, library: str, name: str) -> nn.Module:
+    """Return a network without weights, by the config.json of its folder."""
+    path = folder / "config.json"
+    settings = read_settings(path)
+    architectures = settings.get("architectures") or [None]
+    stated = settings.get("_class_name") or (
+        architectures[0] if isinstance(architectures, list) else architectures
+    )
+    # CLIP's text encoder is also loaded from the whole of CLIP.
+    if stated not in (None, name) and not (name == "CLIPTextModel" and stated == "CLIPModel"):
+        raise ValueError(
+            f"{path}: is of a {stated!s:.80}, but a {name} is needed there; give a model of the "
+            f"kind that is named in the help"
+        )
+    refuse_excess(path, settings)
+    kind = getattr(importlib.import_module(library), name)
+    try:
+        with torch.device("meta"):
+            if library == "diffusers":
+                return kind.from_config(settings)
+            return kind(kind.config_class.from_pretrained(folder))
+    # Libraries raise whatever strange settings lead them to.
+    except Exception as error:
+        raise ValueError(
+            f"{path}: no {name} can be made of these settings "
+            f"({type(error).__name__}: {error!s:.200}); {COPY}"
+        ) from error
+
+
+def refuse_excess(path: Path, settings: dict[str, Any]) -> None:
+    """Raise ValueError for sizes on which laying out a network would take long."""
+    for name, value in walk(settings):
+        limit = MAX_LAYERS if name in LAYER_COUNTS else MAX_NUMBER
+        if (
+            isinstance(value, list)
+            and len(value) > MAX_ENTRIES
+            and name.endswith(("channels", "types", "per_block", "dim", "heads"))
+        ):
+            raise ValueError(f"{path}: {name} has {len(value):,} entries, more than {MAX_ENTRIES}")
+        if isinstance(value, int) and abs(value) > limit:
+            raise ValueError(
+                f"{path}: {name} is {value:.3e}, more than the {limit:,} that is allowed; {COPY}"
+                if abs(value) < 10**300
+                else f"{path}: {name} has too many digits; {COPY}"
+            )
+
+
+def walk(settings: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each value in settings, and the name that it or its list has."""
+    yield name, settings
+    if isinstance(settings, dict):
+        for key, value in settings.items():
+            yield from walk(value, key)
+    elif isinstance(settings, list):
+        for value in settings:
+            yield from walk(value, name)
+
+
+def read_weights(folder: Path, stem: str) -> Iterator[tuple[str, tuple[Path, TensorInfo]]]:
+    """Yield the name of each tensor of a network's weights, its file and what it is like."""
+    whole, index = folder / f"{stem}.safetensors", folder / f"{stem}.safetensors.index.json"
+    paths = [whole]
+    if not whole.is_file() and index.is_file():
+        files = read_settings(index).get("weight_map")
+        if not isinstance(files, dict) or not all(
+            isinstance(name, str) and Path(name).name == name for name in files.values()
+        ):
+            raise ValueError(f"{index}: its weight_map does not name files beside it; {COPY}")
+        paths = [folder / name for name in sorted(set(files.values()))]
+    for path in paths:
+        for name, tensor in read_header(path).items():
+            yield plain_name(name), (path, tensor)
+
+
+def expected_shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {
+        plain_name(name): tuple(parameter.shape) for name, parameter in network.named_parameters()
+    }
+
+
+def plain_name(name: str) -> str:
+    """Return a tensor's name without the model that it may be a part of."""
+    return name.removeprefix("text_model.").removeprefix("vision_model.")
+
+
+def find_tensor(
+    found: dict[str, tuple[Path, TensorInfo]], name: str
+) -> tuple[Path, TensorInfo | None]:
+    names = [name, *(name.replace(new, old) for old, new in OLD_NAMES.items() if new in name)]
+    return next((found[each] for each in names if each in found), (Path(), None))
+
+
+def squeeze(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return a shape without the ones at its end: an old attention's matrices were convolutions."""
+    while len(shape) > 1 and shape[-1] == 1:
+        shape = shape[:-1]
+    return shape
+
+
+def check_parts(folder: Path, networks: dict[str, Any], tokenizer: CLIPTokenizer) -> None:
+    """Raise ValueError unless the parts of a text-to-video model go together."""
+    unet, vae, text_encoder = (networks[part].config for part in NETWORKS)
+    for one, value, other, wanted in (
+        ("unet: in_channels", unet.in_channels, "vae: latent_channels", vae.latent_channels),
+        (
+            "unet: cross_attention_dim",
+            unet.cross_attention_dim,
+            "text_encoder: hidden_size",
+            text_encoder.hidden_size,
+        ),
+    ):
+        if value != wanted:
+            raise ValueError(
+                f"{folder}: its parts are not of one model: {one} is {value!s:.80}, but {other} is "
+                f"{wanted!s:.80}; {COPY}"
+            )
+    if not isinstance(unet.sample_size, int) or not 1 <= unet.sample_size <= 1024:
+        raise ValueError(
+            f"{folder / 'unet' / 'config.json'}: sample_size must be a whole number from 1 to "
+            f"1024, the height and width of the latents, found {unet.sample_size!r:.80}"
+        )
+    most = text_encoder.max_position_embeddings
+    if tokenizer.model_max_length > most or len(tokenizer) > text_encoder.vocab_size:
+        raise ValueError(
+            f"{folder / 'tokenizer'}: gives up to {tokenizer.model_max_length} of {len(tokenizer)} "
+            f"tokens, but the text encoder takes {most} of {text_encoder.vocab_size}; both must be "
+            f"of one model"
+        )
