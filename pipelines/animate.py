@@ -100,6 +100,9 @@ def animate_manifest(config: AnimateConfig) -> int:
         return dry_run(config, folder, before)
     log.info("model %s, adapter %s", config.model, config.adapter or "none")
     model_folder = find_model(config.model, METHODS[config.method].parts)
+    if before is None:
+        # What a run in the folder was planned with has been looked at before its plan was written.
+        check_loads(config, model_folder)
     manifest = read_summary(config.manifest, folder, before, row_schema().names)
 
     from pipelines.makers.clips import AnimationMaker, ClipMakerConfig
@@ -138,6 +141,14 @@ def animate_manifest(config: AnimateConfig) -> int:
     return run.carry_out(plan, notes={"manifest": anchor(config.manifest)})
 
 
+def check_loads(config: AnimateConfig, model_folder: Path) -> None:
+    """Raise ValueError unless the model and the adapter can be loaded; no weights are read."""
+    from flipsketch.models.inspection import inspect_model
+
+    lora = find_embedded(config.adapter) if config.adapter else None
+    inspect_model(model_folder, METHODS[config.method].parts, lora)
+
+
 def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
     """Print what the run would make and cost."""
     from pipelines.sharding.dry_run import Workload, print_dry_run
@@ -150,6 +161,8 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
         workers=1 if config.executor.executor == "local" else config.executor.workers,
         device=config.device,
     )
+    if before is None and find_embedded(config.model).is_dir():
+        check_loads(config, find_model(config.model, METHODS[config.method].parts))
     manifest = summarize_manifest(config.manifest, row_schema().names)
     print_dry_run(manifest, folder, before, workload)
     return 0

@@ -80,10 +80,11 @@ def score_corpus(config: EvaluateConfig) -> tuple[ScoreSummary, int]:
     manifest = config.manifest or manifest_of(folder, plan)
     summary = find_manifest(manifest, folder, plan)
 
-    from flipsketch.scoring.evaluation import fingerprint_scorers
+    from flipsketch.scoring.evaluation import fingerprint_scorers, inspect_scorers
     from pipelines.makers.scores import ScoreMaker, ScoreMakerConfig
 
     fingerprint = fingerprint_scorers(config.clip_model, config.xclip_model)
+    inspect_scorers(config.clip_model, config.xclip_model)
     shards, _ = read_shards(folder, plan)
     if len(shards) < plan.num_shards:
         log.warning(

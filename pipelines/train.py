@@ -66,9 +66,11 @@ def train(config: TrainConfig) -> int:
     if config.validation is not None and config.validate_every:
         read_subjects(config.validation, clips.rows["height"][0].as_py(), config.num_validation)
 
+    from flipsketch.models.inspection import inspect_model
     from flipsketch.training.objective import count_trained, resolve_adapter
     from pipelines.training.driver import carry_out, plan_run, share_out
 
+    inspect_model(model_folder, lora=lora)
     config = replace(config, training=resolve_adapter(model_folder, config.training, lora))
     trained = count_trained(model_folder, config.training, lora)
     resources = share_out(

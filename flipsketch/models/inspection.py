@@ -32,6 +32,7 @@ VIDEO_NETWORKS = {
     "vae": ("diffusers", "AutoencoderKLTemporalDecoder"),
     "image_encoder": ("transformers", "CLIPVisionModelWithProjection"),
 }
+HALVES = {"CLIPTextModel": "text_model.", "CLIPVisionModelWithProjection": "vision_model."}
 SCHEDULER_FILE = "scheduler_config.json"
 WEIGHTS = {"diffusers": "diffusion_pytorch_model", "transformers": "model"}
 # Of ModelScope's UNet the widest layer has 5,120 units and the vocabulary 49,408 tokens; a layer
@@ -117,8 +118,14 @@ def inspect_network(folder: Path, library: str, name: str) -> nn.Module:
         ValueError: it has not.
     """
     network = lay_out(folder, library, name)
-    found = dict(read_weights(folder, WEIGHTS[library]))
-    for parameter, shape in expected_shapes(network).items():
+    # Of CLIP's halves some files have the name of the whole before each tensor's.
+    prefix = HALVES.get(name, "")
+    found = {
+        tensor.removeprefix(prefix): (path, header)
+        for tensor, path, header in read_weights(folder, WEIGHTS[library])
+    }
+    for own_name, weights in network.named_parameters():
+        parameter, shape = own_name.removeprefix(prefix), tuple(weights.shape)
         path, tensor = find_tensor(found, parameter)
         if tensor is None:
             raise ValueError(
@@ -192,7 +199,7 @@ def walk(settings: Any, name: str = "") -> Iterator[tuple[str, Any]]:
             yield from walk(value, name)
 
 
-def read_weights(folder: Path, stem: str) -> Iterator[tuple[str, tuple[Path, TensorInfo]]]:
+def read_weights(folder: Path, stem: str) -> Iterator[tuple[str, Path, TensorInfo]]:
     """Yield the name of each tensor of a network's weights, its file and what it is like."""
     whole, index = folder / f"{stem}.safetensors", folder / f"{stem}.safetensors.index.json"
     paths = [whole]
@@ -205,18 +212,7 @@ def read_weights(folder: Path, stem: str) -> Iterator[tuple[str, tuple[Path, Ten
         paths = [folder / name for name in sorted(set(files.values()))]
     for path in paths:
         for name, tensor in read_header(path).items():
-            yield plain_name(name), (path, tensor)
-
-
-def expected_shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
-    return {
-        plain_name(name): tuple(parameter.shape) for name, parameter in network.named_parameters()
-    }
-
-
-def plain_name(name: str) -> str:
-    """Return a tensor's name without the model that it may be a part of."""
-    return name.removeprefix("text_model.").removeprefix("vision_model.")
+            yield name, path, tensor
 
 
 def find_tensor(

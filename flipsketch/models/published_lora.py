@@ -9,14 +9,13 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import torch
-from diffusers import UNet3DConditionModel
 from peft import get_peft_model_state_dict, inject_adapter_in_model
 from torch import Tensor, nn
-from transformers import CLIPTextConfig, CLIPTextModel
 
 from flipsketch.models.choices import TargetSet
+from flipsketch.models.inspection import NETWORKS, lay_out
 from flipsketch.models.lora import find_targets, lora_config, write_adapter
+from flipsketch.models.pickles import load_tensors
 from flipsketch.models.registry import find_model
 from flipsketch.storage.folder import new_folder
 
@@ -38,11 +37,9 @@ def import_published_lora(
         OSError, ValueError: a file is not in the published format or does not fit the model.
     """
     source = find_model(model)
-    with torch.device("meta"):
-        network = UNet3DConditionModel.from_config(
-            UNet3DConditionModel.load_config(source, subfolder="unet")
-        )
-        encoder = CLIPTextModel(CLIPTextConfig.from_pretrained(source, subfolder="text_encoder"))
+    network, encoder = (
+        lay_out(source / part, *NETWORKS[part]) for part in ("unet", "text_encoder")
+    )
     parts: dict[str, tuple[nn.Module, str | None, TargetSet]] = {
         "unet": (network, unet, "all"),
         "text_encoder": (encoder, text_encoder, "linear"),
@@ -67,16 +64,7 @@ def read_pairs(path: str | Path) -> list[Pair]:
         OSError: there is no such file.
         ValueError: it holds something else.
     """
-    try:
-        matrices = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    # The unpickler raises whatever a strange file leads it to.
-    except Exception as error:
-        reason = str(error).partition("\n")[0]
-        raise ValueError(
-            f"{path}: not a file of plain tensors, and nothing else is loaded: {reason}"
-        ) from error
+    matrices = load_tensors(Path(path), str(path))
     if not isinstance(matrices, list) or not all(isinstance(each, Tensor) for each in matrices):
         found = type(matrices).__name__
         raise ValueError(
@@ -119,6 +107,9 @@ def import_pairs(
                     f"{name}: its {factor} matrix has the shape {tuple(matrix.shape)}, where "
                     f"{expected} fits; give the model that the adapter was trained on"
                 )
+            # A view may pretend to a size that no memory has.
+            if matrix.untyped_storage().nbytes() < matrix.numel() * matrix.element_size():
+                raise ValueError(f"{name}: its {factor} matrix is larger than its data")
             if not matrix.isfinite().all():
                 raise ValueError(f"{name}: its {factor} matrix has values that are not finite")
         weights[f"{name}.lora_A.weight"], weights[f"{name}.lora_B.weight"] = down, up

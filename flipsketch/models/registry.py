@@ -1,11 +1,12 @@
 """Find models and adapters (embedded, in a folder, on the Hub) and read what they state."""
 
 import hashlib
-import json
 import logging
 from pathlib import Path
 
+from flipsketch.models.headers import read_settings
 from flipsketch.storage.location import is_uri
+from flipsketch.storage.waiting import call_in_time
 
 log = logging.getLogger(__name__)
 
@@ -14,6 +15,7 @@ PLACES = (Path(__file__).parents[1] / "embedded", Path(__file__).parents[2] / "d
 EMBEDDED = next((place for place in PLACES if place.is_dir()), PLACES[-1])
 EMBEDDED_MODEL, EMBEDDED_LORA = "doodle", "doodle-lora"
 NO_LORA = "none"
+HUB_TIMEOUT_S = 10
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 LORA_FILES = ("unet/adapter_config.json", "unet/adapter_model.safetensors")
 
@@ -85,25 +87,65 @@ def fetch_files(hub_name: str, patterns: list[str], alternative: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
+    is_reached = reach_hub(hub_name)
     try:
         return Path(
-            snapshot_download(hub_name, allow_patterns=patterns, ignore_patterns=["*.fp16.*"])
+            snapshot_download(
+                hub_name,
+                allow_patterns=patterns,
+                ignore_patterns=["*.fp16.*"],
+                local_files_only=not is_reached,
+            )
         )
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        why = type(error).__name__ if is_reached else "which does not answer; none is in its cache"
         raise ValueError(
             f"model {hub_name!r} is neither a folder here nor a model that the Hugging Face Hub "
-            f"gives ({type(error).__name__}); give the path of {alternative}, or check the name "
-            f"and the connection"
+            f"gives ({why}); give the path of {alternative}, or check the name and the connection"
         ) from error
+
+
+def reach_hub(hub_name: str) -> bool:
+    """Ask the Hub for a model, once: without an answer downloading would go on asking for a minute.
+
+    Returns:
+        Whether the Hub answers, if only that it has no such model.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        # Beside the client's own limit: looking up the address of a server has none.
+        call_in_time(
+            lambda: HfApi().model_info(hub_name, timeout=HUB_TIMEOUT_S),
+            2 * HUB_TIMEOUT_S,
+            f"{hub_name}: asking the Hugging Face Hub",
+        )
+    except (HfHubHTTPError, HFValidationError):
+        return True
+    # The client's own kinds of error differ from version to version.
+    except Exception as error:
+        log.warning(
+            "%s: is no folder here, and the Hugging Face Hub does not answer (%s)", hub_name, error
+        )
+        return False
+    log.info("taking %s from the Hugging Face Hub, or from what was fetched before", hub_name)
+    return True
 
 
 def frame_size(folder: Path) -> int:
     """Return height and width in pixels of a model's frames, as `VideoModel.size`, from its
     configuration alone."""
-    unet, vae = (
-        json.loads((folder / part / "config.json").read_bytes()) for part in ("unet", "vae")
-    )
-    return unet["sample_size"] * 2 ** (len(vae["block_out_channels"]) - 1)
+    paths = [folder / part / "config.json" for part in ("unet", "vae")]
+    unet, vae = (read_settings(path) for path in paths)
+    size, channels = unet.get("sample_size"), vae.get("block_out_channels")
+    if not isinstance(size, int) or not isinstance(channels, list) or not 1 <= len(channels) <= 16:
+        raise ValueError(
+            f"{folder}: sample_size of {paths[0]} and block_out_channels of {paths[1]} must be a "
+            f"whole number and a list, found {size!r:.80} and {channels!r:.80}; give a model in "
+            f"diffusers' layout"
+        )
+    return size * 2 ** (len(channels) - 1)
 
 
 def model_licence(folder: Path) -> str:

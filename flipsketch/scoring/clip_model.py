@@ -1,6 +1,5 @@
 """Scores of a clip by CLIP (Radford et al., 2021) and X-CLIP (Ni et al., 2022)."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,9 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from transformers import CLIPModel, CLIPTokenizer, XCLIPModel
 
+from flipsketch.models.headers import read_settings
+from flipsketch.models.inspection import inspect_network, lay_out
+from flipsketch.models.pickles import explain_unpickling
 from flipsketch.models.registry import fetch_files, find_embedded, fingerprint_folder
 
 # Frames whose features a clip is compared by with others.
@@ -23,21 +25,22 @@ class Scorer:
 
     def __init__(self, kind: Any, location: str, device: str) -> None:
         """Raises ValueError: there is no such model, or it cannot be loaded."""
+        self.folder = find_scorer(location)
+        settings = inspect_scorer(self.folder, kind.__name__)
         try:
-            self.folder = find_scorer(location)
             # Pickles are loaded too, as nothing but tensors: X-CLIP's are published so.
             self.clip, loading = kind.from_pretrained(
                 self.folder, dtype=torch.float32, output_loading_info=True
             )
             self.tokenizer = CLIPTokenizer.from_pretrained(self.folder)
-            settings = json.loads((self.folder / "preprocessor_config.json").read_bytes())
             if missing := loading["missing_keys"]:
                 raise ValueError(f"it lacks {len(missing)} weights, such as {min(missing)}")
-        except (OSError, ValueError) as error:
+        # A pickle raises whatever a strange file leads it to.
+        except Exception as error:
             raise ValueError(
-                f"{location}: cannot load a {kind.__name__} ({error}); give a folder with its "
-                f"config.json, weights, tokenizer and preprocessor_config.json, or a name on the "
-                f"Hugging Face Hub"
+                f"{location}: cannot load a {kind.__name__} ({explain_unpickling(error)}); give a "
+                f"folder with its config.json, weights, tokenizer and preprocessor_config.json, or "
+                f"a name on the Hugging Face Hub"
             ) from error
         self.clip.requires_grad_(False).eval().to(device)
         self.location, self.device = location, device
@@ -122,6 +125,38 @@ def find_scorer(location: str) -> Path:
         if not any(folder.glob("*.safetensors")):
             folder = fetch_files(location, ["*.json", "*.txt", "pytorch_model*.bin"], ours)
     return folder
+
+
+def inspect_scorer(folder: Path, name: str) -> dict[str, Any]:
+    """Return how a scorer wants its images prepared, if it can be loaded; its weights are not read.
+
+    Args:
+        name: of its class.
+
+    Raises:
+        ValueError: settings or weights are missing, damaged or of another model.
+    """
+    if any(folder.glob("*.safetensors")):
+        inspect_network(folder, "transformers", name)
+    else:
+        lay_out(folder, "transformers", name)
+        if not any(folder.glob("pytorch_model*.bin")):
+            raise ValueError(
+                f"{folder}: has no weights, neither as safetensors nor in pytorch_model.bin; give "
+                f"a folder with a {name}, or a name on the Hugging Face Hub"
+            )
+    path = folder / "preprocessor_config.json"
+    settings = read_settings(path)
+    for key in ("image_mean", "image_std"):
+        value = settings.get(key)
+        if not isinstance(value, list) or not (
+            len(value) == 3 and all(isinstance(one, int | float) for one in value)
+        ):
+            raise ValueError(
+                f"{path}: {key} must be three numbers, one for each of red, green and blue, found "
+                f"{value!r:.80}"
+            )
+    return settings
 
 
 def segments_of(num_frames: int, num_segments: int) -> list[int]:

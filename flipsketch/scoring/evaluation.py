@@ -10,7 +10,13 @@ import torch
 from torch import Tensor
 
 from flipsketch.models.registry import fingerprint_folder
-from flipsketch.scoring.clip_model import ClipScorer, XClipScorer, find_scorer, summarize
+from flipsketch.scoring.clip_model import (
+    ClipScorer,
+    XClipScorer,
+    find_scorer,
+    inspect_scorer,
+    summarize,
+)
 from flipsketch.scoring.flow import score_flow
 from flipsketch.scoring.pixel import score_pixels
 
@@ -42,6 +48,13 @@ def fingerprint_scorers(clip_model: str, xclip_model: str | None) -> str:
         for location in (clip_model, xclip_model)
     ]
     return hashlib.sha256(json.dumps([SCORING_VERSION, *checkpoints]).encode()).hexdigest()
+
+
+def inspect_scorers(clip_model: str, xclip_model: str | None) -> None:
+    """Raise ValueError unless the checkpoints can be loaded; no weights are read."""
+    for location, name in ((clip_model, "CLIPModel"), (xclip_model, "XCLIPModel")):
+        if location:
+            inspect_scorer(find_scorer(location), name)
 
 
 @torch.no_grad()

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from flipsketch.models.pickles import load_tensors
 from flipsketch.storage.folder import Folder
 
 log = logging.getLogger(__name__)
@@ -76,4 +77,4 @@ def load_checkpoint(folder: Folder, step: int) -> dict[str, Any]:
         bad = str(error)
     if bad is not None:
         raise ValueError(f"{folder}/{name}: is damaged ({bad})")
-    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    return load_tensors(io.BytesIO(content), f"{folder}/{name}")

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler, UNet3DConditionModel
+from diffusers import DDIMScheduler
 from torch import Tensor, nn
-from transformers import CLIPTextConfig, CLIPTextModel
 
+from flipsketch.models.inspection import NETWORKS, lay_out
 from flipsketch.models.lora import add_lora, check_same_layers, lora_parameters, read_shape
 from flipsketch.models.video_model import VideoModel
 from flipsketch.rng import Stream, random_state
@@ -109,17 +109,8 @@ def resolve_adapter(
 
 def empty_networks(model_folder: str | Path, text_encoder: bool) -> dict[str, nn.Module]:
     """Return the UNet, and perhaps the text encoder, of a model without their weights."""
-    with torch.device("meta"):
-        networks: dict[str, nn.Module] = {
-            "unet": UNet3DConditionModel.from_config(
-                UNet3DConditionModel.load_config(model_folder, subfolder="unet")
-            )
-        }
-        if text_encoder:
-            networks["text_encoder"] = CLIPTextModel(
-                CLIPTextConfig.from_pretrained(model_folder, subfolder="text_encoder")
-            )
-    return networks
+    parts = ("unet", "text_encoder") if text_encoder else ("unet",)
+    return {part: lay_out(Path(model_folder) / part, *NETWORKS[part]) for part in parts}
 
 
 def make_optimizer(
