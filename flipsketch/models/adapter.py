@@ -86,8 +86,8 @@ def read_adapter(folder: str | Path) -> Adapter:
         found = {factors.down[0], *factors.up[1:2]}
         if found != {rank}:
             raise ValueError(
-                f"{path}: gives the layer {name:.200} the rank {rank}, but its matrices in "
-                f"{WEIGHTS_FILE} have the rank {', '.join(map(str, sorted(found)))}; both files "
+                f"{path}: gives the layer {name:.200} the rank {shorten(rank)}, but its matrices "
+                f"in {WEIGHTS_FILE} have the rank {', '.join(map(str, sorted(found)))}; both files "
                 f"must be of one adapter"
             )
         if (factors.magnitude is not None) != adapter.use_dora:

@@ -25,9 +25,9 @@ class Scorer:
 
     def __init__(self, kind: Any, location: str, device: str) -> None:
         """Raises ValueError: there is no such model, or it cannot be loaded."""
-        self.folder = find_scorer(location)
-        settings = inspect_scorer(self.folder, kind.__name__)
         try:
+            self.folder = find_scorer(location)
+            settings = inspect_scorer(self.folder, kind.__name__)
             # Pickles are loaded too, as nothing but tensors: X-CLIP's are published so.
             self.clip, loading = kind.from_pretrained(
                 self.folder, dtype=torch.float32, output_loading_info=True

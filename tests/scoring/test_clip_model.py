@@ -79,5 +79,5 @@ def test_weights_that_are_a_pickle_of_tensors_load_and_are_the_same(clip_folder,
 def test_what_is_no_scorer_is_refused(tmp_path, clip_folder):
     with pytest.raises(ValueError, match="cannot load a CLIPModel"):
         ClipScorer(str(tmp_path))
-    with pytest.raises(ValueError, match="cannot load a XCLIPModel .it lacks"):
+    with pytest.raises(ValueError, match="cannot load a XCLIPModel .*is of a CLIPModel"):
         XClipScorer(str(clip_folder))
