@@ -8,13 +8,17 @@ import functools
 import logging
 import platform
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Literal
 
 from flipsketch.corpus.kinds import ANIMATE
 from flipsketch.corpus.manifest import ManifestSummary, summarize_manifest
 from flipsketch.corpus.plan import Plan, read_plan
+from flipsketch.corpus.row import Row
+from flipsketch.media.clip import check_pixels
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.methods import METHODS
 from flipsketch.models.registry import (
@@ -33,6 +37,7 @@ from pipelines.execution.locations import anchor, anchor_model, refuse_vanishing
 from pipelines.execution.process import library_versions
 from pipelines.execution.work import Resources
 from pipelines.makers.clip_columns import row_schema
+from pipelines.makers.row_settings import find_error
 from pipelines.sharding.planning import ROWS_PER_SHARD, choose_rows_per_shard, read_summary
 from pipelines.sharding.run import Run, RunConfig
 
@@ -100,6 +105,7 @@ def animate_manifest(config: AnimateConfig) -> int:
         return dry_run(config, folder, before)
     log.info("model %s, adapter %s", config.model, config.adapter or "none")
     model_folder = find_model(config.model, METHODS[config.method].parts)
+    check_clips(config, model_folder)
     if before is None:
         # What a run in the folder was planned with has been looked at before its plan was written.
         check_loads(config, model_folder)
@@ -141,6 +147,16 @@ def animate_manifest(config: AnimateConfig) -> int:
     return run.carry_out(plan, notes={"manifest": anchor(config.manifest)})
 
 
+def check_clips(config: AnimateConfig, model_folder: Path) -> int:
+    """Return height and width of the clips; raise ValueError if they would be too large to read."""
+    size = METHODS[config.method].frame_size(model_folder)
+    try:
+        check_pixels(config.sampling.num_frames, size)
+    except ValueError as error:
+        raise ValueError(f"{error}; lower --num-frames") from error
+    return size
+
+
 def check_loads(config: AnimateConfig, model_folder: Path) -> None:
     """Raise ValueError unless the model and the adapter can be loaded; no weights are read."""
     from flipsketch.models.inspection import inspect_model
@@ -155,15 +171,21 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
 
     workload = Workload(
         model=find_embedded(config.model),
+        method=config.method,
         sampling=config.sampling,
         batch_size=config.batch_size,
         rows_per_shard=config.rows_per_shard,
         workers=1 if config.executor.executor == "local" else config.executor.workers,
         device=config.device,
     )
-    if before is None and find_embedded(config.model).is_dir():
-        check_loads(config, find_model(config.model, METHODS[config.method].parts))
-    manifest = summarize_manifest(config.manifest, row_schema().names)
+    find_bad: Callable[[Row], str | None] = attrgetter("error")
+    if find_embedded(config.model).is_dir():
+        model_folder = find_model(config.model, METHODS[config.method].parts)
+        size = check_clips(config, model_folder)
+        find_bad = functools.partial(find_error, config=config.sampling, size=size)
+        if before is None:
+            check_loads(config, model_folder)
+    manifest = summarize_manifest(config.manifest, row_schema().names, find_error=find_bad)
     print_dry_run(manifest, folder, before, workload)
     return 0
 

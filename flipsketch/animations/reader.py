@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flipsketch.media.clip import check_pixels
 from flipsketch.storage.archives import (
     ARCHIVES,
     COMPRESSED,
@@ -26,8 +27,6 @@ from flipsketch.svg.render import draw
 FRAME = re.compile(r"frame_?(\d+)\.svg", re.IGNORECASE)
 STEPS, STEP = "svg_logs", re.compile(r"svg_step(\d+)")
 MAX_ANIMATION_FRAMES = 1_024
-# Pillow warns of larger images as possible decompression bombs.
-MAX_STRIP_PIXELS = 89_000_000
 ALL_ARCHIVES = (*COMPRESSED, *ARCHIVES)
 
 
@@ -56,6 +55,10 @@ class RasterConfig:
             value = getattr(self, name)
             if value is not None and not lowest <= value <= highest:
                 raise ValueError(f"{name} must lie between {lowest} and {highest}, got {value}")
+        try:
+            check_pixels(self.num_frames or 1, self.size)
+        except ValueError as error:
+            raise ValueError(f"{error}; lower --num-frames or --size") from error
         if self.line_width is not None and not 0 < self.line_width <= self.size:
             raise ValueError(
                 f"line_width must be more than 0 and at most the size, got {self.line_width}"
@@ -170,11 +173,10 @@ def rasterize_animation(frames: list[tuple[str, bytes]], config: RasterConfig) -
         ValueError: a frame is unsafe, unreadable, too large, blank, or of another size.
     """
     size = config.size
-    if len(frames) * size**2 > MAX_STRIP_PIXELS:
-        raise ValueError(
-            f"{len(frames)} frames of {size} x {size} have more than the {MAX_STRIP_PIXELS:,} "
-            f"pixels that readers of images take; lower --num-frames or --size"
-        )
+    try:
+        check_pixels(len(frames), size)
+    except ValueError as error:
+        raise ValueError(f"{error}; lower --num-frames or --size") from error
     reader = SvgReader(size)
     pixels = np.empty((len(frames), size, size, 3), np.uint8)
     first_canvas = None

@@ -80,13 +80,17 @@ class ManifestSummary:
 
 
 def summarize_manifest(
-    location: str, reserved: Iterable[str] = (), prefix_rows: int = 0
+    location: str,
+    reserved: Iterable[str] = (),
+    prefix_rows: int = 0,
+    find_error: Callable[[Row], str | None] = lambda row: row.error,
 ) -> ManifestSummary:
     """Read a manifest once, in memory that does not grow with it but for 48 bytes a row.
 
     Args:
         reserved: column names that the output needs for itself.
         prefix_rows: after how many rows to take the fingerprint of a beginning.
+        find_error: why a row counts as bad; by default what is wrong with it by itself.
 
     Raises:
         ValueError, OSError: the manifest as a whole cannot be used.
@@ -98,10 +102,10 @@ def summarize_manifest(
     file = HashedFile(open_file(location))
     for row in parse_rows(location, reserved=reserved, file=file):
         num_rows += 1
-        if row.error is not None:
+        if (problem := find_error(row)) is not None:
             num_bad += 1
             if num_bad <= EXAMPLES:
-                bad_examples.append(f"row {row.index + 1}: {row.error}")
+                bad_examples.append(f"row {row.index + 1}: {problem}")
         digests += row_digest(row)
         for name, value in row.extra.items():
             kinds.setdefault(name, set()).add(extra_kind(value))

@@ -8,6 +8,9 @@ import numpy as np
 from PIL import Image
 
 MAX_FRAMES = 256
+# Of all frames of a clip: Pillow warns of larger images as possible decompression bombs, and
+# refuses those of twice as many. While it is made, a clip has 12 bytes for each, several times.
+MAX_CLIP_PIXELS = 89_000_000
 
 # Below this range of luma a frame shows nothing, and Otsu's method would make noise of it.
 MIN_CONTRAST = 32
@@ -46,6 +49,15 @@ def otsu_threshold(luma: np.ndarray) -> int:
     return int(np.nanargmax(np.where(np.isfinite(between), between, np.nan)))
 
 
+def check_pixels(num_frames: int, size: int) -> None:
+    """Raise ValueError if a clip of frames of size x size has too many pixels to be read."""
+    if num_frames * size**2 > MAX_CLIP_PIXELS:
+        raise ValueError(
+            f"{num_frames:,} frames of {size} x {size} have more than the {MAX_CLIP_PIXELS:,} "
+            f"pixels that readers of images take"
+        )
+
+
 def encode_filmstrip(frames: np.ndarray) -> bytes:
     """Return one PNG of the frames stacked top to bottom, 8-bit grey unless there is colour.
 
@@ -63,8 +75,18 @@ def encode_filmstrip(frames: np.ndarray) -> bytes:
 
 
 def decode_filmstrip(png: bytes, num_frames: int) -> np.ndarray:
-    """Return the frames of a filmstrip, uint8 (F, H, W, 3)."""
-    strip = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+    """Return the frames of a filmstrip, uint8 (F, H, W, 3).
+
+    Raises:
+        OSError, ValueError: it is no filmstrip of so many frames, or larger than Pillow reads.
+    """
+    try:
+        strip = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+    except Image.DecompressionBombError as error:
+        raise ValueError(
+            f"the filmstrip has more pixels than Pillow reads ({error}); raise "
+            f"PIL.Image.MAX_IMAGE_PIXELS to read it all the same"
+        ) from error
     if len(strip) % num_frames:
         raise ValueError(f"filmstrip of height {len(strip)} does not hold {num_frames} frames")
     return strip.reshape(num_frames, -1, *strip.shape[1:])

@@ -5,9 +5,10 @@ A method is a line here and a class in `animators`, which is imported when the m
 
 import importlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flipsketch.models.registry import PARTS
+from flipsketch.models.registry import PARTS, frame_size
 
 if TYPE_CHECKING:
     from flipsketch.method.animators import Animator
@@ -20,6 +21,13 @@ class Method:
     parts: tuple[str, ...] = PARTS
     """Folders of the model that it needs."""
     takes_lora: bool = False
+    frames_are_wide: bool = False
+    """The model draws at 16:9, and clips are the square in the middle."""
+
+    def frame_size(self, folder: Path) -> int:
+        """Return height and width of a clip's frames, from the model's configuration alone."""
+        size = frame_size(folder)
+        return size * 3 // 4 if self.frames_are_wide else size
 
     @property
     def animator_class(self) -> type["Animator"]:
@@ -34,5 +42,6 @@ METHODS = {
     "svd": Method(
         animator="StableVideo",
         parts=("unet", "vae", "image_encoder", "feature_extractor", "scheduler"),
+        frames_are_wide=True,
     ),
 }

@@ -29,11 +29,16 @@ class ClipRequest:
 
     @property
     def num_frames(self) -> int:
-        """Frames of the clip: segments share the frame at which they meet."""
-        return len(self.prompts) * (self.sampling.num_frames - 1) + 1
+        """Frames of the clip."""
+        return count_frames(len(self.prompts), self.sampling.num_frames)
 
     def conditioning(self, segment: int) -> Conditioning:
         return Conditioning(self.prompts[segment], self.sampling)
+
+
+def count_frames(num_segments: int, num_frames: int) -> int:
+    """Return the frames of a clip: segments share the frame at which they meet."""
+    return num_segments * (num_frames - 1) + 1
 
 
 def batch_settings(sampling: SamplingConfig) -> SamplingConfig:

@@ -32,6 +32,7 @@ from pipelines.execution.attempts import Attempts
 from pipelines.execution.work import Report
 from pipelines.makers.clip_columns import SETTINGS_SCHEMA, sample_schema
 from pipelines.makers.outcome import RowOutcome, count_outcomes
+from pipelines.makers.row_settings import find_error, row_sampling
 
 BROKEN_DEVICE = 71  # exit code
 # Rows on which the model raises before any comes out well: then it is not the rows.
@@ -113,7 +114,9 @@ class AnimationMaker:
         self, index: int, rows: list[Row], report: Report, attempts: Attempts
     ) -> list[RowOutcome]:
         """Return what became of the rows, in their order."""
-        samplings = {row.index: row_sampling(row, self.config.sampling) for row in rows}
+        job = self.config.sampling
+        rows = [replace(row, error=find_error(row, job, self.method.size)) for row in rows]
+        samplings = {row.index: row_sampling(row, job) for row in rows}
         read, outcomes = self.read_rows(rows, samplings, attempts)
         # Those that a process died of come first: what is to be learnt is learnt soon.
         batches = sorted(
@@ -308,20 +311,6 @@ def describe_out_of_memory(
         f"({str(error).partition('. ')[0]}); run again "
         f"{', or '.join(remedies) or 'on a device with more memory, or with fewer frames'}"
     )
-
-
-def row_sampling(row: Row, config: SamplingConfig) -> SamplingConfig:
-    """Return the settings of one row: the job's, but for what the row says itself."""
-    changes: dict[str, Any] = {
-        name: value
-        for name in ("num_frames", "reference_scale", "sketch_in_noise", "negative_prompt")
-        if (value := getattr(row, name)) is not None
-    }
-    if row.align is False:
-        changes["align_steps"] = 0
-    elif row.align and config.align_steps == 0:
-        changes["align_steps"] = None
-    return replace(config, **changes)
 
 
 def split_batches(

@@ -21,6 +21,8 @@ BYTES_PER_PIXEL, BYTES_PER_CLIP = 0.06, 6000
 # ModelScope T2V: one frame of its UNet, and what a GPU of 2022 or a CPU's thread makes of it.
 TFLOP_PER_FRAME = 0.305
 PARAMETER_BYTES = 4 * 1_411_000_000
+# To read a sketch, repeat it and write it, at 256 pixels.
+STILL_S = 0.05
 TFLOP_PER_S = {"cuda": 150.0, "cpu": 0.02}
 
 
@@ -29,6 +31,7 @@ class Workload:
     """What the user asks for; None is what the job would choose itself."""
 
     model: Path
+    method: str
     sampling: SamplingConfig
     batch_size: int
     rows_per_shard: int | None
@@ -81,6 +84,8 @@ def print_dry_run(
             f"guessed from the model's size, at {TFLOP_PER_S[device]:g} TFLOP/s a worker: by a "
             f"factor of 3 or more; a finished shard tells better"
         )
+        if workload.method == "still":
+            clip_s, source = STILL_S, "guessed, as no model runs"
     print(f"bytes:  {format_bytes(num_good * clip_bytes)} in all")
     print(
         f"time:   {format_s(num_left / manifest.num_rows * num_good * clip_s / workers)} on "
