@@ -126,6 +126,7 @@ def animate_manifest(config: AnimateConfig) -> int:
                 device=resources.device,
                 checkpoint_gradients=config.checkpoint_gradients,
                 row_timeout=config.row_timeout or ROW_TIMEOUT_S[resources.device],
+                driver=resources.driver,
             ),
             plan=plan,
             folder=folder,
@@ -206,10 +207,11 @@ def plan_run(
         "dtype": "bfloat16" if resources.device == "cuda" else "float32",
         "threads": resources.cpus_per_worker,
     }
+    known = before.settings if before else {}
     chosen = [name for name in defaults if getattr(config, name) is None]
     named = {name: getattr(config, name) for name in defaults if name not in chosen}
     settings = {
-        **{name: (before.settings if before else defaults)[name] for name in defaults},
+        **{name: known.get(name, value) for name, value in defaults.items()},
         **named,
         **ANIMATE.settings,
         "num_rows": manifest.num_rows,

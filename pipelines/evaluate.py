@@ -93,7 +93,7 @@ def score_corpus(config: EvaluateConfig) -> tuple[ScoreSummary, int]:
             plan.num_shards,
         )
     # A separate lock: a corpus can be scored while more of it is made.
-    with Folder(folder.filesystem, folder.join("scores")).locked():
+    with folder.below("scores").locked():
         folder.sweep(f"scores-{PARTIAL}")
         done = find_scored(folder, shards, fingerprint, config.overwrite)
         missing = shards.keys() - done.keys()

@@ -106,6 +106,7 @@ def make_training_shards(config: RasterizeConfig) -> int:
                 plan=plan,
                 folder=folder,
                 row_timeout=config.row_timeout or ROW_TIMEOUT_S,
+                driver=resources.driver,
             )
 
         run = Run(

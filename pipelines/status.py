@@ -102,7 +102,8 @@ def commit_rate(folder: Folder, shards: list[ShardFacts]) -> float | None:
     if len(shards) < 2:
         return None
     paths = [folder.join(metadata_name(facts.index)) for facts in shards]
-    times = [file.mtime_ns for file in folder.filesystem.get_file_info(paths)]
+    found = folder.call(lambda: folder.filesystem.get_file_info(paths), "metadata", "listing")
+    times = [file.mtime_ns for file in found]
     seconds = (max(times) - min(times)) / 1e9
     # What the first commit holds was made before the clock began.
     first = shards[times.index(min(times))]

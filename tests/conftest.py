@@ -14,7 +14,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from flipsketch.models.tiny import write_tiny_model
 from flipsketch.models.video_model import VideoModel, load_model
-from flipsketch.storage import folder
+from flipsketch.storage import folder, stores
 from pipelines.animate import AnimateConfig, animate_manifest
 from tests.helpers.clusters import share_ray
 from tests.helpers.corpora import make_job
@@ -25,7 +25,7 @@ torch.set_num_threads(1)
 # Before a Ray is started whose workers read them.
 os.environ.update(CREDENTIALS)
 # Disks fail on purpose here; nobody need wait until they have recovered.
-folder.RETRY_PAUSES_S = (0.01, 0.02)
+folder.RETRY_PAUSES_S = stores.RETRY_PAUSES_S = (0.01, 0.02)
 
 
 # Tests that share what takes long to make: one process has all of a group, in order. A table, since

@@ -200,9 +200,7 @@ class TrainingClips:
         return random_state(self.config.seed, Stream.CLIP_ORDER, epoch).permutation(len(self))
 
     def open_tar_in(self, shard: int, process: int) -> Any:
-        return self.folder.filesystem.open_input_file(
-            self.folder.join(tar_name(shard, self.plan.tars))
-        )
+        return self.folder.open(tar_name(shard, self.plan.tars))
 
 
 def check_size(clips: TrainingClips, size: int) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 CORPUS_FORMAT = 4
 TRAINING_FORMAT = 3
 PLAN_FILE = "run.json"
+# The same bytes, so that a plan that was damaged can be put back.
+PLAN_COPY = "run.copy.json"
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ ANIMATE = RunKind(
         "metadata": PARQUET,
         "clips": TAR,
         "scores": SCORES,
-        "": r"README\.md|run\.json|rows\.sha256|manifest\.json|report\.html",
+        "": r"README\.md|run\.json|run\.copy\.json|rows\.sha256|manifest\.json|report\.html",
     },
 )
 RASTERIZE = RunKind(
@@ -53,7 +55,7 @@ RASTERIZE = RunKind(
     files={
         "metadata": PARQUET,
         "shards": TAR,
-        "": r"README\.md|run\.json|rows\.sha256|manifest\.json|animations\.parquet",
+        "": r"README\.md|run\.json|run\.copy\.json|rows\.sha256|manifest\.json|animations\.parquet",
     },
 )
 CURATE = RunKind(
@@ -65,7 +67,8 @@ CURATE = RunKind(
         "metadata": PARQUET,
         "clips": TAR,
         "scores": SCORES,
-        "": r"README\.md|run\.json|rows\.sha256|manifest\.parquet|sample\.png|report\.html",
+        "": r"README\.md|run\.json|run\.copy\.json|rows\.sha256|manifest\.parquet|sample\.png"
+        r"|report\.html",
     },
 )
 TRAIN = RunKind(
@@ -84,7 +87,7 @@ TRAIN = RunKind(
         "model/tokenizer": r".+\.(json|txt)",
         "model/scheduler": r".+\.json",
         "model": r"model_index\.json|README\.md",
-        "": r"README\.md|loss\.png|run\.json",
+        "": r"README\.md|loss\.png|run\.json|run\.copy\.json",
     },
 )
 KINDS = {kind.name: kind for kind in (ANIMATE, RASTERIZE, CURATE, TRAIN)}

@@ -3,13 +3,17 @@
 import functools
 import hashlib
 import json
+import os
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
-from flipsketch.corpus.kinds import KINDS, PLAN_FILE, RASTERIZE, TRAIN, RunKind
+from flipsketch.corpus.kinds import KINDS, PLAN_COPY, PLAN_FILE, RASTERIZE, TRAIN, RunKind
+from flipsketch.corpus.plan_document import parse_document
 from flipsketch.storage.folder import Folder
+from flipsketch.storage.sealed import to_json
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +22,7 @@ class Part:
 
     kind: Literal["manifest", "extend", "retry"]
     first_shard: int
-    rows: np.ndarray
+    rows: np.ndarray | range
     """Positions in the manifest, in order."""
     rows_per_shard: int
 
@@ -32,7 +36,7 @@ class Part:
 
     def rows_in(self, shard: int) -> np.ndarray:
         first = (shard - self.first_shard) * self.rows_per_shard
-        return self.rows[first : first + self.rows_per_shard]
+        return np.asarray(self.rows[first : first + self.rows_per_shard])
 
 
 @dataclass(frozen=True)
@@ -53,10 +57,11 @@ class Plan:
         shard = num_rows = 0
         first = [{"kind": "manifest", "num_rows": count} for count in self.splits.values()]
         for added in (*first, *self.additions):
+            rows: np.ndarray | range
             if added["kind"] == "retry":
                 rows = parse_ranges(added["rows"])
             else:
-                rows = np.arange(num_rows, num_rows + added["num_rows"])
+                rows = range(num_rows, num_rows + added["num_rows"])
                 num_rows += added["num_rows"]
             parts.append(Part(added["kind"], shard, rows, self.rows_per_shard))
             shard += parts[-1].num_shards
@@ -161,7 +166,21 @@ class Plan:
             "log": self.log,
             "additions": list(self.additions),
         }
-        return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode()
+        return to_json(document, indent=1, sort_keys=True)
+
+    @staticmethod
+    def from_json(content: bytes) -> "Plan":
+        """Raises ValueError: it is no plan, or not one as it was written."""
+        document = parse_document(content)
+        plan = Plan(
+            document["settings"],
+            tuple(document["chosen"]),
+            document["log"],
+            tuple(document.get("additions", ())),
+        )
+        if document.get("fingerprint", plan.fingerprint) != plan.fingerprint:
+            raise ValueError("its fingerprint is not that of its settings, so they were changed")
+        return plan
 
 
 def format_ranges(numbers: list[int]) -> str:
@@ -187,29 +206,57 @@ def read_plan(folder: Folder, *, trains: bool = False) -> Plan | None:
         trains: the plan is expected to be of training, else of making a corpus.
 
     Raises:
-        ValueError: the file is no plan, or one of the other sort.
+        ValueError: the file is no plan, one of the other sort or of a newer version.
     """
-    content = folder.read(PLAN_FILE)
+    content = read_plan_file(folder, PLAN_FILE)
     if content is None:
+        if read_plan_file(folder, PLAN_COPY) is not None:
+            raise ValueError(f"{folder}: its {PLAN_FILE} is gone; {plan_remedy(folder)}")
         return None
     try:
-        document = json.loads(content)
-        plan = Plan(
-            document["settings"],
-            tuple(document["chosen"]),
-            document["log"],
-            tuple(document.get("additions", ())),
-        )
-        is_training = plan.kind is TRAIN
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{folder}/{PLAN_FILE}: not a plan of this project ({error}); move the folder away, or "
-            f"give another one"
-        ) from error
+        plan = Plan.from_json(content)
+    except ValueError as error:
+        raise ValueError(f"{folder}/{PLAN_FILE}: {error}; {plan_remedy(folder)}") from error
+    is_training = plan.kind is TRAIN
     if is_training != trains:
         found, wanted = ("training", "a corpus") if is_training else ("a corpus", "training")
         raise ValueError(f"{folder}: holds a run of {found}, not of {wanted}; give another folder")
     return plan
+
+
+def read_plan_file(folder: Folder, name: str) -> bytes | None:
+    """Return the bytes of a plan or its copy, None if there is none.
+
+    Raises:
+        ValueError: something other than a file is there.
+    """
+    # A pipe would be waited for without end.
+    if folder.is_local and os.path.exists(place := folder.join(name)):
+        if not os.path.isfile(place):
+            raise ValueError(f"{folder}/{name}: expected a file, found a folder or device")
+    return folder.read(name)
+
+
+def plan_remedy(folder: Folder) -> str:
+    """Return what to do about a plan that cannot be read."""
+    with suppress(OSError, ValueError):
+        Plan.from_json(read_plan_file(folder, PLAN_COPY) or b"")
+        return f"jobs/status.py --corpus {folder} --repair puts back its copy, {PLAN_COPY}"
+    return "restore it from a backup, move the folder away, or give another one"
+
+
+def write_plan(folder: Folder, plan: Plan) -> None:
+    """Put a plan in place, and then its copy."""
+    content = plan.to_json()
+    folder.publish(PLAN_FILE, content)
+    folder.publish(PLAN_COPY, content)
+
+
+def renew_copy(folder: Folder) -> None:
+    """Make the copy that a plan lacks: one of an earlier version, or of a run that was killed."""
+    content = folder.read(PLAN_FILE)
+    if content is not None and folder.read(PLAN_COPY) != content:
+        folder.publish(PLAN_COPY, content)
 
 
 def read_clips_plan(folder: Folder) -> Plan:
@@ -222,4 +269,10 @@ def read_clips_plan(folder: Folder) -> Plan:
 
 def manifest_of(folder: Folder, plan: Plan) -> str:
     """Return where the rows of a corpus are, and so its sketches."""
-    return folder.locate(plan.kind.manifest) if plan.kind.manifest else plan.log["manifest"]
+    if plan.kind.manifest:
+        return folder.locate(plan.kind.manifest)
+    if not plan.log.get("manifest"):
+        raise ValueError(
+            f"{folder}/{PLAN_FILE}: does not say where the manifest is; pass --manifest"
+        )
+    return plan.log["manifest"]

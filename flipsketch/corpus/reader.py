@@ -61,7 +61,7 @@ def iterate_clips(folder: Folder, plan: Plan) -> Iterator[CorpusClip]:
             continue
         rows = read_metadata(folder, index).to_pylist()
         name = tar_name(index, plan.tars)
-        with folder.filesystem.open_input_file(folder.join(name)) as tar:
+        with folder.open(name) as tar:
             for row in rows:
                 if row["status"] == "ok":
                     content = tar.read_at(row["tar_length"], row["tar_offset"])

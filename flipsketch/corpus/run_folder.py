@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from flipsketch.corpus.kinds import PLAN_FILE, TRAIN, RunKind
-from flipsketch.corpus.plan import Plan, read_plan
+from flipsketch.corpus.plan import Plan, read_plan, renew_copy, write_plan
 from flipsketch.storage.folder import Folder
 
 
@@ -40,12 +40,13 @@ def begin_run(
             now |= rows
         refuse_changes(folder, before, {**before.settings, **rows}, now)
         if now == plan.settings:
+            renew_copy(folder)
             return before
         plan = before.add(
             kind="extend", num_rows=num_new, manifest_fingerprint=plan.manifest_fingerprint
         )
     folder.make()
-    folder.publish(PLAN_FILE, plan.to_json())
+    write_plan(folder, plan)
     return plan
 
 
@@ -64,7 +65,7 @@ def begin_training(folder: Folder, plan: Plan, *, overwrite: bool = False) -> Pl
         refuse_changes(folder, before, before.settings, plan.settings)
         plan = replace(plan, chosen=before.chosen)
     folder.make()
-    folder.publish(PLAN_FILE, plan.to_json())
+    write_plan(folder, plan)
     return plan
 
 

@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.row_digests import planned_digest, read_digests, shard_digest
 from flipsketch.corpus.run_folder import refuse_lost_folder
 from flipsketch.corpus.sample import Sample, locate_samples, pack_samples, unpack_whole_sample
 from flipsketch.storage.folder import Folder
+from flipsketch.storage.parquet import read_footer, read_table
 from flipsketch.storage.sealed import to_parquet
 from flipsketch.storage.threads import in_threads
 
@@ -161,8 +161,7 @@ def metadata_name(index: int) -> str:
 
 
 def read_facts(folder: Folder, index: int) -> ShardFacts:
-    with folder.filesystem.open_input_file(folder.join(metadata_name(index))) as file:
-        footer = pq.read_metadata(file)
+    footer = read_footer(folder, metadata_name(index))
     found = {name.decode(): value.decode() for name, value in footer.metadata.items()}
     numbers = ("ok", "failed", "superseded", "prompts_cut", "tar_bytes")
     facts = ShardFacts(
@@ -178,8 +177,7 @@ def read_facts(folder: Folder, index: int) -> ShardFacts:
 
 
 def read_metadata(folder: Folder, index: int, columns: list[str] | None = None) -> pa.Table:
-    with folder.filesystem.open_input_file(folder.join(metadata_name(index))) as file:
-        return pq.read_table(file, columns=columns, page_checksum_verification=True)
+    return read_table(folder, metadata_name(index), columns)
 
 
 def read_shards(
@@ -249,6 +247,6 @@ def read_sample(folder: Folder, index: int, row: dict[str, Any], tars: str = "cl
     Raises:
         OSError, ValueError: the tar is gone or damaged.
     """
-    with folder.filesystem.open_input_file(folder.join(tar_name(index, tars))) as file:
+    with folder.open(tar_name(index, tars)) as file:
         content = file.read_at(row["tar_length"], row["tar_offset"])
     return unpack_whole_sample(row["key"], content, f"{folder}/{tar_name(index, tars)}")

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from flipsketch.corpus.shard import ShardFacts
 from flipsketch.scoring.scores import SCORES_SCHEMA
 from flipsketch.storage.folder import Folder
+from flipsketch.storage.parquet import read_footer, read_table
 from flipsketch.storage.sealed import to_parquet
 
 
@@ -49,8 +49,7 @@ def write_scores(
 
 
 def read_score_facts(folder: Folder, index: int) -> ScoreFacts:
-    with folder.filesystem.open_input_file(folder.join(scores_name(index))) as file:
-        footer = pq.read_metadata(file)
+    footer = read_footer(folder, scores_name(index))
     found = {name.decode(): value.decode() for name, value in footer.metadata.items()}
     return ScoreFacts(
         index=index,
@@ -62,8 +61,7 @@ def read_score_facts(folder: Folder, index: int) -> ScoreFacts:
 
 
 def read_scores(folder: Folder, index: int, columns: list[str] | None = None) -> pa.Table:
-    with folder.filesystem.open_input_file(folder.join(scores_name(index))) as file:
-        return pq.read_table(file, columns=columns, page_checksum_verification=True)
+    return read_table(folder, scores_name(index), columns)
 
 
 def verify_scores(folder: Folder, index: int, shard: ShardFacts | None) -> list[str]:

@@ -10,19 +10,24 @@ import re
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pyarrow as pa
 from pyarrow import fs
 
 from flipsketch.storage.location import is_uri, split_query
+from flipsketch.storage.stores import StoreFile, call_store, open_store, os_error
 
 log = logging.getLogger(__name__)
 
 Buffer = bytes | memoryview
+Result = TypeVar("Result")
+# To be read at any position: a pa.NativeFile on a local disk (it has no types), else a StoreFile.
+File = Any
 # A file on its way: not its writer's process number, which two machines may share.
 PARTIAL = r".+\.[0-9a-f]{12}"
 # Sketches and manifests' rows: more than any of them has, less than hurts.
@@ -57,31 +62,55 @@ class Folder:
         """Return where a file of this folder lies, for those who open paths and URIs."""
         return f"{self}/{name}{self.query}"
 
+    def below(self, name: str) -> "Folder":
+        """Return a folder in this one."""
+        return replace(self, path=self.join(name))
+
     def join(self, name: str) -> str:
-        return posixpath.join(self.path, name)
+        return posixpath.join(self.path, name) if name else self.path
+
+    def call(self, function: Callable[[], Result], name: str, what: str) -> Result:
+        """Return what a call of the filesystem returns; see `call_store` for stores."""
+        return function() if self.is_local else call_store(function, f"{self.locate(name)}: {what}")
+
+    def find(self, name: str) -> Sequence[fs.FileInfo]:
+        """Return what is in a folder of this one; nothing if it isn't there."""
+        selector = fs.FileSelector(self.join(name), allow_not_found=True)
+        return self.call(lambda: self.filesystem.get_file_info(selector), name, "listing")
 
     def list(self, name: str) -> list[str]:
         """Return the names of the files in a folder of this one, sorted; none if it isn't there."""
-        selector = fs.FileSelector(self.join(name), allow_not_found=True)
-        files = self.filesystem.get_file_info(selector)
-        return sorted(file.base_name for file in files if file.type == fs.FileType.File)
+        return sorted(file.base_name for file in self.find(name) if file.type == fs.FileType.File)
 
     def sizes(self, name: str) -> dict[str, int]:
         """Return the bytes of the files in a folder of this one; none if it isn't there."""
-        selector = fs.FileSelector(self.join(name), allow_not_found=True)
-        files = self.filesystem.get_file_info(selector)
-        return {file.base_name: file.size for file in files if file.type == fs.FileType.File}
+        found = self.find(name)
+        return {file.base_name: file.size for file in found if file.type == fs.FileType.File}
 
     def is_empty(self) -> bool:
         """Tell whether nothing is here, but for what a dead run may have left in `_tmp`."""
-        selector = fs.FileSelector(self.path, allow_not_found=True)
-        return all(file.base_name == "_tmp" for file in self.filesystem.get_file_info(selector))
+        return all(file.base_name == "_tmp" for file in self.find(""))
+
+    def open(self, name: str) -> File:
+        """Open a file to read at any position; FileNotFoundError if it is not there."""
+        if self.is_local:
+            return self.filesystem.open_input_file(self.join(name))
+        return StoreFile(self.filesystem, self.join(name), self.locate(name))
+
+    def read_with(self, name: str, read: Callable[[pa.NativeFile], Result]) -> Result:
+        """Return what a function makes of a file; of one in a store it may be called again."""
+
+        def open_and_read() -> Result:
+            with self.filesystem.open_input_file(self.join(name)) as file:
+                return read(file)
+
+        return self.call(open_and_read, name, "reading")
 
     def read(self, name: str) -> bytes | None:
         """Return a file's bytes, or None if it is not there."""
         try:
-            with self.filesystem.open_input_stream(self.join(name), compression=None) as stream:
-                return stream.read()
+            with closing(self.open(name)) as file:
+                return file.read()
         except FileNotFoundError:
             return None
 
@@ -96,12 +125,12 @@ class Folder:
         Raises:
             OSError: the file could not be written; what was there before still is.
         """
+        if not self.is_local:
+            self.upload(name, content)
+            return
         for pause_s in (*RETRY_PAUSES_S, None):
             try:
-                if self.is_local:
-                    self.replace(name, content, durable)
-                else:
-                    self.upload(name, content)
+                self.replace(name, content, durable)
                 return
             except OSError as error:
                 if pause_s is None or error.errno in HOPELESS or self.is_gone():
@@ -135,13 +164,20 @@ class Folder:
 
     def upload(self, name: str, content: Buffer) -> None:
         path = self.join(name)
-        # Not in a `with`: leaving one on an exception would publish half a file.
-        stream = self.filesystem.open_output_stream(path, compression=None)
-        stream.write(content)
-        stream.close()
-        if (size := self.filesystem.get_file_info(path).size) != len(content):
-            self.filesystem.delete_file(path)
-            raise OSError(errno.EIO, f"{size} of {len(content)} bytes arrived")
+
+        def write() -> None:
+            # Not in a `with`: leaving one on an exception would publish half a file.
+            stream = self.filesystem.open_output_stream(path, compression=None)
+            stream.write(content)
+            stream.close()
+            if (size := self.filesystem.get_file_info(path).size) != len(content):
+                self.filesystem.delete_file(path)
+                raise OSError(errno.EIO, f"{size} of {len(content)} bytes arrived")
+
+        try:
+            call_store(write, f"{self.locate(name)}: writing", len(content))
+        except OSError as error:
+            raise describe_failure(self, name, len(content), error) from error
 
     def make(self) -> None:
         """Make the folder itself, on a local disk; an object store needs none.
@@ -201,7 +237,7 @@ class Folder:
     def delete(self, name: str) -> None:
         """Delete a file; a missing one is no error."""
         with suppress(FileNotFoundError):
-            self.filesystem.delete_file(self.join(name))
+            self.call(lambda: self.filesystem.delete_file(self.join(name)), name, "deleting")
 
 
 def make_below(root: Path, folder: Path) -> None:
@@ -222,7 +258,7 @@ def describe_failure(folder: Folder, name: str, num_bytes: int, error: OSError) 
     }.get(error.errno or 0, "see that its disk or server works")
     if folder.is_gone():
         remedy = f"put {folder} back, which was moved or deleted while the job wrote to it"
-    return OSError(
+    return os_error(
         error.errno,
         f"{folder}/{name}: its {num_bytes:,} bytes cannot be written: {error.strerror or error}; "
         f"nothing half-written is visible; {remedy}, then rerun the same command to resume",
@@ -258,18 +294,17 @@ def open_location(location: str) -> tuple[fs.FileSystem, str]:
     Raises:
         ValueError: no installed filesystem opens such a URI.
     """
-    if not is_uri(location):
-        return fs.LocalFileSystem(), os.path.abspath(location)
-    try:
-        return fs.FileSystem.from_uri(location)
-    except (ValueError, NotImplementedError) as error:
-        raise ValueError(f"{location}: no filesystem for this address: {error}") from error
+    if is_uri(location):
+        return open_store(location)
+    return fs.LocalFileSystem(), os.path.abspath(location)
 
 
-def open_file(location: str) -> pa.NativeFile:
+def open_file(location: str) -> File:
     """Open a file to read at any position."""
     filesystem, path = open_location(location)
-    return filesystem.open_input_file(path)
+    if isinstance(filesystem, fs.LocalFileSystem):
+        return filesystem.open_input_file(path)
+    return StoreFile(filesystem, path, location)
 
 
 def open_folder(location: str) -> Folder:
@@ -317,9 +352,8 @@ def read_source(source: str | bytes, base: str) -> bytes:
 
 def hash_file(location: str) -> str:
     """Return the SHA-256 of a file of any size."""
-    filesystem, path = open_location(location)
     digest = hashlib.sha256()
-    with filesystem.open_input_stream(path, compression=None) as stream:
-        while block := stream.read(1 << 20):
+    with closing(open_file(location)) as file:
+        while block := file.read(8 << 20):
             digest.update(block)
     return digest.hexdigest()

@@ -4,7 +4,7 @@ import re
 
 
 def is_uri(location: str) -> bool:
-    return re.match(r"[a-z][a-z0-9+.-]*://", location) is not None
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", location) is not None
 
 
 def split_query(location: str) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from flipsketch.storage.folder import Folder
+from flipsketch.storage.folder import File, Folder
 
 ZEROS = "0" * 64
 # Said twice, so that a file in which one of the two is damaged is not taken for an older one.
@@ -90,7 +90,7 @@ def check_parquet(folder: Folder, name: str) -> Seal:
     Raises:
         OSError: it cannot be read.
     """
-    with folder.filesystem.open_input_file(folder.join(name)) as file:
+    with folder.open(name) as file:
         size = file.size()
         first, last = file.read_at(4, 0), file.read_at(8, max(0, size - 8))
         if first != MAGIC or last[4:] != MAGIC:
@@ -108,6 +108,6 @@ def check_parquet(folder: Folder, name: str) -> Seal:
         return "whole" if digest.hexdigest().encode() == tail[start:end] else "broken"
 
 
-def read_blocks(file: pa.NativeFile, num_bytes: int) -> Iterator[bytes]:
+def read_blocks(file: File, num_bytes: int) -> Iterator[bytes]:
     for start in range(0, num_bytes, BLOCK_BYTES):
         yield file.read_at(min(BLOCK_BYTES, num_bytes - start), start)

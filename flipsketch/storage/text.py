@@ -1,5 +1,7 @@
-"""Text as files and tables can hold it."""
+"""Text as files, tables and terminals can hold it."""
 
+# What a person reads of an error; a message may quote a whole file.
+MAX_CHARS = 1000
 TEXT = "a string that is not empty, in UTF-8"
 
 
@@ -10,3 +12,32 @@ def is_text(value: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def one_line(text: str, most: int = MAX_CHARS) -> str:
+    """Return text as a line of at most so many characters, without any that a terminal or a table
+    would act on; of a longer one the beginning and the end."""
+    if len(text) > most:
+        text = f"{text[: most - most // 3 - 5]} ... {text[len(text) - most // 3 :]}"
+    # Control characters, lone surrogates and marks that turn the direction of writing.
+    text = "".join(char if char.isprintable() else " " if char.isspace() else "?" for char in text)
+    return " ".join(text.split())
+
+
+def describe_error(error: BaseException) -> str:
+    """Return what an error says, as one line; with its type where that is no sentence."""
+    text = describe_raised(error)
+    said = text.partition(": ")[2]
+    is_sentence = isinstance(error, OSError | ValueError) and " " in said
+    return said if is_sentence else text
+
+
+def describe_raised(error: BaseException) -> str:
+    """Return an error's type and what it says, as one line."""
+    name = type(error).__name__
+    try:
+        said = one_line(str(error))
+    # Other people's exceptions may fail at this too.
+    except Exception:
+        said = ""
+    return f"{name}: {said}" if said else name

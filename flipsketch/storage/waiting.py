@@ -1,7 +1,7 @@
 """Calls that may never come back: of a mount whose server is gone, or of a server that is silent.
 
-Such a call can be interrupted neither by a signal nor by an exception. It is made in a thread of
-its own, which is left behind when the time is up.
+Such a call can be interrupted neither by a signal nor by an exception. It is made in another
+thread, which is left behind when the time is up.
 """
 
 import logging
@@ -10,31 +10,29 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from queue import SimpleQueue
 from typing import Any, Generic, NoReturn, TypeVar
 
 Result = TypeVar("Result")
 
-# Threads left behind in one process: each may hold a connection and the memory of an answer.
-MAX_LEFT_BEHIND = 32
+# Threads left behind for one store: each may hold a connection and the memory of an answer.
+MAX_LEFT_BEHIND = 16
 
 
 class Call(Generic[Result]):
-    """A call in a thread of its own."""
+    """A call that another thread makes."""
 
-    def __init__(self, function: Callable[[], Result]) -> None:
-        self.function = function
+    def __init__(self, function: Callable[[], Result], store: str) -> None:
+        self.function, self.store = function, store
         self.ended = threading.Event()
         self.result: Any = None
         self.error: BaseException | None = None
 
-    def run(self) -> None:
+    def make(self) -> None:
         try:
             self.result = self.function()
         except BaseException as error:
             self.error = error
-        finally:
-            self.ended.set()
-            left_behind.discard(self)
 
     def leave_behind(self) -> None:
         left_behind.add(self)
@@ -42,29 +40,54 @@ class Call(Generic[Result]):
             left_behind.discard(self)
 
 
+class Caller:
+    """A thread that makes one call after the other: to start one for each takes as long as to read
+    a small file."""
+
+    def __init__(self) -> None:
+        self.calls: SimpleQueue[Call] = SimpleQueue()
+        threading.Thread(target=self.run, name="caller", daemon=True).start()
+
+    def run(self) -> None:
+        while True:
+            call = self.calls.get()
+            call.make()
+            idle.append(self)
+            call.ended.set()
+            left_behind.discard(call)
+            del call
+
+
 left_behind: set[Call] = set()
+idle: list[Caller] = []
+# Threads stay with the process that forks.
+os.register_at_fork(after_in_child=idle.clear)
 
 
-def call_in_time(function: Callable[[], Result], limit_s: float | None, what: str) -> Result:
+def call_in_time(
+    function: Callable[[], Result], limit_s: float | None, what: str, *, store: str = ""
+) -> Result:
     """Return what a function returns, or raise what it raises; Ctrl-C and SIGTERM get through while
     it runs, whatever it waits for.
 
     Args:
         limit_s: seconds after which it is left behind; None waits as long as it takes.
         what: what is done, for the error: "s3://bucket/cat.svg: reading".
+        store: the folder or server that it waits for.
 
     Raises:
-        TimeoutError: it has not come back in time, or too many earlier calls never have.
+        TimeoutError: it has not come back in time, or too many earlier calls to this store have
+            not.
     """
-    if len(left_behind) >= MAX_LEFT_BEHIND:
+    num_waiting = sum(call.store == store for call in list(left_behind))
+    if num_waiting >= MAX_LEFT_BEHIND:
         raise TimeoutError(
-            f"{what}: not tried, since {len(left_behind)} earlier calls still wait for a disk or "
-            f"server; see that it answers, then rerun the same command"
+            f"{what} was not tried, since {num_waiting} earlier calls still wait for the disk or "
+            f"server; see that it answers"
         )
-    call = Call(function)
-    thread = threading.Thread(target=call.run, name=f"call-{what}", daemon=True)
+    call = Call(function, store)
     try:
-        thread.start()
+        next_caller().calls.put(call)
         in_time = call.ended.wait(limit_s)
     except BaseException:
         call.leave_behind()
@@ -78,6 +101,13 @@ def call_in_time(function: Callable[[], Result], limit_s: float | None, what: st
     if call.error is not None:
         raise call.error
     return call.result
+
+
+def next_caller() -> Caller:
+    try:
+        return idle.pop()
+    except IndexError:
+        return Caller()
 
 
 def calls_hang() -> bool:

@@ -2,12 +2,15 @@
 
 A maker notes which rows it is about to run. If its process dies, or is ended because it took too
 long, the next one to make the shard finds them here, runs them one by one, and in the end gives up
-the one that is to blame.
+the one that is to blame. That one may belong to a later run of the command: what is known of the
+rows is kept until the shard has been committed, or --overwrite deletes all.
 """
 
 import faulthandler
 import json
+import logging
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -18,6 +21,8 @@ from typing import Literal
 from flipsketch.corpus.row import Row
 from flipsketch.storage.folder import Folder
 
+log = logging.getLogger(__name__)
+
 # Three times alone, so that a row is not blamed for a machine that went down with it.
 MAX_DEATHS_ALONE = 3
 MAX_UNEXPLAINED_DEATHS = 5
@@ -26,18 +31,20 @@ STDERR = 2  # whatever stands in for sys.stderr, in Ray or a notebook
 NOTES = r"attempts-\d+\.json"
 
 Stage = Literal["reading", "animating", "rasterizing"]
+# The job ends for a reason that it can name, and in good order.
+IN_ORDER = (KeyboardInterrupt, OSError, ValueError)
 
 
 @dataclass
 class Note:
+    driver: str | None = None
+    """The driver whose actor wrote it; None where the process that makes shards is the driver."""
     stage: Stage = "reading"
     running: list[int] = field(default_factory=list)
     """Manifest rows that run right now; in a note that is found, those that ran at the death."""
     limit_s: float | None = None
     """Set when the process ended itself because they took longer than this."""
-    suspects: dict[Stage, list[int]] = field(
-        default_factory=lambda: {"reading": [], "animating": [], "rasterizing": []}
-    )
+    suspects: dict[Stage, list[int]] = field(default_factory=dict)
     """Rows that ran when a process died, to be run alone."""
     deaths: dict[int, int] = field(default_factory=dict)
     """How often a row's process died."""
@@ -53,17 +60,24 @@ class Note:
 class Attempts:
     """The note of one shard, in `_tmp`; as a context it goes when the shard has been committed."""
 
-    def __init__(self, folder: Folder, index: int) -> None:
+    def __init__(self, folder: Folder, index: int, driver: str | None = None) -> None:
         """Take up the note if there is one: its writer is dead.
+
+        Args:
+            driver: names the run of the command that this process works for, if it can die alone.
 
         Raises:
             ChildProcessError: processes die again and again, and no row is to blame.
         """
         self.folder, self.name = folder, f"_tmp/attempts-{index:05d}.json"
         found = folder.read(self.name)
-        self.note = Note() if found is None else parse_note(found)
+        self.note = Note() if found is None else parse_note(found, f"{folder}/{self.name}")
         if found is not None:
+            # What an actor ran when its driver died is not to blame: they died together.
+            if self.note.driver not in (None, driver):
+                self.note.ended = True
             self.record_crash()
+        self.note.driver = driver
         if self.note.unexplained >= MAX_UNEXPLAINED_DEATHS:
             folder.delete(self.name)
             raise ChildProcessError(
@@ -76,14 +90,15 @@ class Attempts:
         """Attribute the crash that left this note to the rows that ran."""
         note = self.note
         if note.ended:
-            note.ended = False
+            note.ended, note.running, note.limit_s = False, [], None
             return
         for row in note.running:
             note.deaths[row] = note.deaths.get(row, 0) + 1
         if not note.running:
             note.unexplained += 1
-        elif len(note.running) > 1 or note.running[0] not in note.suspects[note.stage]:
-            note.suspects[note.stage] = sorted({*note.suspects[note.stage], *note.running})
+        elif len(note.running) > 1 or note.running[0] not in note.suspects.get(note.stage, []):
+            suspects = {*note.suspects.get(note.stage, []), *note.running}
+            note.suspects[note.stage] = sorted(suspects)
         else:
             (row,) = note.running
             note.deaths_alone[row] = note.deaths_alone.get(row, 0) + 1
@@ -106,8 +121,16 @@ class Attempts:
     def deaths(self, row: Row) -> int:
         return self.note.deaths.get(row.index, 0)
 
+    @property
+    def follows_death(self) -> bool:
+        return bool(self.note.deaths or self.note.unexplained)
+
     def are_suspect(self, stage: Stage, rows: list[Row]) -> bool:
-        return any(row.index in self.note.suspects[stage] for row in rows)
+        return any(row.index in self.note.suspects.get(stage, []) for row in rows)
+
+    def is_interrupt(self, error: BaseException) -> bool:
+        """Tell whether an error is no row's own: actors are never interrupted, only killed."""
+        return isinstance(error, KeyboardInterrupt) and self.note.driver is None
 
     @contextmanager
     def running(self, stage: Stage, rows: list[Row], limit_s: float | None) -> Iterator[None]:
@@ -138,11 +161,14 @@ class Attempts:
     def __enter__(self) -> "Attempts":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, *trace: object
+    ) -> None:
         if kind is None:
             self.folder.delete(self.name)
             return
-        self.note.ended = True
+        # All else is a death, though Python has come so far as to say so.
+        self.note.ended = issubclass(kind, IN_ORDER)
         # A disk that is full takes no note, but a person will look at it anyway.
         with suppress(OSError):
             self.save()
@@ -153,12 +179,28 @@ class Attempts:
         self.folder.publish(self.name, content, durable=False)
 
 
-def parse_note(text: bytes) -> Note:
-    note = Note(**json.loads(text))
-    for name in ("deaths", "deaths_alone", "given_up"):
-        # JSON has no whole numbers as keys.
-        setattr(note, name, {int(row): value for row, value in getattr(note, name).items()})
-    return note
+def parse_note(text: bytes, where: str) -> Note:
+    """Return what a note says; one that is damaged says nothing."""
+    try:
+        note = Note(**json.loads(text))
+        for name in ("deaths", "deaths_alone", "given_up"):
+            # JSON has no whole numbers as keys.
+            setattr(note, name, {int(row): value for row, value in getattr(note, name).items()})
+        return note
+    except (ValueError, TypeError, AttributeError) as error:
+        log.warning("%s: not readable (%s), so its rows start afresh", where, error)
+        return Note()
+
+
+def sweep_notes(folder: Folder, kept: Callable[[int], bool]) -> None:
+    """Delete the notes of shards that nobody needs any more.
+
+    Args:
+        kept: tells of a shard's index whether its note is still wanted.
+    """
+    for name in folder.list("_tmp"):
+        if re.fullmatch(NOTES, name) and not kept(int(name[len("attempts-") : -len(".json")])):
+            folder.delete(f"_tmp/{name}")
 
 
 @contextmanager

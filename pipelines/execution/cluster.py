@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import threading
+import uuid
 from dataclasses import replace
 
 import ray
@@ -51,7 +52,7 @@ def start_cluster(config: ExecutorConfig, weights_bytes: int, device: str | None
         workers = config.workers or min(cpus, by_memory)
         # Half of the logical CPUs stay free, for Ray's own tasks and for other jobs.
         resources = Resources(workers, "cpu", max(1, cpus // workers), cpus / (2 * workers))
-    return fit_nodes(resources, nodes)
+    return replace(fit_nodes(resources, nodes), driver=uuid.uuid4().hex[:12])
 
 
 def fit_nodes(resources: Resources, nodes: list[dict[str, float]]) -> Resources:

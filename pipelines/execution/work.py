@@ -7,6 +7,11 @@ from typing import Any, Literal, Protocol
 
 from flipsketch.corpus.row import Row
 
+
+class JobError(RuntimeError):
+    """What keeps a whole job from being done, in a sentence; no single row is to blame."""
+
+
 Shard = tuple[int, list[Row]]
 # Called by a maker with (index, good rows so far, failed rows so far).
 Report = Callable[[int, int, int], None]
@@ -29,6 +34,8 @@ class Resources:
     num_cpus: float = 0
     """Ray's logical CPUs for each actor."""
     num_gpus: int = 0
+    driver: str | None = None
+    """Names this run of the command to its workers; None where it is the worker itself."""
 
     @property
     def ask(self) -> dict[str, float]:

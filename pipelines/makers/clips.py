@@ -4,7 +4,6 @@ import hashlib
 import os
 import sys
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -15,22 +14,20 @@ from torch import Tensor
 
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.row import Row
-from flipsketch.corpus.sample import encode_sample
 from flipsketch.corpus.shard import ShardFacts, write_shard
-from flipsketch.media.clip import Clip
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.methods import METHODS
 from flipsketch.method.request import ClipRequest, batch_settings
-from flipsketch.method.sampler import finish_frames
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.models.video_model import DTYPES
-from flipsketch.scoring.pixel import score_pixels
 from flipsketch.storage.folder import Folder, read_source
+from flipsketch.storage.text import describe_error, describe_raised, one_line
 from pipelines.execution.attempts import Attempts
-from pipelines.execution.work import Report
+from pipelines.execution.work import JobError, Report
 from pipelines.makers.clip_columns import SETTINGS_SCHEMA, sample_schema
+from pipelines.makers.encoding import ReadRow, SampleEncoder
 from pipelines.makers.outcome import RowOutcome, count_outcomes
 from pipelines.makers.row_settings import find_error, row_sampling
 
@@ -54,15 +51,8 @@ class ClipMakerConfig:
     checkpoint_gradients: bool = False
     row_timeout: float | None = None
     """Seconds for a row of a batch."""
-
-
-@dataclass(frozen=True)
-class ReadRow:
-    """A row whose sketch could be read."""
-
-    request: ClipRequest
-    columns: dict[str, Any]
-    """What the metadata says of the row, whatever becomes of it."""
+    driver: str | None = None
+    """Of `Resources`."""
 
 
 class AnimationMaker:
@@ -75,7 +65,7 @@ class AnimationMaker:
         self.config, self.plan, self.folder, self.schema = config, plan, folder, schema
         self.sample_schema = sample_schema(schema)
         self.num_made = self.num_raised = 0
-        self.last_raised: Exception | None = None
+        self.last_raised: BaseException | None = None
         animator = METHODS[plan.method].animator_class
         dtype = DTYPES[plan.dtype]
         self.method = animator(config.model, config.lora, config.device, dtype)
@@ -86,11 +76,11 @@ class AnimationMaker:
         Raises:
             OSError: the shard cannot be written.
             ChildProcessError: processes die in this shard, and no row is to blame.
-            RuntimeError: the model raised on every row so far: a bug, not a bad row.
+            JobError: the model raised on every row so far: a bug, not a bad row.
         """
         # Here, since Ray may call from another thread than the one that loaded the model.
         torch.set_num_threads(self.plan.threads)
-        with Attempts(self.folder, index) as attempts:
+        with Attempts(self.folder, index, self.config.driver) as attempts:
             outcomes = self.make_outcomes(index, rows, report, attempts)
             facts = write_shard(
                 self.folder,
@@ -104,9 +94,11 @@ class AnimationMaker:
         self.num_made += num_ok
         report(index, num_ok, num_failed)
         if self.num_made == 0 and self.num_raised >= MANY:
-            raise RuntimeError(
-                f"the model raised an error on all of the first {self.num_raised} rows; fix the "
-                f"cause and rerun the same command with --retry-failed"
+            assert self.last_raised is not None
+            raise JobError(
+                f"the model raised an error on all of the first {self.num_raised} rows, in the end "
+                f"{describe_raised(self.last_raised)}; fix the cause and rerun the same command "
+                f"with --retry-failed"
             ) from self.last_raised
         return facts
 
@@ -123,26 +115,18 @@ class AnimationMaker:
             split_batches(rows, samplings, self.plan.batch_size),
             key=lambda batch: not attempts.are_suspect("animating", batch),
         )
-        encoding: dict[int, Future[RowOutcome]] = {}
         with (
-            ThreadPoolExecutor(1) as encoder,
+            SampleEncoder(self.sample_schema) as encoder,
             checkpoint_gradients(self.method.unet, self.config.checkpoint_gradients)
             if self.method.unet is not None
             else nullcontext(),
         ):
             for batch in batches:
-                batch_started = time.monotonic()
-                pixels, errors = self.animate_batch(batch, read, attempts)
-                seconds = (time.monotonic() - batch_started) / len(batch)
-                for row, error in errors.items():
+                for row, error in self.animate_batch(batch, read, attempts, encoder).items():
                     outcomes[row] = RowOutcome(read[row].columns, error=error)
-                for row, clip in pixels.items():
-                    encoding[row] = encoder.submit(
-                        finish_row, read[row], clip, seconds, self.sample_schema
-                    )
-                finished = [job.result() for job in encoding.values() if job.done()]
+                finished = encoder.finished().values()
                 report(index, *count_outcomes([*outcomes.values(), *finished]))
-        outcomes |= {row: job.result() for row, job in encoding.items()}
+        outcomes |= encoder.finished()
         return [outcomes[row.index] for row in rows]
 
     def read_rows(
@@ -150,19 +134,18 @@ class AnimationMaker:
     ) -> tuple[dict[int, ReadRow], dict[int, RowOutcome]]:
         """Return the rows that can be animated, and what became of the others, by row index."""
         columns = {row.index: self.describe(row, samplings[row.index], attempts) for row in rows}
-        errors = {row.index: row.error or attempts.given_up.get(row.index) for row in rows}
         outcomes = {
-            row: RowOutcome(columns[row], error=error)
-            for row, error in errors.items()
-            if error is not None
+            row.index: RowOutcome(columns[row.index], error=row.error or given_up)
+            for row in rows
+            if (given_up := attempts.given_up.get(row.index)) is not None
         }
         read: dict[int, ReadRow] = {}
-        good = [row for row in rows if errors[row.index] is None]
-        alone = attempts.are_suspect("reading", good)
-        for group in [[row] for row in good] if alone else [good]:
+        tried = [row for row in rows if row.index not in outcomes]
+        alone = attempts.are_suspect("reading", tried)
+        for group in [[row] for row in tried] if alone else [tried]:
             with attempts.running("reading", group, self.config.row_timeout):
                 for row in group:
-                    found = self.read_row(row, samplings[row.index], columns[row.index])
+                    found = self.read_row(row, samplings[row.index], columns[row.index], attempts)
                     if isinstance(found, RowOutcome):
                         outcomes[row.index] = found
                     else:
@@ -181,9 +164,7 @@ class AnimationMaker:
             "key": row.key if row.error is None else None,
             "prompt": " ".join(row.prompts),
             "prompts": list(row.prompts),
-            "prompt_cut": any(
-                self.method.cuts_prompt(text) for text in (*row.prompts, sampling.negative_prompt)
-            ),
+            "prompt_cut": False,
             "sketch": row.sketch if isinstance(row.sketch, str) else None,
             "seed": row.seed,
             "attempts": attempts.deaths(row) + (row.index not in attempts.given_up),
@@ -193,37 +174,52 @@ class AnimationMaker:
         }
 
     def read_row(
-        self, row: Row, sampling: SamplingConfig, columns: dict[str, Any]
+        self, row: Row, sampling: SamplingConfig, columns: dict[str, Any], attempts: Attempts
     ) -> ReadRow | RowOutcome:
         where = ""
         try:
+            prompts = (*row.prompts, sampling.negative_prompt)
+            columns = {**columns, "prompt_cut": any(map(self.method.cuts_prompt, prompts))}
+            if row.error is not None:
+                return RowOutcome(columns, error=row.error)
             content = read_source(row.sketch, self.config.manifest)
             if isinstance(row.sketch, str):
                 where = f"{row.sketch}: "
             columns = {**columns, "sketch_sha256": hashlib.sha256(content).hexdigest()}
             sketch = load_sketch(content, self.method.size, darken=sampling.darken_sketch)
-        except (OSError, ValueError, MemoryError) as error:
-            return RowOutcome(columns, error=f"{where}{error or type(error).__name__}")
+        except BaseException as error:
+            # Decoders and tokenizers raise anything at all: a panic of Rust is no Exception.
+            if attempts.is_interrupt(error):
+                raise
+            return RowOutcome(columns, error=f"{where}{describe_error(error)}")
         return ReadRow(ClipRequest(sketch, row.prompts, row.seed, sampling), columns)
 
     def animate_batch(
-        self, batch: list[Row], read: dict[int, ReadRow], attempts: Attempts
-    ) -> tuple[dict[int, Tensor], dict[int, str]]:
-        """Return the good rows' pixels, and why others have none, by row index: of all rows at
-        once, or one by one where that goes wrong."""
+        self,
+        batch: list[Row],
+        read: dict[int, ReadRow],
+        attempts: Attempts,
+        encoder: SampleEncoder,
+    ) -> dict[int, str]:
+        """Animate rows and have them encoded, all at once, or one by one where that goes wrong;
+        return why others could not be animated, by row index."""
         good = [row for row in batch if row.index in read]
         groups = [good] if good else []
         if attempts.are_suspect("animating", good):
             groups = [[row] for row in sorted(good, key=attempts.deaths, reverse=True)]
-        pixels: dict[int, Tensor] = {}
         errors: dict[int, str] = {}
         while groups:
             group = groups.pop(0)
-            try:
-                with attempts.running("animating", group, self.batch_timeout):
-                    pixels |= self.sample_pixels(batch, group, read)
-            except Exception as error:
-                # The model may raise anything at all on a row; the others are to be saved.
+            started = time.monotonic()
+            with attempts.running("animating", group, self.batch_timeout):
+                pixels, error = self.sample_pixels(batch, group, read, attempts)
+                seconds = (time.monotonic() - started) / len(group)
+                for row, clip in pixels.items():
+                    encoder.submit(row, read[row], clip, seconds)
+                if attempts.follows_death:
+                    # It may have been the encoding; what runs beside it is not to be blamed.
+                    encoder.wait()
+            if error is not None:
                 if is_out_of_memory(error):
                     # Alone a row has its batch's shape, and needs as much.
                     sampling = read[group[0].index].request.sampling
@@ -233,26 +229,30 @@ class AnimationMaker:
                     groups = [[row] for row in group]
                     continue
                 else:
-                    reason = f"the model raised {type(error).__name__}: {error}"
+                    reason = f"the model raised {describe_raised(error)}"
                 errors |= {row.index: reason for row in group}
                 self.num_raised, self.last_raised = self.num_raised + len(group), error
-        return pixels, errors
+        return errors
 
     def sample_pixels(
-        self, batch: list[Row], group: list[Row], read: dict[int, ReadRow]
-    ) -> dict[int, Tensor]:
-        """Animate some rows of a batch. The places of the others are taken by copies of one of
-        them: the batch keeps its shape, on which results depend in their last digits."""
+        self, batch: list[Row], group: list[Row], read: dict[int, ReadRow], attempts: Attempts
+    ) -> tuple[dict[int, Tensor], BaseException | None]:
+        """Return the pixels of some rows of a batch by row index, or what the model raised. The
+        places of the others are taken by copies of one of them: the batch keeps its shape, on which
+        results depend in their last digits."""
         filled = [row if row in group else group[0] for row in batch]
         try:
             pixels = self.method.animate([read[row.index].request for row in filled]).cpu()
-        except Exception as error:
+        except BaseException as error:
+            # The model may raise anything at all on a row; the others are to be saved.
+            if attempts.is_interrupt(error):
+                raise
             self.end_if_broken(error)
-            raise
+            return {}, error
         places = {row.index: place for place, row in enumerate(batch)}
-        return {row.index: pixels[places[row.index]] for row in group}
+        return {row.index: pixels[places[row.index]] for row in group}, None
 
-    def end_if_broken(self, error: Exception) -> None:
+    def end_if_broken(self, error: BaseException) -> None:
         """A GPU that has hit an illegal instruction or address is lost to its process: end it, as
         if the rows had, so that another one finds out which it was."""
         if self.method.device.type != "cuda":
@@ -269,32 +269,13 @@ class AnimationMaker:
         return self.config.row_timeout and self.config.row_timeout * self.plan.batch_size
 
 
-def finish_row(row: ReadRow, pixels: Tensor, seconds: float, schema: pa.Schema) -> RowOutcome:
-    """Return a row's outcome: a sample, or a failure if the pixels are no clip."""
-    columns = {**row.columns, "seconds": seconds}
-    try:
-        frames = finish_frames(pixels, row.request.sampling)
-    except (ValueError, MemoryError) as error:
-        return RowOutcome(columns, error=str(error) or type(error).__name__)
-    num_frames, height, width, _ = frames.shape
-    columns |= {
-        "num_frames": num_frames,
-        "height": height,
-        "width": width,
-        "frames_sha256": hashlib.sha256(frames.tobytes()).hexdigest(),
-        **asdict(score_pixels(frames, row.request.sketch)),
-    }
-    clip = Clip(key=columns["key"], prompt=columns["prompt"], frames=frames)
-    return RowOutcome(columns, encode_sample(clip, row.request.sketch, columns, schema))
-
-
-def is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     is_cpu = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
     return is_cpu or isinstance(error, torch.OutOfMemoryError | MemoryError)
 
 
 def describe_out_of_memory(
-    error: Exception, batch_size: int, sampling: SamplingConfig, saves_memory: bool
+    error: BaseException, batch_size: int, sampling: SamplingConfig, saves_memory: bool
 ) -> str:
     """Return why a batch failed, and what of the remedies is left.
 
@@ -308,7 +289,7 @@ def describe_out_of_memory(
         remedies.append("into another folder with a smaller --batch-size")
     return (
         f"memory ran out on a batch of {batch_size} clips of {sampling.num_frames} frames "
-        f"({str(error).partition('. ')[0]}); run again "
+        f"({one_line(str(error)).partition('. ')[0]}); run again "
         f"{', or '.join(remedies) or 'on a device with more memory, or with fewer frames'}"
     )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flipsketch.corpus.sample import Sample
+from flipsketch.storage.text import one_line
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class RowOutcome:
     def record(self) -> dict[str, Any]:
         """The row of the metadata."""
         status = "failed" if self.sample is None else "ok"
-        return {**self.columns, "status": status, "error": self.error}
+        return {**self.columns, "status": status, "error": self.error and one_line(self.error)}
 
 
 def count_outcomes(outcomes: Iterable[RowOutcome]) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from flipsketch.corpus.sample import encode_sample
 from flipsketch.corpus.shard import NAMING_COLUMNS, OUTCOME_COLUMNS, ShardFacts, write_shard
 from flipsketch.media.clip import Clip
 from flipsketch.storage.folder import Folder
+from flipsketch.storage.text import describe_error
 from pipelines.execution.attempts import Attempts, watchdog
 from pipelines.execution.work import Report
 from pipelines.makers.outcome import RowOutcome, count_outcomes
@@ -47,9 +48,21 @@ class RasterMaker:
     """Draws animations into shards."""
 
     def __init__(
-        self, *, root: str, raster: RasterConfig, plan: Plan, folder: Folder, row_timeout: float
+        self,
+        *,
+        root: str,
+        raster: RasterConfig,
+        plan: Plan,
+        folder: Folder,
+        row_timeout: float,
+        driver: str | None = None,
     ) -> None:
+        """
+        Args:
+            driver: of `Resources`.
+        """
         self.raster, self.plan, self.folder, self.row_timeout = raster, plan, folder, row_timeout
+        self.driver = driver
         self.reader = AnimationReader(root, raster)
 
     def make_shard(self, index: int, rows: list[Row], report: Report) -> ShardFacts:
@@ -59,7 +72,7 @@ class RasterMaker:
             OSError: the shard cannot be written.
             ChildProcessError: processes die in this shard, and no row is to blame.
         """
-        with Attempts(self.folder, index) as attempts:
+        with Attempts(self.folder, index, self.driver) as attempts:
             outcomes = self.make_outcomes(index, rows, report, attempts)
             facts = write_shard(
                 self.folder,
@@ -89,7 +102,7 @@ class RasterMaker:
             with attempts.running("rasterizing", group, None):
                 for row in group:
                     with watchdog(self.row_timeout, attempts.time_out):
-                        outcomes[row.index] = self.make_row(row, columns[row.index])
+                        outcomes[row.index] = self.make_row(row, columns[row.index], attempts)
                     if len(outcomes) % REPORT_EVERY == 0:
                         report(index, *count_outcomes(outcomes.values()))
         return [outcomes[row.index] for row in rows]
@@ -108,32 +121,36 @@ class RasterMaker:
             "attempts": attempts.deaths(row) + (row.index not in attempts.given_up),
         }
 
-    def make_row(self, row: Row, columns: dict[str, Any]) -> RowOutcome:
+    def make_row(self, row: Row, columns: dict[str, Any], attempts: Attempts) -> RowOutcome:
         """Draw a row's animation; what is wrong with it becomes the outcome's error."""
         started = time.monotonic()
+        made = columns
         try:
             svgs = self.reader.read(columns["animation"])
-            columns = {**columns, "animation_sha256": hash_frames(svgs)}
+            made = {**columns, "animation_sha256": hash_frames(svgs)}
             frames = rasterize_animation(svgs, self.raster)
             if not row.prompts:
                 raise ValueError(
                     "has no prompt: no line of --captions names it, and there is no prompt.txt "
                     "with text beside its frames; add one"
                 )
-        except (OSError, ValueError, MemoryError) as error:
-            reason = f"{columns['animation']}: {error or type(error).__name__}"
-            return RowOutcome(columns, error=reason)
-        num_frames, height, width, _ = frames.shape
-        columns |= {
-            "num_frames": num_frames,
-            "height": height,
-            "width": width,
-            "frames_sha256": hashlib.sha256(frames.data).hexdigest(),
-        }
-        clip = Clip(key=row.key, prompt=columns["prompt"], frames=frames)
-        # An animation has no sketch beside it: what stands for it is the first frame.
-        sample = encode_sample(clip, frames[0], columns, SAMPLE_SCHEMA)
-        return RowOutcome({**columns, "seconds": time.monotonic() - started}, sample)
+            num_frames, height, width, _ = frames.shape
+            drawn = {
+                **made,
+                "num_frames": num_frames,
+                "height": height,
+                "width": width,
+                "frames_sha256": hashlib.sha256(frames.data).hexdigest(),
+            }
+            clip = Clip(key=row.key, prompt=made["prompt"], frames=frames)
+            # An animation has no sketch beside it: what stands for it is the first frame.
+            sample = encode_sample(clip, frames[0], drawn, SAMPLE_SCHEMA)
+        # Readers of archives and of SVG raise anything at all.
+        except BaseException as error:
+            if attempts.is_interrupt(error):
+                raise
+            return RowOutcome(made, error=f"{columns['animation']}: {describe_error(error)}")
+        return RowOutcome({**drawn, "seconds": time.monotonic() - started}, sample)
 
 
 def known_error(row: Row, attempts: Attempts) -> str | None:

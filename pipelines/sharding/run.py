@@ -6,14 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from flipsketch.corpus.card import write_card
-from flipsketch.corpus.kinds import PLAN_FILE
 from flipsketch.corpus.manifest import ManifestSummary
-from flipsketch.corpus.plan import Plan, format_ranges
+from flipsketch.corpus.plan import Plan, format_ranges, write_plan
 from flipsketch.corpus.row_digests import write_digests
 from flipsketch.corpus.run_folder import begin_run, refuse_lost_folder
 from flipsketch.corpus.shard import ShardFacts, lost_shards, read_shards
 from flipsketch.storage.folder import PARTIAL, Folder
-from pipelines.execution.attempts import NOTES
+from pipelines.execution.attempts import NOTES, sweep_notes
 from pipelines.execution.config import ExecutorConfig
 from pipelines.execution.executor import make_shards
 from pipelines.execution.work import Maker, Resources
@@ -110,15 +109,13 @@ class Run:
             )
             if notes and not notes.items() <= plan.log.items():
                 plan = replace(plan, log={**plan.log, **notes})
-                folder.publish(PLAN_FILE, plan.to_json())
+                write_plan(folder, plan)
             write_summary(folder, self.summary)
             write_digests(folder, plan, self.summary.digests)
             for name, content in (files or {}).items():
                 folder.publish(name, content)
-            # A Ray driver outlives its actors, so the notes of another driver's blame nobody; nor
-            # do those of a run that is no more.
-            keeps_notes = config.executor.executor == "local" and not config.overwrite
-            folder.sweep(PARTIAL if keeps_notes else f"{PARTIAL}|{NOTES}")
+            # What is known of rows that ended their processes is kept, unless the run is no more.
+            folder.sweep(f"{PARTIAL}|{NOTES}" if config.overwrite else PARTIAL)
             return self.make_missing(plan)
 
     def make_missing(self, plan: Plan) -> int:
@@ -128,6 +125,7 @@ class Run:
         shards, doubts = read_shards(folder, plan, self.summary.digests)
         for doubt in doubts:
             log.warning("%s; its shard is made again", doubt)
+        sweep_notes(folder, lambda index: index not in shards)
         log.info(
             "%d rows in %d shards, %d of them done; %d workers on %s, %d threads each -> %s",
             plan.num_rows,
@@ -205,7 +203,7 @@ class Run:
             log.info("no failed row is worth another try")
             return plan
         plan = plan.add(kind="retry", rows=format_ranges(rows))
-        self.folder.publish(PLAN_FILE, plan.to_json())
+        write_plan(self.folder, plan)
         log.info(
             "trying %d failed rows again, in %d more shards", len(rows), plan.parts[-1].num_shards
         )

@@ -63,6 +63,7 @@ def plan_run(
         "dtype": "bfloat16" if resources.device == "cuda" else "float32",
         "threads": resources.cpus_per_worker,
     }
+    known = before.settings if before else {}
     chosen = [name for name in defaults if getattr(config, name) is None]
     lora = config.adapter and find_embedded(config.adapter)
     tars = [f"{index} {facts.tar_sha256}\n" for index, facts in sorted(clips.shards.items())]
@@ -73,7 +74,7 @@ def plan_run(
     training["method"] = training.pop("train")
     training["sketch_in_noise"] = training.pop("signal_leak_prob")
     settings = {
-        **{name: (before.settings if before else defaults)[name] for name in chosen},
+        **{name: known.get(name, defaults[name]) for name in chosen},
         **{name: getattr(config, name) for name in defaults if name not in chosen},
         **TRAIN.settings,
         "num_clips": len(clips),

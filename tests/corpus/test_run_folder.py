@@ -50,10 +50,10 @@ def test_overwriting_deletes_the_runs_files_and_nothing_else(tmp_path):
     kept = ["clips/notes.txt", "metadata/1.parquet.bak", "mine.md"]
     for name in kept:
         folder.publish(name, b"mine")
-    other = Plan({"batch_size": 8})
+    other = Plan({**ROWS, "batch_size": 8})
     assert begin_run(folder, other, overwrite=True) == other
     left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert left == {*kept, "run.json"}
+    assert left == {*kept, "run.json", "run.copy.json"}
     assert read_plan(folder) == other
 
 
@@ -75,3 +75,28 @@ def test_a_broken_plan_is_an_error_not_a_new_run(tmp_path):
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(ValueError, match="not a plan"):
         begin_run(open_folder(str(tmp_path)), PLAN)
+
+
+def test_a_plan_has_a_copy_which_a_later_run_renews(tmp_path):
+    folder = open_folder(str(tmp_path))
+    begin_run(folder, PLAN)
+    content = (tmp_path / "run.json").read_bytes()
+    assert (tmp_path / "run.copy.json").read_bytes() == content
+    (tmp_path / "run.copy.json").unlink()
+    begin_run(folder, PLAN)
+    assert (tmp_path / "run.copy.json").read_bytes() == content
+
+
+def test_a_plan_that_is_gone_or_damaged_is_to_be_repaired_from_its_copy(tmp_path):
+    folder = open_folder(str(tmp_path))
+    begin_run(folder, PLAN)
+    content = (tmp_path / "run.json").read_bytes()
+    (tmp_path / "run.json").unlink()
+    with pytest.raises(ValueError, match="is gone; .*--repair puts back its copy"):
+        begin_run(folder, PLAN)
+    (tmp_path / "run.json").write_bytes(content.replace(b"float32", b"float16"))
+    with pytest.raises(ValueError, match="not as it was written.*--repair puts back its copy"):
+        begin_run(folder, PLAN)
+    (tmp_path / "run.copy.json").unlink()
+    with pytest.raises(ValueError, match="not as it was written.*restore it from a backup"):
+        begin_run(folder, PLAN)

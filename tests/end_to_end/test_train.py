@@ -77,7 +77,16 @@ def test_a_run_leaves_an_adapter_that_clips_name(training_job, job, tmp_path):
     assert train(replace(training_job, validate_every=4, validation_steps=2, num_validation=2)) == 0
     run = Path(training_job.output)
     assert sorted(path.name for path in run.iterdir() if path.name != "_tmp") == [
-        *("README.md", "checkpoints", "logs", "lora", "loss.png", "run.json", "samples"),
+        *(
+            "README.md",
+            "checkpoints",
+            "logs",
+            "lora",
+            "loss.png",
+            "run.copy.json",
+            "run.json",
+            "samples",
+        ),
     ]
     assert checkpoint_steps(open_folder(str(run))) == [4, 6]
     # At the start, every four steps, and at the end: two clips below each other.

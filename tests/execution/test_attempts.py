@@ -1,8 +1,10 @@
 """Rows that raise, hang, end their process or come out as NaN: one failed row each."""
 
 import os
+import signal
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import ray
 import torch
@@ -22,7 +24,20 @@ from pipelines.execution.config import ExecutorConfig
 from pipelines.makers.clips import describe_out_of_memory
 from tests.helpers.clusters import start_ray
 from tests.helpers.corpora import good_rows, make_manifest, read_rows, run_child
-from tests.helpers.poison import EXITS, HANGS, RAISES, STARVES, install
+from tests.helpers.poison import (
+    BREAKS_ARROW,
+    CRASHES,
+    EXITS,
+    HANGS,
+    INTERRUPTS,
+    LEAVES_RAY,
+    PANICS,
+    QUITS,
+    RAISES,
+    RECURSES,
+    STARVES,
+    install,
+)
 
 ROWS = [Row(index=number, id=str(number), prompts=("a",)) for number in range(4)]
 
@@ -34,9 +49,9 @@ def poisoned():
     hook.remove()
 
 
-def die(folder, rows, stage="animating", *, limit_s=None):
+def die(folder, rows, stage="animating", *, limit_s=None, driver=None):
     """Leave the note that a process leaves which dies while it runs these rows."""
-    attempts = Attempts(folder, 7)
+    attempts = Attempts(folder, 7, driver)
     attempts.note.stage, attempts.note.running = stage, [row.index for row in rows]
     attempts.note.limit_s = limit_s
     attempts.save()
@@ -85,6 +100,32 @@ def test_deaths_that_no_row_explains_end_the_run(tmp_path):
     Attempts(folder, 7)
 
 
+@pytest.mark.parametrize("error", [SystemExit(3), RecursionError(), AssertionError()])
+def test_an_attempt_that_an_exception_ends_is_a_death(tmp_path, error):
+    folder = open_folder(str(tmp_path))
+    with pytest.raises(type(error)), Attempts(folder, 7):
+        raise error
+    assert Attempts(folder, 7).note.unexplained == 1
+
+
+def test_another_driver_blames_nobody_but_forgets_nothing(tmp_path):
+    folder = open_folder(str(tmp_path))
+    for _ in range(MAX_DEATHS_ALONE):
+        die(folder, ROWS[2:3], driver="one")
+    # The first took up two of its three notes; the third may be of an actor that it took along.
+    die(folder, ROWS[2:3], driver="two")
+    assert Attempts(folder, 7, "two").deaths(ROWS[2]) == 3
+
+
+def test_a_note_that_is_damaged_is_worth_no_run(tmp_path, caplog):
+    folder = open_folder(str(tmp_path))
+    die(folder, ROWS)
+    for content in (b"", b"[]", b'{"stage": "rea', b'{"deaths": 3}', b'{"unknown": {}}'):
+        folder.publish("_tmp/attempts-00007.json", content)
+        assert Attempts(folder, 7).given_up == {}
+    assert caplog.text.count("attempts-00007.json: not readable") == 5
+
+
 def test_an_attempt_that_was_interrupted_is_no_death(tmp_path):
     folder = open_folder(str(tmp_path))
     die(folder, ROWS)
@@ -121,12 +162,58 @@ def poison_rows(job, tmp_path, prompts: dict[int, str]):
     )
 
 
+def add_odd_sketch(job, tmp_path):
+    """A job on eight rows, the third of which has a raster sketch of 77 x 33 pixels."""
+    (tmp_path / "odd").mkdir()
+    odd = Image.new("RGB", (77, 33), "white")
+    odd.paste("black", (5, 5, 72, 28))
+    odd.save(tmp_path / "odd" / "odd.png")
+    rows = good_rows(8)
+    rows[2]["sketch"] = "odd.png"
+    return replace(job, manifest=make_manifest(tmp_path / "odd", rows), rows_per_shard=8)
+
+
 def test_a_row_that_raises_in_the_model_fails_alone(job, tmp_path, poisoned):
     job = poison_rows(job, tmp_path, {1: RAISES, 2: RAISES})
     assert animate_manifest(job) == 1
     rows = compare_with_clean_run(job, tmp_path, bad=[1, 2])
     assert rows[1]["error"] == ("the model raised ArithmeticError: the model cannot do this one")
     assert rows[1]["attempts"] == 1
+
+
+def test_whatever_a_row_raises_it_fails_alone_with_one_line(job, tmp_path, poisoned):
+    poison = {0: QUITS, 2: PANICS, 3: RECURSES, 5: BREAKS_ARROW, 6: LEAVES_RAY}
+    job = poison_rows(job, tmp_path, poison)
+    assert animate_manifest(job) == 1
+    rows = compare_with_clean_run(job, tmp_path, bad=list(poison))
+    assert rows[0]["error"] == "the model raised SystemExit: the model leaves"
+    assert rows[2]["error"].startswith("the model raised PanicException: index out of bounds")
+    assert rows[3]["error"].startswith("the model raised RecursionError: maximum recursion depth")
+    assert rows[5]["error"].startswith("the model raised ArrowException: ?[31m<svg><svg>")
+    assert len(rows[5]["error"]) <= 1000 and rows[5]["error"].isprintable()
+    assert rows[6]["error"].startswith("the model raised TypeError: exit_actor API is called on")
+
+
+@pytest.mark.parametrize("error", [SystemExit("too deep"), RecursionError("too deep")])
+def test_whatever_reading_a_sketch_raises_its_row_fails_alone(job, tmp_path, monkeypatch, error):
+    upright = ImageOps.exif_transpose
+
+    def raise_on_one(image):
+        if image.size == (77, 33):
+            raise error
+        return upright(image)
+
+    job = add_odd_sketch(job, tmp_path)
+    monkeypatch.setattr(ImageOps, "exif_transpose", raise_on_one)
+    assert animate_manifest(job) == 1
+    rows = compare_with_clean_run(job, tmp_path, bad=[2])
+    assert rows[2]["error"].startswith("odd.png: ") and rows[2]["error"].endswith("too deep")
+
+
+def test_an_interrupt_is_no_failed_row(job, tmp_path, poisoned):
+    job = poison_rows(job, tmp_path, {1: INTERRUPTS})
+    assert animate_manifest(job) == 130
+    assert not list((tmp_path / "corpus").glob("metadata/*"))
 
 
 def test_a_batch_that_does_not_fit_into_memory_names_the_remedy(job, tmp_path, poisoned):
@@ -164,7 +251,11 @@ def test_a_model_that_raises_on_every_row_stops_the_run(job, tmp_path, poisoned)
 
 @pytest.mark.parametrize(
     ("prompt", "code", "deaths", "reason"),
-    [(EXITS, 9, 4, "ended the process 3 times"), (HANGS, TIMED_OUT, 2, "longer than the 4 s")],
+    [
+        (EXITS, 9, 4, "ended the process 3 times"),
+        (CRASHES, -signal.SIGSEGV, 4, "ended the process 3 times"),
+        (HANGS, TIMED_OUT, 2, "longer than the 4 s"),
+    ],
 )
 def test_a_row_that_ends_or_stops_its_process_fails_alone(
     job, tmp_path, poisoned, prompt, code, deaths, reason
@@ -177,20 +268,36 @@ def test_a_row_that_ends_or_stops_its_process_fails_alone(
 
 
 def test_a_sketch_that_ends_its_process_when_it_is_read_fails_alone(job, tmp_path, monkeypatch):
-    Image.new("RGB", (77, 33), "black").save(tmp_path / "bad.png")
     upright = ImageOps.exif_transpose
 
     def crash(image):
         return os._exit(9) if image.size == (77, 33) else upright(image)
 
+    job = add_odd_sketch(job, tmp_path)
     monkeypatch.setattr(ImageOps, "exif_transpose", crash)
-    rows = good_rows(8)
-    rows[2]["sketch"] = str(tmp_path / "bad.png")
-    (tmp_path / "bad").mkdir()
-    job = replace(job, manifest=make_manifest(tmp_path / "bad", rows), rows_per_shard=8)
     assert [run_child(job) for _ in range(5)] == [9, 9, 9, 9, 1]
     rows = compare_with_clean_run(job, tmp_path, bad=[2])
     assert "reading the row ended the process 3 times" in rows[2]["error"]
+
+
+def test_a_clip_that_ends_its_process_when_it_is_encoded_fails_alone(job, tmp_path, monkeypatch):
+    job = add_odd_sketch(job, tmp_path)
+    save = Image.Image.save
+
+    def crash(image, *args, **kwargs):
+        # The odd sketch is a black bar; of the others a fraction is ink.
+        if image.size == (16, 16) and np.asarray(image.convert("L")).mean() < 220:
+            os._exit(9)
+        return save(image, *args, **kwargs)
+
+    monkeypatch.setattr(Image.Image, "save", crash)
+    codes = []
+    while not codes or codes[-1] == 9:
+        codes.append(run_child(job))
+    # Perhaps once beside other rows, and from then on where it can be told whose clip it was.
+    assert codes[-1] == 1 and len(codes) in (5, 6)
+    rows = compare_with_clean_run(job, tmp_path, bad=[2])
+    assert "ended the process 3 times" in rows[2]["error"]
 
 
 @pytest.mark.slow

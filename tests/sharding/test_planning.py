@@ -108,7 +108,7 @@ def test_rows_at_the_end_of_a_manifest_extend_the_run(job, tmp_path):
     assert before.items() <= read_tars(job.output).items()
     assert [row["manifest_row"] for row in read_rows(job.output)] == list(range(8))
     plan = read_plan(open_folder(job.output))
-    assert plan.parts[1].rows.tolist() == [5, 6, 7]
+    assert list(plan.parts[1].rows) == [5, 6, 7]
     # Evaluate, preview and report look there for sketches.
     assert plan.log["manifest"] == job.manifest
 
