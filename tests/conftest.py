@@ -35,6 +35,7 @@ GROUPS = {
     "ray": (
         "tests/end_to_end/test_ray.py",
         "tests/end_to_end/test_train.py::test_workers_and_drivers_may_die",
+        "tests/end_to_end/test_train_stores.py::test_workers_on_ray",
         "tests/execution/test_pool.py",
         "tests/execution/test_attempts.py::test_rows_that_raise_hang_or_end_their_process_on_ray",
     ),

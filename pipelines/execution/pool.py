@@ -18,7 +18,7 @@ from ray.exceptions import ActorUnavailableError, RayActorError, RayError, RayTa
 
 from flipsketch.corpus.row import Row
 from flipsketch.openmp import let_idle_threads_sleep
-from pipelines.execution.tally import start_heartbeat, start_tally
+from pipelines.execution.tally import reach_stores, start_heartbeat, start_tally
 from pipelines.execution.work import Maker, Report, Resources, Shard
 
 log = logging.getLogger(__name__)
@@ -166,6 +166,7 @@ class ShardActor:
         # Before the maker brings PyTorch with it.
         let_idle_threads_sleep()
         self.tally = tally
+        reach_stores(tally)
         start_heartbeat(tally)
 
     def load(self, maker: Callable[[], Maker]) -> None:

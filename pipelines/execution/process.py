@@ -1,9 +1,17 @@
 """What every process of a job sets up before it does anything else."""
 
 import logging
+import os
 import sys
 from importlib.metadata import version
 from typing import Any
+
+# No paths: files are each machine's own.
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+ENDPOINTS = (
+    *("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"),
+    "AWS_EC2_METADATA_DISABLED",
+)
 
 
 class StderrHandler(logging.StreamHandler):
@@ -26,6 +34,20 @@ def log_to_stderr() -> None:
         line = "%(asctime)s %(levelname)s %(message)s"
         handler.setFormatter(logging.Formatter(line, datefmt="%H:%M:%S"))
         root.addHandler(handler)
+
+
+def store_variables() -> dict[str, str]:
+    """Return the variables of the environment that say how S3 is reached, and as whom."""
+    return {name: os.environ[name] for name in (*KEYS, *ENDPOINTS) if os.environ.get(name)}
+
+
+def take_over(variables: dict[str, str]) -> None:
+    """Put another process's `store_variables` in place of this one's."""
+    if KEYS[0] in variables:
+        # A token goes with its key alone.
+        for name in KEYS:
+            os.environ.pop(name, None)
+    os.environ.update(variables)
 
 
 def library_versions(*names: str) -> dict[str, str]:

@@ -19,7 +19,7 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.openmp import let_idle_threads_sleep, waiting_variables
 from flipsketch.training.trainer import StepReport
-from pipelines.execution.tally import start_heartbeat, start_tally
+from pipelines.execution.tally import reach_stores, start_heartbeat, start_tally
 from pipelines.execution.work import Resources
 from pipelines.training.config import TrainConfig
 from pipelines.training.worker import TrainingWorker
@@ -131,6 +131,7 @@ def train_rank(job: dict[str, Any]) -> None:
     """What each worker runs."""
     config, tally = job["config"], job["tally"]
     quiet_libraries()
+    reach_stores(tally)
     context = ray.train.get_context()
     rank, num_ranks = context.get_world_rank(), context.get_world_size()
     start_heartbeat(tally)

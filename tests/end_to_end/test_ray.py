@@ -1,5 +1,6 @@
 """The job on a real local Ray. What does not depend on Ray is in test_animate.py."""
 
+import json
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from flipsketch import read_corpus
 from flipsketch.animations.reader import RasterConfig
 from flipsketch.corpus.shard import committed_shards
 from flipsketch.storage.folder import open_folder
@@ -162,3 +164,17 @@ def test_a_driver_killed_on_ray_resumes_to_the_same_files(job, tmp_path):
     whole = replace(job, output=str(tmp_path / "whole"))
     assert animate_manifest(whole) == 0
     assert same_corpus(job.output, whole.output)
+
+
+def test_actors_read_and_write_a_store(job, whole, s3):
+    share_ray(2)
+    rows = []
+    for row in good_rows(6):
+        name = Path(row["sketch"]).name
+        s3.put(f"ray/{name}", Path(row["sketch"]).read_bytes())
+        rows.append({**row, "sketch": name})
+    s3.put("ray/rows.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
+    far = replace(job, manifest=s3.uri("ray/rows.jsonl"), output=s3.uri("ray/clips"))
+    assert animate_manifest(replace(far, executor=ExecutorConfig(workers=2))) == 0
+    made = [clip.row["frames_sha256"] for clip in read_corpus(far.output)]
+    assert made == [row["frames_sha256"] for row in read_rows(whole.output)]

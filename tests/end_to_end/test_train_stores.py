@@ -13,6 +13,7 @@ from pipelines.execution.config import ExecutorConfig
 from pipelines.train import train
 from pipelines.training.config import TrainConfig
 from tests.helpers.animations import write_training_shards
+from tests.helpers.clusters import share_ray
 from tests.helpers.corpora import exit_code, start_child, wait_for
 
 QUICK = TrainingConfig(num_steps=4, global_batch_size=2, num_frames=3, target_set="linear")
@@ -66,6 +67,19 @@ def test_weights_are_those_of_a_local_folder_to_the_bit(job, change, stored, s3,
     assert train(far) == 0
     assert weights(far) == weights(job)
     assert not [key for key in s3.keys(stored) if "latents" in key]
+
+
+@pytest.mark.slow
+def test_workers_on_ray_fill_one_cache(job, stored, proxy, tmp_path):
+    share_ray(2)
+    on_ray = replace(job, executor=ExecutorConfig(workers=2))
+    assert train(on_ray) == 0
+    far = replace(on_ray, shards=proxy.uri(stored), latent_cache=str(tmp_path / "mine"))
+    far = replace(far, output=str(tmp_path / "far"))
+    assert train(far) == 0
+    assert weights(far) == weights(on_ray)
+    [place] = (path for path in (tmp_path / "mine").iterdir() if path.name != "_tmp")
+    assert len(list(place.glob("*.safetensors"))) == 2
 
 
 def test_a_run_goes_on_with_the_latents_that_it_has(job, stored, proxy, tmp_path):

@@ -9,7 +9,7 @@ from pipelines.execution.cluster import fit_nodes
 from pipelines.execution.config import ExecutorConfig
 from pipelines.execution.executor import make_shards
 from pipelines.execution.work import Resources
-from tests.helpers.makers import Maker, SlowMaker, UnloadableMaker
+from tests.helpers.makers import EnvironmentMaker, Maker, SlowMaker, UnloadableMaker
 
 ON_RAY = ExecutorConfig(stall_timeout_s=60)
 TWO = Resources(workers=2, device="cpu", cpus_per_worker=1, num_cpus=0.5)
@@ -34,6 +34,15 @@ def test_the_shards_of_dead_actors_are_made_by_others(tmp_path):
     assert sorted(made) == list(range(8))
     assert set(reports.values()) == {2}
     assert len(list(tmp_path.glob("5-*"))) == 3 and len(list(tmp_path.glob("3-*"))) == 1
+
+
+def test_actors_reach_stores_as_the_driver_does(monkeypatch):
+    # Ray was started with others, as a cluster is.
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "driver's key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "driver's secret")
+    names = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]
+    made, _ = run(EnvironmentMaker, [(0, names)])
+    assert made == [dict(zip(names, ("driver's key", "driver's secret", None), strict=True))]
 
 
 def test_what_a_maker_raises_ends_the_run_as_it_is(tmp_path):
