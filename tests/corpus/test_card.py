@@ -43,7 +43,7 @@ LOCAL = ExecutorConfig(executor="local")
 def write_corpus(output: Path, *, licence: str = "mit", moods: tuple[str | None, ...] = ("glad",)):
     """Write a small corpus with a column `mood` of the manifest's, two rows a shard."""
     folder = open_folder(str(output))
-    settings = {"num_rows": len(moods), "rows_per_shard": 2}
+    settings = {"num_rows": len(moods), "rows_per_shard": 2, "manifest_fingerprint": "m"}
     plan = Plan({**settings, "kind": "animate", "method": "still", "model_licence": licence})
     schema = pa.schema([*ROW_SCHEMA, ("mood", pa.string())])
     begin_run(folder, plan)

@@ -23,7 +23,7 @@ from flipsketch.storage.folder import open_folder
 SCHEMA = pa.schema([*ROW_SCHEMA, ("mood", pa.string())])
 SAMPLE_SCHEMA = pa.schema([("id", pa.string()), ("mood", pa.string())])
 ENDINGS = ("json", "png", "sketch.png", "txt")
-PLAN = Plan({"num_rows": 12, "rows_per_shard": 3})
+PLAN = Plan({"num_rows": 12, "rows_per_shard": 3, "manifest_fingerprint": "m"})
 
 
 def make_rows(num_ok: int, num_failed: int):
