@@ -1,7 +1,6 @@
 """Score a corpus: Parquet files of scores beside its metadata, and how it fares as a whole."""
 
 import functools
-import json
 import logging
 import time
 from collections import Counter
@@ -19,6 +18,7 @@ from flipsketch.scoring.store import (
     read_scores,
     scored_shards,
     scores_name,
+    write_score_summary,
 )
 from flipsketch.scoring.summary import ScoreSummary, summarize_scores, to_markdown
 from flipsketch.storage.folder import PARTIAL, Folder, open_folder
@@ -31,8 +31,6 @@ from pipelines.sharding.planning import missing_shards, read_summary
 from pipelines.sharding.summary import REASONS_SHOWN
 
 log = logging.getLogger(__name__)
-
-SUMMARY_FILE, PROMPTS_FILE = "scores/summary.json", "scores/prompts.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +126,7 @@ def score_corpus(config: EvaluateConfig) -> tuple[ScoreSummary, int]:
                     done[facts.index] = facts
             log.info("scored %d shards in %.0f s", len(missing), time.monotonic() - started)
         summed_up = summarize_scores(folder, sorted(done), config.duplicate_cosine)
-        write_summary(folder, summed_up)
+        write_score_summary(folder, summed_up.facts, summed_up.prompts)
     return summed_up, report_failures(folder, list(done.values()))
 
 
@@ -193,12 +191,6 @@ def weights_bytes(config: EvaluateConfig) -> int:
     kinds = ("*.safetensors", "*.bin")
     files = [path for folder in folders for kind in kinds for path in folder.glob(kind)]
     return sum(path.stat().st_size for path in files)
-
-
-def write_summary(folder: Folder, summary: ScoreSummary) -> None:
-    folder.publish(SUMMARY_FILE, (json.dumps(summary.facts, indent=1) + "\n").encode())
-    lines = (json.dumps(prompt) + "\n" for prompt in summary.prompts)
-    folder.publish(PROMPTS_FILE, "".join(lines).encode())
 
 
 def report_failures(folder: Folder, facts: list[ScoreFacts]) -> int:

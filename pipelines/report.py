@@ -40,17 +40,20 @@ def write_report(config: ReportConfig) -> int:
     from flipsketch.report.page import MEGABYTE, build_page
     from flipsketch.storage.folder import open_folder
     from flipsketch.storage.output_file import write_file
+    from flipsketch.storage.sealed import to_text
 
     folder = open_folder(config.corpus)
     plan = read_clips_plan(folder)
-    page = build_page(
-        folder,
-        plan,
-        manifest=config.manifest,
-        num_clips=config.num_clips,
-        max_megabytes=config.max_megabytes,
-        seed=config.seed,
-    ).encode()
+    page = to_text(
+        build_page(
+            folder,
+            plan,
+            manifest=config.manifest,
+            num_clips=config.num_clips,
+            max_megabytes=config.max_megabytes,
+            seed=config.seed,
+        )
+    )
     if config.output is None:
         folder.publish(REPORT_FILE, page)
     else:

@@ -11,6 +11,7 @@ from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.sample import Sample, json_type
 from flipsketch.corpus.shard import ShardFacts, read_metadata, read_sample, tar_name
 from flipsketch.storage.folder import Folder
+from flipsketch.storage.sealed import to_text
 
 ORIGINS = {
     "flipsketch": "made by FlipSketch (Bandyopadhyay and Song, CVPR 2025)",
@@ -149,7 +150,7 @@ def write_card(folder: Folder, plan: Plan, shards: list[ShardFacts], more: str =
         num_shards=len(shards),
         settings=json.dumps(plan.settings, indent=1, sort_keys=True),
     )
-    folder.publish("README.md", f"---\n{data.to_yaml()}\n---\n\n{text}".encode())
+    folder.publish("README.md", to_text(f"---\n{data.to_yaml()}\n---\n\n{text}"))
 
 
 def list_files(plan: Plan, shards: list[ShardFacts]) -> list[dict[str, Any]]:

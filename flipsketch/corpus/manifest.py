@@ -22,6 +22,7 @@ from flipsketch.corpus.row_digests import digest_of, fingerprint_rows
 from flipsketch.corpus.tables import is_parquet, open_parquet, read_table
 from flipsketch.storage.folder import open_file
 from flipsketch.storage.hashed_file import HashedFile
+from flipsketch.storage.sealed import SEAL, check_bytes, to_json
 from flipsketch.storage.text import is_text
 
 EXAMPLES = 5
@@ -63,11 +64,15 @@ class ManifestSummary:
         del fields["digests"], fields["digest"]
         schema = self.extra_schema.serialize().to_pybytes()
         fields["extra_schema"] = base64.b64encode(schema).decode()
-        return json.dumps(fields).encode()
+        return to_json(fields)
 
     @staticmethod
     def from_json(text: bytes) -> "ManifestSummary":
+        """Raises ValueError: it is not what `to_json` has written."""
+        if check_bytes(text) == "broken":
+            raise ValueError("is not as it was written: it is damaged, or was edited by hand")
         fields = json.loads(text)
+        fields = {name: value for name, value in fields.items() if name not in SEAL}
         schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(fields["extra_schema"])))
         return ManifestSummary(
             **{

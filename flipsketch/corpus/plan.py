@@ -199,16 +199,17 @@ def parse_ranges(text: str) -> np.ndarray:
     return np.concatenate([np.arange(int(first), int(last or first) + 1) for first, last in ends])
 
 
-def read_plan(folder: Folder, *, trains: bool = False) -> Plan | None:
+def read_plan(folder: Folder, *, trains: bool = False, name: str = PLAN_FILE) -> Plan | None:
     """Return the plan of the run in a folder, None if there is none.
 
     Args:
         trains: the plan is expected to be of training, else of making a corpus.
+        name: of the plan's file, or of its copy.
 
     Raises:
         ValueError: the file is no plan, one of the other sort or of a newer version.
     """
-    content = read_plan_file(folder, PLAN_FILE)
+    content = read_plan_file(folder, name)
     if content is None:
         if read_plan_file(folder, PLAN_COPY) is not None:
             raise ValueError(f"{folder}: its {PLAN_FILE} is gone; {plan_remedy(folder)}")
@@ -216,7 +217,7 @@ def read_plan(folder: Folder, *, trains: bool = False) -> Plan | None:
     try:
         plan = Plan.from_json(content)
     except ValueError as error:
-        raise ValueError(f"{folder}/{PLAN_FILE}: {error}; {plan_remedy(folder)}") from error
+        raise ValueError(f"{folder}/{name}: {error}; {plan_remedy(folder)}") from error
     is_training = plan.kind is TRAIN
     if is_training != trains:
         found, wanted = ("training", "a corpus") if is_training else ("a corpus", "training")

@@ -46,14 +46,9 @@ def write_digests(folder: Folder, plan: Plan, digests: bytes) -> None:
         folder.publish(ROWS_FILE, digests)
 
 
-def verify_digests(folder: Folder, plan: Plan) -> list[str]:
-    """Return what is wrong with the file of digests; that an older run has none is not."""
-    if folder.read(ROWS_FILE) is None or read_digests(folder, plan) is not None:
-        return []
-    return [
-        f"{ROWS_FILE}: does not have the digests of the plan's rows; rerun the same command to "
-        f"make it again from the manifest"
-    ]
+def has_wrong_digests(folder: Folder, plan: Plan) -> bool:
+    """Tell whether the digests are not those of the plan's rows; older runs have none at all."""
+    return folder.read(ROWS_FILE) is not None and read_digests(folder, plan) is None
 
 
 def shard_digest(digests: Iterable[bytes]) -> str:

@@ -19,9 +19,11 @@ from flipsketch.corpus.sample import Sample, locate_samples, pack_samples, unpac
 from flipsketch.storage.folder import Folder
 from flipsketch.storage.parquet import read_footer, read_table
 from flipsketch.storage.sealed import to_parquet
+from flipsketch.storage.text import describe_error
 from flipsketch.storage.threads import in_threads
 
 ROWS_PER_GROUP = 10_000
+TAR_IS_GONE = "its tar is gone"
 
 # What every job says of a row: first which it is, last what became of it.
 NAMING_COLUMNS = [
@@ -196,12 +198,13 @@ def read_shards(
     def read(index: int) -> ShardFacts | str:
         try:
             facts = read_facts(folder, index)
-        except (pa.ArrowInvalid, OSError, KeyError, TypeError, ValueError) as error:
-            return f"{metadata_name(index)}: not readable: {error}"
+        # Readers of broken files raise whatever these lead them to.
+        except Exception as error:
+            return f"{metadata_name(index)}: not readable: {describe_error(error)}"
         if facts.plan != plan.fingerprint or index >= plan.num_shards:
             return f"{metadata_name(index)}: of another plan"
         if facts.ok and tar_name(index, plan.tars) not in tars:
-            return f"{metadata_name(index)}: its tar is gone"
+            return f"{metadata_name(index)}: {TAR_IS_GONE}"
         num_planned = len(plan.part_of(index).rows_in(index))
         if facts.num_rows != num_planned:
             return f"{metadata_name(index)}: has {facts.num_rows} of the plan's {num_planned} rows"

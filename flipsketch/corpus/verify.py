@@ -1,45 +1,232 @@
-"""Whether a shard is still what was committed: its tar's bytes, its samples, its rows."""
+"""Whether a run's files are still what was written: each says what is wrong with itself, and a file
+that cannot be read at all ends no check of the others."""
 
 import hashlib
+import re
+import zlib
 from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
+from pyarrow import fs
+
+from flipsketch.corpus.kinds import CURATE, PLAN_COPY, PLAN_FILE
+from flipsketch.corpus.manifest import ManifestSummary
 from flipsketch.corpus.plan import Plan
+from flipsketch.corpus.row_digests import ROWS_FILE, has_wrong_digests
 from flipsketch.corpus.sample import locate_samples
 from flipsketch.corpus.shard import ShardFacts, metadata_name, read_metadata, tar_name
 from flipsketch.storage.folder import Folder
+from flipsketch.storage.sealed import check_bytes, check_parquet
+from flipsketch.storage.text import describe_error
+
+CHANGED = "its bytes are not those that were written"
+AGAIN = "add --repair to move it aside, then rerun the same command to make it again"
+PNG = b"\x89PNG\r\n\x1a\n"
+# What is in the folder of a run beside what its kind says: where files are written, what was
+# damaged, and what training keeps of the shards that it reads.
+DAMAGED = "_damaged"
+OTHER_FOLDERS = {"_tmp", DAMAGED, "latents"}
 
 
-def verify_shard(folder: Folder, plan: Plan, facts: ShardFacts, keys: Counter[str]) -> list[str]:
+@dataclass(frozen=True)
+class Problem:
+    file: str
+    reason: str
+    remedy: str = AGAIN
+    is_damaged: bool = True
+    """The file is to be moved aside; else it may stay."""
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.reason}; {self.remedy}"
+
+
+def checked(name: str, check: Callable[[], list[Problem]]) -> list[Problem]:
+    """Return what a check finds, and what it raises as something that it found."""
+    try:
+        return check()
+    # Readers of broken files raise whatever these lead them to.
+    except Exception as error:
+        reason = f"cannot be read: {describe_error(error)}"
+        # A disk or server that fails says nothing of the file.
+        if isinstance(error, OSError) and error.errno:
+            remedy = "see that its disk or server works, then check again"
+            return [Problem(name, reason, remedy, is_damaged=False)]
+        return [Problem(name, reason)]
+
+
+def verify_shard(
+    folder: Folder, plan: Plan, facts: ShardFacts, keys: Counter[str]
+) -> list[Problem]:
     """Return what is wrong with a shard; count its samples' keys."""
-    rows = read_metadata(folder, facts.index).to_pylist()
+    rows: list[dict[str, Any]] = []
+    problems = checked(
+        metadata_name(facts.index), lambda: verify_metadata(folder, plan, facts, rows)
+    )
     good = [row for row in rows if row["status"] == "ok"]
     keys.update(row["key"] for row in good)
-    expected = plan.part_of(facts.index).rows_in(facts.index).tolist()
-    problems = []
-    if (len(good), len(rows) - len(good)) != (facts.ok, facts.failed):
-        problems.append(
-            f"{metadata_name(facts.index)}: {len(good)} ok and {len(rows) - len(good)} failed "
-            f"rows, but {facts.ok} and {facts.failed} were counted"
-        )
-    if [row["manifest_row"] for row in rows] != expected:
-        problems.append(f"{metadata_name(facts.index)}: its rows are not those of the plan")
+    # Without rows that can be trusted nothing is known of the tar; it is made again with them.
+    if problems:
+        return problems
     name = tar_name(facts.index, plan.tars)
+    return checked(name, lambda: verify_tar(folder, name, facts, good))
+
+
+def verify_metadata(
+    folder: Folder, plan: Plan, facts: ShardFacts, rows: list[dict[str, Any]]
+) -> list[Problem]:
+    """Return what is wrong with a shard's metadata; `rows` gains its rows."""
+    name = metadata_name(facts.index)
+    if check_parquet(folder, name) == "broken":
+        return [Problem(name, CHANGED)]
+    rows += read_metadata(folder, facts.index).to_pylist()
+    num_ok = sum(row["status"] == "ok" for row in rows)
+    expected = plan.part_of(facts.index).rows_in(facts.index).tolist()
+    if (num_ok, len(rows) - num_ok) != (facts.ok, facts.failed):
+        reason = f"{num_ok} ok and {len(rows) - num_ok} failed rows, but {facts.ok} and "
+        return [Problem(name, f"{reason}{facts.failed} were counted")]
+    if [row["manifest_row"] for row in rows] != expected:
+        return [Problem(name, "its rows are not those of the plan")]
+    return []
+
+
+def verify_tar(
+    folder: Folder, name: str, facts: ShardFacts, good: list[dict[str, Any]]
+) -> list[Problem]:
     tar = folder.read(name) if facts.ok else b""
     if tar is None:
-        return [*problems, f"{name}: is missing"]
+        remedy = "put it back, or rerun the same command to make it again"
+        return [Problem(name, "is missing", remedy, is_damaged=False)]
     if facts.ok and hashlib.sha256(tar).hexdigest() != facts.tar_sha256:
-        return [*problems, f"{name}: its bytes are not those that were committed"]
-    return problems + compare_samples(name, tar, good)
+        return [Problem(name, "its bytes are not those that were committed")]
+    return compare_samples(name, tar, good)
 
 
-def compare_samples(name: str, tar: bytes, rows: list[dict[str, Any]]) -> list[str]:
+def compare_samples(name: str, tar: bytes, rows: list[dict[str, Any]]) -> list[Problem]:
     """Return the samples that are not where the rows say, or of which no row says anything."""
     found = locate_samples(tar) if tar else {}
     expected = {row["key"]: (row["tar_offset"], row["tar_length"]) for row in rows}
     return [
-        f"{name}: sample {key} at {found.get(key)}, its row says {expected.get(key)} "
-        f"(offset and length in bytes)"
+        Problem(
+            name,
+            f"sample {key} at {found.get(key)}, its row says {expected.get(key)} (offset and "
+            f"length in bytes)",
+        )
         for key in sorted({*found, *expected})
         if found.get(key) != expected.get(key)
     ]
+
+
+def verify_run_files(folder: Folder, plan: Plan) -> list[Problem]:
+    """Return what is wrong with the files that stand beside the plan and are read by jobs."""
+    problems = checked(PLAN_COPY, lambda: verify_copy(folder))
+    problems += checked("manifest.json", lambda: verify_summary(folder))
+    if has_wrong_digests(folder, plan):
+        problems.append(Problem(ROWS_FILE, "does not have the digests of the plan's rows"))
+    if name := plan.kind.manifest:
+        problems += checked(name, lambda: verify_own_manifest(folder, name))
+    return problems
+
+
+def verify_copy(folder: Folder) -> list[Problem]:
+    """Return what is wrong with the copy of the plan; those of earlier versions have none."""
+    plan, copy = folder.read(PLAN_FILE), folder.read(PLAN_COPY)
+    # A plan that is damaged is named where it is read.
+    if plan is None or copy == plan or (seal := check_bytes(plan)) == "broken":
+        return []
+    if copy is None and seal == "none":
+        return []
+    remedy = "add --repair, or rerun the same command, to copy it again"
+    if copy is None:
+        return [Problem(PLAN_COPY, "is missing", remedy, is_damaged=False)]
+    return [Problem(PLAN_COPY, f"is no copy of {PLAN_FILE}", remedy)]
+
+
+def verify_summary(folder: Folder) -> list[Problem]:
+    content = folder.read("manifest.json")
+    if content is None:
+        return []
+    if check_bytes(content) == "broken":
+        return [Problem("manifest.json", CHANGED)]
+    ManifestSummary.from_json(content)
+    return []
+
+
+def verify_own_manifest(folder: Folder, name: str) -> list[Problem]:
+    """Return what is wrong with the table of a run's rows that lies in its own folder."""
+    if name not in folder.list(""):
+        remedy = "put it back, or rerun the same command to make it again"
+        return [Problem(name, "is missing", remedy, is_damaged=False)]
+    return [Problem(name, CHANGED)] if check_parquet(folder, name) == "broken" else []
+
+
+def verify_pages(folder: Folder, plan: Plan) -> list[Problem]:
+    """Return the texts and pictures for people that are not as they were written.
+
+    No job reads them, and a person may have edited them, so this is worth a note, no more.
+    """
+    makes = {
+        "README.md": "rerun the same command",
+        "report.html": "run jobs/report.py",
+        "sample.png": "rerun the same command",
+    }
+    problems = []
+    for name in [name for name in folder.list("") if name in makes]:
+        remedy = f"keep it if you edited it, or {makes[name]} to write it again"
+
+        def check(name: str = name, remedy: str = remedy) -> list[Problem]:
+            content = folder.read(name) or b""
+            is_broken = (
+                not is_whole_png(content)
+                if name.endswith(".png")
+                else check_bytes(content) == "broken"
+            )
+            reason = "is not as it was written, which harms no clip: only people read it"
+            return [Problem(name, reason, remedy)] if is_broken else []
+
+        problems += checked(name, check)
+    return problems
+
+
+def is_whole_png(content: bytes) -> bool:
+    """Tell whether a PNG has its chunks from beginning to end, each with its checksum."""
+    place = len(PNG) if content.startswith(PNG) else len(content)
+    name = b""
+    while len(content) >= place + 12 and name != b"IEND":
+        end = place + 8 + int.from_bytes(content[place : place + 4], "big")
+        name = content[place + 4 : place + 8]
+        if zlib.crc32(content[place + 4 : end]).to_bytes(4, "big") != content[end : end + 4]:
+            return False
+        place = end + 4
+    return name == b"IEND" and place == len(content)
+
+
+def find_strangers(folder: Folder, plan: Plan) -> Iterator[str]:
+    """Yield the files and folders that are none of the run's; no reader looks at them."""
+    patterns = plan.kind.files
+    for name in (name for name in patterns if name in ("", *top_folders(folder))):
+        for file in folder.list(name):
+            if not re.fullmatch(patterns[name], file):
+                yield f"{name}/{file}" if name else file
+    own = {name.partition("/")[0] for name in patterns}
+    yield from (f"{name}/" for name in top_folders(folder) if name not in {*own, *OTHER_FOLDERS})
+
+
+def top_folders(folder: Folder) -> list[str]:
+    selector = fs.FileSelector(folder.path, allow_not_found=True)
+    found = folder.filesystem.get_file_info(selector)
+    return sorted(file.base_name for file in found if file.type == fs.FileType.Directory)
+
+
+def remake_command(plan: Plan) -> str:
+    """Return the command that made a run and resumes it."""
+    command = str(plan.log.get("command") or "the command that made it")
+    # Those who began again then do not mean to now.
+    return " ".join(word for word in command.split(" ") if word != "--overwrite")
+
+
+def scores_remedy(plan: Plan) -> str:
+    if plan.kind is CURATE:
+        return AGAIN
+    return "add --repair to move it aside, then run jobs/evaluate.py to make it again"

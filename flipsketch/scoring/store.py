@@ -1,16 +1,22 @@
 """The scores of a corpus, a Parquet file beside each shard's metadata, joined with it by key."""
 
+import hashlib
+import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 
+from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.shard import ShardFacts
+from flipsketch.corpus.verify import CHANGED, Problem, checked, scores_remedy
 from flipsketch.scoring.scores import SCORES_SCHEMA
 from flipsketch.storage.folder import Folder
 from flipsketch.storage.parquet import read_footer, read_table
-from flipsketch.storage.sealed import to_parquet
+from flipsketch.storage.sealed import check_bytes, check_parquet, to_json, to_parquet
+
+SUMMARY_FILE, PROMPTS_FILE = "scores/summary.json", "scores/prompts.jsonl"
 
 
 def scores_name(index: int) -> str:
@@ -64,13 +70,46 @@ def read_scores(folder: Folder, index: int, columns: list[str] | None = None) ->
     return read_table(folder, scores_name(index), columns)
 
 
-def verify_scores(folder: Folder, index: int, shard: ShardFacts | None) -> list[str]:
+def write_score_summary(folder: Folder, facts: dict[str, Any], prompts: list[dict]) -> None:
+    """Write the summary of all scores and that of each prompt; the first proves the second too."""
+    lines = "".join(json.dumps(prompt) + "\n" for prompt in prompts).encode()
+    folder.publish(PROMPTS_FILE, lines)
+    digest = hashlib.sha256(lines).hexdigest()
+    folder.publish(SUMMARY_FILE, to_json({**facts, "prompts_sha256": digest}, indent=1))
+
+
+def verify_scores(
+    folder: Folder, plan: Plan, index: int, shard: ShardFacts | None
+) -> list[Problem]:
     """Return what is wrong with the scores of a shard."""
-    remedy = "run jobs/evaluate.py to make it again"
-    try:
+    name, remedy = scores_name(index), scores_remedy(plan)
+
+    def check() -> list[Problem]:
+        if check_parquet(folder, name) == "broken":
+            return [Problem(name, CHANGED, remedy)]
         facts, num_rows = read_score_facts(folder, index), len(read_scores(folder, index))
-    except (OSError, KeyError, ValueError) as error:
-        return [f"{scores_name(index)}: not readable: {error}; {remedy}"]
-    if shard is not None and (facts.tar_sha256, num_rows) != (shard.tar_sha256, shard.ok):
-        return [f"{scores_name(index)}: scores other clips than the corpus has; {remedy}"]
-    return []
+        if shard is not None and (facts.tar_sha256, num_rows) != (shard.tar_sha256, shard.ok):
+            return [Problem(name, "scores other clips than the corpus has", remedy)]
+        return []
+
+    return [
+        replace(problem, remedy=remedy) if problem.is_damaged else problem
+        for problem in checked(name, check)
+    ]
+
+
+def verify_score_summary(folder: Folder, plan: Plan) -> list[Problem]:
+    """Return what is wrong with the summaries; those of earlier versions cannot tell."""
+    remedy = "add --repair to move it aside, then run jobs/evaluate.py to make it again"
+
+    def check() -> list[Problem]:
+        summary, prompts = folder.read(SUMMARY_FILE), folder.read(PROMPTS_FILE)
+        if summary is None or (seal := check_bytes(summary)) == "none":
+            return []
+        if seal == "broken":
+            return [Problem(SUMMARY_FILE, CHANGED, remedy)]
+        if hashlib.sha256(prompts or b"").hexdigest() != json.loads(summary)["prompts_sha256"]:
+            return [Problem(PROMPTS_FILE, CHANGED, remedy, is_damaged=prompts is not None)]
+        return []
+
+    return checked(SUMMARY_FILE, check)

@@ -1,0 +1,140 @@
+"""Whatever is damaged is found, named, moved aside and made again."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from flipsketch.storage.folder import open_folder
+from pipelines.status import StatusConfig, print_status
+from tests.helpers.edits import flip
+from tests.helpers.runs import Runs
+
+
+@pytest.fixture(scope="module")
+def runs(tiny_folder, clip_folder, tmp_path_factory) -> Runs:
+    """Made once; a test that changes a file puts it back."""
+    found = Runs(tmp_path_factory.mktemp("runs"), tiny_folder, clip_folder)
+    found.make()
+    return found
+
+
+def verify(corpus: Path, capsys) -> list[str]:
+    """Return what --verify says is not as it should be."""
+    capsys.readouterr()
+    code = print_status(StatusConfig(corpus=str(corpus), verify=True))
+    lines = capsys.readouterr().out.splitlines()
+    found = [line for line in lines if line.startswith(("wrong", "in doubt", "note"))]
+    assert code == any(not line.startswith("note") for line in found)
+    assert ("verified: every" in lines[-1]) == (code == 0)
+    return found
+
+
+def repair(corpus: Path, capsys) -> list[str]:
+    capsys.readouterr()
+    assert print_status(StatusConfig(corpus=str(corpus), repair=True)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    return [line for line in lines if line.startswith(("repaired", "then"))]
+
+
+def test_what_is_whole_is_found_whole_and_needs_no_repair(runs, capsys):
+    for output in runs.outputs:
+        assert verify(output, capsys) == [] and repair(output, capsys) == []
+
+
+def test_each_flipped_bit_is_named_with_its_file_in_one_line(runs, capsys):
+    rng = random.Random(0)
+    files = [pair for pair in runs.files() for _ in range(3)]
+    assert len(files) > 90
+    for output, path in files:
+        content = path.read_bytes()
+        path.write_bytes(flip(content, rng.randrange(8 * len(content))))
+        name = str(path.relative_to(output))
+        try:
+            (line,) = verify(output, capsys)
+        finally:
+            path.write_bytes(content)
+        assert f": {name}: " in line and "; " in line, line
+
+
+def test_what_is_moved_aside_is_made_again_byte_for_byte(runs, capsys):
+    before, rng = runs.contents(), random.Random(1)
+    corpus, chosen, shards = runs.outputs
+    damaged = {
+        corpus: ["run.json", "manifest.json", "README.md", "report.html", "clips/00000.tar"],
+        chosen: ["run.copy.json", "manifest.parquet", "scores/00001.parquet", "sample.png"],
+        shards: ["animations.parquet", "metadata/00000.parquet", "shards/00001.tar"],
+    }
+    damaged[corpus] += ["metadata/00002.parquet", "scores/00001.parquet", "scores/prompts.jsonl"]
+    damaged[chosen] += ["clips/00000.tar"]
+    for output, names in damaged.items():
+        for name in names:
+            content = (output / name).read_bytes()
+            (output / name).write_bytes(flip(content, rng.randrange(8 * len(content))))
+        lines = verify(output, capsys)
+        assert len(lines) == len(names)
+        done = repair(output, capsys)
+        for name in names:
+            assert any(f"moved {name} -> _damaged/{name}: " in line for line in done)
+            assert (output / "_damaged" / name).exists()
+        assert "repaired: put back run.json from its copy" in done or output != corpus
+        assert any(line.startswith("then rerun: ") for line in done)
+        # Nothing is in the way of those who read what is left.
+        assert not any("_damaged" in line for line in verify(output, capsys))
+    runs.make()
+    assert runs.contents() == before
+    for output in runs.outputs:
+        assert verify(output, capsys) == []
+
+
+def test_nothing_that_was_moved_aside_is_ever_overwritten(runs, capsys):
+    corpus = runs.outputs[0]
+    path = corpus / "report.html"
+    content = path.read_bytes()
+    for number in range(2):
+        path.write_bytes(flip(content, 800 + number))
+        repair(corpus, capsys)
+    path.write_bytes(content)
+    kept = {file.read_bytes() for file in (corpus / "_damaged").glob("report.html*")}
+    assert {flip(content, 800), flip(content, 801)} <= kept
+
+
+def test_a_run_is_not_repaired_while_a_job_runs(runs):
+    corpus = str(runs.outputs[0])
+    for folder in (corpus, f"{corpus}/scores"):
+        with (
+            open_folder(folder).locked(),
+            pytest.raises(ValueError, match="another job is writing to this folder"),
+        ):
+            print_status(StatusConfig(corpus=corpus, repair=True))
+
+
+def test_a_run_without_a_plan_or_its_copy_cannot_be_repaired(runs):
+    corpus = runs.outputs[0]
+    contents = {name: (corpus / name).read_bytes() for name in ("run.json", "run.copy.json")}
+    try:
+        for name, content in contents.items():
+            (corpus / name).write_bytes(content[:100])
+        with pytest.raises(ValueError, match="neither run.json nor run.copy.json is a plan"):
+            print_status(StatusConfig(corpus=str(corpus), repair=True))
+    finally:
+        for name, content in contents.items():
+            (corpus / name).write_bytes(content)
+    assert not (corpus / "_damaged" / "run.copy.json").exists()
+
+
+def test_files_of_others_are_named_and_left_alone(runs, capsys):
+    corpus = runs.outputs[0]
+    mine = [corpus / "notes.txt", corpus / "clips" / "notes.txt", corpus / "more" / "notes.txt"]
+    for path in mine:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    lines = verify(corpus, capsys)
+    repair(corpus, capsys)
+    assert [line.partition(": not of this run")[0] for line in lines] == [
+        *("note: clips/notes.txt", "note: notes.txt", "note: more/"),
+    ]
+    for path in mine:
+        assert path.read_text() == "mine"
+        path.unlink()
+    mine[-1].parent.rmdir()
