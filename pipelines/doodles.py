@@ -96,7 +96,8 @@ def upload_doodles(folder: Folder, config: DrawingConfig) -> int:
         ValueError: the folder holds other animations.
     """
     selector = fs.FileSelector(folder.path, allow_not_found=True, recursive=True)
-    files = [file for file in folder.filesystem.get_file_info(selector) if file.is_file]
+    found = folder.call(lambda: folder.filesystem.get_file_info(selector), "", "listing")
+    files = [file for file in found if file.is_file]
     sizes = {file.path.removeprefix(f"{folder.path}/"): file.size for file in files}
     names = {name.partition("/")[0] for name in sizes if name.endswith(f"/{PROMPT_FILE}")}
     by_index = {name.partition("-")[0]: name for name in names}

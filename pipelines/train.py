@@ -40,8 +40,9 @@ def train(config: TrainConfig) -> int:
     folder = open_folder(config.output)
     if not folder.is_local:
         raise ValueError(
-            f"--output {config.output}: logs grow there, which object stores do not allow; give a "
-            f"folder on a disk that all workers see"
+            f"--output {config.output}: logs grow there, which object stores do not allow, and "
+            f"adapters are loaded from disks alone; give a folder on a disk that all workers see, "
+            f"and copy it when the run is complete"
         )
     if config.on_device:
         config = replace(config, executor=replace(config.executor, workers=1))
