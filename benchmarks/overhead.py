@@ -35,7 +35,7 @@ from flipsketch.models.tiny import write_tiny_model
 from flipsketch.models.video_model import load_model
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.execution.config import ExecutorConfig
-from tests.helpers.corpora import good_rows, make_manifest
+from tests.helpers.corpora import SKETCHES, good_rows, make_manifest
 
 BATCH_SIZE = 4
 
@@ -108,7 +108,9 @@ def sample_loop(job: AnimateConfig, rows: list[Row], barrier, ends) -> None:
     quiet_libraries()
     torch.set_num_threads(1)
     model = load_model(job.model)
-    sketches = {row.index: load_sketch(str(row.sketch), model.size) for row in rows}
+    sketches = {
+        row.index: load_sketch(SKETCHES.parent / str(row.sketch), model.size) for row in rows
+    }
     barrier.wait()
     for start in range(0, len(rows), BATCH_SIZE):
         batch = rows[start : start + BATCH_SIZE]

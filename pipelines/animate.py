@@ -35,6 +35,7 @@ from flipsketch.storage.folder import Folder, open_folder
 from pipelines.execution.executor import start
 from pipelines.execution.locations import anchor, anchor_model, refuse_vanishing_output
 from pipelines.execution.process import library_versions
+from pipelines.execution.sources import SourcesConfig
 from pipelines.execution.work import Resources
 from pipelines.makers.clip_columns import row_schema
 from pipelines.makers.row_settings import find_error
@@ -72,6 +73,7 @@ class AnimateConfig(RunConfig):
     """CPU threads of each worker; by default an equal share of the machine's."""
     checkpoint_gradients: bool = False
     """Spend a third more time in alignment to save memory; clips do not change."""
+    sources: SourcesConfig = field(default_factory=SourcesConfig)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -121,7 +123,7 @@ def animate_manifest(config: AnimateConfig) -> int:
             ClipMakerConfig(
                 model=anchor_model(config.model),
                 lora=anchor_model(config.adapter) if config.adapter else NO_LORA,
-                manifest=anchor(config.manifest),
+                sources=config.sources.of(config.manifest),
                 sampling=config.sampling,
                 device=resources.device,
                 checkpoint_gradients=config.checkpoint_gradients,

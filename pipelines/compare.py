@@ -21,6 +21,7 @@ from flipsketch.storage.sealed import to_parquet
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.evaluate import EvaluateConfig, score_corpus
 from pipelines.execution.config import ExecutorConfig
+from pipelines.execution.sources import SourcesConfig
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,7 @@ class CompareConfig:
     """Where the networks run; by default on GPUs if there are any."""
     threads: int | None = None
     """CPU threads of each worker; by default an equal share of the machine's."""
+    sources: SourcesConfig = field(default_factory=SourcesConfig)
     executor: ExecutorConfig = field(default_factory=ExecutorConfig)
 
 
@@ -186,6 +188,7 @@ def carry_out(config: CompareConfig, run: NamedRun) -> tuple[dict[str, Any], int
             dtype=config.dtype,
             device=config.device,
             threads=config.threads,
+            sources=config.sources,
             executor=config.executor,
         )
     )
@@ -196,6 +199,7 @@ def carry_out(config: CompareConfig, run: NamedRun) -> tuple[dict[str, Any], int
         clip_model=config.clip_model,
         xclip_model=config.xclip_model,
         device=config.device,
+        sources=config.sources,
         executor=config.executor,
     )
     summary, num_failed = score_corpus(scoring)

@@ -7,7 +7,7 @@ viewed, scored and curated again wherever it is moved.
 import logging
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
 from typing import Any, Literal
@@ -50,9 +50,12 @@ from flipsketch.scoring.selection import (
 )
 from flipsketch.scoring.store import read_score_facts, read_scores, scored_shards, write_scores
 from flipsketch.scoring.summary import MOST_COMPARED, summarize_scores, to_markdown
-from flipsketch.storage.folder import PARTIAL, Folder, open_folder, read_source, resolve
+from flipsketch.storage.folder import PARTIAL, Folder, open_folder, resolve
+from flipsketch.storage.location import split_query
 from flipsketch.storage.sealed import to_parquet
+from flipsketch.storage.sources import Sources
 from flipsketch.storage.threads import in_threads
+from pipelines.execution.sources import SourcesConfig
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +102,7 @@ class CurateConfig:
     """Seed of the splits; the same seed splits in the same way."""
     rows_per_shard: int = 1000
     """Number of clips in each shard."""
+    sources: SourcesConfig = field(default_factory=SourcesConfig)
     overwrite: bool = False
     """Delete what an earlier run left in the output folder, and start again."""
 
@@ -126,8 +130,8 @@ def curate(config: CurateConfig) -> int:
     clips = read_clips(source, source_plan)
     places, splits = choose(config, clips)
     chosen = clips.take(places)
-    manifest = config.manifest or manifest_of(source, source_plan)
-    content = write_manifest(manifest, chosen.metadata)
+    sources = config.sources.of(config.manifest or manifest_of(source, source_plan))
+    content = write_manifest(sources, chosen.metadata)
     digests = digest_rows(content)
     settings = {
         "model_licence": source_plan.licence,
@@ -281,7 +285,7 @@ def choose(config: CurateConfig, clips: ScoredClips) -> tuple[list[int], list[st
     return [places[number] for number in order], [splits[number] for number in order]
 
 
-def write_manifest(manifest: str, metadata: pa.Table) -> bytes:
+def write_manifest(sources: Sources, metadata: pa.Table) -> bytes:
     """Return a Parquet manifest of the clips, including the sketches that are available.
 
     Raises:
@@ -291,6 +295,7 @@ def write_manifest(manifest: str, metadata: pa.Table) -> bytes:
     wanted = {clip["id"] for clip in clips}
     sketches: dict[str, str | bytes] = {}
     lost: list[str] = []
+    manifest = sources.manifest
     try:
         for row in parse_rows(manifest):
             if row.id in wanted:
@@ -308,12 +313,14 @@ def write_manifest(manifest: str, metadata: pa.Table) -> bytes:
         try:
             if source is None:
                 raise ValueError(f"{manifest} has no such row")
-            content = read_source(source, manifest)
+            content = sources.read(source)
             check_sketch(content, sha256)
         except (OSError, ValueError) as error:
             lost.append(f"{clip['id']}: {error}")
-            location = resolve(source, manifest) if isinstance(source, str) else None
-            return {**clip, "sketch": location}
+            if not isinstance(source, str):
+                return clip
+            # Without options of the store, which a row cannot have.
+            return {**clip, "sketch": split_query(resolve(source, manifest))[0]}
         return {**clip, "sketch_bytes": content}
 
     rows = in_threads(read, clips)

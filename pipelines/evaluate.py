@@ -25,8 +25,9 @@ from flipsketch.storage.folder import PARTIAL, Folder, open_folder
 from flipsketch.storage.threads import in_threads
 from pipelines.execution.config import ExecutorConfig
 from pipelines.execution.executor import make_shards, start
-from pipelines.execution.locations import anchor, anchor_model
+from pipelines.execution.locations import anchor_model
 from pipelines.execution.progress import ProgressBar
+from pipelines.execution.sources import SourcesConfig
 from pipelines.sharding.planning import missing_shards, read_summary
 from pipelines.sharding.summary import REASONS_SHOWN
 
@@ -49,6 +50,7 @@ class EvaluateConfig:
     """Cosine of two clips' features from which they count as near-duplicates."""
     device: Literal["cuda", "cpu"] | None = None
     """Where the scorers run; by default on GPUs if there are any."""
+    sources: SourcesConfig = field(default_factory=SourcesConfig)
     overwrite: bool = False
     """Delete existing scores by other scorers, and start again."""
     executor: ExecutorConfig = field(default_factory=ExecutorConfig)
@@ -100,7 +102,7 @@ def score_corpus(config: EvaluateConfig) -> tuple[ScoreSummary, int]:
             maker = functools.partial(
                 ScoreMaker,
                 ScoreMakerConfig(
-                    manifest=anchor(manifest),
+                    sources=config.sources.of(manifest),
                     clip_model=anchor_model(config.clip_model),
                     xclip_model=config.xclip_model and anchor_model(config.xclip_model),
                     device=resources.device,

@@ -1,9 +1,10 @@
 """Show clips of a corpus in one picture."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flipsketch.storage.location import split_query
+from pipelines.execution.sources import SourcesConfig
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,7 @@ class PreviewConfig:
     """Where the corpus's manifest is now, if it has moved; it names the sketches."""
     gifs: str | None = None
     """Folder to which a GIF of each shown clip is written."""
+    sources: SourcesConfig = field(default_factory=SourcesConfig)
 
     def __post_init__(self) -> None:
         if not split_query(self.output)[0].endswith(".png"):
@@ -47,7 +49,7 @@ def write_preview(config: PreviewConfig) -> int:
         num_clips=config.num_clips,
         seed=config.seed,
         ids=config.ids,
-        manifest=config.manifest,
+        sources=config.sources.of(config.manifest or ""),
         gifs=config.gifs,
     )
     write_file(config.output, encode_png(picture))

@@ -1,7 +1,9 @@
 """Write a page that shows a corpus."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from pipelines.execution.sources import SourcesConfig
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +24,7 @@ class ReportConfig:
     """Size of the file at which no more clips are added to the gallery."""
     seed: int = 0
     """Seed of the random choice."""
+    sources: SourcesConfig = field(default_factory=SourcesConfig)
 
     def __post_init__(self) -> None:
         if self.num_clips < 1:
@@ -48,7 +51,7 @@ def write_report(config: ReportConfig) -> int:
         build_page(
             folder,
             plan,
-            manifest=config.manifest,
+            sources=config.sources.of(config.manifest or ""),
             num_clips=config.num_clips,
             max_megabytes=config.max_megabytes,
             seed=config.seed,

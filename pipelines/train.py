@@ -65,7 +65,11 @@ def train(config: TrainConfig) -> int:
     if keeps_latents and (config.latent_cache or not clips.folder.is_local):
         make_cache(config.latent_cache)
     if config.validation is not None and config.validate_every:
-        read_subjects(config.validation, clips.rows["height"][0].as_py(), config.num_validation)
+        read_subjects(
+            config.sources.of(config.validation),
+            clips.rows["height"][0].as_py(),
+            config.num_validation,
+        )
 
     from flipsketch.models.inspection import inspect_model
     from flipsketch.training.objective import count_trained, resolve_adapter
@@ -86,6 +90,7 @@ def train(config: TrainConfig) -> int:
         latent_cache=config.latent_cache and anchor(config.latent_cache),
         output=folder.path,
         validation=config.validation and anchor(config.validation),
+        sources=config.sources.anchored(),
         dtype=plan.dtype,
         threads=plan.threads,
     )

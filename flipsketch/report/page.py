@@ -24,6 +24,7 @@ from flipsketch.report.preview import find_sketches, read_sketch
 from flipsketch.scoring.scores import SCORES
 from flipsketch.scoring.store import read_scores, scored_shards, scores_name
 from flipsketch.storage.folder import Folder
+from flipsketch.storage.sources import Sources
 
 TEMPLATE = Path(__file__).with_name("page.html")
 SIDE = 96  # most pixels of a frame's height on the page
@@ -52,7 +53,7 @@ def build_page(
     folder: Folder,
     plan: Plan,
     *,
-    manifest: str | None = None,
+    sources: Sources | None = None,
     num_clips: int = 2000,
     max_megabytes: float = 19.0,
     seed: int = 0,
@@ -60,7 +61,7 @@ def build_page(
     """Return the HTML.
 
     Args:
-        manifest: path of the corpus's manifest, if it has moved.
+        sources: reads the sketches; of the manifest that the corpus notes, unless it has one.
         num_clips: most rows in the gallery, chosen at random with `seed`.
         max_megabytes: size of the page at which no more clips are added.
     """
@@ -79,7 +80,8 @@ def build_page(
         "shown": [names.index(name) for name in SHOWN if name in names],
     }
     room = max_megabytes * MEGABYTE - len(fill_template(data).encode())
-    gallery = Gallery(folder, manifest or manifest_of(folder, plan), names, room)
+    sources = (sources or Sources()).of_manifest(manifest_of(folder, plan))
+    gallery = Gallery(folder, sources, names, room)
     # In random order until it is full, so that all parts of the corpus are represented.
     gallery.add([entries[place] for place in picked])
     shown = sorted(zip(picked, gallery.clips, strict=False), key=itemgetter(0))
@@ -160,7 +162,7 @@ class Gallery:
     """The rows on the page, added until its room is used up."""
 
     folder: Folder
-    manifest: str
+    sources: Sources
     names: list[str]
     """Names of the scores, in order."""
     room: float
@@ -169,13 +171,14 @@ class Gallery:
     sketches: list[str] = field(default_factory=list)
 
     def add(self, entries: list[Entry]) -> None:
-        sources = find_sketches(self.manifest, {entry.row["id"] for entry in entries})
+        ids = {entry.row["id"] for entry in entries}
+        named = find_sketches(self.sources.manifest, ids)
         places: dict[str, int] = {}
         num_bytes = 0
         for entry, clip in zip(entries, self.describe(entries), strict=True):
             digest = entry.row["sketch_sha256"]
             if clip["film"] and digest not in places:
-                sketch = read_sketch(sources.get(entry.row["id"]), self.manifest, SIDE, digest)
+                sketch = read_sketch(named.get(entry.row["id"]), self.sources, SIDE, digest)
                 if sketch is not None:
                     places[digest] = len(self.sketches)
                     self.sketches.append(encode_small(sketch[None]))

@@ -14,9 +14,10 @@ from flipsketch.corpus.shard import committed_shards, read_metadata, read_sample
 from flipsketch.media.clip import decode_filmstrip, encode_gif
 from flipsketch.media.contact_sheet import CELL, draw_strip, stack
 from flipsketch.media.sketch import check_sketch, load_sketch
-from flipsketch.storage.folder import Folder, open_folder, read_source
+from flipsketch.storage.folder import Folder, open_folder
 from flipsketch.storage.location import locate_below
 from flipsketch.storage.output_file import write_file
+from flipsketch.storage.sources import Sources
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ def draw_preview(
     num_clips: int = 12,
     seed: int = 0,
     ids: Collection[str] = (),
-    manifest: str | None = None,
+    sources: Sources | None = None,
     gifs: str | None = None,
 ) -> Image.Image:
     """Return a picture of some clips; write a GIF of each of them if asked for.
@@ -37,7 +38,7 @@ def draw_preview(
     Args:
         num_clips: clips to show, chosen at random with `seed`.
         ids: rows to show instead.
-        manifest: where the corpus's manifest is now, if it has moved.
+        sources: reads the sketches; of the manifest that the corpus notes, unless it has one.
         gifs: folder of the GIFs.
 
     Raises:
@@ -49,14 +50,16 @@ def draw_preview(
         raise ValueError(f"{folder}: no run.json, so not the folder of a corpus")
     chosen = choose_clips(folder, plan, ids, num_clips, seed)
     # Training shards are drawn from animations, which are no sketches.
-    manifest = (manifest or manifest_of(folder, plan)) if plan.kind.makes_clips else ""
-    sketches = find_sketches(manifest, {row["id"] for _, row in chosen}) if manifest else {}
+    sources, sketches = sources or Sources(), dict[str, str | bytes]()
+    if plan.kind.makes_clips:
+        sources = sources.of_manifest(manifest_of(folder, plan))
+        sketches = find_sketches(sources.manifest, {row["id"] for _, row in chosen})
     strips = []
     for shard, row in chosen:
         sample = read_sample(folder, shard, row, plan.tars)
         frames = decode_filmstrip(sample.png, row["num_frames"])
         size = max(CELL, row["height"])
-        sketch = read_sketch(sketches.get(row["id"]), manifest, size, row.get("sketch_sha256"))
+        sketch = read_sketch(sketches.get(row["id"]), sources, size, row.get("sketch_sha256"))
         strips.append(draw_strip(sketch, frames, row.get("prompts") or [row["prompt"]]))
         if gifs is not None:
             gif = locate_below(gifs, f"{row['key']}.gif")
@@ -102,13 +105,13 @@ def find_sketches(manifest: str, ids: set[str]) -> dict[str, str | bytes]:
 
 
 def read_sketch(
-    source: str | bytes | None, manifest: str, size: int, sha256: str | None
+    source: str | bytes | None, sources: Sources, size: int, sha256: str | None
 ) -> np.ndarray | None:
     """Return a sketch as it was when its clip was made, None if it is missing or has changed."""
     if source is None:
         return None
     try:
-        content = read_source(source, manifest)
+        content = sources.read(source)
         check_sketch(content, sha256)
         return load_sketch(content, size)
     except (OSError, ValueError) as error:

@@ -345,11 +345,6 @@ def read_file(location: str) -> bytes:
         return stream.read()
 
 
-def read_source(source: str | bytes, base: str) -> bytes:
-    """Return the content of a sketch: what it is, or where it lies, relative to the file `base`."""
-    return source if isinstance(source, bytes) else read_file(resolve(source, base))
-
-
 def hash_file(location: str) -> str:
     """Return the SHA-256 of a file of any size."""
     digest = hashlib.sha256()

@@ -2,13 +2,14 @@
 
 import errno
 import logging
+import re
 import time
 from collections import Counter
 from collections.abc import Callable
 
 import pyarrow as pa
 
-from flipsketch.storage import folder
+from flipsketch.storage import stores
 from flipsketch.storage.waiting import Result, call_in_time
 
 log = logging.getLogger(__name__)
@@ -23,13 +24,8 @@ PASSING = {
     *(errno.EIO, errno.EAGAIN, errno.ESTALE, errno.EREMOTEIO, errno.ENOTCONN, errno.ENETDOWN),
     *(errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT, errno.EPROTO),
 }
-# What pyarrow's stores say, without a number, of what no second try mends.
-LASTING = (
-    *("ACCESS_DENIED", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH", "EXPIRED_TOKEN"),
-    *("UNRECOGNIZED_CLIENT", "MISSING_AUTHENTICATION_TOKEN", "INVALID_CLIENT_TOKEN_ID"),
-    *("NO_SUCH_BUCKET", "NO_SUCH_KEY", "RESOURCE_NOT_FOUND", "Not a regular file"),
-    *("HTTP status 400", "HTTP status 401", "HTTP status 403", "HTTP status 404"),
-)
+# What stores say besides, without a number, of a file that is not there or not for us.
+LASTING = re.compile(r"HTTP status 40[0134]|NO_SUCH_KEY|RESOURCE_NOT_FOUND|Not a regular file")
 
 
 class UnavailableError(OSError):
@@ -50,7 +46,7 @@ def read_in_time(
         UnavailableError: the store did not deliver.
         OSError, ValueError: what the read raises for other reasons.
     """
-    pauses_s: tuple[float | None, ...] = (*folder.RETRY_PAUSES_S, None)
+    pauses_s: tuple[float | None, ...] = (*stores.RETRY_PAUSES_S, None)
     if failures_in_a_row[store] >= MAX_FAILURES:
         pauses_s, limit_s = (None,), min(limit_s or BRIEF_S, BRIEF_S)
     end = None if limit_s is None else time.monotonic() + limit_s
@@ -87,4 +83,4 @@ def may_pass(error: OSError) -> bool:
         return False
     if error.errno is not None:
         return error.errno in PASSING
-    return not any(reason in str(error) for reason in LASTING)
+    return not (stores.FINAL.search(str(error)) or LASTING.search(str(error)))

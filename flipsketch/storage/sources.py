@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
-from pyarrow import fs
-
-from flipsketch.storage.folder import MAX_FILE_BYTES, open_location
+from flipsketch.storage.credentials import refuse_credentials
+from flipsketch.storage.folder import MAX_FILE_BYTES
 from flipsketch.storage.local_files import OutsideError, is_below, read_below
 from flipsketch.storage.reading import UnavailableError, read_in_time
+from flipsketch.storage.stores import open_store
 from flipsketch.storage.text import one_line
 
 URI = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#]*)([^?#]*)(.*)", re.IGNORECASE | re.DOTALL)
@@ -64,17 +64,12 @@ class StorePlace:
 Place = str | StorePlace
 
 
-@functools.lru_cache(16)
-def open_store(location: str) -> tuple[fs.FileSystem, str]:
-    return open_location(location)
-
-
 @dataclass(frozen=True)
 class Sources:
     """Reads what rows name as their sketches; picklable."""
 
-    manifest: str
-    """A path or URI; what its rows name is relative to its folder."""
+    manifest: str = ""
+    """A path or URI; what its rows name is relative to its folder. Empty: not known yet."""
     allowed: tuple[str, ...] = ()
     """Further folders by path or URI, with a query if their store needs one. A folder includes
     what is below it: /data has /data/cats/1.svg, and not /database."""
@@ -86,6 +81,8 @@ class Sources:
             raise ValueError(f"read_timeout must be more than 0, got {self.timeout_s}")
         if "" in self.allowed:
             raise ValueError("--allow-source must name a folder or a URI, got an empty text")
+        for folder in self.allowed:
+            refuse_credentials(folder)
 
     def read(self, source: str | bytes) -> bytes:
         """Return the content of a sketch: what it is, or the file that a row names.
@@ -111,6 +108,10 @@ class Sources:
             raise ValueError(f"{name}: {error}") from error
         except OSError as error:
             raise name_file(error, name) from error
+
+    def of_manifest(self, manifest: str) -> "Sources":
+        """Return what reads the rows of a manifest, unless this one has its own."""
+        return self if self.manifest else replace(self, manifest=manifest)
 
     def find(self, source: str) -> tuple[Callable[[], bytes], str]:
         """Return what reads a row's file, and the folder or store that it is in."""

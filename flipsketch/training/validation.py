@@ -13,7 +13,7 @@ from flipsketch.corpus.row import default_seed
 from flipsketch.media.contact_sheet import draw_strip, stack
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.config import SamplingConfig
-from flipsketch.storage.folder import read_source
+from flipsketch.storage.sources import Sources
 
 if TYPE_CHECKING:
     from flipsketch.models.video_model import VideoModel
@@ -41,20 +41,22 @@ def choose_subjects(clips: TrainingClips, number: int) -> list[Subject]:
     ]
 
 
-def read_subjects(manifest: str, size: int, number: int, *, darken: bool = False) -> list[Subject]:
+def read_subjects(
+    sources: Sources, size: int, number: int, *, darken: bool = False
+) -> list[Subject]:
     """Return the first good rows of a manifest, read as the animate job reads them.
 
     Raises:
         OSError, ValueError: the manifest has no rows, or one of these cannot be read.
     """
-    subjects: list[Subject] = []
+    manifest, subjects = sources.manifest, list[Subject]()
     for row in parse_rows(manifest):
         if len(subjects) == number:
             break
         if row.error is not None:
             raise ValueError(f"{manifest}: {row.error}; correct or remove the row")
         try:
-            sketch = load_sketch(read_source(row.sketch, manifest), size, darken=darken)
+            sketch = load_sketch(sources.read(row.sketch), size, darken=darken)
         except (OSError, ValueError) as error:
             raise ValueError(
                 f"{manifest}: row {row.id!r}: {error}; correct or remove the row"

@@ -22,7 +22,8 @@ from flipsketch.method.request import ClipRequest, batch_settings
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.models.video_model import DTYPES
-from flipsketch.storage.folder import Folder, read_source
+from flipsketch.storage.folder import Folder
+from flipsketch.storage.sources import Sources, name_source
 from flipsketch.storage.text import describe_error, describe_raised, one_line
 from pipelines.execution.attempts import Attempts
 from pipelines.execution.work import JobError, Report
@@ -43,8 +44,8 @@ class ClipMakerConfig:
     model: str
     lora: str
     """The adapter's folder or name, or none."""
-    manifest: str
-    """That sketches' paths are relative to."""
+    sources: Sources
+    """Reads the rows' sketches."""
     sampling: SamplingConfig
     """The job's; a row may have settings of its own."""
     device: str
@@ -182,9 +183,9 @@ class AnimationMaker:
             columns = {**columns, "prompt_cut": any(map(self.method.cuts_prompt, prompts))}
             if row.error is not None:
                 return RowOutcome(columns, error=row.error)
-            content = read_source(row.sketch, self.config.manifest)
+            content = self.config.sources.read(row.sketch)
             if isinstance(row.sketch, str):
-                where = f"{row.sketch}: "
+                where = f"{name_source(row.sketch)}: "
             columns = {**columns, "sketch_sha256": hashlib.sha256(content).hexdigest()}
             sketch = load_sketch(content, self.method.size, darken=sampling.darken_sketch)
         except BaseException as error:

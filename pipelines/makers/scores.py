@@ -14,7 +14,8 @@ from flipsketch.models.quiet import quiet_libraries
 from flipsketch.scoring.clip_model import ClipScorer, XClipScorer
 from flipsketch.scoring.evaluation import Scorers, score_clip
 from flipsketch.scoring.store import ScoreFacts, write_scores
-from flipsketch.storage.folder import Folder, read_source
+from flipsketch.storage.folder import Folder
+from flipsketch.storage.sources import Sources
 from pipelines.execution.work import Report
 
 REPORT_EVERY = 16
@@ -30,8 +31,8 @@ def load_scorers(clip_model: str, xclip_model: str | None, device: str) -> Score
 class ScoreMakerConfig:
     """What a maker loads and how it runs."""
 
-    manifest: str
-    """The corpus's, which has the sketches."""
+    sources: Sources
+    """Reads the sketches that the corpus's manifest names."""
     clip_model: str
     xclip_model: str | None
     device: str
@@ -81,7 +82,7 @@ class ScoreMaker:
             stretch = tar[clip["tar_offset"] : clip["tar_offset"] + clip["tar_length"]]
             png = unpack_sample(clip["key"], stretch).png
             frames = decode_filmstrip(png, clip["num_frames"])
-            content = read_source(row.sketch, self.config.manifest)
+            content = self.config.sources.read(row.sketch)
             check_sketch(content, clip["sketch_sha256"])
             # As the clip's run read it.
             darken = clip.get("darken_sketch", False)

@@ -8,6 +8,7 @@ from flipsketch.corpus.dataset import ReaderConfig
 from flipsketch.models.registry import NO_LORA, choose_lora
 from flipsketch.training.config import TrainingConfig
 from pipelines.execution.config import ExecutorConfig
+from pipelines.execution.sources import SourcesConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,7 @@ class TrainConfig:
     """Number of sketches in the samples."""
     validation_steps: int = 25
     """Number of DDIM steps for the samples."""
+    sources: SourcesConfig = field(default_factory=SourcesConfig)
     max_restarts: int = 3
     """How often dead workers are restarted."""
     overwrite: bool = False

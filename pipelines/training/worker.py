@@ -81,7 +81,7 @@ class TrainingWorker:
         if config.validate_every:
             self.subjects = (
                 read_subjects(
-                    config.validation,
+                    config.sources.of(config.validation),
                     self.model.size,
                     config.num_validation,
                     darken=model_defaults(config.model).darken_sketch,

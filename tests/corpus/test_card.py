@@ -142,7 +142,7 @@ def test_the_examples_load_a_corpus_with_failed_rows_and_second_tries(job, tmp_p
     rows[2]["sketch"] = rows[3]["sketch"] = "never.svg"
     job = replace(job, manifest=make_manifest(tmp_path, rows))
     animate_manifest(job)
-    shutil.copy(rows[0]["sketch"], tmp_path / "later.svg")
+    shutil.copy(tmp_path / rows[0]["sketch"], tmp_path / "later.svg")
     animate_manifest(replace(job, retry_failed=True))
     check_examples(job.output, 4)
 

@@ -34,6 +34,7 @@ from pipelines.sharding.summary import exceeds, parse_max_failures
 from tests.helpers.corpora import (
     QUICK,
     ROOT,
+    SKETCHES,
     exit_code,
     flags,
     good_rows,
@@ -60,7 +61,7 @@ def test_a_manifest_becomes_a_corpus(whole):
         assert about["seed"] == row["seed"] and about["sketch_sha256"] == row["sketch_sha256"]
         assert about["reference_scale"] == 0.5 and about["align_steps"] == 0
         sketch = decode_filmstrip(sample.sketch, 1)[0]
-        np.testing.assert_array_equal(sketch, load_sketch(row["sketch"], 16))
+        np.testing.assert_array_equal(sketch, load_sketch(SKETCHES.parent / row["sketch"], 16))
     assert {row["model_fingerprint"] for row in rows} != {None}
     assert not {"time", "host", "attempts", "seconds"} & set(about)
 
@@ -69,7 +70,7 @@ def test_the_clip_is_the_one_that_the_method_makes(job, tiny_model):
     torch.set_num_threads(1)
     animate_manifest(replace(job, batch_size=1))
     (row,) = [row for row in read_rows(job.output) if row["id"] == "row 3"]
-    sketch = load_sketch(row["sketch"], 16)
+    sketch = load_sketch(SKETCHES.parent / row["sketch"], 16)
     (clip,) = animate(tiny_model, [sketch], [row["prompt"]], [row["seed"]], QUICK)
     sample = read_sample(open_folder(job.output), 1, row)
     np.testing.assert_array_equal(decode_filmstrip(sample.png, 3), clip.frames)

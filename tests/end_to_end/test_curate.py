@@ -31,7 +31,7 @@ def scored(tiny_folder, clip_folder, tmp_path_factory) -> str:
     rows = [
         {
             "id": f"{pair} seed {seed}",
-            "sketch": str(SKETCHES / names[pair % len(names)]),
+            "sketch": f"sketches/{names[pair % len(names)]}",
             "prompt": f"it moves, way {pair}",
             "seed": seed,
         }
@@ -194,7 +194,7 @@ def test_what_a_corpus_has_of_its_own_stays_with_its_clips(job, clip_folder, tmp
         {"id": "a", "sketch": "thin.svg", "prompt": "a line", "split": 7},
         {"id": "b", "sketch": "gone.svg", "prompt": "a line", "split": 8},
         # Animated is the first of those of one id.
-        {"id": "a", "sketch": str(SKETCHES / "cat.svg"), "prompt": "a cat", "split": 9},
+        {"id": "a", "sketch": "sketches/cat.svg", "prompt": "a cat", "split": 9},
     ]
     sampling = replace(job.sampling, darken_sketch=True, binarize=False)
     job = replace(job, manifest=make_manifest(tmp_path, rows), method="still", sampling=sampling)

@@ -20,7 +20,7 @@ from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.evaluate import EvaluateConfig, evaluate
 from pipelines.execution.config import ExecutorConfig
-from tests.helpers.corpora import good_rows, make_manifest
+from tests.helpers.corpora import SKETCHES, good_rows, make_manifest
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def config(job, clip_folder):
     rows = good_rows(6)
     rows[3]["sketch"] = "none.svg"
     folder = Path(job.output).parent
-    (folder / "moving.svg").write_bytes(Path(rows[4]["sketch"]).read_bytes())
+    (folder / "moving.svg").write_bytes((SKETCHES.parent / rows[4]["sketch"]).read_bytes())
     rows[4]["sketch"] = "moving.svg"
     manifest = make_manifest(folder, rows)
     animate_manifest(replace(job, manifest=manifest, max_failures="1"))
@@ -59,7 +59,7 @@ def test_every_clip_has_scores_and_they_are_those_of_its_own_frames(config, clip
         assert [row[column] for _, row in clips] == [scores[row["key"]][column] for _, row in clips]
     for shard, row in clips:
         frames = decode_filmstrip(read_sample(folder, shard, row).png, row["num_frames"])
-        sketch = load_sketch(sketches[row["id"]], 16)
+        sketch = load_sketch(SKETCHES.parent / sketches[row["id"]], 16)
         own = scores[row["key"]]
         ink, drawn = (image @ [0.299, 0.587, 0.114] < 128 for image in (frames, sketch))
         assert own["ink_mean"] == pytest.approx(ink.mean())
@@ -170,13 +170,17 @@ def test_a_clip_whose_sketch_is_gone_costs_no_other(config, tmp_path):
     assert all(row["motion"] is not None for row in rows if row["id"] != "row 4")
 
     # The same command tries it again.
-    (tmp_path / "moving.svg").write_bytes(Path(good_rows(6)[4]["sketch"]).read_bytes())
+    (tmp_path / "moving.svg").write_bytes(
+        (SKETCHES.parent / good_rows(6)[4]["sketch"]).read_bytes()
+    )
     assert evaluate(config) == 0
     assert [row["id"] for row in read_all(config.corpus) if row["error"]] == []
 
 
 def test_a_sketch_that_has_changed_is_not_scored_against(config, tmp_path):
-    (tmp_path / "moving.svg").write_bytes(Path(good_rows(6)[0]["sketch"]).read_bytes())
+    (tmp_path / "moving.svg").write_bytes(
+        (SKETCHES.parent / good_rows(6)[0]["sketch"]).read_bytes()
+    )
     assert evaluate(config) == 1
     errors = {row["id"]: row["error"] for row in read_all(config.corpus) if row["error"]}
     assert errors.keys() == {"row 4"} and "has changed since its clip was made" in errors["row 4"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import time
 import traceback
 from collections.abc import Callable
@@ -16,11 +17,13 @@ from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.execution.config import ExecutorConfig
 
 ROOT = Path(__file__).parents[2]
-SKETCHES = ROOT / "data" / "sketches"
+SKETCHES = ROOT / "data" / "manifests" / "sketches"
 QUICK = SamplingConfig(num_frames=3, num_inference_steps=1, align_steps=0)
 
 
 def make_manifest(folder: Path, rows: list[dict]) -> str:
+    """Write a manifest beside a copy of the sketches."""
+    shutil.copytree(SKETCHES, folder / "sketches", dirs_exist_ok=True)
     path = folder / "manifest.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return str(path)
@@ -31,7 +34,7 @@ def good_rows(count: int) -> list[dict]:
     return [
         {
             "id": f"row {number}",
-            "sketch": str(SKETCHES / names[number % len(names)]),
+            "sketch": f"sketches/{names[number % len(names)]}",
             "prompt": f"it moves, way {number}",
         }
         for number in range(count)

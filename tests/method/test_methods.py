@@ -82,8 +82,8 @@ def read_clips(output: str) -> dict[str, np.ndarray]:
 def two_rows(job, tmp_path):
     """One prompt, and two segments."""
     rows = [
-        {"id": "one", "sketch": str(SKETCHES / "cat.svg"), "prompt": "a cat jumps", "seed": 3},
-        {"id": "two", "sketch": str(SKETCHES / "boat.svg"), "prompts": ["it sails", "it rocks"]},
+        {"id": "one", "sketch": "sketches/cat.svg", "prompt": "a cat jumps", "seed": 3},
+        {"id": "two", "sketch": "sketches/boat.svg", "prompts": ["it sails", "it rocks"]},
     ]
     return replace(job, manifest=make_manifest(tmp_path, rows))
 

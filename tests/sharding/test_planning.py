@@ -43,7 +43,7 @@ def mendable(job, tmp_path):
 def test_failed_rows_are_tried_again_in_shards_of_their_own(mendable, tmp_path):
     assert animate_manifest(mendable) == 1
     before = read_tars(mendable.output)
-    good = good_rows(1)[0]["sketch"]
+    good = tmp_path / good_rows(1)[0]["sketch"]
     shutil.copy(good, tmp_path / "one.svg")
     again = replace(mendable, retry_failed=True)
     assert animate_manifest(again) == 1
@@ -68,7 +68,7 @@ def test_failed_rows_are_tried_again_in_shards_of_their_own(mendable, tmp_path):
 def test_a_second_try_makes_what_the_first_would_have_made(mendable, tmp_path):
     animate_manifest(mendable)
     for name in ("one.svg", "two.svg"):
-        shutil.copy(good_rows(1)[0]["sketch"], tmp_path / name)
+        shutil.copy(tmp_path / good_rows(1)[0]["sketch"], tmp_path / name)
     animate_manifest(replace(mendable, retry_failed=True))
     at_once = replace(mendable, output=str(tmp_path / "at once"))
     animate_manifest(at_once)
@@ -82,7 +82,7 @@ def test_a_second_try_makes_what_the_first_would_have_made(mendable, tmp_path):
 
 def test_a_second_try_that_was_cut_short_goes_on(mendable, tmp_path):
     animate_manifest(mendable)
-    shutil.copy(good_rows(1)[0]["sketch"], tmp_path / "one.svg")
+    shutil.copy(tmp_path / good_rows(1)[0]["sketch"], tmp_path / "one.svg")
     animate_manifest(replace(mendable, retry_failed=True))
     whole = {path.name: path.read_bytes() for path in (Path(mendable.output) / "clips").iterdir()}
     (Path(mendable.output) / "metadata" / "00004.parquet").unlink()
@@ -162,7 +162,7 @@ def test_rows_of_a_second_try_are_noted_as_ranges():
 
 def test_a_first_try_that_is_lost_after_the_second_doubles_nothing(mendable, tmp_path):
     animate_manifest(mendable)
-    shutil.copy(good_rows(1)[0]["sketch"], tmp_path / "one.svg")
+    shutil.copy(tmp_path / good_rows(1)[0]["sketch"], tmp_path / "one.svg")
     animate_manifest(replace(mendable, retry_failed=True))
     (Path(mendable.output) / "metadata" / "00000.parquet").unlink()
     assert animate_manifest(mendable) == 1

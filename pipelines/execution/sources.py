@@ -1,0 +1,33 @@
+"""What a job's rows may read, as its command line has it."""
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Self
+
+import tyro
+
+from flipsketch.storage.sources import READ_TIMEOUT_S, Sources
+from pipelines.execution.locations import anchor
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourcesConfig:
+    allow_source: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """Folder that rows may name files in, besides their manifest's own folder or store; a path, or
+    a URI with its query. Repeat the flag for several. Allow no more than you would publish."""
+    read_timeout: float = READ_TIMEOUT_S
+    """Seconds that reading the files of one row may take, with further tries when a disk or server
+    fails; then the row fails, and the same command tries it again."""
+
+    def __post_init__(self) -> None:
+        Sources("", self.allow_source, self.read_timeout)
+
+    def anchored(self) -> Self:
+        """Return the same for workers, whose working directory may be another."""
+        # An empty path is not that of the working directory, but a slip.
+        folders = (anchor(folder) if folder else "" for folder in self.allow_source)
+        return replace(self, allow_source=tuple(folders))
+
+    def of(self, manifest: str) -> Sources:
+        """Return what reads the rows of a manifest, in whichever process."""
+        manifest = anchor(manifest) if manifest else ""
+        return Sources(manifest, self.anchored().allow_source, self.read_timeout)
