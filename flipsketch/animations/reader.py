@@ -21,6 +21,7 @@ from flipsketch.storage.archives import (
     Files,
     open_files,
 )
+from flipsketch.storage.reading import name_error
 from flipsketch.svg.reader import MAX_BYTES, SvgReader, pad_to_square
 from flipsketch.svg.render import draw
 
@@ -68,9 +69,21 @@ class RasterConfig:
 class AnimationReader:
     """Reads the frames of animations below one root; archives stay open."""
 
-    def __init__(self, root: str, config: RasterConfig) -> None:
-        self.root, self.config = root, config
-        self.open = functools.lru_cache(4)(open_files)
+    def __init__(self, root: str, config: RasterConfig, allowed: tuple[str, ...] = ()) -> None:
+        """Args: allowed, folders that links below the root may lead into."""
+        self.root, self.config, self.allowed = root, config, allowed
+        self.reopen()
+
+    def reopen(self) -> None:
+        """Open archives anew: a read that was left behind may still use those that are open."""
+        self.files = functools.lru_cache(1)(lambda: open_files(self.root, self.allowed))
+        self.archive = functools.lru_cache(4)(self.open_archive)
+
+    def open_archive(self, path: str) -> ArchiveFiles:
+        files = self.files()
+        if isinstance(files, ArchiveFiles):
+            raise ValueError("is an archive within an archive; extract the outer one")
+        return files.open_archive(path)
 
     def read(self, location: str) -> list[tuple[str, bytes]]:
         """Return the names and contents of the frames to take.
@@ -92,8 +105,10 @@ class AnimationReader:
         for name in names:
             try:
                 frames.append((name, files.read(posixpath.join(path, name), MAX_BYTES)))
-            except (OSError, ValueError) as error:
+            except ValueError as error:
                 raise ValueError(f"{name}: {error}") from error
+            except OSError as error:
+                raise name_error(error, name) from error
         return frames
 
     def locate(self, location: str) -> tuple[Files, str]:
@@ -108,12 +123,10 @@ class AnimationReader:
                 "it may be malicious"
             )
         if is_within:
-            return self.open(posixpath.join(self.root, archive)), path
-        files = self.open(self.root)
+            return self.archive(archive), path
+        files = self.files()
         if path.lower().endswith(ALL_ARCHIVES) and path not in self.folders(files, path):
-            if isinstance(files, ArchiveFiles):
-                raise ValueError("is an archive within an archive; extract the outer one")
-            return self.open(posixpath.join(self.root, path)), ""
+            return self.archive(path), ""
         return files, path
 
     def folders(self, files: Files, path: str) -> list[str]:

@@ -5,17 +5,22 @@ import os
 import posixpath
 import tarfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from pyarrow import fs
 
 from flipsketch.storage.folder import open_location
+from flipsketch.storage.local_files import OutsideError, find_root, open_below, read_below
 
 log = logging.getLogger(__name__)
 
 ARCHIVES = (".zip", ".tar")
 COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
+IS_COMPRESSED = (
+    "a compressed tar can only be read from its beginning; decompress it, or pack a .zip"
+)
 MAX_ENTRIES = 5_000_000
 # What ends the path of an archive and begins one within it.
 WITHIN = "!/"
@@ -44,14 +49,21 @@ class Files(Protocol):
 
 
 class FolderFiles:
-    def __init__(self, filesystem: fs.FileSystem, root: str) -> None:
+    """The files of a folder. A link is followed if it leads below the folder, or below one that is
+    allowed; the folder itself may be a link."""
+
+    def __init__(self, filesystem: fs.FileSystem, root: str, allowed: tuple[str, ...] = ()) -> None:
         self.filesystem, self.root = filesystem, root
+        self.roots = (root, *allowed)
+        self.is_local = isinstance(filesystem, fs.LocalFileSystem)
         self.odd: set[str] = set()
         """Dead links, devices and pipes, as far as folders were listed."""
 
     def list(self, path: str) -> Listing:
         where = posixpath.join(self.root, path)
-        if isinstance(self.filesystem, fs.LocalFileSystem):
+        if self.is_local:
+            with refusing_links_out():
+                find_root(where, self.roots)
             return self.list_local(path, where)
         found = self.filesystem.get_file_info(fs.FileSelector(where))
         folders = [file.base_name for file in found if file.type == fs.FileType.Directory]
@@ -76,8 +88,36 @@ class FolderFiles:
         if path in self.odd:
             raise ValueError("is a dead link, a device or a pipe; put a file there")
         where = posixpath.join(self.root, path)
+        if self.is_local:
+            with refusing_links_out():
+                return read_below(where, self.roots, max_bytes)
         with self.filesystem.open_input_stream(where, compression=None) as stream:
             return check_size(stream.read(max_bytes + 1), max_bytes)
+
+    def open_archive(self, path: str) -> "ArchiveFiles":
+        """Return the files of an archive among these.
+
+        Raises:
+            OSError, ValueError: it is not there, or no archive that can be read.
+        """
+        if path.lower().endswith(COMPRESSED):
+            raise ValueError(f"{path}: {IS_COMPRESSED}")
+        where = posixpath.join(self.root, path)
+        if not self.is_local:
+            return ArchiveFiles(self.filesystem.open_input_file(where), path)
+        with refusing_links_out():
+            return ArchiveFiles(open_below(where, self.roots), path)
+
+
+@contextmanager
+def refusing_links_out() -> Iterator[None]:
+    try:
+        yield
+    except OutsideError as error:
+        raise ValueError(
+            f"is a link that leads out of the folder, to {error.target}; to follow it, add "
+            f"--allow-source {posixpath.dirname(error.target)}"
+        ) from error
 
 
 def leads_back(link: str) -> bool:
@@ -88,11 +128,10 @@ def leads_back(link: str) -> bool:
 class ArchiveFiles:
     """The files of an archive; its names are looked up, never used as paths of a disk."""
 
-    def __init__(self, filesystem: fs.FileSystem, path: str) -> None:
+    def __init__(self, stream: Any, path: str) -> None:
         """Raises ValueError: not an archive that can be read."""
         self.archive: Any
         try:
-            stream = filesystem.open_input_file(path)
             if path.lower().endswith(".zip"):
                 self.archive = zipfile.ZipFile(stream)
                 names = ((info.filename, info) for info in self.archive.infolist())
@@ -100,8 +139,6 @@ class ArchiveFiles:
                 self.archive = tarfile.open(fileobj=stream, mode="r:")
                 names = ((member.name, member) for member in self.archive if is_file(member))
             self.index(names)
-        except FileNotFoundError:
-            raise
         # The readers raise whatever a broken archive leads them to.
         except Exception as error:
             raise ValueError(
@@ -166,8 +203,11 @@ def check_size(content: bytes, max_bytes: int) -> bytes:
     return content
 
 
-def open_files(location: str) -> Files:
+def open_files(location: str, allowed: tuple[str, ...] = ()) -> FolderFiles | ArchiveFiles:
     """Return the files of a folder or of an archive, a path or a URI.
+
+    Args:
+        allowed: folders that links in it may lead into.
 
     Raises:
         OSError: nothing is there.
@@ -176,14 +216,11 @@ def open_files(location: str) -> Files:
     filesystem, path = open_location(location)
     kind = filesystem.get_file_info(path).type
     if kind == fs.FileType.Directory:
-        return FolderFiles(filesystem, path)
+        return FolderFiles(filesystem, path, allowed)
     if kind == fs.FileType.NotFound:
         raise FileNotFoundError(f"{location}: there is no such folder or archive")
     if path.lower().endswith(COMPRESSED):
-        raise ValueError(
-            f"{location}: a compressed tar can only be read from its beginning; decompress it, or "
-            f"pack a .zip"
-        )
+        raise ValueError(f"{location}: {IS_COMPRESSED}")
     if not path.lower().endswith(ARCHIVES):
         raise ValueError(f"{location}: expected a folder, a .zip or a .tar")
-    return ArchiveFiles(filesystem, path)
+    return ArchiveFiles(filesystem.open_input_file(path), path)

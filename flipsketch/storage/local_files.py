@@ -114,5 +114,5 @@ def read_below(path: str, roots: Sequence[str], max_bytes: int) -> bytes:
                 content += file.read(max_bytes + 1 - len(content))
             size = len(content)
     if size > max_bytes:
-        raise ValueError(f"has {size:,} bytes, more than the {max_bytes:,} allowed")
+        raise ValueError(f"has more than {max_bytes:,} bytes; make it smaller")
     return content

@@ -14,6 +14,7 @@ from flipsketch.storage.waiting import Result, call_in_time
 
 log = logging.getLogger(__name__)
 
+READ_TIMEOUT_S = 30.0
 # Reads of one store that failed in a row until it is taken as down: from then on each is tried once
 # and briefly, until one succeeds.
 MAX_FAILURES = 3
@@ -84,3 +85,15 @@ def may_pass(error: OSError) -> bool:
     if error.errno is not None:
         return error.errno in PASSING
     return not (stores.FINAL.search(str(error)) or LASTING.search(str(error)))
+
+
+def name_error(error: OSError, name: str) -> OSError:
+    """Return an error of the same kind that names the file as people know it."""
+    kinds = (UnavailableError, FileNotFoundError, PermissionError)
+    kind = next((kind for kind in kinds if isinstance(error, kind)), OSError)
+    is_missing = kind is FileNotFoundError
+    said = "expected a file, found nothing" if is_missing else error.strerror or str(error)
+    named = kind(f"{name}: {said}")
+    # By which others tell whether another try may help.
+    named.errno = error.errno
+    return named

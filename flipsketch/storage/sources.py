@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from flipsketch.storage.credentials import refuse_credentials
 from flipsketch.storage.folder import MAX_FILE_BYTES
 from flipsketch.storage.local_files import OutsideError, is_below, read_below
-from flipsketch.storage.reading import UnavailableError, read_in_time
+from flipsketch.storage.reading import READ_TIMEOUT_S, name_error, read_in_time
 from flipsketch.storage.stores import open_store
 from flipsketch.storage.text import one_line
 
@@ -20,7 +20,6 @@ URI = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#]*)([^?#]*)(.*)", re.IGNORECASE |
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # Their addresses begin with a bucket, which is all of one server's; others' with a server.
 BUCKETS = re.compile(r"(s3|gs|gcs)", re.IGNORECASE)
-READ_TIMEOUT_S = 30.0
 MAX_NAME = 200
 
 
@@ -54,7 +53,7 @@ class StorePlace:
         with filesystem.open_input_file(posixpath.join(root, self.path)) as file:
             size = file.size()
             if size > MAX_FILE_BYTES:
-                raise ValueError(f"has {size:,} bytes, more than the {MAX_FILE_BYTES:,} allowed")
+                raise ValueError(f"has more than {MAX_FILE_BYTES:,} bytes; make it smaller")
             content = file.read(size)
         if len(content) != size:
             raise OSError(f"{len(content):,} of {size:,} bytes arrived")
@@ -107,7 +106,7 @@ class Sources:
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
         except OSError as error:
-            raise name_file(error, name) from error
+            raise name_error(error, name) from error
 
     def of_manifest(self, manifest: str) -> "Sources":
         """Return what reads the rows of a manifest, unless this one has its own."""
@@ -211,12 +210,3 @@ def name_source(source: str) -> str:
         host = f"...@{host.rpartition('@')[2]}" if "@" in host else host
         source = f"{scheme}://{host}{path}{rest[:1]}{'...' if rest else ''}"
     return one_line(source, MAX_NAME)
-
-
-def name_file(error: OSError, name: str) -> OSError:
-    """Return an error of the same kind that names the file as its row does."""
-    kinds = (UnavailableError, FileNotFoundError, PermissionError)
-    kind = next((kind for kind in kinds if isinstance(error, kind)), OSError)
-    if kind is FileNotFoundError:
-        return FileNotFoundError(f"{name}: expected a file, found nothing")
-    return kind(f"{name}: {error.strerror or error}")

@@ -5,7 +5,8 @@ from typing import Annotated, Self
 
 import tyro
 
-from flipsketch.storage.sources import READ_TIMEOUT_S, Sources
+from flipsketch.storage.reading import READ_TIMEOUT_S
+from flipsketch.storage.sources import Sources
 from pipelines.execution.locations import anchor
 
 
