@@ -19,6 +19,8 @@ from typing import Any, TypeVar
 import pyarrow as pa
 from pyarrow import fs
 
+from flipsketch.storage.lease import hold_lease, raise_if_lost
+from flipsketch.storage.lease_file import open_lease_file
 from flipsketch.storage.location import is_uri, split_query
 from flipsketch.storage.stores import StoreFile, call_store, open_store, os_error
 
@@ -126,6 +128,7 @@ class Folder:
             OSError: the file could not be written; what was there before still is.
         """
         if not self.is_local:
+            raise_if_lost(f"{self}/{name}")
             self.upload(name, content)
             return
         for pause_s in (*RETRY_PAUSES_S, None):
@@ -202,15 +205,18 @@ class Folder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Be the only writer of a local folder: the lock goes with the process, however it ends.
-
-        Object stores have no locks.
+        """Be the only writer of a folder: by a lock on a local disk, which goes with the process
+        however it ends, and by a lease in a store.
 
         Raises:
             ValueError: another process holds the folder.
+            OSError: the folder cannot be written, or was lost to another process on the way.
         """
         if not self.is_local:
-            yield
+            path = self.join("_tmp/lease.json")
+            file = open_lease_file(self.filesystem, path, str(self), self.query)
+            with hold_lease(file, str(self)):
+                yield
             return
         self.make()
         descriptor = os.open(self.path, os.O_RDONLY)

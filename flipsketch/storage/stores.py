@@ -9,6 +9,7 @@ import errno
 import functools
 import io
 import logging
+import math
 import os
 import re
 import time
@@ -33,9 +34,11 @@ REQUEST_TIMEOUT_S = 10.0
 CALL_TIMEOUT_S = 45.0
 MIN_BYTES_PER_S = 256 * 1024
 """What a store must deliver or take in the long run."""
-RETRY_PAUSES_S = (0.5, 2.0, 5.0, 10.0)
+RETRY_PAUSES_S: tuple[float, ...] = (0.5, 2.0, 5.0, 10.0)
 GIVE_UP_S = 60.0
 """After so long no call is begun again."""
+HURRY_S = 2.0
+"""What a call may take once, for half a minute, after somebody has interrupted the process."""
 
 
 def seconds(text: str) -> float:
@@ -68,6 +71,7 @@ GCS_OPTIONS: dict[str, Callable[[str], Any]] = {
 FINAL = re.compile(
     r"ACCESS_DENIED|NO_SUCH_BUCKET|INVALID_ACCESS_KEY|SIGNATURE_DOES_NOT_MATCH|EXPIRED_TOKEN"
     r"|INVALID_CLIENT_TOKEN|INVALID_SIGNATURE|ENTITY_TOO_LARGE|METHOD_NOT_ALLOWED"
+    r"|(?i:unable to locate credentials)"
 )
 FINAL_CODES = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS),
@@ -135,6 +139,15 @@ def open_gcs(authority: str, query: str) -> fs.GcsFileSystem:
     )
 
 
+interrupted_at = -math.inf
+
+
+def hurry() -> None:
+    """Let what is still to be done in a store, after an interrupt, be done soon or not at all."""
+    global interrupted_at
+    interrupted_at = time.monotonic()
+
+
 def call_store(function: Callable[[], Result], what: str, num_bytes: int = 0) -> Result:
     """Return what a call of a store returns; it is made again while the store is out of reach.
 
@@ -146,10 +159,15 @@ def call_store(function: Callable[[], Result], what: str, num_bytes: int = 0) ->
         OSError: the store said no, or has not answered in time.
     """
     started = time.monotonic()
-    limit_s = CALL_TIMEOUT_S + num_bytes / MIN_BYTES_PER_S
-    for pause_s in (*RETRY_PAUSES_S, None):
+    limit_s, pauses = CALL_TIMEOUT_S + num_bytes / MIN_BYTES_PER_S, RETRY_PAUSES_S
+    if started - interrupted_at < 30:
+        limit_s, pauses = HURRY_S, ()
+    for pause_s in (*pauses, None):
         try:
             return call_in_time(function, limit_s, what)
+        except KeyboardInterrupt:
+            hurry()
+            raise
         except FileNotFoundError:
             raise
         except OSError as error:

@@ -12,6 +12,7 @@ from flipsketch.corpus.row_digests import write_digests
 from flipsketch.corpus.run_folder import begin_run, refuse_lost_folder
 from flipsketch.corpus.shard import ShardFacts, lost_shards, read_shards
 from flipsketch.storage.folder import PARTIAL, Folder
+from flipsketch.storage.stores import hurry
 from pipelines.execution.attempts import NOTES, sweep_notes
 from pipelines.execution.config import ExecutorConfig
 from pipelines.execution.executor import make_shards
@@ -144,6 +145,7 @@ class Run:
                     plan = self.plan_retry(plan, progress)
                     self.make(plan, progress)
             except KeyboardInterrupt:
+                hurry()
                 self.refuse_lost_shards(plan, shards)
                 if shards:
                     write_card(folder, plan, list(shards.values()))
