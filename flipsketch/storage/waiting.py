@@ -52,16 +52,19 @@ class Caller:
         while True:
             call = self.calls.get()
             call.make()
+            under_way.discard(call)
             idle.append(self)
             call.ended.set()
             left_behind.discard(call)
             del call
 
 
+under_way: set[Call] = set()
 left_behind: set[Call] = set()
 idle: list[Caller] = []
 # Threads stay with the process that forks.
 os.register_at_fork(after_in_child=idle.clear)
+os.register_at_fork(after_in_child=under_way.clear)
 
 
 def call_in_time(
@@ -86,6 +89,7 @@ def call_in_time(
             f"server; see that it answers"
         )
     call = Call(function, store)
+    under_way.add(call)
     try:
         next_caller().calls.put(call)
         in_time = call.ended.wait(limit_s)
@@ -111,8 +115,8 @@ def next_caller() -> Caller:
 
 
 def calls_hang() -> bool:
-    """Tell whether calls were left behind that have not come back since."""
-    return bool(left_behind)
+    """Tell whether calls have not come back: left behind, or made by a thread that still waits."""
+    return bool(under_way)
 
 
 def end_process(code: int) -> NoReturn:

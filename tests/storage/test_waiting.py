@@ -8,6 +8,7 @@ import time
 import pytest
 
 from flipsketch.storage import waiting
+from flipsketch.storage.threads import Readers
 from flipsketch.storage.waiting import call_in_time
 
 # pyarrow waits in C++ for somebody to write into the pipe.
@@ -102,3 +103,12 @@ def test_only_so_many_calls_are_left_behind(pipe, monkeypatch):
     os.close(os.open(pipe, os.O_WRONLY))
     while any(call.store == str(pipe) for call in list(waiting.left_behind)):
         time.sleep(0.01)
+
+
+def test_a_call_that_another_thread_waits_for_is_known(pipe):
+    with Readers(1) as readers:
+        reading = readers.submit(lambda path: call_in_time(path.read_bytes, 60, "reading"), pipe)
+        writer = os.open(pipe, os.O_WRONLY)  # returns once the pipe has its reader
+        assert waiting.calls_hang()
+        os.close(writer)
+        assert reading.result() == b""
