@@ -79,8 +79,8 @@ class Search:
             yield Animation(unsafe, unsafe)
         try:
             folders, names = files.list(path)
-        except (OSError, ValueError):
-            if not path:
+        except (OSError, ValueError) as error:
+            if not path or is_out_of_reach(files, error):
                 raise
             yield Animation(posixpath.join(place.name, path), place.location + path)
             return
@@ -114,7 +114,9 @@ class Search:
             return
         try:
             archive = files.open_archive(path)
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            if is_out_of_reach(files, error):
+                raise
             yield Animation(inside, path)
         else:
             yield from self.find_in(archive, Place(path + WITHIN, inside, inside))
@@ -130,9 +132,17 @@ class Search:
                 limit_s=self.timeout_s,
             )
         except (OSError, ValueError) as error:
+            if is_out_of_reach(files, error):
+                raise
             log.warning("%s%s: not read as a prompt: %s", place.location, name, error)
             return None
         return " ".join(text.split()) or None
+
+
+def is_out_of_reach(files: Files, error: Exception) -> bool:
+    """Tell whether a store has failed: what was not found for that must not be left out."""
+    is_far = isinstance(files, FolderFiles) and not files.is_local
+    return is_far and isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
 
 
 def strip_ending(name: str) -> str:

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 from pyarrow import fs
 
-from flipsketch.storage.folder import open_location
+from flipsketch.storage.folder import open_file, open_location
 from flipsketch.storage.local_files import OutsideError, find_root, open_below, read_below
+from flipsketch.storage.stores import StoreFile, call_store
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,8 @@ class FolderFiles:
             with refusing_links_out():
                 find_root(where, self.roots)
             return self.list_local(path, where)
-        found = self.filesystem.get_file_info(fs.FileSelector(where))
+        selector = fs.FileSelector(where)
+        found = call_store(lambda: self.filesystem.get_file_info(selector), f"{where}: listing")
         folders = [file.base_name for file in found if file.type == fs.FileType.Directory]
         return sorted(folders), sorted({file.base_name for file in found} - set(folders))
 
@@ -104,7 +106,7 @@ class FolderFiles:
             raise ValueError(f"{path}: {IS_COMPRESSED}")
         where = posixpath.join(self.root, path)
         if not self.is_local:
-            return ArchiveFiles(self.filesystem.open_input_file(where), path)
+            return ArchiveFiles(StoreFile(self.filesystem, where, where), path)
         with refusing_links_out():
             return ArchiveFiles(open_below(where, self.roots), path)
 
@@ -141,6 +143,8 @@ class ArchiveFiles:
             self.index(names)
         # The readers raise whatever a broken archive leads them to.
         except Exception as error:
+            if isinstance(error, OSError) and isinstance(stream, StoreFile):
+                raise
             raise ValueError(
                 f"{path}: the archive cannot be read: {error}; pack it again"
             ) from error
@@ -214,7 +218,12 @@ def open_files(location: str, allowed: tuple[str, ...] = ()) -> FolderFiles | Ar
         ValueError: it is no archive that can be read, or a file of another kind.
     """
     filesystem, path = open_location(location)
-    kind = filesystem.get_file_info(path).type
+    is_local = isinstance(filesystem, fs.LocalFileSystem)
+    kind = (
+        filesystem.get_file_info(path).type
+        if is_local
+        else call_store(lambda: filesystem.get_file_info(path).type, f"{location}: looking")
+    )
     if kind == fs.FileType.Directory:
         return FolderFiles(filesystem, path, allowed)
     if kind == fs.FileType.NotFound:
@@ -223,4 +232,4 @@ def open_files(location: str, allowed: tuple[str, ...] = ()) -> FolderFiles | Ar
         raise ValueError(f"{location}: {IS_COMPRESSED}")
     if not path.lower().endswith(ARCHIVES):
         raise ValueError(f"{location}: expected a folder, a .zip or a .tar")
-    return ArchiveFiles(filesystem.open_input_file(path), path)
+    return ArchiveFiles(open_file(location), path)
