@@ -18,6 +18,7 @@ from flipsketch.models.choices import Precision
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.models.registry import EMBEDDED_MODEL, choose_lora
 from flipsketch.openmp import let_idle_threads_sleep
+from flipsketch.storage.errors import explain
 from flipsketch.storage.location import split_query
 
 
@@ -123,7 +124,7 @@ def run(args: Sequence[str] | None = None) -> None:
     try:
         animate_drawing(parse(OneConfig, __doc__, prog="flipsketch", args=args))
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {explain(error)}", file=sys.stderr)
         sys.exit(2)
 
 

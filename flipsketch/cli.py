@@ -9,6 +9,9 @@ import tyro
 
 from flipsketch.method.config import SamplingConfig, model_defaults
 
+# Without an adapter, as with none.
+MAY_BE_EMPTY = {"lora"}
+
 
 def parse(config_class: type, description: str | None, **how: Any) -> Any:
     """Return what the command line says; how to sample, where it does not say, the model does.
@@ -19,7 +22,7 @@ def parse(config_class: type, description: str | None, **how: Any) -> Any:
     how |= {"description": description, "config": (tyro.conf.OmitArgPrefixes,)}
     known = {part.name: part for part in fields(config_class)}
     if "sampling" not in known:
-        return tyro.cli(config_class, **how)
+        return restore(config_class, tyro.cli(defaulted(config_class, []), **how))
     # Which model, before anything else is read: its defaults must be there to be checked with what
     # the command line says, and to be shown by --help.
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -27,12 +30,25 @@ def parse(config_class: type, description: str | None, **how: Any) -> Any:
     arguments = sys.argv[1:] if how.get("args") is None else how["args"]
     model = first.parse_known_args(arguments)[0].model
     sampling = SamplingConfig() if model is MISSING else model_defaults(model)
-    defaulted = make_dataclass(
-        config_class.__name__,
-        [("sampling", SamplingConfig, field(default=sampling))],
-        bases=(config_class,),
-        frozen=True,
-        kw_only=True,
-    )
-    config = tyro.cli(defaulted, **how)
-    return config_class(**{name: getattr(config, name) for name in known})
+    changed = [("sampling", SamplingConfig, field(default=sampling))]
+    return restore(config_class, tyro.cli(defaulted(config_class, changed), **how))
+
+
+def defaulted(config_class: type, changed: list[Any]) -> type:
+    """Return a config class with other defaults for some fields, under the name by which errors are
+    to speak of it."""
+    named: Any = "the flags"
+    return make_dataclass(named, changed, bases=(config_class,), frozen=True, kw_only=True)
+
+
+def restore(config_class: type, parsed: Any) -> Any:
+    """Return what was parsed as a config of its own class.
+
+    Raises:
+        ValueError: a place is empty, which would be taken for the folder that the job runs in.
+    """
+    values = {part.name: getattr(parsed, part.name) for part in fields(config_class)}
+    for name, value in values.items():
+        if value == "" and name not in MAY_BE_EMPTY:
+            raise ValueError(f"--{name.replace('_', '-')} is empty; give a value, or leave it out")
+    return config_class(**values)

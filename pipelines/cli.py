@@ -12,6 +12,7 @@ from typing import Any
 from flipsketch.cli import parse
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.openmp import let_idle_threads_sleep
+from flipsketch.storage.errors import explain
 from flipsketch.storage.waiting import calls_hang, end_process
 from pipelines.execution.process import log_to_stderr
 
@@ -64,7 +65,7 @@ def parse_and_run(
             raise
         return int(exit.code or 0)
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {explain(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         log.warning("interrupted; rerun the same command to resume")

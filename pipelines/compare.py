@@ -111,7 +111,7 @@ def compare(config: CompareConfig) -> int:
         except (ValueError, OSError) as error:
             # A model that is not available here does not affect other runs.
             log.warning(
-                "%s: not made: %s\nTo make it again, delete %s, or give another --output.",
+                "%s: not made: %s; to make it again, delete %s, or give another --output.",
                 *(run.name, error, locate_below(config.output, run.folder)),
             )
             row, code = {"run": run.name, "error": str(error)}, 1

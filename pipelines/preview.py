@@ -8,6 +8,9 @@ from pipelines.execution.sources import SourcesConfig
 
 log = logging.getLogger(__name__)
 
+# A picture of more would have more pixels than readers of images take.
+MAX_CLIPS = 300
+
 
 @dataclass(frozen=True, kw_only=True)
 class PreviewConfig:
@@ -30,8 +33,12 @@ class PreviewConfig:
     def __post_init__(self) -> None:
         if not split_query(self.output)[0].endswith(".png"):
             raise ValueError(f"--output must end in .png, got {self.output}")
-        if self.num_clips < 1:
-            raise ValueError(f"num_clips must be at least 1, got {self.num_clips}")
+        for name, number in (("num_clips", self.num_clips), ("ids", len(self.ids) or 1)):
+            if not 1 <= number <= MAX_CLIPS:
+                raise ValueError(
+                    f"{name} must be 1 to {MAX_CLIPS} clips, as many as one picture shows, got "
+                    f"{number}"
+                )
 
 
 def write_preview(config: PreviewConfig) -> int:

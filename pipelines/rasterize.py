@@ -29,6 +29,7 @@ from flipsketch.corpus.row import name_digest
 from flipsketch.corpus.row_digests import fingerprint_rows
 from flipsketch.storage import sealed
 from flipsketch.storage.folder import Folder, open_folder
+from flipsketch.storage.text import TEXT, is_text
 from flipsketch.svg.render import import_cairo
 from pipelines.execution.executor import start
 from pipelines.execution.locations import anchor, refuse_vanishing_output
@@ -67,6 +68,11 @@ class RasterizeConfig(RunConfig):
         super().__post_init__()
         if self.training_workers < 1:
             raise ValueError(f"training_workers must be at least 1, got {self.training_workers}")
+        if self.license is not None and not (self.license.strip() and is_text(self.license)):
+            raise ValueError(
+                f"license must be {TEXT}, got {self.license!r:.80}; name the license, or leave it "
+                f"out"
+            )
 
 
 def make_training_shards(config: RasterizeConfig) -> int:
@@ -127,6 +133,13 @@ def make_training_shards(config: RasterizeConfig) -> int:
 
 def warn_of_differences(config: RasterizeConfig, before: Plan | None, plan: Plan) -> None:
     """Say what the plan cannot refuse, or what training will not like."""
+    if before is not None and config.license not in (None, before.licence):
+        log.warning(
+            "the license of the run was %r and is %r from now on, also in the card of the shards "
+            "that exist",
+            before.licence,
+            config.license,
+        )
     if before is not None and before.log.get("animations") != plan.log["animations"]:
         log.warning(
             "the run began with the animations in %s, now they are taken from %s: see that they "

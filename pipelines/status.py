@@ -28,6 +28,7 @@ from flipsketch.corpus.verify import (
     verify_shard,
 )
 from flipsketch.scoring.store import scored_shards, verify_score_summary, verify_scores
+from flipsketch.storage.errors import printable
 from flipsketch.storage.folder import Folder, open_folder
 from flipsketch.storage.text import describe_error
 from pipelines.sharding.summary import REASONS_SHOWN
@@ -102,7 +103,8 @@ def print_status(config: StatusConfig) -> int:
         raise ValueError(f"{folder}: no run.json, so no run has begun here")
     status = read_status(folder, plan, verify=config.verify)
     status.problems = problems + status.problems
-    print(json.dumps(asdict(status), indent=1) if config.json else describe(status, config.verify))
+    shown = printable(describe(status, config.verify))
+    print(json.dumps(asdict(status), indent=1) if config.json else shown)
     return 1 if status.in_doubt or status.problems else 0
 
 

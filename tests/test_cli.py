@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 from flipsketch.cli import parse
 from pipelines.animate import AnimateConfig
 from pipelines.cli import run
+from tests.helpers.corpora import ROOT
 
 HEAVY = ("torch", "diffusers", "transformers", "peft", "ray", "datasets", "pyarrow")
 
@@ -131,3 +133,53 @@ def test_an_interrupt_that_python_drops_comes_again():
         return 0
 
     assert run(pipeline, CountConfig, None, args=[]) == 130
+
+
+def warn(config: CountConfig) -> int:
+    logging.getLogger("test").warning("id %s\nand %s", "\x1b[2J\x07a", "b\u202e")
+    return 0
+
+
+def test_a_message_is_one_line_that_a_terminal_only_shows(capsys):
+    assert run(warn, CountConfig, None, []) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("WARNING id ?[2J?a and b?")
+
+
+def fail(config: CountConfig) -> int:
+    open("/nowhere/\x1b[31mred")
+    return 0
+
+
+def test_an_error_names_its_file_and_no_number(capsys):
+    assert run(fail, CountConfig, None, []) == 2
+    said = capsys.readouterr().err
+    assert said == "error: /nowhere/?[31mred: no such file or directory; check the path\n"
+
+
+@pytest.mark.parametrize("name", ["manifest", "output", "model"])
+def test_an_empty_place_is_refused(name, model):
+    with pytest.raises(ValueError, match=f"--{name} is empty"):
+        read(model, f"--{name}", "")
+    assert read(model, "--lora", "").adapter is None
+
+
+def test_an_error_of_the_flags_speaks_of_them_and_of_no_class(model, capsys):
+    with pytest.raises(SystemExit):
+        read(model, "--batch-size", "0")
+    said = " ".join(capsys.readouterr().err.split())
+    assert "batch_size must lie between 1 and 256, got 0" in said and "Config" not in said
+
+
+def test_the_toy_model_has_a_command_line(tmp_path):
+    command = [sys.executable, "-m", "flipsketch.models.tiny"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for flags, code in ((["--help"], 0), (["--size", "7", "out"], 2), ([], 2), (["--nosuch"], 2)):
+        ended = subprocess.run(
+            [*command, *flags], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert (
+            ended.returncode == code
+            and "usage: python -m flipsketch" in ended.stdout + ended.stderr
+        )
+        assert not list(tmp_path.iterdir())

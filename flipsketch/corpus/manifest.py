@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from flipsketch.corpus.row import KNOWN_COLUMNS, Row, id_hash, parse_row, row_digest
 from flipsketch.corpus.row_digests import digest_of, fingerprint_rows
-from flipsketch.corpus.tables import is_parquet, open_parquet, read_table
+from flipsketch.corpus.tables import DamagedRow, is_parquet, open_parquet, read_table
 from flipsketch.storage.folder import open_file
 from flipsketch.storage.hashed_file import HashedFile
 from flipsketch.storage.sealed import SEAL, check_bytes, to_json
@@ -224,7 +224,9 @@ def parse_rows(
         if isinstance(fields, str):
             yield Row(index=index, error=fields)
         else:
-            yield parse_row(index, fields)
+            row = parse_row(index, fields)
+            damage = fields.error if isinstance(fields, DamagedRow) else None
+            yield row if damage is None else replace(row, error=damage)
     if wanted is None and columns:
         check_columns(location, columns, reserved)
 

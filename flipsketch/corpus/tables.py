@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,10 @@ import pyarrow.parquet as pq
 from flipsketch.storage.folder import open_file
 from flipsketch.storage.hashed_file import HashedFile
 from flipsketch.storage.location import split_query
+from flipsketch.storage.text import one_line
 
 CSV_FIELD_BYTES = 16 * 1024 * 1024
+NANOSECONDS = pa.time64("ns")
 READ_BYTES = 1 << 20
 
 
@@ -67,10 +70,42 @@ def read_parquet(
         # In one thread, which reads the columns in the order of the file, as its hash needs them.
         for batch in table.iter_batches(batch_size=1024, row_groups=[group], use_threads=False):
             if wanted is None or wanted[index : index + len(batch)].any():
-                for place, fields in enumerate(batch.to_pylist(), start=index):
+                for place, fields in enumerate(to_rows(batch), start=index):
                     if is_wanted(wanted, place):
                         yield place, fields
             index += len(batch)
+
+
+class DamagedRow(dict[str, Any]):
+    """The fields of a row of which some have values that Python cannot hold; those are None."""
+
+    error: str = ""
+
+
+def to_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    # Python's times would silently lose the last digits of these.
+    if NANOSECONDS not in batch.schema.types:
+        # Arrow raises of a date or a text whatever makes it impossible.
+        with suppress(Exception):
+            return batch.to_pylist()
+    return [to_row(batch.slice(place, 1)) for place in range(len(batch))]
+
+
+def to_row(row: pa.RecordBatch) -> dict[str, Any]:
+    """Return the fields of a batch of one row, column by column."""
+    fields = DamagedRow()
+    for name, column in zip(row.schema.names, row.columns, strict=True):
+        fields[name] = None
+        try:
+            if column.type == NANOSECONDS and (column.cast(pa.int64())[0].as_py() or 0) % 1000:
+                raise ValueError("times of day are carried to the microsecond")
+            (fields[name],) = column.to_pylist()
+        except Exception as error:
+            fields.error = fields.error or (
+                f"column {name!r:.80} ({column.type}) has a value that cannot be read "
+                f"({one_line(str(error), 100)}); mend it, or write the column as text"
+            )
+    return fields if fields.error else dict(fields)
 
 
 def is_parquet(location: str) -> bool:

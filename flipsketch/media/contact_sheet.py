@@ -10,6 +10,7 @@ CELL = 96
 GAP = 4
 TEXT_HEIGHT = 16
 FRAMES_SHOWN = 12
+MAX_LINES = 6
 INK, PAPER, RULE = (20, 20, 20), (255, 255, 255), (200, 200, 200)
 
 
@@ -17,7 +18,7 @@ def draw_strip(sketch: np.ndarray | None, frames: np.ndarray, prompts: list[str]
     """Return the sketch, a rule, some frames beside it, and the prompt below."""
     shown = np.linspace(0, len(frames) - 1, min(len(frames), FRAMES_SHOWN)).round().astype(int)
     width = (1 + FRAMES_SHOWN) * (CELL + GAP) + 5 * GAP
-    lines = textwrap.wrap(" / ".join(prompts), width // 7) or [""]
+    lines = wrap_prompts(prompts, width // 7)
     strip = Image.new("RGB", (width, CELL + 3 * GAP + TEXT_HEIGHT * len(lines)), PAPER)
     draw = ImageDraw.Draw(strip)
     if sketch is not None:
@@ -34,6 +35,14 @@ def draw_strip(sketch: np.ndarray | None, frames: np.ndarray, prompts: list[str]
     for number, line in enumerate(lines):
         draw.text((GAP, CELL + 2 * GAP + number * TEXT_HEIGHT), line, INK, font)
     return strip
+
+
+def wrap_prompts(prompts: list[str], width: int) -> list[str]:
+    """Return the prompts in a few lines of so many letters; of long ones the beginning."""
+    # More than is shown need not be wrapped.
+    text = " / ".join(prompts)[: 2 * MAX_LINES * width]
+    text = "".join(char if char.isprintable() else " " for char in text)
+    return textwrap.wrap(text, width, max_lines=MAX_LINES, placeholder=" ...") or [""]
 
 
 def stack(strips: list[Image.Image]) -> Image.Image:

@@ -2,6 +2,8 @@
 headers of safetensors with the names, types and shapes of the tensors."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,6 +63,19 @@ def read_header(path: Path) -> dict[str, TensorInfo]:
             }
     except (SafetensorError, OSError, ValueError) as error:
         raise ValueError(f"{path}: damaged or cut short ({error!s:.200}); {COPY}") from error
+
+
+@contextmanager
+def naming_files(folder: Path) -> Iterator[None]:
+    """Name the folder where a file of weights in it cannot be written.
+
+    Raises:
+        OSError: that is so.
+    """
+    try:
+        yield
+    except SafetensorError as error:
+        raise OSError(f"{folder}: weights cannot be written ({error}); free some space") from error
 
 
 def refuse_integers(path: Path, name: str, tensor: TensorInfo) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from transformers import CLIPTextConfig, CLIPTokenizer
 
 from flipsketch.models.video_model import VideoModel
+from flipsketch.storage.folder import share_files
 
 
 def text_config(tokenizer: CLIPTokenizer, *, num_layers: int, width: int) -> CLIPTextConfig:
@@ -29,6 +30,7 @@ def save_parts(model: VideoModel, folder: Path, card: str) -> None:
     index: dict[str, Any] = {"_class_name": "TextToVideoSDPipeline"}
     for name, part in vars(model).items():
         part.save_pretrained(folder / name)
+        share_files(folder / name)
         library = "transformers" if name in ("text_encoder", "tokenizer") else "diffusers"
         index[name] = [library, type(part).__name__]
     (folder / "README.md").write_text(card)

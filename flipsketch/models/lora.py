@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 from flipsketch.models.adapter import WEIGHTS_FILE, Adapter, check_fits, read_adapter
 from flipsketch.models.choices import TargetSet
-from flipsketch.models.headers import read_header
+from flipsketch.models.headers import naming_files, read_header
 from flipsketch.models.registry import check_lora
+from flipsketch.storage.folder import share_files
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 LINEAR = (nn.Linear,)
@@ -73,7 +74,9 @@ def write_adapter(config: LoraConfig, weights: dict[str, Tensor], folder: Path) 
     folder.mkdir(parents=True, exist_ok=True)
     config.save_pretrained(str(folder))
     contiguous = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
-    save_file(contiguous, folder / WEIGHTS_FILE)
+    with naming_files(folder):
+        save_file(contiguous, folder / WEIGHTS_FILE)
+    share_files(folder)
 
 
 def load_lora(unet: nn.Module, text_encoder: nn.Module, folder: str | Path) -> None:

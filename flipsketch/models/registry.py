@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import re
 from pathlib import Path
 
 from flipsketch.models.headers import read_settings
@@ -61,6 +62,8 @@ def find_model(path_or_hub_name: str | Path, parts: tuple[str, ...] = PARTS) -> 
     Raises:
         ValueError: there is none, or it lacks one of the parts, or a part's weights.
     """
+    if not str(path_or_hub_name).strip() or path_or_hub_name == Path():
+        raise ValueError("the model's name is empty; give a folder in diffusers' layout or a name")
     folder = find_embedded(path_or_hub_name)
     if not folder.is_dir():
         patterns = ["README.md", "*.json", "*/*.json", "*/*.txt", "*/*.safetensors"]
@@ -160,8 +163,17 @@ def model_licence(folder: Path) -> str:
     except (YAMLError, ValueError) as error:
         log.warning("%s: its license cannot be read: %s", card, error)
         data = None
-    licence = (data or {}).get("license") or "unknown"
+    licence = (data or {}).get("license")
+    if isinstance(licence, bool):
+        # YAML takes some words for truth values.
+        licence = read_license_line(card)
+    licence = "unknown" if licence in (None, "", []) else licence
     return ", ".join(map(str, licence)) if isinstance(licence, list) else str(licence)
+
+
+def read_license_line(card: Path) -> str:
+    line = re.search(r"^license:\s*(\S+)", card.read_text(), re.MULTILINE)
+    return line[1] if line else ""
 
 
 def fingerprint_folder(folder: str | Path, parts: tuple[str, ...] = PARTS) -> str:

@@ -18,8 +18,10 @@ TEXT_WIDTH = 32
 def write_tiny_model(folder: str | Path, *, seed: int = 0, size: int = 32) -> Path:
     """Write a model folder (2 MB) for frames of `size` pixels; the same seed, the same weights."""
     folder = Path(folder)
-    if size % 8:
-        raise ValueError(f"size must be a multiple of 8 (VAE and UNet halve it), got {size}")
+    if size % 8 or not 8 <= size <= 1024:
+        raise ValueError(
+            f"size must be a multiple of 8 (VAE and UNet halve it) from 8 to 1024, got {size}"
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         unet = UNet3DConditionModel(
@@ -68,11 +70,20 @@ def byte_tokenizer() -> CLIPTokenizer:
 
 
 if __name__ == "__main__":
-    import sys
+    import argparse
 
     from flipsketch.models.quiet import quiet_libraries
 
+    parser = argparse.ArgumentParser(
+        prog="python -m flipsketch.models.tiny",
+        description="Write a toy model with random weights.",
+    )
+    parser.add_argument("folder", help="folder to write; what is in it already is kept")
+    parser.add_argument("--size", type=int, default=32, help="pixels of a frame, a multiple of 8")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the weights")
+    arguments = parser.parse_args()
     quiet_libraries()
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m flipsketch.models.tiny FOLDER")
-    print(write_tiny_model(sys.argv[1]))
+    try:
+        print(write_tiny_model(arguments.folder, seed=arguments.seed, size=arguments.size))
+    except (ValueError, OSError) as error:
+        parser.error(str(error))

@@ -11,6 +11,7 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from flipsketch.models.headers import naming_files
 from flipsketch.models.inspection import inspect_model, load_scheduler, load_tokenizer
 from flipsketch.models.lora import load_lora, merge_lora
 from flipsketch.models.registry import choose_lora, find_embedded, find_model
@@ -188,4 +189,5 @@ def save_model(networks: dict[str, Any], source: Path, output: str | Path) -> No
     with new_folder(output) as folder:
         shutil.copytree(source, folder, ignore=leave_out, dirs_exist_ok=True)
         for part, network in networks.items():
-            network.save_pretrained(folder / part)
+            with naming_files(folder / part):
+                network.save_pretrained(folder / part)

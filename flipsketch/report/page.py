@@ -147,7 +147,9 @@ def list_facts(plan: Plan, entries: list[Entry]) -> list[tuple[str, str]]:
 def make_histogram(name: str, scored: list[dict[str, Any]]) -> dict[str, Any]:
     values = np.array([row[name] for row in scored if row[name] is not None], float)
     least, most = float(values.min()), float(values.max())
-    counts, _ = np.histogram(values, BINS, (least, most if most > least else least + 1))
+    # Of values that are equal but for rounding no bins can be told apart.
+    is_wide = most - least > max(1e-9 * max(abs(least), abs(most)), 1e-300)
+    counts, _ = np.histogram(values, BINS, (least, most if is_wide else least + 1))
     return {
         "name": name,
         "least": least,

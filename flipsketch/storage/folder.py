@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 from pyarrow import fs
 
+from flipsketch.storage.errors import explain
 from flipsketch.storage.lease import hold_lease, raise_if_lost
 from flipsketch.storage.lease_file import open_lease_file
 from flipsketch.storage.location import is_uri, split_query
@@ -278,6 +279,8 @@ def new_folder(location: str | Path) -> Iterator[Path]:
     Raises:
         ValueError: something is there already, or it is no place on a local disk.
     """
+    if not str(location).strip() or location == Path():
+        raise ValueError("the output is empty; give the path of a folder to write")
     if is_uri(str(location)):
         raise ValueError(
             f"{location}: models and adapters are written to local disks alone; give a folder "
@@ -290,8 +293,26 @@ def new_folder(location: str | Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".partial-") as temporary:
         folder = Path(temporary) / "folder"
         folder.mkdir()
-        yield folder
+        try:
+            yield folder
+        except OSError as error:
+            # A write that fails names no file.
+            if error.errno is None or error.filename is not None:
+                raise
+            raise OSError(
+                error.errno, f"{location}: cannot be written: {explain(error)}"
+            ) from error
+        share_files(folder)
         os.replace(folder, output)
+
+
+def share_files(folder: Path) -> None:
+    """Give files the rights that new ones have here: some libraries make theirs for their owner
+    alone."""
+    mode = folder.stat().st_mode & 0o666
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            path.chmod(mode)
 
 
 def open_location(location: str) -> tuple[fs.FileSystem, str]:
@@ -300,6 +321,8 @@ def open_location(location: str) -> tuple[fs.FileSystem, str]:
     Raises:
         ValueError: no installed filesystem opens such a URI.
     """
+    if not location.strip():
+        raise ValueError("a location is empty; give the path of a file or folder, or a URI")
     if is_uri(location):
         return open_store(location)
     return fs.LocalFileSystem(), os.path.abspath(location)
@@ -315,7 +338,7 @@ def open_file(location: str) -> File:
 
 def open_folder(location: str) -> Folder:
     path, query = split_query(location)
-    path = path.rstrip("/") or "/"
+    path = path.rstrip("/") or path[:1]
     return Folder(*open_location(path + query), query)
 
 

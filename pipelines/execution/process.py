@@ -6,12 +6,15 @@ import sys
 from importlib.metadata import version
 from typing import Any
 
+from flipsketch.storage.text import one_line
+
 # No paths: files are each machine's own.
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 ENDPOINTS = (
     *("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"),
     "AWS_EC2_METADATA_DISABLED",
 )
+MAX_LOG_CHARS = 4_000
 
 
 class StderrHandler(logging.StreamHandler):
@@ -26,13 +29,22 @@ class StderrHandler(logging.StreamHandler):
         pass
 
 
+class LineFormatter(logging.Formatter):
+    """One line for each message, without what a terminal would act on: ids, paths and prompts are
+    other people's."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        record.message = one_line(record.message, MAX_LOG_CHARS)
+        return super().formatMessage(record)
+
+
 def log_to_stderr() -> None:
     root = logging.getLogger()
     root.setLevel(logging.INFO)
     if not any(isinstance(handler, StderrHandler) for handler in root.handlers):
         handler = StderrHandler()
         line = "%(asctime)s %(levelname)s %(message)s"
-        handler.setFormatter(logging.Formatter(line, datefmt="%H:%M:%S"))
+        handler.setFormatter(LineFormatter(line, datefmt="%H:%M:%S"))
         root.addHandler(handler)
 
 

@@ -12,6 +12,7 @@ from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.shard import ShardFacts, read_metadata, read_shards
 from flipsketch.method.config import SamplingConfig
 from flipsketch.storage.folder import Folder
+from flipsketch.storage.text import one_line
 from pipelines.sharding.planning import ROWS_PER_SHARD, choose_rows_per_shard
 
 # Of 256 pixels, as ModelScope T2V has them; a filmstrip of real sketches has 0.06 bytes a pixel,
@@ -72,7 +73,7 @@ def print_dry_run(
     print(f"bad:    {manifest.num_bad:,} rows that the manifest has wrong")
     print(f"        {len(manifest.repeats):,} rows with an id that an earlier row has")
     for reason in manifest.bad_examples:
-        print(f"        {reason}")
+        print(f"        {one_line(reason)}")
     if plan is not None:
         print(f"done:   {num_made:,} rows in {len(shards):,} shards of the existing run")
     if any(facts.ok for facts in shards):

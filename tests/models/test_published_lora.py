@@ -8,7 +8,7 @@ from diffusers import UNet3DConditionModel
 from torch import nn
 
 from flipsketch.models.lora import find_targets, load_lora, merge_lora
-from flipsketch.models.published_lora import import_pairs, read_pairs
+from flipsketch.models.published_lora import import_pairs, pair_shapes, read_pairs
 
 RANK = 3
 
@@ -99,3 +99,29 @@ def test_files_of_another_kind_are_refused_and_not_executed(tmp_path, content, c
     with pytest.raises(ValueError, match=complaint):
         read_pairs(path)
     assert "executed" not in capsys.readouterr().out
+
+
+def test_nothing_advises_to_load_a_file_unsafely(tmp_path):
+    path = tmp_path / "lora.pt"
+    for content in (
+        pickle.dumps([Evil()]),
+        pickle.dumps(Evil),
+        b"",
+        b"\x80\x04junk",
+        b"PK\x03\x04",
+    ):
+        path.write_bytes(content)
+        with pytest.raises(ValueError) as raised:
+            read_pairs(path)
+        assert "weights_only" not in str(raised.value) and "trust" not in str(raised.value)
+        assert "\n" not in str(raised.value) and str(path) in str(raised.value)
+
+
+def test_a_view_larger_than_its_data_is_refused(tiny_model):
+    targets = find_targets(tiny_model.unet, "all")
+    pairs = [
+        (torch.zeros(1).expand(pair_shapes(module, 4)[0]), torch.zeros(pair_shapes(module, 4)[1]))
+        for module in targets.values()
+    ]
+    with pytest.raises(ValueError, match="its up matrix is larger than its data"):
+        import_pairs(tiny_model.unet, pairs, "nowhere")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from flipsketch.media.contact_sheet import CELL
+from flipsketch.media.contact_sheet import CELL, draw_strip
 from pipelines.animate import animate_manifest
 from pipelines.preview import PreviewConfig, write_preview
 from tests.helpers.corpora import read_rows
@@ -57,3 +57,16 @@ def test_what_is_not_there_is_said(corpus, tmp_path):
         write_preview(PreviewConfig(corpus=corpus, output="a.png", ids=("none",)))
     with pytest.raises(ValueError, match="no run.json"):
         write_preview(PreviewConfig(corpus=str(tmp_path / "other"), output="a.png"))
+
+
+def test_a_prompt_of_a_megabyte_takes_a_few_lines():
+    frames = np.zeros((2, 16, 16, 3), np.uint8)
+    short = draw_strip(None, frames, ["a cat"])
+    long = draw_strip(None, frames, ["a cat \x1b[31m " * 80_000])
+    assert short.height < long.height < 2.2 * short.height and long.width == short.width
+
+
+def test_a_picture_shows_no_more_clips_than_fit():
+    for more in ({"num_clips": 100_000}, {"ids": tuple(map(str, range(1_000)))}):
+        with pytest.raises(ValueError, match="must be 1 to 300 clips"):
+            PreviewConfig(corpus="a", output="a.png", **more)
