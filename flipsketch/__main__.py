@@ -74,7 +74,7 @@ def animate_drawing(config: OneConfig) -> None:
 
     import torch
 
-    from flipsketch.media.clip import encode_filmstrip, encode_gif
+    from flipsketch.media.clip import check_pixels, encode_filmstrip, encode_gif
     from flipsketch.media.sketch import load_sketch
     from flipsketch.method.sampler import animate
     from flipsketch.models.video_model import DTYPES, load_model
@@ -92,6 +92,7 @@ def animate_drawing(config: OneConfig) -> None:
     if device == "cpu" and config.sampling.num_align_steps:
         hint = "this takes a while without a GPU; --align-steps 0 takes a quarter of the time"
         print(hint, file=sys.stderr)
+    check_pixels(config.sampling.num_frames, model.size)
     sketch = load_sketch(config.sketch, model.size, darken=config.sampling.darken_sketch)
     (clip,) = animate(model, [sketch], [config.prompt], [config.seed], config.sampling)
     encode = encode_gif if config.format == ".gif" else encode_filmstrip

@@ -16,8 +16,9 @@ from typing import Literal
 
 from flipsketch.corpus.kinds import ANIMATE
 from flipsketch.corpus.manifest import ManifestSummary, summarize_manifest
-from flipsketch.corpus.plan import Plan, read_plan
+from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.row import Row
+from flipsketch.corpus.run_folder import read_run
 from flipsketch.media.clip import check_pixels
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.methods import METHODS
@@ -100,7 +101,7 @@ def animate_manifest(config: AnimateConfig) -> int:
     """
     refuse_vanishing_output(config.output)
     folder = open_folder(config.output)
-    before = None if config.overwrite else read_plan(folder)
+    before = None if config.overwrite else read_run(folder, ANIMATE)
     if config.adapter is not None:
         check_lora(find_embedded(config.adapter))
     if config.dry_run:

@@ -24,12 +24,13 @@ from flipsketch.animations.discovery import Animation, find_animations
 from flipsketch.animations.reader import RasterConfig
 from flipsketch.corpus.kinds import RASTERIZE
 from flipsketch.corpus.manifest import ManifestSummary, parse_rows, summarize_manifest
-from flipsketch.corpus.plan import Plan, read_plan
+from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.row import name_digest
 from flipsketch.corpus.row_digests import fingerprint_rows
+from flipsketch.corpus.run_folder import read_run
 from flipsketch.storage import sealed
 from flipsketch.storage.folder import Folder, open_folder
-from flipsketch.storage.text import TEXT, is_text
+from flipsketch.storage.text import TEXT, count, is_text
 from flipsketch.svg.render import import_cairo
 from pipelines.execution.executor import start
 from pipelines.execution.locations import anchor, refuse_vanishing_output
@@ -83,7 +84,7 @@ def make_training_shards(config: RasterizeConfig) -> int:
     """
     refuse_vanishing_output(config.output)
     folder = open_folder(config.output)
-    before = None if config.overwrite else read_plan(folder)
+    before = None if config.overwrite else read_run(folder, RASTERIZE)
     known = read_known(folder) if before else []
     rows = list_animations(config, known)
     if known and len(rows) > len(known) and not config.extend and not config.dry_run:
@@ -150,10 +151,9 @@ def warn_of_differences(config: RasterizeConfig, before: Plan | None, plan: Plan
     least = MIN_SHARDS_PER_WORKER * config.training_workers
     if plan.num_shards < least:
         log.warning(
-            "%d shards for %d training workers: %d or more would keep all of them busy; give "
-            "fewer --rows-per-shard",
-            plan.num_shards,
-            config.training_workers,
+            "%s for %s: %d or more would keep all of them busy; give fewer --rows-per-shard",
+            count(plan.num_shards, "shard"),
+            count(config.training_workers, "training worker"),
             least,
         )
 

@@ -60,6 +60,13 @@ def train(config: TrainConfig) -> int:
             f"{config.shards}: {len(clips.shards)} of {clips.plan.num_shards} shards exist; rerun "
             f"the command that makes them to complete them"
         )
+    if clips.plan.kind.makes_clips:
+        log.warning(
+            "%s: has clips that a model made (method %s), not drawn animations: what is trained "
+            "learns from a model's own mistakes; make_shards.py makes shards of animations",
+            config.shards,
+            clips.plan.method,
+        )
     check_size(clips, frame_size(model_folder))
     keeps_latents = config.cache_latents and not config.on_device
     if keeps_latents and (config.latent_cache or not clips.folder.is_local):

@@ -30,6 +30,7 @@ def begin_run(
     if before is not None and overwrite:
         delete_run(folder, before.kind)
     elif before is not None:
+        refuse_other_kind(folder, before, plan.kind)
         refuse_older_format(folder, before)
         # The manifest's rows are compared with those of the last extension, all else with the
         # settings that the run began with.
@@ -38,7 +39,13 @@ def begin_run(
         now = dict(plan.settings)
         if num_new > 0 and prefix_fingerprint == before.manifest_fingerprint:
             now |= rows
-        refuse_changes(folder, before, {**before.settings, **rows}, now)
+        refuse_changes(
+            folder,
+            before,
+            {**before.settings, **rows},
+            now,
+            may_extend=num_new > 0 and prefix_fingerprint is None,
+        )
         if now == plan.settings:
             renew_copy(folder)
             return before
@@ -47,6 +54,18 @@ def begin_run(
         )
     folder.make()
     write_plan(folder, plan)
+    return plan
+
+
+def read_run(folder: Folder, kind: RunKind) -> Plan | None:
+    """Return the plan of the run of some kind in a folder, None if there is no run.
+
+    Raises:
+        ValueError: the plan cannot be read, or is of a run of another kind.
+    """
+    plan = read_plan(folder)
+    if plan is not None:
+        refuse_other_kind(folder, plan, kind)
     return plan
 
 
@@ -77,6 +96,14 @@ def refuse_strange_files(folder: Folder) -> None:
         )
 
 
+def refuse_other_kind(folder: Folder, before: Plan, kind: RunKind) -> None:
+    if before.kind is not kind:
+        raise ValueError(
+            f"{folder}: holds a run of another kind ({before.kind.name}, not {kind.name}); give "
+            f"another --output, or add --overwrite to delete what it made"
+        )
+
+
 def refuse_older_format(folder: Folder, before: Plan) -> None:
     if before.format == before.kind.format:
         return
@@ -89,14 +116,26 @@ def refuse_older_format(folder: Folder, before: Plan) -> None:
     )
 
 
-def refuse_changes(folder: Folder, plan: Plan, before: dict[str, Any], now: dict[str, Any]) -> None:
+def refuse_changes(
+    folder: Folder,
+    plan: Plan,
+    before: dict[str, Any],
+    now: dict[str, Any],
+    *,
+    may_extend: bool = False,
+) -> None:
+    """Raise ValueError if settings differ, with the ways out.
+
+    Args:
+        may_extend: the manifest has gained rows, and was not to extend the run.
+    """
     changed = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
     if not changed:
         return
     ways = ["Run with the same settings to resume it"]
     if named := [name for name in changed if name in plan.chosen]:
         ways.append(f"leave out {', '.join(named)}, which was chosen for you then")
-    if set(changed) <= {"num_rows", "manifest_fingerprint"}:
+    if may_extend and set(changed) <= {"num_rows", "manifest_fingerprint"}:
         ways.append(
             "if the manifest has only gained rows at its end, add --extend (which refuses when any "
             "earlier row has changed or is gone)"

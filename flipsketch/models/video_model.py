@@ -15,7 +15,7 @@ from flipsketch.models.headers import naming_files
 from flipsketch.models.inspection import inspect_model, load_scheduler, load_tokenizer
 from flipsketch.models.lora import load_lora, merge_lora
 from flipsketch.models.registry import choose_lora, find_embedded, find_model
-from flipsketch.storage.folder import new_folder
+from flipsketch.storage.folder import new_folder, refuse_existing
 
 DTYPES = {
     "float64": torch.float64,
@@ -165,6 +165,7 @@ def merge_into_folder(model: str, lora: str | None, output: str) -> None:
         OSError, ValueError: the model or the adapter cannot be loaded, there is none, or the output
             exists.
     """
+    refuse_existing(output)
     source, adapter = find_model(model), choose_lora(model, lora)
     if adapter is None:
         raise ValueError("there is no adapter to add to the weights; name one with --lora")

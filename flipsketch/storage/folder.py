@@ -287,8 +287,7 @@ def new_folder(location: str | Path) -> Iterator[Path]:
             f"there, and copy it when it is complete"
         )
     output = Path(location).absolute()
-    if output.exists():
-        raise ValueError(f"{location}: is there already; give another place, or move it away")
+    refuse_existing(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".partial-") as temporary:
         folder = Path(temporary) / "folder"
@@ -304,6 +303,12 @@ def new_folder(location: str | Path) -> Iterator[Path]:
             ) from error
         share_files(folder)
         os.replace(folder, output)
+
+
+def refuse_existing(output: str | Path) -> None:
+    """Raise ValueError if something is where a new folder is to be."""
+    if Path(output).exists():
+        raise ValueError(f"{output}: is there already; give another place, or move it away")
 
 
 def share_files(folder: Path) -> None:

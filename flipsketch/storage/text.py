@@ -14,6 +14,11 @@ def is_text(value: str) -> bool:
     return True
 
 
+def count(number: int, noun: str) -> str:
+    """Return a number of things in words: "1 row", "2 rows"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def one_line(text: str, most: int = MAX_CHARS) -> str:
     """Return text as a line of at most so many characters, without any that a terminal or a table
     would act on; of a longer one the beginning and the end."""

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from flipsketch.corpus.plan import Plan
 from flipsketch.storage.folder import Folder
+from flipsketch.storage.text import one_line
 from flipsketch.training.objective import QUARTILES
 from flipsketch.training.trainer import StepReport
 
@@ -62,6 +63,8 @@ def write_training_card(folder: Folder, plan: Plan, history: list[StepReport]) -
         library_name="peft" if is_lora else "diffusers",
         pipeline_tag="text-to-video",
         tags=["sketch", "animation", "flipsketch", *(["lora"] if is_lora else [])],
+        # No field of the Hub's, which knows one license: the clips may restrict what is made too.
+        data_license=log["data_licence"],
     )
     text = TEMPLATE.format(
         title="Sketch animation adapter" if is_lora else "Sketch animation model",
@@ -95,7 +98,7 @@ def write_training_card(folder: Folder, plan: Plan, history: list[StepReport]) -
 
 def table_cell(text: str) -> str:
     """Return text as it can stand in a table: on one line, and without a bar of its own."""
-    return " ".join(text.split()).replace("|", "\\|")
+    return one_line(text).replace("|", "\\|")
 
 
 def mean_quartiles(reports: list[StepReport]) -> np.ndarray:

@@ -15,6 +15,12 @@ def make_doodle_model(config: DoodleModelConfig) -> int:
         OSError, ValueError: a stage before is not done, or files cannot be written.
     """
     folder = open_folder(config.output)
+    if config.start is not None:
+        from flipsketch.models.inspection import inspect_model
+        from flipsketch.models.registry import choose_lora, find_embedded, find_model
+
+        lora = choose_lora(config.start, None)
+        inspect_model(find_model(config.start), lora=None if lora is None else find_embedded(lora))
     with folder.locked():
         hold_to_settings(folder, config)
 

@@ -12,7 +12,7 @@ from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.shard import ShardFacts, read_metadata, read_shards
 from flipsketch.method.config import SamplingConfig
 from flipsketch.storage.folder import Folder
-from flipsketch.storage.text import one_line
+from flipsketch.storage.text import count, one_line
 from pipelines.sharding.planning import ROWS_PER_SHARD, choose_rows_per_shard
 
 # Of 256 pixels, as ModelScope T2V has them; a filmstrip of real sketches has 0.06 bytes a pixel,
@@ -69,9 +69,9 @@ def print_dry_run(
     num_made = sum(facts.ok + facts.failed - facts.superseded for facts in shards)
     num_left = max(0, manifest.num_rows - num_made)
     print(f"rows:   {manifest.num_rows:,}")
-    print(f"shards: {num_shards:,} of up to {rows_per_shard:,} rows")
-    print(f"bad:    {manifest.num_bad:,} rows that the manifest has wrong")
-    print(f"        {len(manifest.repeats):,} rows with an id that an earlier row has")
+    print(f"shards: {num_shards:,} of up to {count(rows_per_shard, 'row')}")
+    print(f"bad:    {count(manifest.num_bad, 'row')} that cannot be made, whatever their sketches")
+    print(f"        {count(len(manifest.repeats), 'row')} with an id that an earlier row has")
     for reason in manifest.bad_examples:
         print(f"        {one_line(reason)}")
     if plan is not None:
@@ -90,7 +90,7 @@ def print_dry_run(
     print(f"bytes:  {format_bytes(num_good * clip_bytes)} in all")
     print(
         f"time:   {format_s(num_left / manifest.num_rows * num_good * clip_s / workers)} on "
-        f"{workers} workers ({device}), without loading, {source}"
+        f"{count(workers, 'worker')} ({device}), without loading, {source}"
     )
 
 

@@ -13,6 +13,7 @@ from flipsketch.corpus.run_folder import begin_run, refuse_lost_folder
 from flipsketch.corpus.shard import ShardFacts, lost_shards, read_shards
 from flipsketch.storage.folder import PARTIAL, Folder
 from flipsketch.storage.stores import hurry
+from flipsketch.storage.text import count
 from pipelines.execution.attempts import NOTES, sweep_notes
 from pipelines.execution.config import ExecutorConfig
 from pipelines.execution.executor import make_shards
@@ -128,13 +129,13 @@ class Run:
             log.warning("%s; its shard is made again", doubt)
         sweep_notes(folder, lambda index: index not in shards)
         log.info(
-            "%d rows in %d shards, %d of them done; %d workers on %s, %d threads each -> %s",
-            plan.num_rows,
-            plan.num_shards,
+            "%s in %s, %d of them done; %s on %s, %s each -> %s",
+            count(plan.num_rows, "row"),
+            count(plan.num_shards, "shard"),
             len(shards),
-            self.resources.workers,
+            count(self.resources.workers, "worker"),
             self.resources.device,
-            plan.threads,
+            count(plan.threads, "thread"),
             folder,
         )
         with ShardProgress(plan, shards) as progress:
@@ -150,10 +151,10 @@ class Run:
                 if shards:
                     write_card(folder, plan, list(shards.values()))
                 log.warning(
-                    "interrupted: %d of %d shards are committed and kept; "
+                    "interrupted: %d of %s are committed and kept; "
                     "rerun the same command to resume",
                     len(shards),
-                    plan.num_shards,
+                    count(plan.num_shards, "shard"),
                 )
                 return 130
         self.refuse_lost_shards(plan, shards)
@@ -207,7 +208,9 @@ class Run:
         plan = plan.add(kind="retry", rows=format_ranges(rows))
         write_plan(self.folder, plan)
         log.info(
-            "trying %d failed rows again, in %d more shards", len(rows), plan.parts[-1].num_shards
+            "trying %s again, in %s more",
+            count(len(rows), "failed row"),
+            count(plan.parts[-1].num_shards, "shard"),
         )
         progress.retry(len(rows))
         return plan

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from flipsketch.corpus.shard import ShardFacts, read_failures
 from flipsketch.storage.folder import Folder
+from flipsketch.storage.text import count
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +37,8 @@ class RunSummary:
         """Say what failed and why, and last what was made."""
         if num_cut := sum(facts.prompts_cut for facts in self.facts):
             log.warning(
-                "%d prompts were longer than the text encoder takes, and were cut (prompt_cut in "
-                "the metadata)",
-                num_cut,
+                "%s longer than the text encoder takes, and cut (prompt_cut in the metadata)",
+                count(num_cut, "prompt"),
             )
         if self.num_failed:
             failures = read_failures(self.folder, self.facts).values()
@@ -49,7 +49,7 @@ class RunSummary:
             for reason, ids in reasons[:REASONS_SHOWN]:
                 log.warning("failed %s: %s", name_rows(ids), reason)
             if len(reasons) > REASONS_SHOWN:
-                log.warning("failed for %d other reasons", len(reasons) - REASONS_SHOWN)
+                log.warning("failed for %s", count(len(reasons) - REASONS_SHOWN, "other reason"))
             hopeless = sum(failure.key is None for failure in failures)
             again = "rerun the same command" if self.retried else "add --retry-failed"
             log.warning(
@@ -61,11 +61,11 @@ class RunSummary:
             if hopeless:
                 log.warning("wrong in the input itself: %d; %s", hopeless, self.bad_row_remedy)
         log.info(
-            "%s %d rows (%d failed), %d clips of them in this run in %.0f s, %.2f clips/s -> %s",
+            "%s %s (%d failed), %s of them in this run in %.0f s, %.2f clips/s -> %s",
             self.verb,
-            self.num_ok + self.num_failed,
+            count(self.num_ok + self.num_failed, "row"),
             self.num_failed,
-            new_clips,
+            count(new_clips, "clip"),
             seconds,
             new_clips / seconds,
             self.folder,
@@ -75,7 +75,7 @@ class RunSummary:
 def name_rows(ids: list[str]) -> str:
     """Return how many rows there are and the ids of a few: "2 rows (cat, dog)"."""
     shown = ", ".join(ids[:IDS_SHOWN]) + (", ..." if len(ids) > IDS_SHOWN else "")
-    return f"{len(ids)} {'row' if len(ids) == 1 else 'rows'} ({shown})"
+    return f"{count(len(ids), 'row')} ({shown})"
 
 
 def parse_max_failures(text: str) -> tuple[float, bool]:

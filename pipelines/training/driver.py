@@ -24,6 +24,7 @@ from flipsketch.models.registry import (
     model_licence,
 )
 from flipsketch.storage.folder import Folder
+from flipsketch.storage.text import count
 from flipsketch.training.checkpoints import checkpoint_steps, load_newest
 from flipsketch.training.latent_cache import open_latents
 from flipsketch.training.model_card import write_training_card
@@ -109,13 +110,13 @@ def carry_out(config: TrainConfig, plan: Plan, folder: Folder, resources: Resour
     started = time.monotonic()
     num_before, num_steps = load_newest(folder)[0], config.training.num_steps
     log.info(
-        "%d clips, %d of %d steps done; %d workers on %s, %d threads each -> %s",
-        plan.num_clips,
+        "%s, %d of %s done; %s on %s, %s each -> %s",
+        count(plan.num_clips, "clip"),
         num_before,
-        num_steps,
-        resources.workers,
+        count(num_steps, "step"),
+        count(resources.workers, "worker"),
         resources.device,
-        config.threads,
+        count(config.threads or 1, "thread"),
         folder,
     )
     clips_per_step = config.training.global_batch_size
@@ -140,8 +141,8 @@ def carry_out(config: TrainConfig, plan: Plan, folder: Folder, resources: Resour
     with suppress(OSError):
         os.rmdir(folder.join("_tmp"))
     log.info(
-        "trained %d steps, %d of them in this run in %.0f s, %.1f clips/s; loss %.4f -> %s",
-        num_steps,
+        "trained %s, %d of them in this run in %.0f s, %.1f clips/s; loss %.4f -> %s",
+        count(num_steps, "step"),
         num_steps - num_before,
         seconds,
         num_clips / seconds,

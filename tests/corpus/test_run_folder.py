@@ -2,9 +2,11 @@ import json
 
 import pytest
 
+from flipsketch.corpus.kinds import ANIMATE, RASTERIZE
 from flipsketch.corpus.plan import Plan, read_plan
-from flipsketch.corpus.run_folder import begin_run
+from flipsketch.corpus.run_folder import begin_run, read_run
 from flipsketch.storage.folder import open_folder
+from tests.helpers.animations import write_training_shards
 
 ROWS = {"num_rows": 10, "manifest_fingerprint": "m", "rows_per_shard": 4}
 PLAN = Plan({**ROWS, "batch_size": 4, "dtype": "float32"}, ("dtype",), {"command": "x"})
@@ -100,3 +102,20 @@ def test_a_plan_that_is_gone_or_damaged_is_to_be_repaired_from_its_copy(tmp_path
     (tmp_path / "run.copy.json").unlink()
     with pytest.raises(ValueError, match="not as it was written.*restore it from a backup"):
         begin_run(folder, PLAN)
+
+
+def test_a_run_of_another_kind_is_refused_in_a_line(tmp_path):
+    folder = open_folder(write_training_shards(tmp_path, 1, num_frames=2))
+    with pytest.raises(ValueError, match="holds a run of another kind .rasterize, not animate.;"):
+        read_run(folder, ANIMATE)
+    assert read_run(folder, RASTERIZE) is not None
+
+
+def test_extending_is_advised_only_where_it_helps(tmp_path):
+    folder = open_folder(str(tmp_path))
+    begin_run(folder, PLAN)
+    for rows, prefix, is_advised in ((12, None, True), (10, None, False), (12, "other", False)):
+        now = Plan({**PLAN.settings, "num_rows": rows, "manifest_fingerprint": "n"})
+        with pytest.raises(ValueError, match="manifest_fingerprint") as raised:
+            begin_run(folder, now, prefix_fingerprint=prefix)
+        assert ("add --extend" in str(raised.value)) == is_advised

@@ -55,7 +55,7 @@ def test_a_row_of_too_many_frames_is_a_bad_row(job, tmp_path, capsys):
     fingerprint = summarize_manifest(job.manifest).fingerprint
     assert animate_manifest(replace(job, dry_run=True)) == 0
     shown = capsys.readouterr().out
-    assert "bad:    1 rows" in shown and "row 2: 16,321 frames of 128 x 128 have more" in shown
+    assert "bad:    1 row " in shown and "row 2: 16,321 frames of 128 x 128 have more" in shown
     assert animate_manifest(job) == 0
     good, bad = read_rows(job.output)
     assert good["status"] == "ok" and bad["status"] == "failed"

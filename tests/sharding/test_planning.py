@@ -203,7 +203,7 @@ def test_a_dry_run_writes_nothing_and_needs_no_model(job, capsys, tmp_path):
     local = ExecutorConfig(executor="local", workers=1)
     assert animate_manifest(replace(job, rows_per_shard=None, executor=local)) == 0
     assert "shards: 6 of up to 4 rows" in capsys.readouterr().out
-    assert "1 rows that the manifest has wrong" in out and "1 rows with an id" in out
+    assert "1 row that cannot be made" in out and "1 row with an id" in out
     assert "row 22: the prompt is empty" in out
     assert not Path(job.output).exists()
 
@@ -214,7 +214,7 @@ def test_a_dry_run_knows_the_embedded_model_and_the_local_executor(job, capsys):
     animate_manifest(doodle)
     # Six clips, of some seconds each: a model of full size would take an hour.
     out = capsys.readouterr().out
-    assert re.search(r"time:   \d+ s on 1 workers \(cpu\)", out)
+    assert re.search(r"time:   \d+ s on 1 worker \(cpu\)", out)
 
 
 def test_a_dry_run_goes_by_the_shards_that_are_there(made, capsys, tmp_path):
@@ -238,5 +238,5 @@ def test_prompts_that_are_cut_are_flagged_and_counted(job, tmp_path, caplog):
     with caplog.at_level("WARNING"):
         animate_manifest(replace(job, manifest=make_manifest(tmp_path, rows)))
     assert [row["prompt_cut"] for row in read_rows(job.output)] == [False, False, True, False]
-    assert "1 prompts were longer" in caplog.text
+    assert "1 prompt longer" in caplog.text
     assert verified(job.output).prompts_cut == 1

@@ -34,6 +34,7 @@ def test_a_license_is_read_back_as_it_was_given(tmp_path, licence):
     card = metadata_load(tmp_path / "README.md")
     assert card["license"] == licence and card["base_model"] == LOG["model"]
     assert card["library_name"] == "peft" and "lora" in card["tags"]
+    assert card["data_license"] == LOG["data_licence"]
     text = (tmp_path / "README.md").read_text()
     read = " ".join(licence.split())
     assert f"| license | {read}, the base model's; that of the clips is mine" in text
