@@ -31,9 +31,11 @@ from flipsketch.corpus.run_folder import read_run
 from flipsketch.storage import sealed
 from flipsketch.storage.folder import Folder, open_folder
 from flipsketch.storage.text import TEXT, count, is_text
+from flipsketch.storage.waiting import call_in_time
 from flipsketch.svg.render import import_cairo
 from pipelines.execution.executor import start
 from pipelines.execution.locations import anchor, refuse_vanishing_output
+from pipelines.execution.sources import SourcesConfig
 from pipelines.makers.training_shards import RasterMaker
 from pipelines.sharding.dry_run import format_bytes
 from pipelines.sharding.planning import MIN_SHARDS_PER_WORKER, choose_rows_per_shard
@@ -59,6 +61,7 @@ class RasterizeConfig(RunConfig):
     """Table (*.tsv, *.csv, *.jsonl or *.parquet) with columns name and prompt; an animation that it
     lacks needs a prompt.txt beside its frames."""
     raster: RasterConfig = field(default_factory=RasterConfig)
+    sources: SourcesConfig = field(default_factory=SourcesConfig)
     training_workers: int = 1
     """Number of processes that will read the shards at once in training; the job warns if there are
     fewer than four shards for each."""
@@ -108,7 +111,7 @@ def make_training_shards(config: RasterizeConfig) -> int:
         def build_maker(plan: Plan) -> functools.partial[RasterMaker]:
             return functools.partial(
                 RasterMaker,
-                root=anchor(config.animations),
+                sources=config.sources.of(config.animations),
                 raster=config.raster,
                 plan=plan,
                 folder=folder,
@@ -176,7 +179,7 @@ def list_animations(config: RasterizeConfig, known: list[dict[str, Any]]) -> lis
     # Of an animation that is the root itself, the path below it is empty.
     found = {
         animation.location or ".": caption(animation, captions)
-        for animation in find_animations(config.animations)
+        for animation in find_in_time(config)
     }
     if not found:
         raise ValueError(
@@ -200,6 +203,13 @@ def list_animations(config: RasterizeConfig, known: list[dict[str, Any]]) -> lis
         taken.add(name)
         rows.append({"id": name, "sketch": location, "prompt": animation.prompt})
     return rows
+
+
+def find_in_time(config: RasterizeConfig) -> list[Animation]:
+    """Return what looks like an animation; Ctrl-C gets through while a disk or server is slow."""
+    sources = config.sources.of(config.animations)
+    found = find_animations(config.animations, sources.local_folders, sources.timeout_s)
+    return call_in_time(lambda: list(found), None, f"{config.animations}: searching")
 
 
 def renew(row: dict[str, Any], animation: Animation | None) -> dict[str, Any]:

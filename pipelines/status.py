@@ -31,6 +31,7 @@ from flipsketch.scoring.store import scored_shards, verify_score_summary, verify
 from flipsketch.storage.errors import printable
 from flipsketch.storage.folder import Folder, open_folder
 from flipsketch.storage.text import describe_error
+from pipelines.sharding.planning import unread_rows
 from pipelines.sharding.summary import REASONS_SHOWN
 
 # A tar is followed by its metadata within moments, or by those of a slow disk or store.
@@ -69,6 +70,9 @@ class Status:
     planned_rows: int = 0
     ok: int = 0
     failed: int = 0
+    unread: int = 0
+    """Failed rows whose disk or server did not deliver their files; the same command tries them
+    again."""
     prompts_cut: int = 0
     """Rows with a prompt longer than the text encoder takes."""
     rows_per_s: float | None = None
@@ -174,6 +178,7 @@ def read_status(folder: Folder, plan: Plan, *, verify: bool = False) -> Status:
         planned_rows=plan.num_rows,
         ok=sum(facts.ok for facts in shards.values()),
         failed=sum(facts.failed - facts.superseded for facts in shards.values()),
+        unread=len(unread_rows(plan, shards)),
         prompts_cut=sum(facts.prompts_cut for facts in shards.values()),
         rows_per_s=commit_rate(folder, list(shards.values())),
     )
@@ -269,6 +274,11 @@ def describe(status: Status, verified: bool) -> str:
     lines += [f"failed: {count} x {reason}" for reason, count in shown]
     if len(status.reasons) > len(shown):
         lines.append(f"failed: {len(status.reasons) - len(shown)} other reasons (--json has all)")
+    if status.unread:
+        lines.append(
+            f"unread: {status.unread} of the failed rows, whose disk or server did not deliver; "
+            f"rerun the same command to try them again"
+        )
     if status.missing:
         lines.append("not finished: rerun the same command to resume")
     lines += [

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -192,6 +193,16 @@ def format_ranges(numbers: list[int]) -> str:
         else:
             ranges.append([number, number])
     return " ".join(f"{first}-{last}" if last > first else f"{first}" for first, last in ranges)
+
+
+def in_ranges(text: str, rows: np.ndarray | range) -> np.ndarray:
+    """Return those of some rows that are in ranges written as `format_ranges` does."""
+    rows = np.asarray(rows)
+    if re.fullmatch(r"(\d+(-\d+)?( |$))*", text, re.ASCII) is None:
+        raise ValueError(f"expected ranges of rows such as '3 7-12', found {text!r:.80}")
+    ends = (entry.partition("-")[::2] for entry in text.split())
+    chosen = [(rows >= int(first)) & (rows <= int(last or first)) for first, last in ends]
+    return rows[np.any(chosen, axis=0)] if chosen else rows[:0]
 
 
 def parse_ranges(text: str) -> np.ndarray:

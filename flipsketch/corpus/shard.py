@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from flipsketch.corpus.plan import Plan
+from flipsketch.corpus.plan import Plan, format_ranges, in_ranges
 from flipsketch.corpus.row_digests import planned_digest, read_digests, shard_digest
 from flipsketch.corpus.run_folder import refuse_lost_folder
 from flipsketch.corpus.sample import Sample, locate_samples, pack_samples, unpack_whole_sample
@@ -74,6 +74,8 @@ class ShardFacts:
     plan: str
     rows_sha256: str = ""
     """SHA-256 of the digests of the manifest's rows that it was made of; empty in older shards."""
+    unread: str = ""
+    """Failed rows whose disk or server did not deliver their files, written like "3 7-12"."""
 
     @property
     def num_rows(self) -> int:
@@ -82,6 +84,10 @@ class ShardFacts:
     def to_footer(self) -> dict[str, str]:
         values = {name: str(value) for name, value in asdict(self).items()}
         return {"shard": values.pop("index"), **values}
+
+
+class UnreadRow(dict[str, Any]):
+    """A failed row whose disk or server did not deliver its file: it may do so another time."""
 
 
 def write_shard(
@@ -125,6 +131,7 @@ def write_shard(
         tar_sha256=hashlib.sha256(tar).hexdigest() if tar else "",
         plan=plan.fingerprint,
         rows_sha256=shard_digest(row["row_digest"] for row in rows),
+        unread=format_ranges([row["manifest_row"] for row in rows if isinstance(row, UnreadRow)]),
     )
     table = pa.Table.from_pylist(rows, schema=schema.with_metadata(facts.to_footer()))
     parquet = to_parquet(table, row_group_size=ROWS_PER_GROUP)
@@ -172,7 +179,9 @@ def read_facts(folder: Folder, index: int) -> ShardFacts:
         tar_sha256=found["tar_sha256"],
         plan=found["plan"],
         rows_sha256=found.get("rows_sha256", ""),
+        unread=found.get("unread", ""),
     )
+    in_ranges(facts.unread, range(0))
     if footer.num_rows != facts.num_rows:
         raise ValueError(f"has {footer.num_rows} rows, but its footer counts {facts.num_rows}")
     return facts

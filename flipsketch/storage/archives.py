@@ -63,7 +63,7 @@ class FolderFiles:
     def list(self, path: str) -> Listing:
         where = posixpath.join(self.root, path)
         if self.is_local:
-            with refusing_links_out():
+            with refusing_links_out(is_folder=True):
                 find_root(where, self.roots)
             return self.list_local(path, where)
         selector = fs.FileSelector(where)
@@ -112,13 +112,14 @@ class FolderFiles:
 
 
 @contextmanager
-def refusing_links_out() -> Iterator[None]:
+def refusing_links_out(*, is_folder: bool = False) -> Iterator[None]:
     try:
         yield
     except OutsideError as error:
+        folder = error.target if is_folder else posixpath.dirname(error.target)
         raise ValueError(
             f"is a link that leads out of the folder, to {error.target}; to follow it, add "
-            f"--allow-source {posixpath.dirname(error.target)}"
+            f"--allow-source {folder}"
         ) from error
 
 

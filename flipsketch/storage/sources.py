@@ -128,6 +128,12 @@ class Sources:
         )
 
     @property
+    def local_folders(self) -> tuple[str, ...]:
+        """What is allowed on local disks."""
+        places = map(parse_place, self.allowed)
+        return tuple(place for place in places if isinstance(place, str))
+
+    @property
     def folders(self) -> list[Place]:
         """What rows may read below: what the user allows, and what comes with the manifest."""
         own = parse_place(self.manifest)

@@ -23,6 +23,7 @@ from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.models.video_model import DTYPES
 from flipsketch.storage.folder import Folder
+from flipsketch.storage.reading import UnavailableError
 from flipsketch.storage.sources import Sources, name_source
 from flipsketch.storage.text import describe_error, describe_raised, one_line
 from pipelines.execution.attempts import Attempts
@@ -192,7 +193,8 @@ class AnimationMaker:
             # Decoders and tokenizers raise anything at all: a panic of Rust is no Exception.
             if attempts.is_interrupt(error):
                 raise
-            return RowOutcome(columns, error=f"{where}{describe_error(error)}")
+            unread = isinstance(error, UnavailableError)
+            return RowOutcome(columns, error=f"{where}{describe_error(error)}", unread=unread)
         return ReadRow(ClipRequest(sketch, row.prompts, row.seed, sampling), columns)
 
     def animate_batch(

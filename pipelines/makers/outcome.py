@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flipsketch.corpus.sample import Sample
+from flipsketch.corpus.shard import UnreadRow
 from flipsketch.storage.text import one_line
 
 
@@ -16,6 +17,8 @@ class RowOutcome:
     """None of a failed row."""
     error: str | None = None
     """Why the row has failed."""
+    unread: bool = False
+    """It has failed since a disk or server did not deliver its file."""
 
     def __post_init__(self) -> None:
         assert (self.sample is None) == (self.error is not None), "a row is made, or it has failed"
@@ -24,7 +27,8 @@ class RowOutcome:
     def record(self) -> dict[str, Any]:
         """The row of the metadata."""
         status = "failed" if self.sample is None else "ok"
-        return {**self.columns, "status": status, "error": self.error and one_line(self.error)}
+        record = {**self.columns, "status": status, "error": self.error and one_line(self.error)}
+        return UnreadRow(record) if self.unread else record
 
 
 def count_outcomes(outcomes: Iterable[RowOutcome]) -> tuple[int, int]:

@@ -19,6 +19,8 @@ from flipsketch.corpus.sample import encode_sample
 from flipsketch.corpus.shard import NAMING_COLUMNS, OUTCOME_COLUMNS, ShardFacts, write_shard
 from flipsketch.media.clip import Clip
 from flipsketch.storage.folder import Folder
+from flipsketch.storage.reading import UnavailableError, read_in_time
+from flipsketch.storage.sources import Sources
 from flipsketch.storage.text import describe_error
 from pipelines.execution.attempts import Attempts, watchdog
 from pipelines.execution.work import Report
@@ -50,7 +52,7 @@ class RasterMaker:
     def __init__(
         self,
         *,
-        root: str,
+        sources: Sources,
         raster: RasterConfig,
         plan: Plan,
         folder: Folder,
@@ -59,11 +61,12 @@ class RasterMaker:
     ) -> None:
         """
         Args:
+            sources: of the animations' folder or archive.
             driver: of `Resources`.
         """
         self.raster, self.plan, self.folder, self.row_timeout = raster, plan, folder, row_timeout
-        self.driver = driver
-        self.reader = AnimationReader(root, raster)
+        self.driver, self.sources = driver, sources
+        self.reader = AnimationReader(sources.manifest, raster, sources.local_folders)
 
     def make_shard(self, index: int, rows: list[Row], report: Report) -> ShardFacts:
         """Draw the rows' animations and commit the shard; other rows are unaffected by a bad one.
@@ -121,12 +124,25 @@ class RasterMaker:
             "attempts": attempts.deaths(row) + (row.index not in attempts.given_up),
         }
 
+    def read(self, location: str) -> list[tuple[str, bytes]]:
+        """Return an animation's frames, read in limited time."""
+        try:
+            return read_in_time(
+                lambda: self.reader.read(location),
+                location,
+                store=self.sources.manifest,
+                limit_s=self.sources.timeout_s,
+            )
+        except UnavailableError:
+            self.reader.reopen()
+            raise
+
     def make_row(self, row: Row, columns: dict[str, Any], attempts: Attempts) -> RowOutcome:
         """Draw a row's animation; what is wrong with it becomes the outcome's error."""
         started = time.monotonic()
         made = columns
         try:
-            svgs = self.reader.read(columns["animation"])
+            svgs = self.read(columns["animation"])
             made = {**columns, "animation_sha256": hash_frames(svgs)}
             frames = rasterize_animation(svgs, self.raster)
             if not row.prompts:
@@ -149,7 +165,11 @@ class RasterMaker:
         except BaseException as error:
             if attempts.is_interrupt(error):
                 raise
-            return RowOutcome(made, error=f"{columns['animation']}: {describe_error(error)}")
+            return RowOutcome(
+                made,
+                error=f"{columns['animation']}: {describe_error(error)}",
+                unread=isinstance(error, UnavailableError),
+            )
         return RowOutcome({**drawn, "seconds": time.monotonic() - started}, sample)
 
 

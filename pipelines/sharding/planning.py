@@ -8,7 +8,7 @@ from itertools import islice
 import numpy as np
 
 from flipsketch.corpus.manifest import ManifestSummary, read_rows, summarize_manifest
-from flipsketch.corpus.plan import Plan
+from flipsketch.corpus.plan import Plan, in_ranges
 from flipsketch.corpus.row_digests import read_digests
 from flipsketch.corpus.shard import (
     ShardFacts,
@@ -91,6 +91,19 @@ def missing_shards(
                     for row in islice(rows, len(part.rows_in(index)))
                 ],
             )
+
+
+def unread_rows(plan: Plan, shards: dict[int, ShardFacts]) -> list[int]:
+    """Return the positions in the manifest of the rows that failed since a disk or server did not
+    deliver their files, but for those that the plan tries again already."""
+    unread: set[int] = set()
+    for part in plan.parts:
+        if part.kind == "retry":
+            unread -= {*map(int, part.rows)}
+        for index in part.shards:
+            if index in shards and (text := shards[index].unread):
+                unread |= set(in_ranges(text, part.rows_in(index)).tolist())
+    return sorted(unread)
 
 
 def retryable_rows(folder: Folder, shards: list[ShardFacts]) -> list[int]:

@@ -18,7 +18,7 @@ from pipelines.execution.attempts import NOTES, sweep_notes
 from pipelines.execution.config import ExecutorConfig
 from pipelines.execution.executor import make_shards
 from pipelines.execution.work import Maker, Resources
-from pipelines.sharding.planning import missing_shards, retryable_rows, write_summary
+from pipelines.sharding.planning import missing_shards, retryable_rows, unread_rows, write_summary
 from pipelines.sharding.progress import ShardProgress
 from pipelines.sharding.summary import RunSummary, exceeds, parse_max_failures
 
@@ -138,12 +138,15 @@ class Run:
             count(plan.threads, "thread"),
             folder,
         )
+        unread = unread_rows(plan, shards)
         with ShardProgress(plan, shards) as progress:
             try:
                 self.make(plan, progress)
-                if self.config.retry_failed:
+                if unread or self.config.retry_failed:
                     self.refuse_lost_shards(plan, shards)
-                    plan = self.plan_retry(plan, progress)
+                    failed = retryable_rows(folder, list(shards.values()))
+                    rows = failed if self.config.retry_failed else sorted({*unread} & {*failed})
+                    plan = self.plan_retry(plan, progress, rows)
                     self.make(plan, progress)
             except KeyboardInterrupt:
                 hurry()
@@ -164,6 +167,7 @@ class Run:
             self.verb,
             self.bad_row_remedy,
             retried=self.config.retry_failed,
+            num_unread=len(unread_rows(plan, shards)),
         )
         write_card(folder, plan, summary.facts)
         summary.log(seconds=time.monotonic() - started, new_clips=progress.num_new_ok)
@@ -199,9 +203,8 @@ class Run:
         ):
             progress.commit(facts)
 
-    def plan_retry(self, plan: Plan, progress: ShardProgress) -> Plan:
-        """Add the rows that failed, and that are not wrong in the input itself, to the plan."""
-        rows = retryable_rows(self.folder, list(progress.shards.values()))
+    def plan_retry(self, plan: Plan, progress: ShardProgress, rows: list[int]) -> Plan:
+        """Add rows that failed, and that are not wrong in the input itself, to the plan."""
         if not rows:
             log.info("no failed row is worth another try")
             return plan

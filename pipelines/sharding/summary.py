@@ -24,6 +24,8 @@ class RunSummary:
     """What helps rows that the input itself has wrong."""
     retried: bool
     """The command has tried failed rows again already."""
+    num_unread: int = 0
+    """Failed rows whose disk or server did not deliver their files."""
 
     @property
     def num_ok(self) -> int:
@@ -58,6 +60,12 @@ class RunSummary:
                 self.folder,
                 f"; fix their files and {again}" if hopeless < self.num_failed else "",
             )
+            if self.num_unread:
+                log.warning(
+                    "not delivered by their disk or server: %d; once it answers, rerun the same "
+                    "command to try them again",
+                    self.num_unread,
+                )
             if hopeless:
                 log.warning("wrong in the input itself: %d; %s", hopeless, self.bad_row_remedy)
         log.info(
