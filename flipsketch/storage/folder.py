@@ -130,7 +130,7 @@ class Folder:
         """
         if not self.is_local:
             raise_if_lost(f"{self}/{name}")
-            self.upload(name, content)
+            self.upload(name, content, durable)
             return
         for pause_s in (*RETRY_PAUSES_S, None):
             try:
@@ -166,7 +166,7 @@ class Folder:
             finally:
                 os.close(descriptor)
 
-    def upload(self, name: str, content: Buffer) -> None:
+    def upload(self, name: str, content: Buffer, durable: bool) -> None:
         path = self.join(name)
 
         def write() -> None:
@@ -174,14 +174,14 @@ class Folder:
             stream = self.filesystem.open_output_stream(path, compression=None)
             stream.write(content)
             stream.close()
+            if not durable:
+                return
             if (size := self.filesystem.get_file_info(path).size) != len(content):
                 self.filesystem.delete_file(path)
                 raise OSError(errno.EIO, f"{size} of {len(content)} bytes arrived")
 
-        try:
-            call_store(write, f"{self.locate(name)}: writing", len(content))
-        except OSError as error:
-            raise describe_failure(self, name, len(content), error) from error
+        what = f"{self.locate(name)}: writing its {len(content):,} bytes, whole or not at all"
+        call_store(write, what, len(content))
 
     def make(self) -> None:
         """Make the folder itself, on a local disk; an object store needs none.

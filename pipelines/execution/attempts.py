@@ -53,6 +53,11 @@ class Note:
     """Rows that are not run again, and why."""
     unexplained: int = 0
     """Deaths between rows."""
+    is_coarse: bool = False
+    """It does not say which rows run: the first attempt at a shard in a store, where each note is a
+    request and most shards need no second attempt."""
+    coarse_deaths: int = 0
+    """Deaths of which no more is known than the shard."""
     ended: bool = False
     """The attempt was given up in good order: interrupted, or the disk was full."""
 
@@ -78,6 +83,7 @@ class Attempts:
                 self.note.ended = True
             self.record_crash()
         self.note.driver = driver
+        self.note.is_coarse = not folder.is_local and not self.follows_death
         if self.note.unexplained >= MAX_UNEXPLAINED_DEATHS:
             folder.delete(self.name)
             raise ChildProcessError(
@@ -94,7 +100,9 @@ class Attempts:
             return
         for row in note.running:
             note.deaths[row] = note.deaths.get(row, 0) + 1
-        if not note.running:
+        if note.is_coarse:
+            note.coarse_deaths += 1
+        elif not note.running:
             note.unexplained += 1
         elif len(note.running) > 1 or note.running[0] not in note.suspects.get(note.stage, []):
             suspects = {*note.suspects.get(note.stage, []), *note.running}
@@ -119,11 +127,11 @@ class Attempts:
         return self.note.given_up
 
     def deaths(self, row: Row) -> int:
-        return self.note.deaths.get(row.index, 0)
+        return self.note.deaths.get(row.index, 0) + self.note.coarse_deaths
 
     @property
     def follows_death(self) -> bool:
-        return bool(self.note.deaths or self.note.unexplained)
+        return bool(self.note.deaths or self.note.unexplained or self.note.coarse_deaths)
 
     def are_suspect(self, stage: Stage, rows: list[Row]) -> bool:
         return any(row.index in self.note.suspects.get(stage, []) for row in rows)
@@ -136,16 +144,19 @@ class Attempts:
     def running(self, stage: Stage, rows: list[Row], limit_s: float | None) -> Iterator[None]:
         """Note the rows while they run, and end the process if they take longer than allowed."""
         self.note.stage, self.note.running = stage, [row.index for row in rows]
-        self.save()
+        if not self.note.is_coarse:
+            self.save()
         try:
             with watchdog(limit_s, self.time_out):
                 yield
         finally:
             self.note.running = []
-            self.save()
+            if not self.note.is_coarse:
+                self.save()
 
     def time_out(self, limit_s: float) -> None:
-        self.note.limit_s = limit_s
+        # It is known now which rows these are.
+        self.note.limit_s, self.note.is_coarse = limit_s, False
         try:
             self.save()
         finally:

@@ -25,7 +25,7 @@ from pipelines.rasterize import RasterizeConfig, make_training_shards
 from pipelines.report import ReportConfig, write_report
 from pipelines.status import StatusConfig, print_status
 from tests.helpers.animations import write_animation
-from tests.helpers.corpora import SKETCHES, flags, read_rows
+from tests.helpers.corpora import SKETCHES, flags, good_rows, make_manifest, read_rows
 
 LOCAL = ExecutorConfig(executor="local")
 RUNS = b"""
@@ -173,3 +173,19 @@ def test_models_and_adapters_are_refused_in_a_store_and_leave_no_folder(job, s3,
     with pytest.raises(ValueError, match="are written to local disks alone"):
         merge(MergeConfig(model="doodle", output=s3.uri("models/merged")))
     assert not Path(job.output).exists() and not s3.keys("models/")
+
+
+def test_a_shard_costs_a_store_few_requests(job, proxy, tmp_path):
+    counts = []
+    for num_rows in (2, 6):
+        folder = tmp_path / str(num_rows)
+        folder.mkdir()
+        manifest = make_manifest(folder, good_rows(num_rows))
+        proxy.requests()
+        output = proxy.uri(f"requests/{num_rows}")
+        assert animate_manifest(replace(job, manifest=manifest, output=output)) == 0
+        counts.append(proxy.count())
+    more = counts[1] - counts[0]
+    # Of two shards: reads of the plan, two files with a look at each, and a note that comes and
+    # goes; the folder that holds it is marked as one.
+    assert more.total() <= 2 * 14 and more["PUT"] <= 2 * 4 and more["POST"] == 0

@@ -91,6 +91,44 @@ def test_rows_that_end_well_leave_no_suspicion(tmp_path):
     assert not Attempts(folder, 7).are_suspect("animating", ROWS)
 
 
+def test_a_store_hears_of_rows_once_a_process_has_died_in_their_shard(proxy):
+    folder, unfinished = open_folder(proxy.uri("attempts/run")), []
+
+    def attempt(dies: bool) -> Attempts:
+        attempts = Attempts(folder, 7)
+        proxy.requests()
+        running = attempts.running("animating", ROWS[2:3], None)
+        running.__enter__()
+        if dies:
+            unfinished.append(running)
+        else:
+            running.__exit__(None, None, None)
+        return attempts
+
+    with attempt(dies=False):
+        assert proxy.requests() == []
+    attempt(dies=True)
+    for _ in range(MAX_DEATHS_ALONE + 1):
+        assert not attempt(dies=True).given_up
+        assert proxy.count()["PUT"] == 1
+    attempts = Attempts(folder, 7)
+    assert list(attempts.given_up) == [2]
+    assert [attempts.deaths(row) for row in ROWS] == [1, 1, 5, 1]
+    # What has only played dead; it would come to its end after the server's.
+    for running in unfinished:
+        running.__exit__(None, None, None)
+
+
+def test_a_row_that_is_too_slow_is_named_at_once_in_a_store_too(s3):
+    folder = open_folder(s3.uri("attempts/slow"))
+    for rows in (ROWS, ROWS[1:2]):
+        attempts = Attempts(folder, 7)
+        attempts.note.stage, attempts.note.running = "reading", [row.index for row in rows]
+        attempts.note.limit_s, attempts.note.is_coarse = 60, False  # as `time_out` does
+        attempts.save()
+    assert "longer than the 60 s allowed" in Attempts(folder, 7).given_up[1]
+
+
 def test_deaths_that_no_row_explains_end_the_run(tmp_path):
     folder = open_folder(str(tmp_path))
     for _ in range(MAX_UNEXPLAINED_DEATHS):

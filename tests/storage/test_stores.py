@@ -95,7 +95,7 @@ def test_a_store_that_stays_away_is_given_up_and_named(folder, proxy, fault, imp
     where = re.escape(str(folder))
     with pytest.raises(OSError, match=f"{where}/x.*{proxy.port}.*see that the store can be reac"):
         folder.read("x")
-    with pytest.raises(OSError, match=f"{where}/x: its 1 bytes cannot be written.*then rerun"):
+    with pytest.raises(OSError, match=f"{where}/x.*: writing its 1 bytes.*then rerun the same"):
         folder.publish("x", b"2")
     with pytest.raises(OSError, match=f"{where}/a.*listing"):
         folder.list("a")
