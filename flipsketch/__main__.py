@@ -11,14 +11,13 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from flipsketch.cli import parse
+from flipsketch.cli import parse, report_error
 from flipsketch.corpus.row import EMPTY_PROMPT, MAX_SEED
 from flipsketch.method.config import SamplingConfig
 from flipsketch.models.choices import Precision
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.models.registry import EMBEDDED_MODEL, choose_lora
 from flipsketch.openmp import let_idle_threads_sleep
-from flipsketch.storage.errors import explain
 from flipsketch.storage.location import split_query
 
 
@@ -122,11 +121,14 @@ def run(args: Sequence[str] | None = None) -> None:
         args: flags to parse in place of the process's own.
     """
     quiet_libraries()
+    config = None
     try:
-        animate_drawing(parse(OneConfig, __doc__, prog="flipsketch", args=args))
-    except (ValueError, OSError) as error:
-        print(f"error: {explain(error)}", file=sys.stderr)
-        sys.exit(2)
+        config = parse(OneConfig, __doc__, prog="flipsketch", args=args)
+        animate_drawing(config)
+    except BaseException as error:
+        if isinstance(error, SystemExit) and config is None:
+            raise  # how the parser ends
+        sys.exit(report_error(error))
 
 
 if __name__ == "__main__":

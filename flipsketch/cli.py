@@ -2,14 +2,20 @@
 
 import argparse
 import sys
+import traceback
 from dataclasses import MISSING, field, fields, make_dataclass
 from typing import Any
 
 import tyro
 
 from flipsketch.method.config import SamplingConfig, model_defaults
+from flipsketch.storage.errors import explain
+from flipsketch.storage.text import describe_raised
 
 # Without an adapter, as with none.
+INTERRUPTED, CANNOT_BE_DONE = 130, 2  # exit codes
+# By name: to import the libraries that raise them would take seconds.
+NO_BUGS = {"MemoryError", "OutOfMemoryError", "ArrowException", "SafetensorError", "RayError"}
 MAY_BE_EMPTY = {"lora"}
 
 
@@ -52,3 +58,20 @@ def restore(config_class: type, parsed: Any) -> Any:
         if value == "" and name not in MAY_BE_EMPTY:
             raise ValueError(f"--{name.replace('_', '-')} is empty; give a value, or leave it out")
     return config_class(**values)
+
+
+def report_error(error: BaseException) -> int:
+    """Print why a command cannot be done, after the traceback if it is a bug; return the exit code.
+
+    Never 1, which Python has for bugs: that is for rows that have failed.
+    """
+    if isinstance(error, ValueError | OSError):
+        print(f"error: {explain(error)}", file=sys.stderr)
+        return CANNOT_BE_DONE
+    if isinstance(error, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    if NO_BUGS.isdisjoint(kind.__name__ for kind in type(error).__mro__):
+        traceback.print_exception(error)
+    print(f"error: {describe_raised(error)}", file=sys.stderr)
+    return CANNOT_BE_DONE

@@ -33,6 +33,7 @@ from flipsketch.models.registry import (
     weights_bytes,
 )
 from flipsketch.storage.folder import Folder, open_folder
+from pipelines.execution.environment import check_environment
 from pipelines.execution.executor import start
 from pipelines.execution.locations import anchor, anchor_model, refuse_vanishing_output
 from pipelines.execution.process import library_versions
@@ -106,6 +107,7 @@ def animate_manifest(config: AnimateConfig) -> int:
         check_lora(find_embedded(config.adapter))
     if config.dry_run:
         return dry_run(config, folder, before)
+    check_environment(config.executor)
     log.info("model %s, adapter %s", config.model, config.adapter or "none")
     model_folder = find_model(config.model, METHODS[config.method].parts)
     check_clips(config, model_folder)

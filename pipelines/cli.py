@@ -4,17 +4,16 @@ import logging
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from flipsketch.cli import parse
+from flipsketch.cli import CANNOT_BE_DONE, INTERRUPTED, parse, report_error
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.openmp import let_idle_threads_sleep
-from flipsketch.storage.errors import explain
 from flipsketch.storage.waiting import calls_hang, end_process
 from pipelines.execution.process import log_to_stderr
+from pipelines.execution.work import JobError
 
 log = logging.getLogger(__name__)
 
@@ -27,19 +26,12 @@ def run(
 ) -> int:
     """Parse the command line into the config, run the pipeline, return the exit code.
 
-    Input that cannot be used (ValueError, OSError) ends in a line on stderr and 2; bugs keep their
-    traceback.
+    What keeps the job from being done ends in a line on stderr and 2; bugs keep their traceback.
 
     Args:
         args: flags to parse in place of the process's own, for a job called from Python.
     """
-    try:
-        code = parse_and_run(pipeline, config_class, description, args)
-    except BaseException:
-        if args is not None or not calls_hang():
-            raise
-        traceback.print_exc()
-        code = 1
+    code = parse_and_run(pipeline, config_class, description, args)
     if args is None and calls_hang():
         end_process(code)
     return code
@@ -59,17 +51,17 @@ def parse_and_run(
         config = parse(config_class, description, args=args)
         with interrupted_by_sigterm():
             return pipeline(config)
-    except SystemExit as exit:
-        # How the parser ends after --help (0) and after a wrong flag (2); no pipeline ends so.
-        if config is not None:
-            raise
-        return int(exit.code or 0)
-    except (ValueError, OSError) as error:
-        print(f"error: {explain(error)}", file=sys.stderr)
-        return 2
+    except JobError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return CANNOT_BE_DONE
     except KeyboardInterrupt:
         log.warning("interrupted; rerun the same command to resume")
-        return 130
+        return INTERRUPTED
+    except BaseException as error:
+        if isinstance(error, SystemExit) and config is None:
+            # How the parser ends after --help (0) and after a wrong flag (2).
+            return int(error.code or 0)
+        return report_error(error)
 
 
 @contextmanager

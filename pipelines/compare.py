@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
+from flipsketch.cli import CANNOT_BE_DONE
 from flipsketch.corpus.shard import committed_shards, read_metadata
 from flipsketch.method.config import SamplingConfig, model_defaults
 from flipsketch.method.methods import METHODS
@@ -21,6 +22,7 @@ from flipsketch.storage.sealed import to_parquet
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.evaluate import EvaluateConfig, score_corpus
 from pipelines.execution.config import ExecutorConfig
+from pipelines.execution.environment import check_environment
 from pipelines.execution.sources import SourcesConfig
 
 log = logging.getLogger(__name__)
@@ -96,13 +98,14 @@ class NamedRun:
 
 
 def compare(config: CompareConfig) -> int:
-    """Make and score what is not there yet, write the tables, and return the exit code: 1 if a run
-    could not be made, or had bad rows.
+    """Make and score what is not there yet, write the tables, and return the exit code: 2 if a run
+    could not be made, else 1 if one had bad rows.
 
     Raises:
         ValueError, OSError: the list of runs cannot be used.
     """
     rows, code = [], 0
+    check_environment(config.executor)
     for run in read_runs(config.runs):
         log.info("run %s", run.name)
         try:
@@ -114,7 +117,7 @@ def compare(config: CompareConfig) -> int:
                 "%s: not made: %s; to make it again, delete %s, or give another --output.",
                 *(run.name, error, locate_below(config.output, run.folder)),
             )
-            row, code = {"run": run.name, "error": str(error)}, 1
+            row, code = {"run": run.name, "error": str(error)}, CANNOT_BE_DONE
         rows.append({**row, **{f"published_{name}": run.published.get(name) for name in PUBLISHED}})
     folder = open_folder(config.output)
     folder.publish("table.parquet", to_parquet(pa.Table.from_pylist(rows, TABLE_SCHEMA)))

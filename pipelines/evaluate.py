@@ -24,6 +24,7 @@ from flipsketch.scoring.summary import ScoreSummary, summarize_scores, to_markdo
 from flipsketch.storage.folder import PARTIAL, Folder, open_folder
 from flipsketch.storage.threads import in_threads
 from pipelines.execution.config import ExecutorConfig
+from pipelines.execution.environment import check_environment
 from pipelines.execution.executor import make_shards, start
 from pipelines.execution.locations import anchor_model
 from pipelines.execution.progress import ProgressBar
@@ -77,6 +78,7 @@ def score_corpus(config: EvaluateConfig) -> tuple[ScoreSummary, int]:
     """Score what is not scored yet and sum up all; return also how many clips have no scores."""
     folder = open_folder(config.corpus)
     plan = read_clips_plan(folder)
+    check_environment(config.executor)
     manifest = config.manifest or manifest_of(folder, plan)
     summary = find_manifest(manifest, folder, plan)
 

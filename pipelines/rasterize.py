@@ -33,6 +33,7 @@ from flipsketch.storage.folder import Folder, open_folder
 from flipsketch.storage.text import TEXT, count, is_text
 from flipsketch.storage.waiting import call_in_time
 from flipsketch.svg.render import import_cairo
+from pipelines.execution.environment import check_environment
 from pipelines.execution.executor import start
 from pipelines.execution.locations import anchor, refuse_vanishing_output
 from pipelines.execution.sources import SourcesConfig
@@ -88,6 +89,8 @@ def make_training_shards(config: RasterizeConfig) -> int:
     refuse_vanishing_output(config.output)
     folder = open_folder(config.output)
     before = None if config.overwrite else read_run(folder, RASTERIZE)
+    if not config.dry_run:
+        check_environment(config.executor)
     known = read_known(folder) if before else []
     rows = list_animations(config, known)
     if known and len(rows) > len(known) and not config.extend and not config.dry_run:

@@ -23,6 +23,7 @@ from flipsketch.storage.folder import PARTIAL, open_folder
 from flipsketch.training.cache_folder import make_cache
 from flipsketch.training.config import check_share
 from flipsketch.training.validation import read_subjects
+from pipelines.execution.environment import check_environment
 from pipelines.execution.executor import start
 from pipelines.execution.locations import anchor, anchor_model, refuse_vanishing_output
 from pipelines.training.config import TrainConfig
@@ -48,6 +49,7 @@ def train(config: TrainConfig) -> int:
         config = replace(config, executor=replace(config.executor, workers=1))
     if config.executor.workers is not None:
         check_share(config.training, config.executor.workers)
+    check_environment(config.executor)
     model_folder = find_model(config.model)
     lora = None if config.adapter is None else check_lora(find_embedded(config.adapter))
     start_from = "a new adapter" if lora is None else config.adapter

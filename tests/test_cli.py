@@ -12,11 +12,15 @@ import time
 import weakref
 from dataclasses import dataclass
 
+import pyarrow as pa
 import pytest
+import ray
+import torch
 
 from flipsketch.cli import parse
 from pipelines.animate import AnimateConfig
 from pipelines.cli import run
+from pipelines.execution.work import JobError
 from tests.helpers.corpora import ROOT
 
 HEAVY = ("torch", "diffusers", "transformers", "peft", "ray", "datasets", "pyarrow")
@@ -88,9 +92,29 @@ def test_help_of_a_job_in_process_returns_0(capsys):
     assert "How far to count." in capsys.readouterr().out
 
 
-def test_a_pipeline_that_exits_is_not_taken_for_one_that_ended_well():
-    with pytest.raises(SystemExit):
-        run(lambda config: sys.exit("a library gave up"), CountConfig, None, [])
+@pytest.mark.parametrize(
+    ("error", "code", "last_line", "is_bug"),
+    [
+        (SystemExit(0), 2, "error: SystemExit: 0", True),
+        (SystemExit("a library gave up"), 2, "error: SystemExit: a library gave up", True),
+        (KeyError("lost"), 2, "error: KeyError: 'lost'", True),
+        (ChildProcessError("actors die"), 2, "error: actors die", False),
+        (TimeoutError("no actor reports"), 2, "error: no actor reports", False),
+        (JobError("Ray is gone"), 2, "error: Ray is gone", False),
+        (torch.OutOfMemoryError("2 GB"), 2, "error: OutOfMemoryError: 2 GB", False),
+        (MemoryError(), 2, "error: MemoryError", False),
+        (pa.lib.ArrowException("codec"), 2, "error: ArrowException: codec", False),
+        (ray.exceptions.RaySystemError("gone"), 2, "error: RaySystemError: System error: gone", 0),
+        (KeyboardInterrupt(), 130, "interrupted; rerun the same command to resume", False),
+    ],
+)
+def test_only_failed_rows_end_a_job_with_1(error, code, last_line, is_bug, capsys):
+    def pipeline(config):
+        raise error
+
+    assert run(pipeline, CountConfig, None, []) == code
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1].endswith(last_line) and (lines[0].startswith("Traceback") == is_bug)
 
 
 def test_a_job_leaves_signals_and_loggers_as_they_were():

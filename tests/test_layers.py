@@ -29,7 +29,7 @@ FLIPSKETCH: dict[str, set[str]] = {
 }
 # These may use every room above.
 FLIPSKETCH["doodle_model"] = set(FLIPSKETCH)
-FLIPSKETCH["cli"] = {"method"}
+FLIPSKETCH["cli"] = {"storage", "method"}
 FLIPSKETCH["__main__"] = FLIPSKETCH["__init__"] = set(FLIPSKETCH)
 PIPELINES: dict[str, set[str]] = {
     "execution": set(),

@@ -1,17 +1,20 @@
 """What a Ray cluster has to offer, and how it is shared out among actors."""
 
 import logging
-import os
-import signal
 import threading
 import uuid
 from dataclasses import replace
 
 import ray
 
+from flipsketch.storage.text import describe_raised
+from flipsketch.storage.waiting import call_in_time
 from pipelines.execution.config import ExecutorConfig
-from pipelines.execution.work import Resources
+from pipelines.execution.environment import ray_address, remedy_for
+from pipelines.execution.work import JobError, Resources
 
+# Joining takes 1 s and starting 4 s on two cores that have nothing else to do.
+JOIN_S, START_S = 20, 120
 TOKEN_LOGGER = "ray._private.authentication.authentication_token_setup"
 
 
@@ -20,17 +23,10 @@ def start_cluster(config: ExecutorConfig, weights_bytes: int, device: str | None
 
     Raises:
         ValueError: there is no such device, or not as many of them as workers.
+        JobError: Ray cannot be started or joined.
     """
     if not ray.is_initialized():
-        address = config.ray_address or os.environ.get("RAY_ADDRESS") or "local"
-        on_sigterm = signal.getsignal(signal.SIGTERM)
-        if address == "local":
-            # It warns that a cluster of its own has token authentication, as it should.
-            logging.getLogger(TOKEN_LOGGER).setLevel(logging.ERROR)
-        ray.init(address=address, log_to_driver=True, logging_level=logging.WARNING)
-        # Ray takes it for itself, and a job would end without a word.
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, on_sigterm)
+        connect(ray_address(config))
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     cpus, gpus = (int(sum(node.get(kind, 0) for node in nodes)) for kind in ("CPU", "GPU"))
     if cpus < 1:
@@ -53,6 +49,45 @@ def start_cluster(config: ExecutorConfig, weights_bytes: int, device: str | None
         # Half of the logical CPUs stay free, for Ray's own tasks and for other jobs.
         resources = Resources(workers, "cpu", max(1, cpus // workers), cpus / (2 * workers))
     return replace(fit_nodes(resources, nodes), driver=uuid.uuid4().hex[:12])
+
+
+def connect(address: str) -> None:
+    """Start Ray ("local") or join the one at an address. Both may wait for ever, deaf to Ctrl-C,
+    so they do it in another thread.
+
+    Raises:
+        JobError: it fails, or takes too long.
+    """
+    errors: list[BaseException] = []
+    ended = threading.Event()
+
+    def init() -> None:
+        try:
+            # Errors alone: it would warn that this is not the main thread, in which it takes
+            # SIGTERM for itself, and that a cluster of its own has token authentication.
+            logging.getLogger(TOKEN_LOGGER).setLevel(logging.ERROR)
+            ray.init(address=address, log_to_driver=True, logging_level=logging.ERROR)
+            logging.getLogger("ray").setLevel(logging.WARNING)
+        except BaseException as error:
+            errors.append(error)
+        ended.set()
+        # The kernel ends the processes of a cluster of its own with the thread that started them.
+        threading.Event().wait()
+
+    threading.Thread(target=init, name="ray-init", daemon=True).start()
+    limit_s = START_S if address == "local" else JOIN_S
+    what = "a Ray of its own" if address == "local" else f"the Ray cluster at {address}"
+    try:
+        call_in_time(ended.wait, limit_s, "")
+    except TimeoutError as error:
+        raise JobError(
+            f"{what} was not there in {limit_s} s; {remedy_for(address)}, or add --executor local"
+        ) from error
+    if errors:
+        raise JobError(
+            f"{what}: cannot be {'started' if address == 'local' else 'joined'}: "
+            f"{describe_raised(errors[0])}; {remedy_for(address)}, or add --executor local"
+        ) from errors[0]
 
 
 def fit_nodes(resources: Resources, nodes: list[dict[str, float]]) -> Resources:

@@ -4,8 +4,9 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from flipsketch.storage.text import describe_raised
 from pipelines.execution.config import ExecutorConfig
-from pipelines.execution.work import Maker, Report, Resources, Shard
+from pipelines.execution.work import JobError, Maker, Report, Resources, Shard
 
 
 def start(config: ExecutorConfig, weights_bytes: int, device: str | None) -> Resources:
@@ -13,6 +14,7 @@ def start(config: ExecutorConfig, weights_bytes: int, device: str | None) -> Res
 
     Raises:
         ValueError: there is no such device, or not as many of them as workers.
+        JobError: Ray cannot be started or joined.
     """
     if config.executor == "local":
         import torch
@@ -43,16 +45,25 @@ def make_shards(
     Raises:
         OSError, ValueError: a maker cannot do its work: a folder cannot be written, say.
         ChildProcessError, TimeoutError: actors die repeatedly, or none reports in time.
+        JobError: Ray itself fails.
     """
     if config.executor == "local":
         local_maker = maker()
         for index, rows in shards:
             yield local_maker.make_shard(index, rows, report)
         return
+    from ray.exceptions import RayError
+
     from pipelines.execution.pool import ActorPool
 
-    pool = ActorPool(resources, maker, report, config.stall_timeout_s)
     try:
-        yield from pool.run(iter(shards))
-    finally:
-        pool.close()
+        pool = ActorPool(resources, maker, report, config.stall_timeout_s)
+        try:
+            yield from pool.run(iter(shards))
+        finally:
+            pool.close()
+    except RayError as error:
+        raise JobError(
+            f"Ray fails: {describe_raised(error)}; see that its cluster runs; committed shards "
+            f"are kept, rerun the same command to resume"
+        ) from error

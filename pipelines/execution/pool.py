@@ -7,7 +7,8 @@ was, and would load the models again for each wave of blocks.)
 """
 
 import logging
-import textwrap
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from ray.exceptions import ActorUnavailableError, RayActorError, RayError, RayTa
 
 from flipsketch.corpus.row import Row
 from flipsketch.openmp import let_idle_threads_sleep
+from flipsketch.storage.text import one_line
 from pipelines.execution.tally import reach_stores, start_heartbeat, start_tally
 from pipelines.execution.work import Maker, Report, Resources, Shard
 
@@ -26,6 +28,8 @@ log = logging.getLogger(__name__)
 # A row that kills its process does so four times; so many such rows in a row are no accident.
 MAX_DEATHS_IN_A_ROW = 20
 MAX_DEATHS_WHILE_LOADING = 3
+# What an actor reports that exits with its shard made: the shard's index comes with it.
+MADE = "made"
 
 
 @dataclass(eq=False)
@@ -59,6 +63,10 @@ class ActorPool:
         self.idle: list[Worker] = []
         self.again: list[Shard] = []
         self.deaths_in_a_row = self.deaths_while_loading = 0
+        self.most_ok: dict[int, int] = {}
+        """Good rows of each shard under way, in the attempt that had most."""
+        self.made_last: dict[int, Any] = {}
+        """What actors made that have exited since."""
         self.last_sign_of_life = time.monotonic()
 
     def run(self, shards: Iterator[Shard]) -> Iterator[Any]:
@@ -78,17 +86,27 @@ class ActorPool:
                 try:
                     made = ray.get(done)
                 except RayActorError as error:
-                    self.replace_dead(worker, error)
+                    self.poll_reports()
+                    if worker.shard and (index := worker.shard[0]) in self.made_last:
+                        self.mark_progress()
+                        self.start_worker()
+                        yield self.made_last.pop(index)
+                    else:
+                        self.replace_dead(worker, error)
                     continue
                 except RayTaskError as error:
                     if worker.shard is None and (self.idle or self.at_work):
                         log.error("an actor cannot begin and is dropped: %s", error.cause)
                         continue
                     raise error.cause from None
-                self.mark_alive()
                 if worker.shard is None:
                     log.info("an actor is ready")
+                    # That it loads says nothing of what it dies of later.
+                    self.deaths_while_loading = 0
+                    self.last_sign_of_life = time.monotonic()
                 else:
+                    self.mark_progress()
+                    self.most_ok.pop(worker.shard[0], None)
                     yield made
                     worker.shard = None
                 self.idle.append(worker)
@@ -100,7 +118,7 @@ class ActorPool:
 
     def replace_dead(self, worker: Worker, error: RayActorError) -> None:
         """Give a dead actor's shard to the next one that is free, and start another."""
-        cause = textwrap.shorten(str(error), 300)
+        cause = one_line(str(error), 300)
         self.deaths_in_a_row += 1
         if isinstance(error, ActorUnavailableError):
             ray.kill(worker.actor)  # out of reach; if it lives on, it must not continue its shard
@@ -112,7 +130,8 @@ class ActorPool:
             log.warning(
                 "an actor died in shard %05d, which is started again: %s", worker.shard[0], cause
             )
-        if self.deaths_in_a_row >= MAX_DEATHS_IN_A_ROW:
+        # A node may go with all its actors at once.
+        if self.deaths_in_a_row >= max(MAX_DEATHS_IN_A_ROW, 2 * self.resources.workers):
             raise ChildProcessError(
                 f"actors died {self.deaths_in_a_row} times in a row without a single good row in "
                 f"between, the last time because of this: {cause}; committed shards are kept"
@@ -132,12 +151,15 @@ class ActorPool:
             return  # busy, or gone with its node: then the driver's node is gone too
         if is_alive:
             self.last_sign_of_life = time.monotonic()
+        self.made_last |= reports.pop(MADE, {})
         for index, (num_ok, num_failed) in reports.items():
-            if num_ok:
-                self.mark_alive()
+            # Rows that an earlier attempt had made as well are no progress.
+            if num_ok > self.most_ok.get(index, 0):
+                self.most_ok[index] = num_ok
+                self.mark_progress()
             self.report(index, num_ok, num_failed)
 
-    def mark_alive(self) -> None:
+    def mark_progress(self) -> None:
         self.deaths_in_a_row = self.deaths_while_loading = 0
         self.last_sign_of_life = time.monotonic()
 
@@ -165,6 +187,9 @@ class ShardActor:
     def __init__(self, tally: Any) -> None:
         # Before the maker brings PyTorch with it.
         let_idle_threads_sleep()
+        if threading.current_thread() is threading.main_thread():
+            # Ray would raise SystemExit, into the middle of a row that is not to blame.
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
         self.tally = tally
         reach_stores(tally)
         start_heartbeat(tally)
@@ -173,7 +198,11 @@ class ShardActor:
         self.maker = maker()
 
     def make_shard(self, index: int, rows: list[Row]) -> Any:
-        return self.maker.make_shard(index, rows, self.report)
+        made = self.maker.make_shard(index, rows, self.report)
+        # A row may have called ray.actor.exit_actor: then what is returned now is lost.
+        if ray._private.worker.global_worker.core_worker.get_current_actor_should_exit():
+            ray.get(self.tally.report.remote(MADE, {index: made}))
+        return made
 
     def report(self, index: int, num_ok: int, num_failed: int) -> None:
         self.tally.report.remote(index, (num_ok, num_failed))

@@ -83,7 +83,7 @@ def test_what_is_made_is_not_made_again(config):
 def test_a_model_that_is_not_to_be_had_costs_no_other_run(config, tmp_path):
     runs = tmp_path / "more.toml"
     runs.write_text('[[run]]\nname = "SVD"\nmethod = "svd"\nmodel = "nowhere/at all"\n' + RUNS)
-    assert compare(replace(config, runs=str(runs))) == 1
+    assert compare(replace(config, runs=str(runs))) == 2
     table = read_table(config)
     assert "neither a folder here nor a model" in table["SVD"]["error"]
     assert [row["clips"] for row in table.values()] == [None, 3, 3, 3]

@@ -5,11 +5,19 @@ import functools
 import pytest
 import ray
 
+from pipelines.execution import pool
 from pipelines.execution.cluster import fit_nodes
 from pipelines.execution.config import ExecutorConfig
 from pipelines.execution.executor import make_shards
 from pipelines.execution.work import Resources
-from tests.helpers.makers import EnvironmentMaker, Maker, SlowMaker, UnloadableMaker
+from tests.helpers.makers import (
+    EnvironmentMaker,
+    LeavingMaker,
+    Maker,
+    SlowMaker,
+    TiringMaker,
+    UnloadableMaker,
+)
 
 ON_RAY = ExecutorConfig(stall_timeout_s=60)
 TWO = Resources(workers=2, device="cpu", cpus_per_worker=1, num_cpus=0.5)
@@ -54,6 +62,19 @@ def test_what_a_maker_raises_ends_the_run_as_it_is(tmp_path):
 def test_actors_that_cannot_even_load_are_not_hired_for_ever():
     with pytest.raises(ChildProcessError, match="every actor died while it loaded the model"):
         run(UnloadableMaker, [(0, [])])
+
+
+def test_a_shard_that_is_made_counts_though_its_actor_exits(tmp_path):
+    made, _ = run(functools.partial(LeavingMaker, tmp_path, {}), [(0, []), (1, []), (2, [])])
+    assert sorted(made) == [0, 1, 2]
+    assert len(list(tmp_path.glob("0-*"))) == 1
+
+
+def test_good_rows_that_are_made_again_do_not_make_deaths_go_on_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr(pool, "MAX_DEATHS_IN_A_ROW", 3)
+    maker = functools.partial(TiringMaker, tmp_path, {1: 100})
+    with pytest.raises(ChildProcessError, match="actors died 4 times in a row without a single"):
+        run(maker, [(1, ["row"] * 4)])
 
 
 def test_actors_that_find_no_place_end_the_run_with_what_was_asked_for(tmp_path):

@@ -2,7 +2,10 @@
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
+
+import ray
 
 
 class Maker:
@@ -27,6 +30,26 @@ class EnvironmentMaker:
 
     def make_shard(self, index, rows, report):
         return {name: os.environ.get(name) for name in rows}
+
+
+class LeavingMaker(Maker):
+    """Asks Ray to end its actor while it makes the first shard, and makes it all the same."""
+
+    def make_shard(self, index, rows, report):
+        made = super().make_shard(index, rows, report)
+        if index == 0:
+            with suppress(SystemExit):
+                ray.actor.exit_actor()
+        return made
+
+
+class TiringMaker(Maker):
+    """Makes good rows each time, and dies each time before its shard is made."""
+
+    def make_shard(self, index, rows, report):
+        report(index, len(rows) - 1, 0)
+        time.sleep(0.2)
+        return super().make_shard(index, rows, report)
 
 
 class UnloadableMaker:
