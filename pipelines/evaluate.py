@@ -23,6 +23,7 @@ from flipsketch.scoring.store import (
 from flipsketch.scoring.summary import ScoreSummary, summarize_scores, to_markdown
 from flipsketch.storage.folder import PARTIAL, Folder, open_folder
 from flipsketch.storage.threads import in_threads
+from pipelines.execution.attempts import SCORES, sweep_notes
 from pipelines.execution.config import ExecutorConfig
 from pipelines.execution.environment import check_environment
 from pipelines.execution.executor import make_shards, start
@@ -98,6 +99,7 @@ def score_corpus(config: EvaluateConfig) -> tuple[ScoreSummary, int]:
     with folder.below("scores").locked():
         folder.sweep(f"scores-{PARTIAL}")
         done = find_scored(folder, shards, fingerprint, config.overwrite)
+        sweep_notes(folder, lambda index: index not in done and not config.overwrite, SCORES)
         missing = shards.keys() - done.keys()
         if missing:
             resources = start(config.executor, weights_bytes(config), config.device)
@@ -110,6 +112,7 @@ def score_corpus(config: EvaluateConfig) -> tuple[ScoreSummary, int]:
                     device=resources.device,
                     threads=resources.cpus_per_worker,
                     fingerprint=fingerprint,
+                    driver=resources.driver,
                 ),
                 folder=folder,
             )

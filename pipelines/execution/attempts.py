@@ -28,9 +28,11 @@ MAX_DEATHS_ALONE = 3
 MAX_UNEXPLAINED_DEATHS = 5
 TIMED_OUT = 70  # exit code
 STDERR = 2  # whatever stands in for sys.stderr, in Ray or a notebook
-NOTES = r"attempts-\d+\.json"
+NOTES = r"(scores-)?attempts-(\d+)\.json"
+# What comes before the names of the notes of those who score, beside those of the corpus itself.
+SCORES = "scores-"
 
-Stage = Literal["reading", "animating", "rasterizing"]
+Stage = Literal["reading", "animating", "rasterizing", "scoring"]
 # The job ends for a reason that it can name, and in good order.
 IN_ORDER = (KeyboardInterrupt, OSError, ValueError)
 
@@ -65,16 +67,19 @@ class Note:
 class Attempts:
     """The note of one shard, in `_tmp`; as a context it goes when the shard has been committed."""
 
-    def __init__(self, folder: Folder, index: int, driver: str | None = None) -> None:
+    def __init__(
+        self, folder: Folder, index: int, driver: str | None = None, prefix: str = ""
+    ) -> None:
         """Take up the note if there is one: its writer is dead.
 
         Args:
             driver: names the run of the command that this process works for, if it can die alone.
+            prefix: of the note's name, SCORES of scores.
 
         Raises:
             ChildProcessError: processes die again and again, and no row is to blame.
         """
-        self.folder, self.name = folder, f"_tmp/attempts-{index:05d}.json"
+        self.folder, self.name = folder, f"_tmp/{prefix}attempts-{index:05d}.json"
         found = folder.read(self.name)
         self.note = Note() if found is None else parse_note(found, f"{folder}/{self.name}")
         if found is not None:
@@ -203,14 +208,16 @@ def parse_note(text: bytes, where: str) -> Note:
         return Note()
 
 
-def sweep_notes(folder: Folder, kept: Callable[[int], bool]) -> None:
+def sweep_notes(folder: Folder, kept: Callable[[int], bool], prefix: str = "") -> None:
     """Delete the notes of shards that nobody needs any more.
 
     Args:
         kept: tells of a shard's index whether its note is still wanted.
+        prefix: as of `Attempts`.
     """
     for name in folder.list("_tmp"):
-        if re.fullmatch(NOTES, name) and not kept(int(name[len("attempts-") : -len(".json")])):
+        match = re.fullmatch(NOTES, name)
+        if match and (match[1] or "") == prefix and not kept(int(match[2])):
             folder.delete(f"_tmp/{name}")
 
 

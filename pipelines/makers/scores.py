@@ -16,6 +16,8 @@ from flipsketch.scoring.evaluation import Scorers, score_clip
 from flipsketch.scoring.store import ScoreFacts, write_scores
 from flipsketch.storage.folder import Folder
 from flipsketch.storage.sources import Sources
+from flipsketch.storage.text import describe_error
+from pipelines.execution.attempts import SCORES, Attempts
 from pipelines.execution.work import Report
 
 REPORT_EVERY = 16
@@ -39,6 +41,8 @@ class ScoreMakerConfig:
     threads: int
     fingerprint: str
     """Fingerprint of the checkpoints; it is written with the scores."""
+    driver: str | None = None
+    """Of `Resources`."""
 
 
 class ScoreMaker:
@@ -57,6 +61,7 @@ class ScoreMaker:
 
         Raises:
             OSError: the shard cannot be read, or the scores not be written.
+            ChildProcessError: processes die in this shard, and no clip is to blame.
         """
         # Here, since Ray may call from another thread than the one that loaded the models.
         torch.set_num_threads(self.config.threads)
@@ -67,16 +72,27 @@ class ScoreMaker:
         if tar is None:
             raise FileNotFoundError(f"{self.folder}/{tar_name(index)}: is missing")
         by_position = {row.index: row for row in rows}
+        made_of = [by_position[clip["manifest_row"]] for clip in clips]
         scored: list[dict[str, Any]] = []
-        for clip in clips:
-            scored.append(self.score(clip, by_position[clip["manifest_row"]], tar))
-            if len(scored) % REPORT_EVERY == 0 or len(scored) == len(clips):
-                num_failed = sum("error" in scores for scores in scored)
-                report(index, len(scored) - num_failed, num_failed)
-        return write_scores(self.folder, index, scored, self.config.fingerprint, facts.tar_sha256)
+        with Attempts(self.folder, index, self.config.driver, SCORES) as attempts:
+            alone = attempts.are_suspect("scoring", made_of)
+            for group in [[row] for row in made_of] if alone else [made_of]:
+                with attempts.running("scoring", group, None):
+                    for row in group:
+                        scored.append(self.score(clips[len(scored)], row, tar, attempts))
+                        if len(scored) % REPORT_EVERY == 0 or len(scored) == len(clips):
+                            num_failed = sum("error" in scores for scores in scored)
+                            report(index, len(scored) - num_failed, num_failed)
+            fingerprint = self.config.fingerprint
+            return write_scores(self.folder, index, scored, fingerprint, facts.tar_sha256)
 
-    def score(self, clip: dict[str, Any], row: Row, tar: bytes) -> dict[str, Any]:
+    def score(
+        self, clip: dict[str, Any], row: Row, tar: bytes, attempts: Attempts
+    ) -> dict[str, Any]:
         """Return a row of scores, or one with the reason why there are none."""
+        if row.index in attempts.given_up:
+            reason = attempts.given_up[row.index]
+            return {"id": clip["id"], "key": clip["key"], "error": reason}
         named = {"id": clip["id"], "key": clip["key"]}
         try:
             stretch = tar[clip["tar_offset"] : clip["tar_offset"] + clip["tar_length"]]
@@ -89,5 +105,7 @@ class ScoreMaker:
             sketch = load_sketch(content, clip["height"], darken=darken)
             return {**named, **score_clip(frames, sketch, clip["prompts"], self.scorers)}
         # Decoders of broken files, OpenCV and the models raise whatever there is.
-        except Exception as error:
-            return {**named, "error": str(error) or type(error).__name__}
+        except BaseException as error:
+            if attempts.is_interrupt(error):
+                raise
+            return {**named, "error": describe_error(error)}

@@ -14,7 +14,7 @@ from flipsketch.corpus.shard import ShardFacts, lost_shards, read_shards
 from flipsketch.storage.folder import PARTIAL, Folder
 from flipsketch.storage.stores import hurry
 from flipsketch.storage.text import count
-from pipelines.execution.attempts import NOTES, sweep_notes
+from pipelines.execution.attempts import sweep_notes
 from pipelines.execution.config import ExecutorConfig
 from pipelines.execution.executor import make_shards
 from pipelines.execution.work import Maker, Resources
@@ -117,7 +117,9 @@ class Run:
             for name, content in (files or {}).items():
                 folder.publish(name, content)
             # What is known of rows that ended their processes is kept, unless the run is no more.
-            folder.sweep(f"{PARTIAL}|{NOTES}" if config.overwrite else PARTIAL)
+            folder.sweep(PARTIAL)
+            if config.overwrite:
+                sweep_notes(folder, lambda index: False)
             return self.make_missing(plan)
 
     def make_missing(self, plan: Plan) -> int:

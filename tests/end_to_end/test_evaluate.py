@@ -1,6 +1,8 @@
 """Evaluating a corpus: scores beside it, joined by key, whatever was interrupted or is bad."""
 
 import json
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from PIL import Image, ImageOps
 
 from flipsketch.corpus.shard import read_metadata, read_sample
 from flipsketch.media.clip import decode_filmstrip
@@ -20,7 +23,7 @@ from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.evaluate import EvaluateConfig, evaluate
 from pipelines.execution.config import ExecutorConfig
-from tests.helpers.corpora import SKETCHES, good_rows, make_manifest
+from tests.helpers.corpora import SKETCHES, good_rows, make_manifest, run_child
 
 
 @pytest.fixture
@@ -235,3 +238,38 @@ def test_near_duplicates_are_found_once_each():
         ]
         expected.append(alike[0] if alike else -1)
     assert found.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("harm", "codes", "reason"),
+    [
+        (lambda: sys.exit("a library leaves"), [1], "a library leaves"),
+        (lambda: os._exit(9), [9, 9, 9, 9, 1], "scoring the row ended the process 3 times"),
+    ],
+)
+def test_a_clip_that_does_harm_when_it_is_scored_costs_no_other(
+    job, clip_folder, tmp_path, harm, codes, reason, monkeypatch
+):
+    odd = Image.new("RGB", (77, 33), "white")
+    odd.paste("black", (5, 5, 72, 28))
+    odd.save(tmp_path / "odd.png")
+    rows = good_rows(6)
+    rows[4]["sketch"] = "odd.png"
+    animate_manifest(replace(job, manifest=make_manifest(tmp_path, rows)))
+    local = ExecutorConfig(executor="local")
+    config = EvaluateConfig(corpus=job.output, clip_model=str(clip_folder), executor=local)
+    upright = ImageOps.exif_transpose
+    # Children are forks, without the threads of this process.
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(
+        ImageOps,
+        "exif_transpose",
+        lambda image: harm() if image.size == (77, 33) else upright(image),
+    )
+    found = []
+    while not found or found[-1] == 9:
+        found.append(run_child(config, pipeline=evaluate))
+    assert found == codes
+    errors = {row["id"]: row["error"] for row in read_all(config.corpus) if row["error"]}
+    assert errors.keys() == {"row 4"} and reason in errors["row 4"]
+    assert open_folder(config.corpus).list("_tmp") == []
