@@ -1,7 +1,9 @@
 #!/usr/bin/env python
 """Print the progress of a run and its failures; with --verify, check everything it wrote.
 
-Works while a job runs and after a crash. Exits with 1 if anything is doubtful or wrong.
+Works while a job runs and after a crash. --repair moves what is damaged aside and says which
+command makes it again; --remake makes some clips again and compares them. Exits with 1 if anything
+is doubtful or wrong.
 
     python jobs/status.py --corpus out/clips --verify
 """

@@ -31,6 +31,7 @@ from flipsketch.scoring.store import scored_shards, verify_score_summary, verify
 from flipsketch.storage.errors import printable
 from flipsketch.storage.folder import Folder, open_folder
 from flipsketch.storage.text import describe_error
+from pipelines.execution.sources import SourcesConfig
 from pipelines.sharding.planning import unread_rows
 from pipelines.sharding.summary import REASONS_SHOWN
 
@@ -51,8 +52,28 @@ class StatusConfig:
     """Verify, move what is damaged into the run's folder _damaged, and put back a damaged run.json
     from its copy; then rerun the command that is printed to make the rest again. Nothing is
     deleted, and nothing is done while a job runs."""
+    remake: int = 0
+    """Number of committed clips to make again, chosen at random, from run.json and the rows alone,
+    and to compare: exactly on the same kind of device with the same versions, else within a
+    tolerance. Nothing is written."""
+    seed: int | None = None
+    """Seed of that choice; by default another one each time, which is printed."""
+    manifest: str | None = None
+    """For --remake: where the corpus's manifest is now, if it has moved; of training shards, where
+    the animations are."""
+    model: str | None = None
+    """For --remake: where the model is now, if it has moved."""
+    lora: str | None = None
+    """For --remake: where the adapter is now, if it has moved."""
+    sources: SourcesConfig = field(default_factory=SourcesConfig)
     json: bool = False
     """Print JSON, for scripts."""
+
+    def __post_init__(self) -> None:
+        if self.remake < 0:
+            raise ValueError(f"remake must be a number of clips, got {self.remake}")
+        if self.remake and self.repair:
+            raise ValueError("--remake compares with what --repair moves aside; give one of them")
 
 
 @dataclass
@@ -105,6 +126,19 @@ def print_status(config: StatusConfig) -> int:
         problems = [f"{PLAN_FILE}: {reason}; add --repair to put back its copy, {PLAN_COPY}"]
     if plan is None:
         raise ValueError(f"{folder}: no run.json, so no run has begun here")
+    if config.remake:
+        # Here, as PyTorch takes seconds to import.
+        from pipelines.remake import RemakeConfig, remake
+
+        audit = RemakeConfig(
+            num_clips=config.remake,
+            seed=config.seed,
+            manifest=config.manifest,
+            model=config.model,
+            lora=config.lora,
+            sources=config.sources,
+        )
+        return remake(folder, plan, audit, config.json)
     status = read_status(folder, plan, verify=config.verify)
     status.problems = problems + status.problems
     shown = printable(describe(status, config.verify))

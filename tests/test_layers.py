@@ -48,6 +48,8 @@ PIPELINES |= {
     )
 }
 PIPELINES["compare"] = ROOMS | {"animate", "evaluate"}
+PIPELINES["remake"] = ROOMS | {"evaluate"}
+PIPELINES["status"] = ROOMS | {"remake"}
 PIPELINES["doodle_model"] = ROOMS | {"rasterize", "train"}
 
 
