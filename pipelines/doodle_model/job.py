@@ -15,6 +15,11 @@ def make_doodle_model(config: DoodleModelConfig) -> int:
         OSError, ValueError: a stage before is not done, or files cannot be written.
     """
     folder = open_folder(config.output)
+    if not folder.is_local:
+        raise ValueError(
+            f"--output {config.output}: models are made on local disks alone; give a folder there, "
+            f"and copy it when it is complete"
+        )
     if config.start is not None:
         from flipsketch.models.inspection import inspect_model
         from flipsketch.models.registry import choose_lora, find_embedded, find_model

@@ -16,6 +16,8 @@ from pipelines import cli
 from pipelines.animate import animate_manifest
 from pipelines.compare import CompareConfig, compare
 from pipelines.curate import CurateConfig, curate
+from pipelines.doodle_model.job import make_doodle_model
+from pipelines.doodle_model.settings import DoodleModelConfig
 from pipelines.doodles import DoodlesConfig, make_doodles
 from pipelines.evaluate import EvaluateConfig, evaluate
 from pipelines.execution.config import ExecutorConfig
@@ -170,6 +172,8 @@ def test_models_and_adapters_are_refused_in_a_store_and_leave_no_folder(job, s3,
     for change in ({"model": s3.uri("models/m")}, {"lora": s3.uri("models/l")}):
         with pytest.raises(ValueError, match="are read from local disks alone"):
             animate_manifest(replace(job, **change))
+    with pytest.raises(ValueError, match="models are made on local disks alone"):
+        make_doodle_model(DoodleModelConfig(output=s3.uri("models/made")))
     with pytest.raises(ValueError, match="are written to local disks alone"):
         merge(MergeConfig(model="doodle", output=s3.uri("models/merged")))
     assert not Path(job.output).exists() and not s3.keys("models/")
