@@ -9,6 +9,7 @@ from typing import Any
 import tyro
 
 from flipsketch.method.config import SamplingConfig, model_defaults
+from flipsketch.storage.credentials import refuse_credentials
 from flipsketch.storage.errors import explain
 from flipsketch.storage.text import describe_raised
 
@@ -23,8 +24,11 @@ def parse(config_class: type, description: str | None, **how: Any) -> Any:
     """Return what the command line says; how to sample, where it does not say, the model does.
 
     Raises:
-        ValueError: a value cannot be used.
+        ValueError: a value cannot be used, or holds credentials, which nothing then repeats.
     """
+    arguments = sys.argv[1:] if how.get("args") is None else how["args"]
+    for argument in arguments:
+        refuse_credentials(argument)
     how |= {"description": description, "config": (tyro.conf.OmitArgPrefixes,)}
     known = {part.name: part for part in fields(config_class)}
     if "sampling" not in known:
@@ -33,7 +37,6 @@ def parse(config_class: type, description: str | None, **how: Any) -> Any:
     # the command line says, and to be shown by --help.
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--model", default=known["model"].default)
-    arguments = sys.argv[1:] if how.get("args") is None else how["args"]
     model = first.parse_known_args(arguments)[0].model
     sampling = SamplingConfig() if model is MISSING else model_defaults(model)
     changed = [("sampling", SamplingConfig, field(default=sampling))]

@@ -7,7 +7,6 @@ each shard themselves. The same plan gives the same tars, with one worker or man
 import functools
 import logging
 import platform
-import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from operator import attrgetter
@@ -36,7 +35,7 @@ from flipsketch.storage.folder import Folder, open_folder
 from pipelines.execution.environment import check_environment
 from pipelines.execution.executor import start
 from pipelines.execution.locations import anchor, anchor_model, refuse_vanishing_output
-from pipelines.execution.process import library_versions
+from pipelines.execution.process import command_line, library_versions
 from pipelines.execution.sources import SourcesConfig
 from pipelines.execution.work import Resources
 from pipelines.makers.clip_columns import row_schema
@@ -230,7 +229,7 @@ def plan_run(
         **asdict(config.sampling),
     }
     notes = {
-        "command": " ".join(sys.argv),
+        "command": command_line(),
         "manifest": anchor(config.manifest),
         "model": config.model,
         "lora": config.adapter,

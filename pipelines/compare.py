@@ -16,6 +16,7 @@ from flipsketch.method.methods import METHODS
 from flipsketch.models.registry import EMBEDDED_MODEL
 from flipsketch.scoring.scores import SCORES
 from flipsketch.scoring.summary import ScoreSummary
+from flipsketch.storage.credentials import refuse_credentials
 from flipsketch.storage.folder import Folder, open_folder, read_file
 from flipsketch.storage.location import locate_below
 from flipsketch.storage.sealed import to_parquet
@@ -151,6 +152,8 @@ def parse_run(where: str, entry: dict[str, Any]) -> NamedRun:
     name = own.get("name", "")
     if not (all(isinstance(value, str) for value in own.values()) and re.search(r"\w", name)):
         raise ValueError(f"{where}: needs a name, and method, model and lora must be strings")
+    for value in own.values():
+        refuse_credentials(value)
     published = entry.get("published", {})
     if not isinstance(published, dict) or not (
         published.keys() <= set(PUBLISHED)

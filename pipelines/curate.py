@@ -5,7 +5,6 @@ viewed, scored and curated again wherever it is moved.
 """
 
 import logging
-import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,6 +54,7 @@ from flipsketch.storage.location import split_query
 from flipsketch.storage.sealed import to_parquet
 from flipsketch.storage.sources import Sources
 from flipsketch.storage.threads import in_threads
+from pipelines.execution.process import command_line
 from pipelines.execution.sources import SourcesConfig
 
 log = logging.getLogger(__name__)
@@ -149,7 +149,7 @@ def curate(config: CurateConfig) -> int:
         "duplicate_cosine": config.duplicate_cosine,
         "seed": config.seed,
     }
-    plan = Plan(settings, log={"command": " ".join(sys.argv), "corpus": source.location})
+    plan = Plan(settings, log={"command": command_line(), "corpus": source.location})
     with output.locked():
         plan = begin_run(output, plan, overwrite=config.overwrite)
         output.sweep(PARTIAL)

@@ -9,7 +9,6 @@ import hashlib
 import io
 import json
 import logging
-import sys
 import tempfile
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -36,6 +35,7 @@ from flipsketch.svg.render import import_cairo
 from pipelines.execution.environment import check_environment
 from pipelines.execution.executor import start
 from pipelines.execution.locations import anchor, refuse_vanishing_output
+from pipelines.execution.process import command_line
 from pipelines.execution.sources import SourcesConfig
 from pipelines.makers.training_shards import RasterMaker
 from pipelines.sharding.dry_run import format_bytes
@@ -275,7 +275,7 @@ def plan_run(
         **asdict(config.raster),
     }
     notes = {
-        "command": " ".join(sys.argv),
+        "command": command_line(),
         "animations": anchor(config.animations),
         "captions": config.captions,
         "licence": config.license or "unknown",

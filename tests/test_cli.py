@@ -207,3 +207,13 @@ def test_the_toy_model_has_a_command_line(tmp_path):
             and "usage: python -m flipsketch" in ended.stdout + ended.stderr
         )
         assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("flag", ["--manifest", "--output", "--model", "--lora", "--no-such-flag"])
+def test_credentials_in_an_address_are_refused_and_not_repeated(flag, capsys):
+    for given in (f"s3://AKIA:wJalrXUt@bucket/{flag}", "s3://bucket/x?secret_key=wJalrXUt"):
+        args = ["--manifest", "m.csv", "--output", "out", "--model", "doodle", flag, given]
+        assert run(lambda config: 0, AnimateConfig, None, args) == 2
+        captured = capsys.readouterr()
+        assert "AWS_ACCESS_KEY_ID" in captured.err
+        assert "wJalrXUt" not in captured.out + captured.err

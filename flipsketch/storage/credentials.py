@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]+")
+WHOLE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.+", re.DOTALL)
 # Names in a query whose values let others in: "secret_key", "sas_token", "X-Amz-Signature", "sig".
 SECRET = re.compile(
     r"secret|token|passw|signature|(^|[_-])(sig|sas|credential|key|keyid)$|accesskey|access_key",
@@ -25,7 +26,8 @@ WAYS = {
 
 def refuse_credentials(text: str) -> None:
     """Raise ValueError if a URI in a text holds credentials; the error does not."""
-    for uri in URI.findall(text):
+    # Also one with spaces, up to the end.
+    for uri in [*WHOLE.findall(text), *URI.findall(text)]:
         if found := find_credentials(uri):
             scheme = uri.partition("://")[0].lower()
             way = WAYS.get(scheme, "the environment or a file of its client")
@@ -41,7 +43,7 @@ def hide_credentials(text: str) -> str:
     def hide(match: re.Match[str]) -> str:
         return strip(match[0]) + "?..." if find_credentials(match[0]) else match[0]
 
-    return URI.sub(hide, text)
+    return URI.sub(hide, WHOLE.sub(hide, text))
 
 
 def strip(uri: str) -> str:

@@ -6,6 +6,7 @@ import sys
 from importlib.metadata import version
 from typing import Any
 
+from flipsketch.storage.credentials import hide_credentials
 from flipsketch.storage.text import one_line
 
 # No paths: files are each machine's own.
@@ -60,6 +61,11 @@ def take_over(variables: dict[str, str]) -> None:
         for name in KEYS:
             os.environ.pop(name, None)
     os.environ.update(variables)
+
+
+def command_line() -> str:
+    """Return the process's command line as plans note it."""
+    return " ".join(map(hide_credentials, sys.argv))
 
 
 def library_versions(*names: str) -> dict[str, str]:

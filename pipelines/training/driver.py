@@ -5,7 +5,6 @@ import hashlib
 import logging
 import os
 import platform
-import sys
 import time
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -30,7 +29,7 @@ from flipsketch.training.latent_cache import open_latents
 from flipsketch.training.model_card import write_training_card
 from flipsketch.training.trainer import StepReport
 from pipelines.execution.executor import make_shards
-from pipelines.execution.process import library_versions
+from pipelines.execution.process import command_line, library_versions
 from pipelines.execution.work import Resources, Shard
 from pipelines.makers.latents import LatentMaker
 from pipelines.training.config import TrainConfig
@@ -88,7 +87,7 @@ def plan_run(
         **training,
     }
     notes = {
-        "command": " ".join(sys.argv),
+        "command": command_line(),
         "shards": config.shards,
         "data_licence": clips.plan.log.get("licence") or "not named",
         "model": config.model,
