@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from flipsketch.animations.reader import RasterConfig
+from flipsketch.cli import INTERRUPTED
 from flipsketch.doodle_model.curriculum import DRAWN, LINE_WIDTHS, NUM_FRAMES, PACE, SIZE
 from flipsketch.doodles.subjects.registry import SUBJECTS
 from flipsketch.doodles.writer import DrawingConfig, write_doodles
@@ -36,7 +37,7 @@ def make_lessons(folder: Path, num_clips: int, threads: int) -> bool:
         license="cc0-1.0",
         executor=ExecutorConfig(executor="local"),
     )
-    return make_training_shards(rasterize) == 0
+    return is_done(make_training_shards(rasterize))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,4 +86,11 @@ def train_adapter(model: Path, folder: Path, stage: AdapterStage) -> bool:
         validation_steps=stage.validation_steps,
         executor=ExecutorConfig(executor="local"),
     )
-    return train(training) == 0
+    return is_done(train(training))
+
+
+def is_done(code: int) -> bool:
+    """Tell from a job's exit code whether it has done all, and go on with its interrupt."""
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
+    return code == 0

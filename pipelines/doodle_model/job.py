@@ -9,7 +9,7 @@ log = logging.getLogger(__name__)
 
 
 def make_doodle_model(config: DoodleModelConfig) -> int:
-    """Do the stages and return the exit code: 0 if all are done, 1 if time ran out before.
+    """Do the stages and return the exit code: 0 if all are done, 2 if time ran out before.
 
     Raises:
         OSError, ValueError: a stage before is not done, or files cannot be written.
@@ -36,5 +36,5 @@ def make_doodle_model(config: DoodleModelConfig) -> int:
             log.info("stage %s", stage)
             if not getattr(making, f"make_{stage}")():
                 log.info("%s is not done; rerun the same command to resume", stage)
-                return 1
+                return 2
     return 0

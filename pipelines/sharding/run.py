@@ -141,13 +141,18 @@ class Run:
             folder,
         )
         unread = unread_rows(plan, shards)
+        # Rows that end a local job's process would be tried again for ever, were a retry that an
+        # earlier command has begun not the one that this command asks for.
+        last = plan.parts[-1]
+        is_retrying = last.kind == "retry" and any(index not in shards for index in last.shards)
         with ShardProgress(plan, shards) as progress:
             try:
                 self.make(plan, progress)
-                if unread or self.config.retry_failed:
+                tries_all = self.config.retry_failed and not is_retrying
+                if unread or tries_all:
                     self.refuse_lost_shards(plan, shards)
                     failed = retryable_rows(folder, list(shards.values()))
-                    rows = failed if self.config.retry_failed else sorted({*unread} & {*failed})
+                    rows = failed if tries_all else sorted({*unread} & {*failed})
                     plan = self.plan_retry(plan, progress, rows)
                     self.make(plan, progress)
             except KeyboardInterrupt:

@@ -305,6 +305,15 @@ def test_a_row_that_ends_or_stops_its_process_fails_alone(
     assert [row["attempts"] for row in rows] == [1, 1, 1, 1, 2, deaths, 2, 2]
 
 
+def test_a_retry_of_a_row_that_ends_its_process_comes_to_an_end(job, tmp_path, poisoned):
+    job = poison_rows(job, tmp_path, {5: EXITS})
+    codes = [run_child(job) for _ in range(5)]
+    again = replace(job, retry_failed=True)
+    codes += [run_child(again) for _ in range(5)]
+    assert codes == 2 * [9, 9, 9, 9, 1]
+    assert [row["status"] for row in read_rows(job.output)].count("ok") == 7
+
+
 def test_a_sketch_that_ends_its_process_when_it_is_read_fails_alone(job, tmp_path, monkeypatch):
     upright = ImageOps.exif_transpose
 
@@ -340,12 +349,13 @@ def test_a_clip_that_ends_its_process_when_it_is_encoded_fails_alone(job, tmp_pa
 
 @pytest.mark.slow
 def test_rows_that_raise_hang_or_end_their_process_on_ray_fail_alone(job, tmp_path):
-    rows = good_rows(8)
+    rows = good_rows(12)
     local = replace(job, output=str(tmp_path / "local"), batch_size=2, rows_per_shard=4)
     assert animate_manifest(replace(local, manifest=make_manifest(tmp_path, rows))) == 0
     Image.new("1", (13_000, 13_000)).save(tmp_path / "huge.png")
     rows[0]["sketch"] = str(tmp_path / "huge.png")
-    for number, prompt in ((2, RAISES), (5, HANGS), (4, EXITS)):
+    poison = {1: QUITS, 2: RAISES, 5: HANGS, 4: EXITS, 8: LEAVES_RAY, 9: PANICS, 10: INTERRUPTS}
+    for number, prompt in poison.items():
         rows[number]["prompt"] = prompt
     on_ray = replace(
         local,
@@ -360,9 +370,13 @@ def test_rows_that_raise_hang_or_end_their_process_on_ray_fail_alone(job, tmp_pa
     ray.shutdown()
     bad = {
         0: "far more than 16,777,216 pixels",
+        1: "SystemExit: the model leaves",
         2: "ArithmeticError",
         4: "ended the process 3 times",
         5: "longer than the 20 s",
+        8: "SystemExit: exit_actor() is called",
+        9: "PanicException: index out of bounds",
+        10: "KeyboardInterrupt",
     }
     expected = read_rows(local.output)
     for row, other in zip(read_rows(on_ray.output), expected, strict=True):
