@@ -5,6 +5,7 @@ import logging
 import re
 from pathlib import Path
 
+from flipsketch.models.adapter import read_adapter
 from flipsketch.models.headers import read_settings
 from flipsketch.storage.location import is_uri
 from flipsketch.storage.waiting import call_in_time
@@ -18,6 +19,7 @@ EMBEDDED_MODEL, EMBEDDED_LORA = "doodle", "doodle-lora"
 NO_LORA = "none"
 HUB_TIMEOUT_S = 10
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+ADAPTED = ("unet", "text_encoder")
 LORA_FILES = ("unet/adapter_config.json", "unet/adapter_model.safetensors")
 
 
@@ -48,10 +50,13 @@ def choose_lora(model: str | Path, lora: str | Path | None) -> str | None:
 
 
 def check_lora(folder: str | Path) -> Path:
-    """Return the path of an adapter folder, or raise ValueError if it is none."""
+    """Return the path of an adapter folder, or raise ValueError if it is none, or a damaged one."""
     missing = [name for name in LORA_FILES if not (Path(folder) / name).is_file()]
     if missing:
         raise ValueError(f"{folder}: not an adapter folder, it has no {missing[0]} (peft's format)")
+    for part in ADAPTED:
+        if (Path(folder) / part).is_dir():
+            read_adapter(Path(folder) / part)
     return Path(folder)
 
 

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from flipsketch.models.adapter import CONFIG_FILE, WEIGHTS_FILE
+from flipsketch.training.config import TrainingConfig
 from pipelines.animate import animate_manifest
+from pipelines.doodle_model.job import make_doodle_model
+from pipelines.doodle_model.settings import DoodleModelConfig
 from pipelines.evaluate import EvaluateConfig, evaluate
 from pipelines.execution.config import ExecutorConfig
 from pipelines.merge_lora import MergeConfig, merge
@@ -85,3 +88,32 @@ def test_a_scorer_that_is_damaged_leaves_no_scores(made, clip_folder, tmp_path):
     with pytest.raises(ValueError, match="preprocessor_config.json: image_mean must be three"):
         evaluate(EvaluateConfig(corpus=made.output, clip_model=str(scorer), executor=LOCAL))
     assert not (Path(made.output) / "scores").exists()
+
+
+def test_a_start_of_the_doodle_model_is_looked_at_first(tmp_path, tiny_folder):
+    start = shutil.copytree(tiny_folder, tmp_path / "start")
+    (start / "vae" / "config.json").write_text("{")
+    config = DoodleModelConfig(output=str(tmp_path / "out"), start=str(start))
+    with pytest.raises(ValueError, match="start/vae/config.json: not JSON"):
+        make_doodle_model(config)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_that_exists_is_refused_before_a_model_is_loaded(tmp_path):
+    with pytest.raises(ValueError, match="is there already; give another place"):
+        merge(MergeConfig(model="nosuch", lora="nosuch", output=str(tmp_path)))
+
+
+def test_training_on_clips_of_a_model_is_warned_of(made, tiny_folder, tmp_path, caplog):
+    training = TrainingConfig(num_steps=1, global_batch_size=1, num_frames=3)
+    config = TrainConfig(
+        shards=made.output,
+        model=str(tiny_folder),
+        output=str(tmp_path / "run"),
+        training=training,
+        validate_every=0,
+        cache_latents=False,
+        executor=LOCAL,
+    )
+    assert train(config) == 0
+    assert "has clips that a model made (method flipsketch), not drawn" in caplog.text

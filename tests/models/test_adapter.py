@@ -1,6 +1,7 @@
 """What an adapter's files state is checked before any of it is used."""
 
 import json
+import os
 
 import pytest
 
@@ -18,6 +19,17 @@ def lora(tiny_folder, tmp_path_factory):
 @pytest.fixture(scope="module")
 def shapes(tiny_folder):
     return layer_shapes(lay_out(tiny_folder / "unet", *NETWORKS["unet"]))
+
+
+def test_its_files_may_be_read_by_whoever_may_read_here(tiny_folder, tmp_path):
+    for umask in (0o022, 0o007):
+        before = os.umask(umask)
+        try:
+            folder = write_adapter(tiny_folder, tmp_path / oct(umask))
+        finally:
+            os.umask(before)
+        modes = {path.stat().st_mode & 0o777 for path in (folder / "unet").iterdir()}
+        assert modes == {0o666 & ~umask}
 
 
 @pytest.fixture
