@@ -24,6 +24,7 @@ from tests.helpers.animations import write_animation
 from tests.helpers.clusters import share_ray, start_driver
 from tests.helpers.corpora import (
     ROOT,
+    SKETCHES,
     exit_code,
     flags,
     good_rows,
@@ -171,7 +172,7 @@ def test_actors_read_and_write_a_store(job, whole, s3):
     rows = []
     for row in good_rows(6):
         name = Path(row["sketch"]).name
-        s3.put(f"ray/{name}", Path(row["sketch"]).read_bytes())
+        s3.put(f"ray/{name}", (SKETCHES / name).read_bytes())
         rows.append({**row, "sketch": name})
     s3.put("ray/rows.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
     far = replace(job, manifest=s3.uri("ray/rows.jsonl"), output=s3.uri("ray/clips"))

@@ -374,7 +374,7 @@ def test_rows_that_raise_hang_or_end_their_process_on_ray_fail_alone(job, tmp_pa
         2: "ArithmeticError",
         4: "ended the process 3 times",
         5: "longer than the 20 s",
-        8: "SystemExit: exit_actor() is called",
+        8: "SystemExit: 0",
         9: "PanicException: index out of bounds",
         10: "KeyboardInterrupt",
     }
