@@ -27,9 +27,10 @@ from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.row import name_digest
 from flipsketch.corpus.row_digests import fingerprint_rows
 from flipsketch.corpus.run_folder import read_run
+from flipsketch.corpus.shard import read_metadata, read_shards
 from flipsketch.storage import sealed
 from flipsketch.storage.folder import Folder, open_folder
-from flipsketch.storage.text import TEXT, count, is_text
+from flipsketch.storage.text import TEXT, count, describe_error, is_text
 from flipsketch.storage.waiting import call_in_time
 from flipsketch.svg.render import import_cairo
 from pipelines.execution.environment import check_environment
@@ -91,7 +92,7 @@ def make_training_shards(config: RasterizeConfig) -> int:
     before = None if config.overwrite else read_run(folder, RASTERIZE)
     if not config.dry_run:
         check_environment(config.executor)
-    known = read_known(folder) if before else []
+    known = read_known(folder, before) if before else []
     rows = list_animations(config, known)
     if known and len(rows) > len(known) and not config.extend and not config.dry_run:
         raise ValueError(
@@ -164,10 +165,43 @@ def warn_of_differences(config: RasterizeConfig, before: Plan | None, plan: Plan
         )
 
 
-def read_known(folder: Folder) -> list[dict[str, Any]]:
-    """Return the animations of the run in a folder, in its order."""
+def read_known(folder: Folder, plan: Plan) -> list[dict[str, Any]]:
+    """Return the animations of the run in a folder, in its order.
+
+    Raises:
+        ValueError: their table is damaged.
+    """
     content = folder.read(ANIMATIONS_FILE)
-    return pq.read_table(io.BytesIO(content)).to_pylist() if content else []
+    if content is None:
+        return recover_known(folder, plan)
+    try:
+        if sealed.check_bytes(content) == "broken":
+            raise ValueError("its bytes are not those that were written")
+        return pq.read_table(io.BytesIO(content)).to_pylist()
+    # Readers of broken files raise whatever these lead them to.
+    except Exception as error:
+        raise ValueError(
+            f"{folder}/{ANIMATIONS_FILE}: {describe_error(error)}; jobs/status.py --corpus "
+            f"{folder.location} --repair moves it aside, then rerun this command"
+        ) from error
+
+
+def recover_known(folder: Folder, plan: Plan) -> list[dict[str, Any]]:
+    """Return the animations as the metadata have them; none if some are in no shard yet, when they
+    are searched for as at the beginning, and the plan's fingerprint tells whether it is those."""
+    shards, _ = read_shards(folder, plan)
+    columns = ["manifest_row", "id", "animation", "prompt"]
+    found = {
+        row["manifest_row"]: {
+            "id": row["id"],
+            "sketch": row["animation"],
+            "prompt": row["prompt"] or None,
+        }
+        for index in sorted(shards)
+        for row in read_metadata(folder, index, columns).to_pylist()
+    }
+    log.warning("%s/%s: is gone; it is made again", folder, ANIMATIONS_FILE)
+    return [found[row] for row in sorted(found)] if len(found) == plan.num_rows else []
 
 
 def list_animations(config: RasterizeConfig, known: list[dict[str, Any]]) -> list[dict[str, Any]]:

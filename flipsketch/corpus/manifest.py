@@ -23,7 +23,7 @@ from flipsketch.corpus.tables import DamagedRow, is_parquet, open_parquet, read_
 from flipsketch.storage.folder import open_file
 from flipsketch.storage.hashed_file import HashedFile
 from flipsketch.storage.sealed import SEAL, check_bytes, to_json
-from flipsketch.storage.text import is_text
+from flipsketch.storage.text import describe_error, is_text
 
 EXAMPLES = 5
 # One of each.
@@ -71,16 +71,37 @@ class ManifestSummary:
         """Raises ValueError: it is not what `to_json` has written."""
         if check_bytes(text) == "broken":
             raise ValueError("is not as it was written: it is damaged, or was edited by hand")
-        fields = json.loads(text)
-        fields = {name: value for name, value in fields.items() if name not in SEAL}
-        schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(fields["extra_schema"])))
-        return ManifestSummary(
-            **{
-                **fields,
-                "extra_schema": schema,
-                "repeats": dict(fields["repeats"]),
-                "bad_examples": tuple(fields["bad_examples"]),
-            }
+        try:
+            fields = json.loads(text)
+            fields = {name: value for name, value in fields.items() if name not in SEAL}
+            serialized = base64.b64decode(fields["extra_schema"], validate=True)
+            summary = ManifestSummary(
+                **{
+                    **fields,
+                    "extra_schema": pa.ipc.read_schema(pa.py_buffer(serialized)),
+                    "repeats": dict(fields["repeats"]),
+                    "bad_examples": tuple(fields["bad_examples"]),
+                }
+            )
+            is_summary = summary.has_types()
+        # What is read of a file that anybody may have edited raises whatever it leads to.
+        except Exception as error:
+            raise ValueError(f"is no summary of a manifest ({describe_error(error)})") from error
+        if not is_summary:
+            raise ValueError("is no summary of a manifest (a value is of a type it cannot have)")
+        return summary
+
+    def has_types(self) -> bool:
+        """Tell whether all values are of the types, and in the ranges, that planning gives them."""
+        rows = [row for pair in self.repeats.items() for row in pair]
+        counts, texts = (self.num_rows, self.num_bad, *rows), (self.fingerprint, self.file)
+        return (
+            all(type(count) is int for count in counts)
+            and all(isinstance(text, str) for text in (*texts, *self.bad_examples))
+            and isinstance(self.prefix_fingerprint, str | None)
+            and self.num_rows > 0
+            and 0 <= self.num_bad <= self.num_rows
+            and all(0 <= row < self.num_rows for row in rows)
         )
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from flipsketch.corpus.plan import Plan, manifest_of
-from flipsketch.corpus.shard import committed_shards, read_metadata, read_sample
+from flipsketch.corpus.shard import read_metadata, read_sample, read_shards
 from flipsketch.media.clip import decode_filmstrip
 from flipsketch.report.preview import find_sketches, read_sketch
 from flipsketch.scoring.scores import SCORES
@@ -65,7 +65,7 @@ def build_page(
         num_clips: most rows in the gallery, chosen at random with `seed`.
         max_megabytes: size of the page at which no more clips are added.
     """
-    entries = read_entries(folder)
+    entries = read_entries(folder, plan)
     scored = [entry.scores for entry in entries if entry.scores is not None]
     names = [name for name in SCORES if any(scores.get(name) is not None for scores in scored)]
     picked = random.Random(seed).sample(range(len(entries)), min(num_clips, len(entries)))
@@ -97,11 +97,11 @@ def fill_template(data: dict[str, Any]) -> str:
     return TEMPLATE.read_text(encoding="utf-8").replace("{data}", text)
 
 
-def read_entries(folder: Folder) -> list[Entry]:
+def read_entries(folder: Folder, plan: Plan) -> list[Entry]:
     """Return each row of the manifest as its newest shard has it, with its scores, if any."""
     found: dict[int, Entry] = {}
     scored = set(scored_shards(folder))
-    for index in committed_shards(folder):
+    for index in sorted(read_shards(folder, plan)[0]):
         by_key = read_shard_scores(folder, index) if index in scored else {}
         for row in read_metadata(folder, index).to_pylist():
             # Without an evaluation, the metadata have the pixel scores of the animate job.

@@ -10,7 +10,7 @@ from PIL import Image
 
 from flipsketch.corpus.manifest import parse_rows
 from flipsketch.corpus.plan import Plan, manifest_of, read_plan
-from flipsketch.corpus.shard import committed_shards, read_metadata, read_sample
+from flipsketch.corpus.shard import read_metadata, read_sample, read_shards
 from flipsketch.media.clip import decode_filmstrip, encode_gif
 from flipsketch.media.contact_sheet import CELL, draw_strip, stack
 from flipsketch.media.sketch import check_sketch, load_sketch
@@ -76,7 +76,7 @@ def choose_clips(
     columns += ["prompts", "sketch_sha256"] if plan.kind.makes_clips else ["prompt"]
     clips = [
         (shard, row)
-        for shard in committed_shards(folder)
+        for shard in sorted(read_shards(folder, plan)[0])
         for row in read_metadata(folder, shard, columns).to_pylist()
         if row["status"] == "ok" and (not ids or row["id"] in ids)
     ]

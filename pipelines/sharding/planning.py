@@ -9,7 +9,7 @@ import numpy as np
 
 from flipsketch.corpus.manifest import ManifestSummary, read_rows, summarize_manifest
 from flipsketch.corpus.plan import Plan, in_ranges
-from flipsketch.corpus.row_digests import read_digests
+from flipsketch.corpus.row_digests import DIGEST_BYTES, read_digests
 from flipsketch.corpus.shard import (
     ShardFacts,
     read_failures,
@@ -46,7 +46,8 @@ def read_summary(
     known = read_known_summary(folder) if before else None
     if before is not None and known is not None and known.file == hash_file(location):
         digests = read_digests(folder, before)
-        if digests is not None and before.rows_fingerprint == known.fingerprint:
+        is_complete = len(digests or b"") == DIGEST_BYTES * known.num_rows
+        if digests and is_complete and before.rows_fingerprint == known.fingerprint:
             return replace(known, digests=digests)
     return summarize_manifest(location, reserved, prefix_rows=before.num_rows if before else 0)
 
@@ -55,8 +56,8 @@ def read_known_summary(folder: Folder) -> ManifestSummary | None:
     found = folder.read(SUMMARY_FILE)
     try:
         return ManifestSummary.from_json(found) if found else None
-    except (ValueError, KeyError, TypeError) as error:
-        log.warning("%s/%s: not readable (%r), so all rows are", folder, SUMMARY_FILE, error)
+    except ValueError as error:
+        log.warning("%s/%s: %s; all rows are read instead", folder, SUMMARY_FILE, error)
         return None
 
 

@@ -1,12 +1,18 @@
 """Whatever is damaged is found, named, moved aside and made again."""
 
 import random
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from flipsketch import read_corpus
 from flipsketch.storage.folder import open_folder
+from pipelines.rasterize import make_training_shards
+from pipelines.report import write_report
 from pipelines.status import StatusConfig, print_status
+from tests.helpers.animations import write_animation
 from tests.helpers.edits import flip
 from tests.helpers.runs import Runs
 
@@ -138,3 +144,30 @@ def test_files_of_others_are_named_and_left_alone(runs, capsys):
         assert path.read_text() == "mine"
         path.unlink()
     mine[-1].parent.rmdir()
+
+
+def test_animations_that_were_added_keep_their_places(runs, tmp_path, capsys):
+    animations = tmp_path / "in"
+    config = replace(runs.rasterize, animations=str(animations), output=str(tmp_path / "out"))
+    for names in ("bc", "a"):
+        for name in names:
+            write_animation(animations / name, 3, f"{name} moves")
+        assert make_training_shards(replace(config, extend=names == "a")) == 0
+    table = tmp_path / "out" / "animations.parquet"
+    content = table.read_bytes()
+    table.write_bytes(flip(content, 900))
+    with pytest.raises(ValueError, match="animations.parquet: its bytes.*--repair moves it aside"):
+        make_training_shards(config)
+    repair(tmp_path / "out", capsys)
+    assert make_training_shards(config) == 0
+    assert table.read_bytes() == content
+
+
+def test_a_reader_leaves_out_the_shards_whose_tars_were_moved_aside(runs, tmp_path, capsys):
+    corpus = shutil.copytree(runs.outputs[0], tmp_path / "corpus")
+    tar = corpus / "clips" / "00001.tar"
+    tar.write_bytes(flip(tar.read_bytes(), 5000))
+    repair(corpus, capsys)
+    assert len(list(read_corpus(corpus))) == 4
+    assert write_report(replace(runs.report, corpus=str(corpus))) == 0
+    assert "its tar is gone" in verify(corpus, capsys)[0]
