@@ -176,8 +176,10 @@ class Sources:
             if host not in ("", "localhost"):
                 raise ValueError(f"names a file of another machine, {host}")
             return path
-        if not path.strip("/") or {".", ".."} & set(path.split("/")):
-            raise ValueError("a row's address must name a file, by a path without . and ..")
+        if not host or not path.strip("/") or {".", ".."} & set(path.split("/")):
+            raise ValueError(
+                "a row's address must name a bucket or server and a file there, without . and .."
+            )
         return StorePlace(scheme, host, path.strip("/"))
 
 
