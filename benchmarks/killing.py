@@ -3,20 +3,29 @@
 import builtins
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
 import psutil
 import ray
 
+from flipsketch.storage import folder as folder_module
 from tests.helpers.corpora import exit_code
 
 # Moments while each of a shard's two files is written, in order.
-STEPS = [
+DISK_STEPS = [
     f"{moment} {file}"
     for file in ("clips", "metadata")
     for moment in ("open", "half-written", "written", "synced", "in-place", "folder-synced")
 ]
+# In a store an upload is one call: before, while and after it is made.
+STORE_STEPS = [
+    f"{moment} {file}"
+    for file in ("clips", "metadata")
+    for moment in ("uploading", "half-uploaded", "nearly-uploaded", "uploaded")
+]
+HALF_S = {"half-uploaded": 0.001, "nearly-uploaded": 0.004}
 
 
 def start_ray(kill_at: dict[str, str] | None = None) -> None:
@@ -51,18 +60,16 @@ def kill_at(step: str, shard: str, mark: str | None = None) -> None:
         mark: file that the process creates before it ends; where it exists already, it lives on.
     """
     moment, folder = step.split()
+    if step in STORE_STEPS:
+        kill_at_upload(moment, f"{folder}/{shard}.", mark)
+        return
     name, partial = f"{folder}/{shard}.", f"_tmp/{folder}-{shard}."
     real_open, real_fsync, real_replace = builtins.open, os.fsync, os.replace
     placed = False
 
     def reach(here: str, applies: bool) -> None:
         if here == moment and applies:
-            if mark is not None:
-                try:
-                    os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
-                except FileExistsError:
-                    return
-            os.kill(os.getpid(), signal.SIGKILL)
+            die(mark)
 
     def open_and_die(path, mode="r", *args, **kwargs):
         file = real_open(path, mode, *args, **kwargs)
@@ -105,6 +112,40 @@ def kill_at(step: str, shard: str, mark: str | None = None) -> None:
         reach("in-place", name in str(target))
 
     builtins.open, os.fsync, os.replace = open_and_die, fsync_and_die, replace_and_die
+
+
+def kill_at_upload(moment: str, name: str, mark: str | None) -> None:
+    """As `kill_at`, of a file whose name holds `name`, in a store."""
+    real_call = folder_module.call_store
+
+    def call_and_die(function, what, *args):
+        if f"/{name}" not in what or "writing" not in what:
+            return real_call(function, what, *args)
+        if moment == "uploading":
+            die(mark)
+        elif moment in HALF_S:
+            threading.Timer(HALF_S[moment], die, [mark]).start()
+        result = real_call(function, what, *args)
+        # Where the upload was faster than the timer.
+        die(mark)
+        return result
+
+    folder_module.call_store = call_and_die
+
+
+def die(mark: str | None) -> None:
+    """Kill this process, unless the mark says that one has been."""
+    if mark is not None:
+        try:
+            os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def mute() -> None:
+    """Let this process say nothing: it is to end with an error."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def wait(pid: int, seconds: float) -> bool:

@@ -3,13 +3,16 @@
 
 An actor, the driver, a whole Ray node: SIGKILL at random moments (seeded) and at each step of a
 commit; and the local executor, in children that are forked off after the imports. After each kill
-every file that can be seen is compared with that of an uninterrupted run.
+every file that can be seen is compared with that of an uninterrupted run. On a local disk, or on an
+S3 server on this machine.
 
     python benchmarks/kills.py
     python benchmarks/kills.py --roles local --local-kills 50
+    python benchmarks/kills.py --store s3 --local-kills 200
 """
 
 import logging
+import os
 import random
 import shutil
 import signal
@@ -17,6 +20,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -29,13 +34,22 @@ import ray
 import tyro
 from ray.cluster_utils import Cluster
 
-from benchmarks.killing import STEPS, end_all, is_actor, kill, kill_at, start_ray, wait
-from flipsketch.corpus.shard import committed_shards
+from benchmarks.killing import (
+    DISK_STEPS,
+    STORE_STEPS,
+    end_all,
+    is_actor,
+    kill,
+    kill_at,
+    mute,
+    start_ray,
+    wait,
+)
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.config import SamplingConfig
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.models.tiny import write_tiny_model
-from flipsketch.storage.folder import open_folder
+from flipsketch.storage.location import split_query
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.execution.config import ExecutorConfig
 from tests.helpers.corpora import (
@@ -48,18 +62,27 @@ from tests.helpers.corpora import (
     same_corpus,
     start_child,
 )
+from tests.helpers.s3 import BUCKET, CREDENTIALS, S3Server
 
 # The least work that makes a clip: what is tried here is all around it.
 SAMPLING = SamplingConfig(
     num_frames=2, num_inference_steps=1, guidance_scale=1.0, align_steps=0, compose_steps=0
 )
-Role = Literal["local", "driver", "actor", "node", "steps", "actor-steps"]
+REFUSED = 99  # as children end that raise an error
+Role = Literal["local", "driver", "actor", "node", "steps", "actor-steps", "together"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class KillConfig:
-    roles: tuple[Role, ...] = ("steps", "actor-steps", "actor", "driver", "node", "local")
-    """What to kill; 'steps' is the local executor and 'actor-steps' an actor at each step."""
+    # Nodes last: after them this process has threads, and forks of it would not.
+    roles: tuple[Role, ...] = (
+        *("steps", "together", "local"),
+        *("actor-steps", "actor", "driver", "node"),
+    )
+    """What to kill; 'steps' is the local executor and 'actor-steps' an actor at each step;
+    'together' kills nothing, but starts a second driver beside one that runs."""
+    store: Literal["disk", "s3"] = "disk"
+    """Where the corpora are made."""
     kills: int = 20
     """Number of kills of actors, of drivers and of nodes, each."""
     local_kills: int = 500
@@ -92,8 +115,8 @@ class Outcome:
 def main(config: KillConfig) -> None:
     logging.disable(logging.WARNING)
     quiet_libraries()
-    with tempfile.TemporaryDirectory() as scratch:
-        matrix = KillMatrix(Path(scratch), config)
+    with tempfile.TemporaryDirectory() as scratch, serve(config) as server:
+        matrix = KillMatrix(Path(scratch), config, server)
         print("| killed | kills | corpora | lost | doubled | half files seen | unequal |")
         print("|---|---|---|---|---|---|---|", flush=True)
         bad = 0
@@ -108,9 +131,23 @@ def main(config: KillConfig) -> None:
     sys.exit(1 if bad else 0)
 
 
+@contextmanager
+def serve(config: KillConfig) -> Iterator[S3Server | None]:
+    if config.store == "disk":
+        yield None
+        return
+    os.environ.update(CREDENTIALS)
+    server = S3Server()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
 class KillMatrix:
-    def __init__(self, scratch: Path, config: KillConfig) -> None:
-        self.scratch, self.config = scratch, config
+    def __init__(self, scratch: Path, config: KillConfig, server: S3Server | None = None) -> None:
+        self.scratch, self.config, self.server = scratch, config, server
+        self.steps = DISK_STEPS if server is None else STORE_STEPS
         self.random = random.Random(config.seed)
         self.short = self.make_job("short", config.rows)
         self.long: AnimateConfig | None = None
@@ -143,7 +180,46 @@ class KillMatrix:
 
     def next_job(self, whole: AnimateConfig, executor: ExecutorConfig) -> AnimateConfig:
         self.folders += 1
-        return replace(whole, output=str(self.scratch / str(self.folders)), executor=executor)
+        name = str(self.folders)
+        output = str(self.scratch / name) if self.server is None else self.server.uri(name)
+        return replace(whole, output=output, executor=executor)
+
+    @contextmanager
+    def seen(self, job: AnimateConfig) -> Iterator[str]:
+        """Show what is in a job's folder as a local folder."""
+        if self.server is None:
+            yield job.output
+            return
+        with tempfile.TemporaryDirectory(dir=self.scratch) as copy:
+            self.server.download(self.prefix(job), Path(copy))
+            (Path(copy) / "metadata").mkdir(exist_ok=True)
+            yield copy
+
+    def prefix(self, job: AnimateConfig) -> str:
+        return split_query(job.output)[0].removeprefix(f"s3://{BUCKET}/")
+
+    def num_commits(self, job: AnimateConfig) -> int:
+        if self.server is None:
+            return len(list(Path(job.output).glob("metadata/*")))
+        keys = self.server.keys(f"{self.prefix(job)}/metadata/")
+        return sum(key.endswith(".parquet") for key in keys)
+
+    def delete(self, job: AnimateConfig) -> None:
+        if self.server is None:
+            shutil.rmtree(job.output)
+            return
+        for key in self.server.keys(f"{self.prefix(job)}/"):
+            self.server.client.delete_object(Bucket=BUCKET, Key=key)
+
+    def inspect(self, job: AnimateConfig, whole: AnimateConfig, outcome: Outcome) -> None:
+        with self.seen(job) as output:
+            inspect(output, whole, outcome)
+
+    def compare(self, job: AnimateConfig, whole: AnimateConfig, outcome: Outcome) -> None:
+        """Compare a corpus that has been completed, and delete it."""
+        with self.seen(job) as output:
+            compare(output, whole, outcome)
+        self.delete(job)
 
     def kill_local(self) -> Outcome:
         """Children of the local executor, at random moments of a run."""
@@ -153,19 +229,19 @@ class KillMatrix:
             job = self.next_job(self.short, self.short.executor)
             num_in_vain = 0
             while True:
-                before = num_commits(job)
+                before = self.num_commits(job)
                 pid = start_child(job)
                 wait(pid, self.random.uniform(0, duration))
                 # A row in which process after process dies is rightly given up: on a machine that
                 # has become slower that would be a good one.
-                while num_in_vain == 2 and num_commits(job) == before and not wait(pid, 0.1):
+                while num_in_vain == 2 and self.num_commits(job) == before and not wait(pid, 0.1):
                     pass
                 if kill(pid):
                     break
                 outcome.kills += 1
-                num_in_vain = 0 if num_commits(job) > before else num_in_vain + 1
-                inspect(job, self.short, outcome)
-            compare(job, self.short, outcome)
+                num_in_vain = 0 if self.num_commits(job) > before else num_in_vain + 1
+                self.inspect(job, self.short, outcome)
+            self.compare(job, self.short, outcome)
         return outcome
 
     def time_local(self) -> float:
@@ -176,20 +252,39 @@ class KillMatrix:
     def kill_steps(self) -> Outcome:
         """The local executor at each step of the third shard's commit."""
         outcome = Outcome("local executor, at each step of a commit")
-        for step in STEPS:
+        for step in self.steps:
             job = self.next_job(self.short, self.short.executor)
             pid = start_child(job, before=lambda step=step: kill_at(step, "00002"))
             assert exit_code(pid) == -signal.SIGKILL, step
             outcome.kills += 1
-            inspect(job, self.short, outcome)
+            self.inspect(job, self.short, outcome)
             assert exit_code(start_child(job)) == 0
-            compare(job, self.short, outcome)
+            self.compare(job, self.short, outcome)
+        return outcome
+
+    def kill_together(self) -> Outcome:
+        """None; a second driver, and one that is to overwrite, beside one that runs."""
+        outcome = Outcome("second drivers, refused")
+        for _ in range(3):
+            job = self.next_job(self.short, self.short.executor)
+            pid = start_child(job)
+            while self.num_commits(job) < 1:
+                assert not wait(pid, 0.02)
+            # So that it cannot end before the others begin.
+            os.kill(pid, signal.SIGSTOP)
+            for second in (job, replace(job, overwrite=True)):
+                code = exit_code(start_child(second, before=mute))
+                assert code == REFUSED, "a second driver was let in"
+                outcome.kills += 1
+            os.kill(pid, signal.SIGCONT)
+            assert exit_code(pid) == 0
+            self.compare(job, self.short, outcome)
         return outcome
 
     def kill_actor_steps(self) -> Outcome:
         """An actor at each step of the third shard's commit; the run resumes by itself."""
         outcome = Outcome("actor, at each step of a commit")
-        for step in STEPS:
+        for step in self.steps:
             job = self.next_job(self.short, ExecutorConfig(workers=2))
             mark = self.scratch / f"mark-{outcome.kills}"
 
@@ -199,7 +294,7 @@ class KillMatrix:
             assert exit_code(start_child(job, before=begin)) == 0
             assert mark.exists(), f"no actor was killed at {step}"
             outcome.kills += 1
-            compare(job, self.short, outcome)
+            self.compare(job, self.short, outcome)
         return outcome
 
     def kill_driver(self) -> Outcome:
@@ -215,10 +310,10 @@ class KillMatrix:
                 if kill(pid):
                     break
                 outcome.kills += 1
-                inspect(job, whole, outcome)
+                self.inspect(job, whole, outcome)
                 # Those that live on for a moment are part of the experiment; not for ever.
                 threading.Timer(20, end_all, [started]).start()
-            compare(job, whole, outcome)
+            self.compare(job, whole, outcome)
         return outcome
 
     def kill_actor(self) -> Outcome:
@@ -238,9 +333,9 @@ class KillMatrix:
                 if actors:
                     self.random.choice(actors).kill()
                     outcome.kills += 1
-                    inspect(job, whole, outcome)
+                    self.inspect(job, whole, outcome)
             assert exit_code(pid) == 0
-            compare(job, whole, outcome)
+            self.compare(job, whole, outcome)
         return outcome
 
     def kill_node(self) -> Outcome:
@@ -262,25 +357,21 @@ class KillMatrix:
                     break
                 cluster.remove_node(node, allow_graceful=False)
                 outcome.kills += 1
-                inspect(job, whole, outcome)
+                self.inspect(job, whole, outcome)
                 time.sleep(self.random.uniform(0, 3))
                 node = cluster.add_node(num_cpus=1)
             run.join()
-            compare(job, whole, outcome)
+            self.compare(job, whole, outcome)
         ray.shutdown()
         cluster.shutdown()
         return outcome
 
 
-def num_commits(job: AnimateConfig) -> int:
-    return len(committed_shards(open_folder(job.output)))
-
-
-def inspect(job: AnimateConfig, whole: AnimateConfig, outcome: Outcome) -> None:
+def inspect(output: str, whole: AnimateConfig, outcome: Outcome) -> None:
     """Count the visible files that are not those of the uninterrupted run."""
     expected = read_tars(whole.output)
-    outcome.half += sum(expected[name] != tar for name, tar in read_tars(job.output).items())
-    for path in Path(job.output).glob("metadata/*"):
+    outcome.half += sum(expected[name] != tar for name, tar in read_tars(output).items())
+    for path in Path(output).glob("metadata/*"):
         try:
             rows = comparable(pq.read_table(path).to_pylist())
         except Exception:
@@ -293,15 +384,13 @@ def comparable(rows: list[dict]) -> list[dict]:
     return [{**row, "seconds": None, "attempts": None} for row in rows]
 
 
-def compare(job: AnimateConfig, whole: AnimateConfig, outcome: Outcome) -> None:
-    """Compare a corpus that has been completed, and delete it."""
-    keys = [row["key"] for row in read_rows(job.output) if row["status"] == "ok"]
+def compare(output: str, whole: AnimateConfig, outcome: Outcome) -> None:
+    keys = [row["key"] for row in read_rows(output) if row["status"] == "ok"]
     expected = {row["key"] for row in read_rows(whole.output)}
     outcome.runs += 1
     outcome.lost += len(expected - set(keys))
     outcome.doubled += len(keys) - len(set(keys))
-    outcome.unequal += not same_corpus(job.output, whole.output)
-    shutil.rmtree(job.output)
+    outcome.unequal += not same_corpus(output, whole.output)
 
 
 if __name__ == "__main__":

@@ -77,6 +77,8 @@ class S3Server(Server):
     def download(self, prefix: str, folder: Path) -> None:
         """Copy what is below a prefix to a folder of this machine's disk."""
         for key in self.keys(prefix + "/"):
+            if key.endswith("/"):
+                continue  # how pyarrow marks a folder
             path = folder / key.removeprefix(prefix + "/")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(self.get(key))
