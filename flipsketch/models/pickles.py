@@ -39,4 +39,6 @@ def explain_unpickling(error: Exception) -> str:
     if "weights_only" not in text and "weights only" not in text.lower():
         return text.partition("\n")[0][:200]
     wanted = re.search(r"(?:GLOBAL|allowed global:?|class) ([\w.]+)", text)
-    return f"it needs {wanted[1]} of Python" if wanted else "its content is damaged"
+    return (
+        f"it asks for {wanted[1]}" if wanted else "it is damaged, or asks for something to be run"
+    )
