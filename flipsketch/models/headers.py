@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from safetensors import SafetensorError, safe_open
 
+from flipsketch.storage.text import one_line
+
 # The settings of an adapter with a thousand layers by name have a hundred kilobytes.
 MAX_JSON_BYTES = 16 * 1024 * 1024
 FLOATS = ("F64", "F32", "BF16", "F16")
@@ -36,7 +38,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: not JSON ({error!s:.200}); {COPY}") from error
+        raise ValueError(f"{path}: not JSON ({one_line(str(error), 200)}); {COPY}") from error
     if not isinstance(found, dict):
         kind = type(found).__name__
         raise ValueError(f"{path}: expected an object of settings in JSON, found a {kind}; {COPY}")
@@ -62,7 +64,9 @@ def read_header(path: Path) -> dict[str, TensorInfo]:
                 for name, each in found.items()
             }
     except (SafetensorError, OSError, ValueError) as error:
-        raise ValueError(f"{path}: damaged or cut short ({error!s:.200}); {COPY}") from error
+        raise ValueError(
+            f"{path}: damaged or cut short ({one_line(str(error), 200)}); {COPY}"
+        ) from error
 
 
 @contextmanager
