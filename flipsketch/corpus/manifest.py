@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from flipsketch.corpus.parquet_rows import DamagedRow
+from flipsketch.corpus.parquet_table import ParquetTable, is_parquet
 from flipsketch.corpus.row import KNOWN_COLUMNS, Row, id_hash, parse_row, row_digest
 from flipsketch.corpus.row_digests import digest_of, fingerprint_rows
-from flipsketch.corpus.tables import DamagedRow, is_parquet, open_parquet, read_table
+from flipsketch.corpus.tables import read_table
 from flipsketch.storage.folder import open_file
 from flipsketch.storage.hashed_file import HashedFile
 from flipsketch.storage.sealed import SEAL, check_bytes, to_json
@@ -277,8 +279,8 @@ def check_columns(location: str, columns: list[str], reserved: Iterable[str]) ->
 
 
 def parquet_extra_schema(location: str, file: HashedFile) -> pa.Schema:
-    with open_parquet(location, file) as table:
-        fields = [field for field in table.schema_arrow if field.name not in KNOWN_COLUMNS]
+    schema = ParquetTable(location, file).table.schema_arrow
+    fields = [field for field in schema if field.name not in KNOWN_COLUMNS]
     # Dictionaries are read as their values.
     types = {
         field.name: field.type.value_type if pa.types.is_dictionary(field.type) else field.type

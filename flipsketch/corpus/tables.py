@@ -1,23 +1,23 @@
-"""Tables of unknown origin, in Parquet, JSONL or CSV, row by row."""
+"""Tables of unknown origin, in Parquet, JSONL or CSV, row by row, in memory that is bounded
+whatever they unpack to."""
 
 import csv
 import io
+import itertools
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from flipsketch.corpus.parquet_table import MAX_COLUMNS, MAX_ROWS, ParquetTable, is_parquet
 from flipsketch.storage.folder import open_file
 from flipsketch.storage.hashed_file import HashedFile
 from flipsketch.storage.location import split_query
-from flipsketch.storage.text import one_line
 
-CSV_FIELD_BYTES = 16 * 1024 * 1024
-NANOSECONDS = pa.time64("ns")
+# Of a line of JSON, and of a row of CSV with all lines that its quotes hold together.
+MAX_LINE_BYTES = 16 * 1024 * 1024
 READ_BYTES = 1 << 20
 
 
@@ -32,12 +32,16 @@ def read_table(
     Args:
         columns: gains the columns' names; where one is there twice, no row is read.
         wanted: bool, the rows to yield; rows after its end are none of them.
+
+    Raises:
+        OSError: there is no such file, or it cannot be read.
+        ValueError: it is no table, or one with more rows, columns or bytes in a row than is read.
     """
     if is_parquet(location):
-        with open_parquet(location, file) as table:
-            columns += table.schema_arrow.names
-            if len(set(columns)) == len(columns):
-                yield from read_parquet(table, wanted)
+        table = ParquetTable(location, file)
+        columns += table.columns
+        if len(set(columns)) == len(columns):
+            yield from table.rows(wanted)
         return
     path, _ = split_query(location)
     name = path.removesuffix(".gz")
@@ -51,83 +55,43 @@ def read_table(
             delimiter = "\t" if name.endswith("tsv") else ","
             yield from read_csv(stream, location, columns, wanted, delimiter)
         else:
-            yield from read_jsonl(stream, columns, wanted)
+            yield from read_jsonl(stream, location, columns, wanted)
 
 
 def is_wanted(wanted: np.ndarray | None, index: int) -> bool:
     return wanted is None or (index < len(wanted) and bool(wanted[index]))
 
 
-def read_parquet(
-    table: pq.ParquetFile, wanted: np.ndarray | None
-) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    index = 0
-    for group in range(table.num_row_groups):
-        num_rows = table.metadata.row_group(group).num_rows
-        if wanted is not None and not wanted[index : index + num_rows].any():
-            index += num_rows
-            continue
-        # In one thread, which reads the columns in the order of the file, as its hash needs them.
-        for batch in table.iter_batches(batch_size=1024, row_groups=[group], use_threads=False):
-            if wanted is None or wanted[index : index + len(batch)].any():
-                for place, fields in enumerate(to_rows(batch), start=index):
-                    if is_wanted(wanted, place):
-                        yield place, fields
-            index += len(batch)
-
-
-class DamagedRow(dict[str, Any]):
-    """The fields of a row of which some have values that Python cannot hold; those are None."""
-
-    error: str = ""
-
-
-def to_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
-    # Python's times would silently lose the last digits of these.
-    if NANOSECONDS not in batch.schema.types:
-        # Arrow raises of a date or a text whatever makes it impossible.
-        with suppress(Exception):
-            return batch.to_pylist()
-    return [to_row(batch.slice(place, 1)) for place in range(len(batch))]
-
-
-def to_row(row: pa.RecordBatch) -> dict[str, Any]:
-    """Return the fields of a batch of one row, column by column."""
-    fields = DamagedRow()
-    for name, column in zip(row.schema.names, row.columns, strict=True):
-        fields[name] = None
-        try:
-            if column.type == NANOSECONDS and (column.cast(pa.int64())[0].as_py() or 0) % 1000:
-                raise ValueError("times of day are carried to the microsecond")
-            (fields[name],) = column.to_pylist()
-        except Exception as error:
-            fields.error = fields.error or (
-                f"column {name!r:.80} ({column.type}) has a value that cannot be read "
-                f"({one_line(str(error), 100)}); mend it, or write the column as text"
+def read_lines(stream: Any, location: str) -> Iterator[Any]:
+    """Yield the lines of a file, bytes or text, as long as they are of a length to be read."""
+    for number in itertools.count(1):
+        # Twice as many lines as rows, as some may be blank.
+        if number > 2 * MAX_ROWS:
+            raise ValueError(
+                f"{location}: has more than {2 * MAX_ROWS:,} lines, of which {MAX_ROWS:,} may be "
+                f"rows; split it"
             )
-    return fields if fields.error else dict(fields)
-
-
-def is_parquet(location: str) -> bool:
-    return split_query(location)[0].endswith((".parquet", ".pq"))
-
-
-def open_parquet(location: str, file: HashedFile | None = None) -> pq.ParquetFile:
-    try:
-        return pq.ParquetFile(open_file(location) if file is None else file)
-    except pa.ArrowInvalid as error:
-        raise ValueError(f"{location}: not a readable Parquet file: {error}") from error
+        line = stream.readline(MAX_LINE_BYTES + 1)
+        if not line:
+            return
+        if len(line) > MAX_LINE_BYTES:
+            raise ValueError(
+                f"{location}: line {number}: is longer than the {MAX_LINE_BYTES:,} bytes allowed; "
+                f"put each row on a line of its own, and long values into files"
+            )
+        yield line
 
 
 def read_jsonl(
-    stream: io.BufferedReader, columns: list[str], wanted: np.ndarray | None
+    stream: io.BufferedReader, location: str, columns: list[str], wanted: np.ndarray | None
 ) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    index = -1
-    for number, line in enumerate(stream, start=1):
+    index, known = -1, dict.fromkeys(columns)
+    for number, line in enumerate(read_lines(stream, location), start=1):
         line = line.removeprefix(b"\xef\xbb\xbf").strip()
         if not line:
             continue
         index += 1
+        refuse_more_rows(location, index)
         if not is_wanted(wanted, index):
             continue
         try:
@@ -136,7 +100,10 @@ def read_jsonl(
             yield index, f"line {number}: not a line of JSON: {error}"
             continue
         if isinstance(fields, dict):
-            columns += [name for name in fields if name not in columns]
+            if new := [name for name in fields if name not in known]:
+                known.update(dict.fromkeys(new))
+                columns += new
+                refuse_more_columns(location, columns)
             yield index, fields
         else:
             yield index, f"line {number}: expected a JSON object, found {type(fields).__name__}"
@@ -149,18 +116,22 @@ def read_csv(
     wanted: np.ndarray | None,
     delimiter: str,
 ) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    csv.field_size_limit(CSV_FIELD_BYTES)
+    csv.field_size_limit(MAX_LINE_BYTES)
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    lines = RowLines(read_lines(text, location), location)
     # Between tabs a quote is a quote.
     quotes: dict[str, Any] = {"quoting": csv.QUOTE_NONE} if delimiter == "\t" else {}
-    reader = csv.DictReader(text, strict=True, delimiter=delimiter, **quotes)
+    reader = csv.DictReader(lines, strict=True, delimiter=delimiter, **quotes)
     line = 1
     try:
         columns += reader.fieldnames or []
+        refuse_more_columns(location, columns)
         if len(set(columns)) < len(columns):
             return
         line = reader.line_num + 1
         for index, fields in enumerate(reader):
+            lines.num_chars = 0
+            refuse_more_rows(location, index)
             line = reader.line_num + 1
             if not is_wanted(wanted, index):
                 continue
@@ -175,3 +146,35 @@ def read_csv(
             f"{location}: line {line}: the row that begins there is not CSV ({error}); look for a "
             f"quote that is not closed, and double those within a field"
         ) from error
+
+
+class RowLines:
+    """The lines of a row of CSV: many, where quotes hold them together."""
+
+    def __init__(self, lines: Iterator[str], location: str) -> None:
+        self.lines, self.location = lines, location
+        self.num_chars = 0
+        """Of the row so far; whoever has read a row sets it back."""
+
+    def __iter__(self) -> "RowLines":
+        return self
+
+    def __next__(self) -> str:
+        line = next(self.lines)
+        self.num_chars += len(line)
+        if self.num_chars > MAX_LINE_BYTES:
+            raise csv.Error(f"it is longer than the {MAX_LINE_BYTES:,} characters allowed")
+        return line
+
+
+def refuse_more_rows(location: str, index: int) -> None:
+    if index >= MAX_ROWS:
+        raise ValueError(f"{location}: has more than the {MAX_ROWS:,} rows allowed; split it")
+
+
+def refuse_more_columns(location: str, columns: list[str]) -> None:
+    if len(columns) > MAX_COLUMNS:
+        raise ValueError(
+            f"{location}: has more than the {MAX_COLUMNS:,} columns allowed; leave some out, or "
+            f"put what they say into one"
+        )
