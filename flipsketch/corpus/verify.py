@@ -164,7 +164,8 @@ def verify_own_manifest(folder: Folder, name: str) -> list[Problem]:
 def verify_pages(folder: Folder, plan: Plan) -> list[Problem]:
     """Return the texts and pictures for people that are not as they were written.
 
-    No job reads them, and a person may have edited them, so this is worth a note, no more.
+    No job reads them, though `datasets` reads the list of tars in the card, and a person may have
+    edited them, so this is worth a note, no more.
     """
     makes = {
         "README.md": "rerun the same command",
@@ -182,7 +183,7 @@ def verify_pages(folder: Folder, plan: Plan) -> list[Problem]:
                 if name.endswith(".png")
                 else check_bytes(content) == "broken"
             )
-            reason = "is not as it was written, which harms no clip: only people read it"
+            reason = "is not as it was written, which harms no clip: no job reads it"
             return [Problem(name, reason, remedy)] if is_broken else []
 
         problems += checked(name, check)

@@ -25,7 +25,7 @@ def runs(tiny_folder, clip_folder, tmp_path_factory) -> Runs:
     return found
 
 
-def verify(corpus: Path, capsys) -> list[str]:
+def verify(corpus: Path | str, capsys) -> list[str]:
     """Return what --verify says is not as it should be."""
     capsys.readouterr()
     code = print_status(StatusConfig(corpus=str(corpus), verify=True))
@@ -36,7 +36,7 @@ def verify(corpus: Path, capsys) -> list[str]:
     return found
 
 
-def repair(corpus: Path, capsys) -> list[str]:
+def repair(corpus: Path | str, capsys) -> list[str]:
     capsys.readouterr()
     assert print_status(StatusConfig(corpus=str(corpus), repair=True)) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -171,3 +171,22 @@ def test_a_reader_leaves_out_the_shards_whose_tars_were_moved_aside(runs, tmp_pa
     assert len(list(read_corpus(corpus))) == 4
     assert write_report(replace(runs.report, corpus=str(corpus))) == 0
     assert "its tar is gone" in verify(corpus, capsys)[0]
+
+
+def test_a_corpus_in_a_store_is_verified_and_repaired(runs, s3, capsys):
+    corpus = runs.outputs[0]
+    damaged = ["clips/00001.tar", "run.json", "scores/00000.parquet"]
+    for output, path in runs.files():
+        if output == corpus:
+            name, content = str(path.relative_to(corpus)), path.read_bytes()
+            s3.put(f"damage/{name}", flip(content, 4000) if name in damaged else content)
+    place = s3.uri("damage")
+    assert len(verify(place, capsys)) == len(damaged)
+    assert f"repaired: moved clips/00001.tar -> _damaged/{damaged[0]}: " in repair(place, capsys)[2]
+    folder = open_folder(place)
+    assert folder.read("run.json") == (corpus / "run.json").read_bytes()
+    for name in damaged:
+        assert folder.read(f"_damaged/{name}") == flip((corpus / name).read_bytes(), 4000)
+    assert [line.partition(";")[0] for line in verify(place, capsys)] == [
+        "in doubt: metadata/00001.parquet: its tar is gone"
+    ]
