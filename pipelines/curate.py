@@ -31,6 +31,7 @@ from flipsketch.corpus.row_digests import (
 )
 from flipsketch.corpus.run_folder import begin_run
 from flipsketch.corpus.shard import (
+    ROW_DIGEST,
     ROW_SCHEMA,
     read_metadata,
     read_sample,
@@ -360,7 +361,7 @@ def copy_clips(
             )
             for place, row in zip(places, rows, strict=True):
                 row |= {"manifest_row": place, SPLIT: splits[place]}
-                row["row_digest"] = digest_of(digests, place)
+                row[ROW_DIGEST] = digest_of(digests, place)
             facts = write_shard(output, plan, shard, rows, samples, schema)
             scores = [
                 {**score, "features": np.array(score["features"], np.float16)}

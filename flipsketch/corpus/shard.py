@@ -23,6 +23,8 @@ from flipsketch.storage.text import describe_error
 from flipsketch.storage.threads import in_threads
 
 ROWS_PER_GROUP = 10_000
+# Where a record has the digest of its row: not a name that a column of the manifest can have.
+ROW_DIGEST = "\0digest"
 TAR_IS_GONE = "its tar is gone"
 
 # What every job says of a row: first which it is, last what became of it.
@@ -130,7 +132,7 @@ def write_shard(
         tar_bytes=len(tar),
         tar_sha256=hashlib.sha256(tar).hexdigest() if tar else "",
         plan=plan.fingerprint,
-        rows_sha256=shard_digest(row["row_digest"] for row in rows),
+        rows_sha256=shard_digest(row[ROW_DIGEST] for row in rows),
         unread=format_ranges([row["manifest_row"] for row in rows if isinstance(row, UnreadRow)]),
     )
     table = pa.Table.from_pylist(rows, schema=schema.with_metadata(facts.to_footer()))

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.row import Row
-from flipsketch.corpus.shard import ShardFacts, write_shard
+from flipsketch.corpus.shard import ROW_DIGEST, ShardFacts, write_shard
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.methods import METHODS
@@ -161,7 +161,7 @@ class AnimationMaker:
             **{name: known[name] for name in SETTINGS_SCHEMA.names},
             "id": row.id,
             "manifest_row": row.index,
-            "row_digest": row.digest,
+            ROW_DIGEST: row.digest,
             # A repeated id has the key of another row, whose sample it must not be joined with.
             "key": row.key if row.error is None else None,
             "prompt": " ".join(row.prompts),

@@ -16,7 +16,13 @@ from flipsketch.animations.reader import (
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.row import NO_PROMPT, Row
 from flipsketch.corpus.sample import encode_sample
-from flipsketch.corpus.shard import NAMING_COLUMNS, OUTCOME_COLUMNS, ShardFacts, write_shard
+from flipsketch.corpus.shard import (
+    NAMING_COLUMNS,
+    OUTCOME_COLUMNS,
+    ROW_DIGEST,
+    ShardFacts,
+    write_shard,
+)
 from flipsketch.media.clip import Clip
 from flipsketch.storage.folder import Folder
 from flipsketch.storage.reading import UnavailableError, read_in_time
@@ -117,7 +123,7 @@ class RasterMaker:
             **{name: settings[name] for name in SETTINGS},
             "id": row.id,
             "manifest_row": row.index,
-            "row_digest": row.digest,
+            ROW_DIGEST: row.digest,
             "key": row.key,
             "prompt": " ".join(row.prompts),
             "animation": row.sketch,

@@ -16,7 +16,7 @@ from flipsketch.corpus.card import describe_features, write_card
 from flipsketch.corpus.plan import Plan, read_plan
 from flipsketch.corpus.run_folder import begin_run
 from flipsketch.corpus.sample import encode_sample
-from flipsketch.corpus.shard import ROW_SCHEMA, read_shards, write_shard
+from flipsketch.corpus.shard import ROW_DIGEST, ROW_SCHEMA, read_shards, write_shard
 from flipsketch.media.clip import Clip
 from flipsketch.models.registry import model_licence
 from flipsketch.storage.folder import open_folder
@@ -54,7 +54,7 @@ def write_corpus(output: Path, *, licence: str = "mit", moods: tuple[str | None,
             frames = np.random.default_rng(number).integers(0, 256, (2, 8, 8, 3), np.uint8)
             key, prompt = f"{output.name}-{number}", f"way {number}"
             rows.append({"id": key, "key": key, "prompt": prompt, "mood": moods[number]})
-            rows[-1] |= {"status": "ok", "num_frames": 2, "row_digest": bytes(32)}
+            rows[-1] |= {"status": "ok", "num_frames": 2, ROW_DIGEST: bytes(32)}
             names = [schema.field(name) for name in ("id", "num_frames", "mood")]
             clip = Clip(key, prompt, frames)
             samples.append(encode_sample(clip, frames[1], rows[-1], pa.schema(names)))

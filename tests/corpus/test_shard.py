@@ -10,6 +10,7 @@ from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.run_folder import begin_run
 from flipsketch.corpus.sample import encode_sample
 from flipsketch.corpus.shard import (
+    ROW_DIGEST,
     ROW_SCHEMA,
     committed_shards,
     read_facts,
@@ -32,7 +33,7 @@ def make_rows(num_ok: int, num_failed: int):
     for number in range(num_ok + num_failed):
         failed = number < num_failed
         row = {"id": f"row {number}", "key": f"key{number}", "num_frames": 2, "mood": "glad"}
-        row["row_digest"] = bytes([number]) * 32
+        row[ROW_DIGEST] = bytes([number]) * 32
         row |= {"status": "failed", "error": "blank"} if failed else {"status": "ok", "error": None}
         rows.append(row)
         if not failed:

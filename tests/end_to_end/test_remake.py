@@ -8,7 +8,7 @@ import pytest
 
 from flipsketch.corpus.plan import read_plan, write_plan
 from flipsketch.corpus.row_digests import digest_of, read_digests
-from flipsketch.corpus.shard import read_metadata, read_sample, write_shard
+from flipsketch.corpus.shard import ROW_DIGEST, read_metadata, read_sample, write_shard
 from flipsketch.media.clip import decode_filmstrip, encode_filmstrip
 from flipsketch.storage.folder import open_folder
 from pipelines.makers.clip_columns import row_schema
@@ -45,7 +45,7 @@ def forge(corpus: Path, shard: int, columns: slice) -> None:
     rows = read_metadata(folder, shard).to_pylist()
     samples = []
     for row in rows:
-        row["row_digest"] = digest_of(digests, row["manifest_row"])
+        row[ROW_DIGEST] = digest_of(digests, row["manifest_row"])
         if row["status"] == "ok":
             sample = read_sample(folder, shard, row)
             frames = decode_filmstrip(sample.png, row["num_frames"]).copy()
