@@ -21,6 +21,7 @@ from flipsketch.corpus.shard import (
 )
 from flipsketch.corpus.verify import (
     Problem,
+    find_old_copy,
     find_strangers,
     remake_command,
     verify_pages,
@@ -230,7 +231,9 @@ def read_status(folder: Folder, plan: Plan, *, verify: bool = False) -> Status:
     if verify:
         status.scored = len(scored_shards(folder))
         status.problems = [str(problem) for problem in find_problems(folder, plan, shards)]
-        status.notes = [str(problem) for problem in verify_pages(folder, plan)]
+        status.notes = [
+            str(problem) for problem in (*find_old_copy(folder), *verify_pages(folder, plan))
+        ]
         strangers = list(find_strangers(folder, plan))
         status.notes += [f"{name}: not of this run, and ignored" for name in strangers]
     return status

@@ -130,17 +130,24 @@ def verify_run_files(folder: Folder, plan: Plan) -> list[Problem]:
 
 
 def verify_copy(folder: Folder) -> list[Problem]:
-    """Return what is wrong with the copy of the plan; those of earlier versions have none."""
-    plan, copy = folder.read(PLAN_FILE), folder.read(PLAN_COPY)
-    # A plan that is damaged is named where it is read.
-    if plan is None or copy == plan or (seal := check_bytes(plan)) == "broken":
-        return []
-    if copy is None and seal == "none":
+    """Return what is wrong with the copy of the plan; it may be absent, or one step behind."""
+    copy = folder.read(PLAN_COPY)
+    if copy is None or copy == folder.read(PLAN_FILE) or check_bytes(copy) == "whole":
         return []
     remedy = "add --repair, or rerun the same command, to copy it again"
-    if copy is None:
-        return [Problem(PLAN_COPY, "is missing", remedy, is_damaged=False)]
-    return [Problem(PLAN_COPY, f"is no copy of {PLAN_FILE}", remedy)]
+    return [Problem(PLAN_COPY, CHANGED, remedy)]
+
+
+def find_old_copy(folder: Folder) -> list[Problem]:
+    """Return a note on a copy that its plan is ahead of: a run was killed between the two."""
+    plan = folder.read(PLAN_FILE)
+    # Those of earlier versions have no copy, and one that is damaged is named as such.
+    if plan is None or check_bytes(plan) != "whole" or verify_copy(folder):
+        return []
+    if folder.read(PLAN_COPY) == plan:
+        return []
+    reason = f"is missing or older than {PLAN_FILE}, which harms nothing as long as this is whole"
+    return [Problem(PLAN_COPY, reason, "rerun the same command, or add --repair, to copy it again")]
 
 
 def verify_summary(folder: Folder) -> list[Problem]:
@@ -172,7 +179,7 @@ def verify_pages(folder: Folder, plan: Plan) -> list[Problem]:
         "report.html": "run jobs/report.py",
         "sample.png": "rerun the same command",
     }
-    problems = []
+    problems: list[Problem] = []
     for name in [name for name in folder.list("") if name in makes]:
         remedy = f"keep it if you edited it, or {makes[name]} to write it again"
 

@@ -72,7 +72,7 @@ def test_a_call_that_hangs_is_left_behind_and_the_process_ends_all_the_same(pipe
 def test_a_bug_beside_a_call_that_hangs_keeps_its_traceback(pipe):
     reading = start_reading(pipe, "--limit-s", "0.1", "--crash")
     _, errors = reading.communicate(timeout=60)
-    assert "AssertionError: a bug" in errors and reading.returncode == 1
+    assert "AssertionError: a bug" in errors and reading.returncode == 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
