@@ -155,8 +155,11 @@ def refuse_changes(
     )
 
 
-def refuse_lost_folder(folder: Folder, plan: Plan) -> None:
+def refuse_lost_folder(folder: Folder, fingerprint: str) -> None:
     """See that a folder still is that of the run, before anything more is put there.
+
+    Args:
+        fingerprint: of the run's plan.
 
     Raises:
         ValueError: it was moved or deleted, or another run has taken its place.
@@ -164,7 +167,7 @@ def refuse_lost_folder(folder: Folder, plan: Plan) -> None:
     content = folder.read(PLAN_FILE)
     if content is None:
         found = f"it has no {PLAN_FILE}"
-    elif plan.fingerprint.encode() in content:
+    elif fingerprint.encode() in content:
         return
     else:
         found = f"its {PLAN_FILE} is that of another run"

@@ -138,9 +138,9 @@ def write_shard(
     table = pa.Table.from_pylist(rows, schema=schema.with_metadata(facts.to_footer()))
     parquet = to_parquet(table, row_group_size=ROWS_PER_GROUP)
     if tar:
-        refuse_lost_folder(folder, plan)
+        refuse_lost_folder(folder, plan.fingerprint)
         folder.publish(tar_name(index, plan.tars), tar)
-    refuse_lost_folder(folder, plan)
+    refuse_lost_folder(folder, plan.fingerprint)
     folder.publish(metadata_name(index), parquet)
     return facts
 

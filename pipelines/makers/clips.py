@@ -14,6 +14,7 @@ from torch import Tensor
 
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.row import Row
+from flipsketch.corpus.run_folder import refuse_lost_folder
 from flipsketch.corpus.shard import ROW_DIGEST, ShardFacts, write_shard
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.config import SamplingConfig
@@ -82,6 +83,9 @@ class AnimationMaker:
         """
         # Here, since Ray may call from another thread than the one that loaded the model.
         torch.set_num_threads(self.plan.threads)
+        if self.folder.is_local:
+            # Before a note is put there; in a store the driver holds a lease.
+            refuse_lost_folder(self.folder, self.plan.fingerprint)
         with Attempts(self.folder, index, self.config.driver) as attempts:
             outcomes = self.make_outcomes(index, rows, report, attempts)
             facts = write_shard(

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from flipsketch.corpus.row import Row
+from flipsketch.corpus.run_folder import refuse_lost_folder
 from flipsketch.corpus.sample import unpack_sample
 from flipsketch.corpus.shard import read_facts, read_metadata, tar_name
 from flipsketch.media.clip import decode_filmstrip
@@ -74,6 +75,8 @@ class ScoreMaker:
         by_position = {row.index: row for row in rows}
         made_of = [by_position[clip["manifest_row"]] for clip in clips]
         scored: list[dict[str, Any]] = []
+        if self.folder.is_local:
+            refuse_lost_folder(self.folder, facts.plan)
         with Attempts(self.folder, index, self.config.driver, SCORES) as attempts:
             alone = attempts.are_suspect("scoring", made_of)
             for group in [[row] for row in made_of] if alone else [made_of]:
@@ -84,6 +87,7 @@ class ScoreMaker:
                             num_failed = sum("error" in scores for scores in scored)
                             report(index, len(scored) - num_failed, num_failed)
             fingerprint = self.config.fingerprint
+            refuse_lost_folder(self.folder, facts.plan)
             return write_scores(self.folder, index, scored, fingerprint, facts.tar_sha256)
 
     def score(

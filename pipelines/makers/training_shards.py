@@ -15,6 +15,7 @@ from flipsketch.animations.reader import (
 )
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.row import NO_PROMPT, Row
+from flipsketch.corpus.run_folder import refuse_lost_folder
 from flipsketch.corpus.sample import encode_sample
 from flipsketch.corpus.shard import (
     NAMING_COLUMNS,
@@ -81,6 +82,9 @@ class RasterMaker:
             OSError: the shard cannot be written.
             ChildProcessError: processes die in this shard, and no row is to blame.
         """
+        if self.folder.is_local:
+            # Before a note is put there; in a store the driver holds a lease.
+            refuse_lost_folder(self.folder, self.plan.fingerprint)
         with Attempts(self.folder, index, self.driver) as attempts:
             outcomes = self.make_outcomes(index, rows, report, attempts)
             facts = write_shard(

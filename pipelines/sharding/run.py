@@ -186,7 +186,7 @@ class Run:
         Raises:
             ValueError: files, or the folder itself, were deleted, moved or replaced.
         """
-        refuse_lost_folder(self.folder, plan)
+        refuse_lost_folder(self.folder, plan.fingerprint)
         lost = lost_shards(self.folder, plan, shards.values())
         if not lost:
             return

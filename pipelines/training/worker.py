@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from torch.utils.tensorboard import SummaryWriter
 
 from flipsketch.corpus.dataset import TrainingClips
+from flipsketch.corpus.plan import read_plan
+from flipsketch.corpus.run_folder import refuse_lost_folder
 from flipsketch.media.contact_sheet import encode_png
 from flipsketch.media.pixels import to_pixels
 from flipsketch.method.config import model_defaults
@@ -63,6 +65,7 @@ class TrainingWorker:
         torch.set_num_threads(config.threads)
         self.config, self.rank, self.num_ranks = config, rank, num_ranks
         self.folder: Folder = open_folder(config.output)
+        self.plan = read_plan(self.folder, trains=True)
         self.model = load_model(
             config.model, lora=NO_LORA, device=device, dtype=DTYPES[config.dtype]
         )
@@ -155,7 +158,13 @@ class TrainingWorker:
             writer.close()
             self.write_result()
 
+    def refuse_lost_folder(self) -> None:
+        """Raise ValueError if the folder is no longer that of the run that began there."""
+        if self.plan is not None:
+            refuse_lost_folder(self.folder, self.plan.fingerprint)
+
     def save(self) -> None:
+        self.refuse_lost_folder()
         state = {**self.trainer.state(), "history": [astuple(report) for report in self.history]}
         save_checkpoint(self.folder, self.trainer.num_done, state, self.config.keep_checkpoints)
 
@@ -191,6 +200,7 @@ class TrainingWorker:
         output = self.config.result_folder
         if output.exists():
             return
+        self.refuse_lost_folder()
         networks = trained_networks(self.model, self.config.training)
         if self.config.training.train == "lora":
             with new_folder(output) as folder:

@@ -53,9 +53,7 @@ def num_committed(output: str) -> int:
 
 
 def files_in(folder: Path) -> list[str]:
-    """Return the names of a folder's files, but for notes on what runs right now."""
-    names = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
-    return sorted(name for name in names if not name.startswith("_tmp/"))
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
 def assert_sound(output: str) -> None:

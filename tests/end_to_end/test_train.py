@@ -20,10 +20,12 @@ from flipsketch.models.video_model import load_model
 from flipsketch.storage.folder import open_folder
 from flipsketch.training.checkpoints import checkpoint_steps, load_newest
 from flipsketch.training.config import TrainingConfig
+from flipsketch.training.trainer import StepReport
 from pipelines.animate import animate_manifest
 from pipelines.execution.config import ExecutorConfig
 from pipelines.train import train
 from pipelines.training.config import TrainConfig
+from pipelines.training.worker import TrainingWorker
 from tests.helpers.animations import write_training_shards
 from tests.helpers.clusters import share_ray, start_driver
 from tests.helpers.corpora import exit_code, good_rows, make_manifest, start_child, wait_for
@@ -343,3 +345,20 @@ def find_worker(driver: int) -> int:
     """Return the process of one of a driver's training workers."""
     processes = psutil.Process(driver).children(recursive=True)
     return next(each.pid for each in processes if "RayTrainWorker" in " ".join(each.cmdline()))
+
+
+def test_a_folder_that_another_run_has_taken_gains_no_checkpoint(trained, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(trained.output, run)
+    shutil.rmtree(run / "checkpoints")
+    shutil.rmtree(run / "lora")
+    worker = TrainingWorker(replace(trained, output=str(run), dtype="float32"), "cpu")
+
+    def take(report: StepReport) -> None:
+        if report.step == 3:
+            (run / "run.json").write_text("{}")
+
+    with pytest.raises(ValueError, match="is no longer the folder of this run"):
+        worker.run(take)
+    assert checkpoint_steps(open_folder(str(run))) == [2]
+    assert not (run / "lora").exists()
