@@ -29,7 +29,7 @@ def test_kills_lose_double_and_half_show_nothing(role, num_kills, tmp_path):
 @pytest.mark.parametrize(
     ("roles", "num_kills"),
     [
-        (["together", "local"], 4),
+        (["local"], 3),
         pytest.param(["steps", "local"], 20, marks=pytest.mark.slow),
     ],
 )
