@@ -22,7 +22,7 @@ from pyarrow import fs
 from flipsketch.storage.errors import explain
 from flipsketch.storage.lease import hold_lease, raise_if_lost
 from flipsketch.storage.lease_file import open_lease_file
-from flipsketch.storage.location import is_uri, split_query
+from flipsketch.storage.location import is_uri, refuse_half_uri, split_query
 from flipsketch.storage.stores import StoreFile, call_store, open_store, os_error
 
 log = logging.getLogger(__name__)
@@ -330,6 +330,7 @@ def open_location(location: str) -> tuple[fs.FileSystem, str]:
         raise ValueError("a location is empty; give the path of a file or folder, or a URI")
     if is_uri(location):
         return open_store(location)
+    refuse_half_uri(location)
     return fs.LocalFileSystem(), os.path.abspath(location)
 
 
@@ -343,7 +344,8 @@ def open_file(location: str) -> File:
 
 def open_folder(location: str) -> Folder:
     path, query = split_query(location)
-    path = path.rstrip("/") or path[:1]
+    if not path.endswith("://"):
+        path = path.rstrip("/") or path[:1]
     return Folder(*open_location(path + query), query)
 
 

@@ -2,9 +2,21 @@
 
 import re
 
+# What people write where they mean a URI: an unset variable, or a slash too few.
+HALF_URI = re.compile(r"(s3a?|gs|gcs|abfss?|az|hdfs|viewfs|https?|file):(?!//)", re.IGNORECASE)
+
 
 def is_uri(location: str) -> bool:
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", location) is not None
+
+
+def refuse_half_uri(location: str) -> None:
+    """Raise ValueError if a path begins as a URI does, and is none."""
+    if match := HALF_URI.match(location):
+        raise ValueError(
+            f"{location}: is neither a path nor a URI; give {match[1].lower()}://BUCKET/PATH, or "
+            f"./{location} for a local file of that name"
+        )
 
 
 def split_query(location: str) -> tuple[str, str]:

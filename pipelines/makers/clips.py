@@ -23,6 +23,7 @@ from flipsketch.method.request import ClipRequest, batch_settings
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.models.video_model import DTYPES
+from flipsketch.storage.credentials import hide_credentials
 from flipsketch.storage.folder import Folder
 from flipsketch.storage.reading import UnavailableError
 from flipsketch.storage.sources import Sources, name_source
@@ -171,7 +172,8 @@ class AnimationMaker:
             "prompt": " ".join(row.prompts),
             "prompts": list(row.prompts),
             "prompt_cut": False,
-            "sketch": row.sketch if isinstance(row.sketch, str) else None,
+            # One with credentials in it is refused, and they are not to be published either.
+            "sketch": hide_credentials(row.sketch) if isinstance(row.sketch, str) else None,
             "seed": row.seed,
             "attempts": attempts.deaths(row) + (row.index not in attempts.given_up),
             "align_steps": sampling.num_align_steps,

@@ -157,9 +157,12 @@ class Run:
                     self.make(plan, progress)
             except KeyboardInterrupt:
                 hurry()
-                self.refuse_lost_shards(plan, shards)
-                if shards:
-                    write_card(folder, plan, list(shards.values()))
+                try:
+                    self.refuse_lost_shards(plan, shards)
+                    if shards:
+                        write_card(folder, plan, list(shards.values()))
+                except OSError as error:
+                    log.warning("the card was not written: %s", error)
                 log.warning(
                     "interrupted: %d of %s are committed and kept; "
                     "rerun the same command to resume",

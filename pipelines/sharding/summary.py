@@ -58,7 +58,7 @@ class RunSummary:
                 "failed rows in all: %d, with the status 'failed' in %s/metadata/*.parquet%s",
                 self.num_failed,
                 self.folder,
-                f"; fix their files and {again}" if hopeless < self.num_failed else "",
+                f"; mend what the reasons name, and {again}" if hopeless < self.num_failed else "",
             )
             if self.num_unread:
                 log.warning(

@@ -67,6 +67,7 @@ def test_rows_that_name_what_is_not_theirs_read_nothing(job, tmp_path, monkeypat
     table = "".join(map(repr, found.values())) + said.out + said.err
     assert MARK not in table and not [content for content in written if MARK.encode() in content]
     assert "root:" not in table and "<svg" not in "".join(errors)
+    assert "key:word" not in table and "user:word" not in table
 
 
 def note_opens(file: Path) -> None:

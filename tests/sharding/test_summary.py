@@ -22,9 +22,9 @@ def test_failed_rows_are_counted_and_a_few_named():
 @pytest.mark.parametrize(
     ("sketches", "said", "unsaid"),
     [
-        (["cat.svg", ""], "wrong in the input itself: 1; repair it", "fix their files"),
-        (["none.svg", ""], "fix their files and add --retry-failed", "rerun"),
-        (["none.svg", "cat.svg"], "fix their files and add --retry-failed", "in the input itself"),
+        (["cat.svg", ""], "wrong in the input itself: 1; repair it", "mend what"),
+        (["none.svg", ""], "reasons name, and add --retry-failed", "rerun"),
+        (["none.svg", "cat.svg"], "reasons name, and add --retry-failed", "in the input itself"),
     ],
 )
 def test_only_remedies_that_help_are_named(job, tmp_path, caplog, sketches, said, unsaid):

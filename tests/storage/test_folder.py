@@ -118,3 +118,16 @@ def test_a_path_may_have_a_question_mark(tmp_path):
     folder.publish("a", b"1")
     assert (tmp_path / "what?" / "a").read_bytes() == b"1"
     assert folder.locate("a") == f"{tmp_path}/what?/a"
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["s3://", "S3://", "s3://?region=x", "gs://", "hdfs://", "file://", "s3:", "s3:/bucket/x"],
+)
+def test_what_is_meant_as_a_uri_is_never_taken_for_a_local_folder(location, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="BUCKET/PATH"):
+        open_folder(location)
+    with pytest.raises(ValueError, match="BUCKET/PATH"):
+        open_location(location)
+    assert not list(tmp_path.iterdir())
