@@ -4,10 +4,11 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from flipsketch.media.clip import MAX_FRAMES
-from flipsketch.storage.text import TEXT, is_text
+from flipsketch.storage.text import TEXT, describe_error, is_text
 
 ROW_COLUMNS = ("id", "sketch", "sketch_bytes", "prompt", "prompts")
 SCALE_COLUMNS = ("reference_scale", "sketch_in_noise")
@@ -16,6 +17,7 @@ KNOWN_COLUMNS = {*ROW_COLUMNS, *SETTING_COLUMNS}
 NO_PROMPT = "a row needs either prompt or prompts (a list: a segment for each)"
 EMPTY_PROMPT = "the prompt is empty; describe what happens in the clip"
 MAX_SEED = 2**63 - 1
+MAX_SCALE = 1000
 MAX_SEGMENTS = 64
 
 
@@ -48,24 +50,31 @@ class Row:
 
 def parse_row(index: int, fields: dict[str, Any]) -> Row:
     """Check one row's fields, whose values may be of any type."""
-    row_id = fields.get("id")
-    if isinstance(row_id, int) and not isinstance(row_id, bool):
-        row_id = str(row_id)
     read: dict[str, Any] = {
         "extra": {name: value for name, value in fields.items() if name not in KNOWN_COLUMNS}
     }
-    if not (isinstance(row_id, str) and row_id and is_text(row_id)):
-        read["error"] = f"row {index + 1}: id must be {TEXT}, found {row_id!r:.80}"
-        return Row(index=index, **read)
-    read |= {"id": row_id, "seed": default_seed(row_id)}
     try:
         # One by one, so that a failed row still says what it could.
+        read["id"] = parse_id(index, fields)
+        read["seed"] = default_seed(read["id"])
         read["sketch"] = parse_sketch(fields)
         read["prompts"] = parse_prompts(fields)
         read |= parse_settings(fields)
     except ValueError as error:
         read["error"] = str(error)
+    # Values are of any type and size, and what they raise must not cost other rows.
+    except Exception as error:
+        read["error"] = f"row {index + 1}: cannot be read ({describe_error(error)})"
     return Row(index=index, **read)
+
+
+def parse_id(index: int, fields: dict[str, Any]) -> str:
+    row_id = fields.get("id")
+    if isinstance(row_id, int) and not isinstance(row_id, bool):
+        row_id = str(row_id)
+    if not (isinstance(row_id, str) and row_id and is_text(row_id)):
+        raise ValueError(f"row {index + 1}: id must be {TEXT}, found {row_id!r:.80}")
+    return row_id
 
 
 def parse_prompts(fields: dict[str, Any]) -> tuple[str, ...]:
@@ -112,19 +121,19 @@ def parse_settings(fields: dict[str, Any]) -> dict[str, Any]:
         else:
             value = parse_number(value)
             whole = isinstance(value, int)
-            valid = {
-                "seed": whole and 0 <= value <= MAX_SEED,
-                "num_frames": whole and 2 <= value <= MAX_FRAMES,
-                "reference_scale": math.isfinite(value) and abs(value) <= 1000,
-                "sketch_in_noise": math.isfinite(value) and abs(value) <= 1000,
-            }[name]
-            value = float(value) if name in SCALE_COLUMNS else value
+            if name == "seed":
+                valid = whole and 0 <= value <= MAX_SEED
+            elif name == "num_frames":
+                valid = whole and 2 <= value <= MAX_FRAMES
+            else:
+                # Of an int of any length, and false of NaN.
+                valid = abs(value) <= MAX_SCALE
+                value = float(value) if valid else value
         if not valid:
             must = {
                 "seed": f"a whole number from 0 to {MAX_SEED}",
                 "num_frames": f"a whole number from 2 to {MAX_FRAMES}",
-                "reference_scale": "a number from -1000 to 1000",
-                "sketch_in_noise": "a number from -1000 to 1000",
+                **dict.fromkeys(SCALE_COLUMNS, f"a number from -{MAX_SCALE} to {MAX_SCALE}"),
                 "negative_prompt": "a string",
                 "align": "true or false",
             }[name]
@@ -143,8 +152,10 @@ def parse_number(value: Any) -> int | float:
                 value = float(value)
             except ValueError:
                 return math.nan
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return math.nan
+    if isinstance(value, Decimal):
+        value = int(value) if value == value.to_integral_value() else float(value)
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

@@ -5,6 +5,7 @@ import csv
 import io
 import itertools
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from flipsketch.corpus.parquet_table import MAX_COLUMNS, MAX_ROWS, ParquetTable,
 from flipsketch.storage.folder import open_file
 from flipsketch.storage.hashed_file import HashedFile
 from flipsketch.storage.location import split_query
+from flipsketch.storage.text import is_text
 
 # Of a line of JSON, and of a row of CSV with all lines that its quotes hold together.
 MAX_LINE_BYTES = 16 * 1024 * 1024
@@ -95,18 +97,49 @@ def read_jsonl(
         if not is_wanted(wanted, index):
             continue
         try:
-            fields = json.loads(line)
+            fields = parse_line(line)
+        except RepeatedNameError as error:
+            yield index, f"line {number}: {error}"
+            continue
         except (ValueError, RecursionError) as error:
             yield index, f"line {number}: not a line of JSON: {error}"
             continue
         if isinstance(fields, dict):
             if new := [name for name in fields if name not in known]:
+                if strange := [name for name in new if not is_text(name)]:
+                    yield index, f"line {number}: {describe_name(strange[0])}"
+                    continue
                 known.update(dict.fromkeys(new))
                 columns += new
                 refuse_more_columns(location, columns)
             yield index, fields
         else:
             yield index, f"line {number}: expected a JSON object, found {type(fields).__name__}"
+
+
+class RepeatedNameError(ValueError):
+    """A JSON object has a name twice, of which all but the last would be lost."""
+
+
+def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        name, times = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise RepeatedNameError(f"has {name!r:.80} {times} times; give each name once")
+    return fields
+
+
+# Made once: a manifest has a million rows.
+decode_json = json.JSONDecoder(object_pairs_hook=without_repeats).decode
+
+
+def parse_line(line: bytes) -> Any:
+    """As `json.loads`; raises RepeatedNameError for what that would take the last value of."""
+    return decode_json(line.decode(json.detect_encoding(line), "surrogatepass"))
+
+
+def describe_name(name: str) -> str:
+    return f"has a column named {name!r:.80}, which is not text in UTF-8; rename it"
 
 
 def read_csv(
@@ -126,6 +159,8 @@ def read_csv(
     try:
         columns += reader.fieldnames or []
         refuse_more_columns(location, columns)
+        if strange := [name for name in columns if not is_text(name)]:
+            raise ValueError(f"{location}: line 1: {describe_name(strange[0])}")
         if len(set(columns)) < len(columns):
             return
         line = reader.line_num + 1

@@ -43,10 +43,12 @@ class RunSummary:
                 count(num_cut, "prompt"),
             )
         if self.num_failed:
-            failures = read_failures(self.folder, self.facts).values()
+            found = read_failures(self.folder, self.facts)
+            failures = found.values()
             rows_by_reason = defaultdict(list)
-            for failure in failures:
-                rows_by_reason[failure.error].append(failure.id)
+            for row, failure in found.items():
+                # One that has no id is known by where it stands.
+                rows_by_reason[failure.error].append(failure.id or f"number {row + 1}")
             reasons = sorted(rows_by_reason.items(), key=lambda pair: -len(pair[1]))
             for reason, ids in reasons[:REASONS_SHOWN]:
                 log.warning("failed %s: %s", name_rows(ids), reason)
@@ -93,7 +95,7 @@ def parse_max_failures(text: str) -> tuple[float, bool]:
         value = float(number) / (100 if percent else 1)
     except ValueError:
         value = -1.0
-    if not (0 <= value <= 1 if percent else value >= 0 and value == int(value)):
+    if not (0 <= value <= 1 if percent else value >= 0 and value.is_integer()):
         raise ValueError(
             f"max_failures must be a count such as 3 or a share such as 2%, got {text}"
         )

@@ -1,13 +1,14 @@
 import gzip
 import hashlib
 import json
+from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from flipsketch.corpus.manifest import parse_rows, read_rows, summarize_manifest
-from flipsketch.corpus.row import MAX_SEED
+from flipsketch.corpus.row import MAX_SEED, parse_row
 
 
 def write_jsonl(path, rows):
@@ -96,6 +97,12 @@ def test_seed_and_key_depend_on_the_id_alone(tmp_path):
         ({"num_frames": 1}, "num_frames must be"),
         ({"num_frames": "many"}, "num_frames must be"),
         ({"reference_scale": "inf"}, "reference_scale must be"),
+        ({"seed": 10**401}, "seed must be"),
+        ({"seed": "9" * 5000}, "seed must be"),
+        ({"num_frames": 10**401}, "num_frames must be"),
+        ({"reference_scale": 10**400}, "reference_scale must be"),
+        ({"sketch_in_noise": f"-{10**400}"}, "sketch_in_noise must be"),
+        ({"\ud800": 1}, "line 1: has a column named '\\ud800'"),
         ({"sketch_in_noise": "much"}, "sketch_in_noise must be a number"),
         ({"align": "perhaps"}, "align must be"),
         ({"negative_prompt": 3}, "negative_prompt must be"),
@@ -122,6 +129,48 @@ def test_a_line_that_is_not_json_is_one_failed_row(tmp_path):
     assert "line 2: not a line of JSON" in rows[1].error
     assert "line 3: expected a JSON object, found list" in rows[2].error
     assert "line 5: not a line of JSON" in rows[3].error
+
+
+def test_a_line_that_has_a_name_twice_is_one_failed_row(tmp_path):
+    path = tmp_path / "a.jsonl"
+    row = json.dumps(GOOD)
+    lines = [row, row[:-1] + ', "id": "b"}', row[:-1] + ', "x": {"y": 1, "y": 1}}']
+    path.write_text("\n".join(lines))
+    good, *bad = read_all(str(path))
+    assert good.error is None
+    assert [row.error for row in bad] == [
+        "line 2: has 'id' 2 times; give each name once",
+        "line 3: has 'y' 2 times; give each name once",
+    ]
+
+
+def test_csv_with_a_huge_number_fails_that_row_alone(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(f"id,sketch,prompt,seed,align\na,a.svg,p,{10**401},\nb,a.svg,p,7,1\n")
+    bad, good = read_all(str(path))
+    assert bad.error.startswith("seed must be") and (good.seed, good.align) == (7, True)
+
+
+def test_decimals_are_numbers(tmp_path):
+    columns = {"seed": ["2.0", "2.5", None], "reference_scale": [None, None, "0.5"]}
+    table = {"id": ["a", "b", "c"], "sketch": ["a.svg"] * 3, "prompt": ["p"] * 3}
+    for name, texts in columns.items():
+        values = [text and Decimal(text) for text in texts]
+        table[name] = pa.array(values, pa.decimal128(20, 1))
+    pq.write_table(pa.table(table), tmp_path / "a.parquet")
+    whole, broken, scaled = read_all(str(tmp_path / "a.parquet"))
+    assert (whole.seed, whole.error, scaled.reference_scale) == (2, None, 0.5)
+    assert broken.error.startswith("seed must be a whole number")
+
+
+def test_a_row_whose_values_cannot_even_be_shown_fails_alone():
+    class Unshowable:
+        def __repr__(self) -> str:
+            raise RuntimeError("no text for this")
+
+    for name in ("id", "seed", "align", "sketch_in_noise"):
+        row = parse_row(0, {**GOOD, name: Unshowable()})
+        assert row.error == "row 1: cannot be read (RuntimeError: no text for this)"
 
 
 def test_csv_lines_with_too_many_fields_or_bytes_that_are_no_text_fail_alone(tmp_path):
@@ -199,10 +248,11 @@ def test_numbers_that_pandas_made_floats_are_read_as_meant(tmp_path):
         ("a.parquet", "not parquet", "not a readable Parquet file"),
         ("a.csv", 'id,sketch,prompt\na,b,c\nd,e,"f\ng,h,i\n', "line 3: the row that begins"),
         ("a.csv", "id,id,sketch,prompt\na,b,c,d\n", "has column 'id' 2 times"),
+        ("a.csv", b"id,sketch,prompt,\xff\na,b,c,d\n", "a.csv: line 1: has a column named"),
     ],
 )
 def test_a_manifest_that_is_none_is_refused(tmp_path, name, content, reason):
-    (tmp_path / name).write_text(content)
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(ValueError, match=reason):
         summarize_manifest(str(tmp_path / name))
 

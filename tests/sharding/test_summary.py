@@ -42,3 +42,12 @@ def test_only_remedies_that_help_are_named(job, tmp_path, caplog, sketches, said
             seconds=1, new_clips=0
         )
     assert said in caplog.text and unsaid not in caplog.text
+
+
+def test_a_row_without_an_id_is_known_by_its_place(job, tmp_path, caplog):
+    rows = good_rows(2)
+    del rows[1]["id"]
+    job = replace(job, manifest=make_manifest(tmp_path, rows), method="still")
+    with caplog.at_level(logging.WARNING):
+        assert animate_manifest(job) == 1
+    assert "failed 1 row (number 2): row 2: id must be" in caplog.text
