@@ -12,6 +12,7 @@ import logging
 import tempfile
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import pyarrow as pa
@@ -182,7 +183,7 @@ def read_known(folder: Folder, plan: Plan) -> list[dict[str, Any]]:
     except Exception as error:
         raise ValueError(
             f"{folder}/{ANIMATIONS_FILE}: {describe_error(error)}; jobs/status.py --corpus "
-            f"{folder.location} --repair moves it aside, then rerun this command"
+            f"{quote(folder.location)} --repair moves it aside, then rerun this command"
         ) from error
 
 

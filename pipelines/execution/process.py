@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 import sys
 from importlib.metadata import version
 from typing import Any
@@ -64,8 +65,8 @@ def take_over(variables: dict[str, str]) -> None:
 
 
 def command_line() -> str:
-    """Return the process's command line as plans note it."""
-    return " ".join(map(hide_credentials, sys.argv))
+    """Return the process's command line as plans note it, quoted for a shell."""
+    return shlex.join(map(hide_credentials, sys.argv))
 
 
 def library_versions(*names: str) -> dict[str, str]:
