@@ -3,18 +3,26 @@
 import functools
 import hashlib
 import json
+import logging
 import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from shlex import quote
 from typing import Any, Literal
 
 import numpy as np
 
+from flipsketch.corpus.damaged import set_aside
 from flipsketch.corpus.kinds import KINDS, PLAN_COPY, PLAN_FILE, RASTERIZE, TRAIN, RunKind
-from flipsketch.corpus.plan_document import parse_document
+from flipsketch.corpus.plan_document import EDITED, parse_document
 from flipsketch.storage.folder import Folder
-from flipsketch.storage.sealed import to_json
+from flipsketch.storage.sealed import check_bytes, to_json
+
+log = logging.getLogger(__name__)
+
+# Of a plan's log, what each command may note anew; those that train note all of it.
+RENEWED_NOTES = {"manifest", "rows_sha256", "licence"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,6 +234,7 @@ def read_plan(folder: Folder, *, trains: bool = False, name: str = PLAN_FILE) ->
             raise ValueError(f"{folder}: its {PLAN_FILE} is gone; {plan_remedy(folder)}")
         return None
     try:
+        refuse_lost_seal(folder, name, content)
         plan = Plan.from_json(content)
     except ValueError as error:
         raise ValueError(f"{folder}/{name}: {error}; {plan_remedy(folder)}") from error
@@ -249,26 +258,73 @@ def read_plan_file(folder: Folder, name: str) -> bytes | None:
     return folder.read(name)
 
 
+def refuse_lost_seal(folder: Folder, name: str, content: bytes) -> None:
+    """Raise ValueError if a plan or its copy has no seal and the other of the two has one: those of
+    earlier versions have neither, so it was edited."""
+    if check_bytes(content) == "none":
+        other = read_plan_file(folder, PLAN_FILE if name == PLAN_COPY else PLAN_COPY)
+        if other is not None and check_bytes(other) != "none":
+            raise ValueError(EDITED)
+
+
+def read_whole_plan(folder: Folder, name: str) -> bytes | None:
+    """Return the bytes of a plan or its copy, None if it is none as it was written."""
+    with suppress(ValueError):
+        content = read_plan_file(folder, name) or b""
+        refuse_lost_seal(folder, name, content)
+        Plan.from_json(content)
+        return content
+    return None
+
+
 def plan_remedy(folder: Folder) -> str:
     """Return what to do about a plan that cannot be read."""
-    with suppress(OSError, ValueError):
-        Plan.from_json(read_plan_file(folder, PLAN_COPY) or b"")
-        return f"jobs/status.py --corpus {folder} --repair puts back its copy, {PLAN_COPY}"
+    with suppress(OSError):
+        if read_whole_plan(folder, PLAN_COPY) is not None:
+            status = f"jobs/status.py --corpus {quote(folder.location)}"
+            return f"{status} --repair puts back its copy, {PLAN_COPY}"
     return "restore it from a backup, move the folder away, or give another one"
 
 
 def write_plan(folder: Folder, plan: Plan) -> None:
     """Put a plan in place, and then its copy."""
-    content = plan.to_json()
-    folder.publish(PLAN_FILE, content)
+    folder.publish(PLAN_FILE, plan.to_json())
+    renew_copy(folder)
+
+
+def renew_copy(folder: Folder) -> str | None:
+    """Make the copy that a plan lacks: one of an earlier version, or of a run that was killed.
+
+    Returns:
+        Where a copy that is no earlier state of the run was moved, if there was one.
+    """
+    content, copy = folder.read(PLAN_FILE), folder.read(PLAN_COPY)
+    if content is None or copy == content:
+        return None
+    moved = None
+    if copy is not None and not is_earlier(copy, content):
+        moved = set_aside(folder, PLAN_COPY)
+        log.warning("%s: was no copy of %s, and is kept as %s", PLAN_COPY, PLAN_FILE, moved)
     folder.publish(PLAN_COPY, content)
+    return moved
 
 
-def renew_copy(folder: Folder) -> None:
-    """Make the copy that a plan lacks: one of an earlier version, or of a run that was killed."""
-    content = folder.read(PLAN_FILE)
-    if content is not None and folder.read(PLAN_COPY) != content:
-        folder.publish(PLAN_COPY, content)
+def is_earlier(copy: bytes, content: bytes) -> bool:
+    """Tell whether a copy is of an earlier state of the same run, as a kill leaves it."""
+    try:
+        before, plan = Plan.from_json(copy), Plan.from_json(content)
+    except ValueError:
+        return False
+    renewed = before.log.keys() if plan.kind is TRAIN else RENEWED_NOTES
+    return (
+        before.fingerprint == plan.fingerprint
+        and set(before.chosen) == set(plan.chosen)
+        and before.additions == plan.additions[: len(before.additions)]
+        and all(
+            name in plan.log and (name in renewed or plan.log[name] == noted)
+            for name, noted in before.log.items()
+        )
+    )
 
 
 def read_clips_plan(folder: Folder) -> Plan:

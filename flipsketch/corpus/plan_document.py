@@ -27,6 +27,7 @@ NEEDED_SETTINGS = {
     for name, kind in KINDS.items()
 }
 NEWER = "it was written by a newer version of this project, which can read it, or edited by hand"
+EDITED = "is not as it was written: it is damaged, or was edited by hand"
 
 Check = tuple[Callable[[Any], bool], str]
 
@@ -81,7 +82,7 @@ def parse_document(content: bytes) -> dict[str, Any]:
     if len(content) > MAX_BYTES:
         raise ValueError(f"has {len(content):,} bytes, more than the {MAX_BYTES:,} of any plan")
     if check_bytes(content) == "broken":
-        raise ValueError("is not as it was written: it is damaged, or was edited by hand")
+        raise ValueError(EDITED)
     try:
         document = json.loads(content.decode(), object_pairs_hook=refuse_twins)
     except RecursionError as error:

@@ -6,6 +6,7 @@ has no tar. The same rows give the same tar to the byte.
 
 import hashlib
 import re
+import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -26,6 +27,11 @@ ROWS_PER_GROUP = 10_000
 # Where a record has the digest of its row: not a name that a column of the manifest can have.
 ROW_DIGEST = "\0digest"
 TAR_IS_GONE = "its tar is gone"
+OTHER_PLAN = "of another plan"
+# A tar is followed by its metadata within moments, or by those of a slow disk or store.
+ON_ITS_WAY_S = 600
+# Other workers may commit meanwhile.
+OTHERS_COMMIT_S = 60
 
 # What every job says of a row: first which it is, last what became of it.
 NAMING_COLUMNS = [
@@ -213,7 +219,7 @@ def read_shards(
         except Exception as error:
             return f"{metadata_name(index)}: not readable: {describe_error(error)}"
         if facts.plan != plan.fingerprint or index >= plan.num_shards:
-            return f"{metadata_name(index)}: of another plan"
+            return f"{metadata_name(index)}: {OTHER_PLAN}"
         if facts.ok and tar_name(index, plan.tars) not in tars:
             return f"{metadata_name(index)}: {TAR_IS_GONE}"
         num_planned = len(plan.part_of(index).rows_in(index))
@@ -227,6 +233,21 @@ def read_shards(
     found = in_threads(read, committed)
     shards = {facts.index: facts for facts in found if isinstance(facts, ShardFacts)}
     return shards, [doubt for doubt in found if isinstance(doubt, str)]
+
+
+def find_on_their_way(folder: Folder, plan: Plan, tars: list[str]) -> set[str]:
+    """Return which tars without metadata a running job may have written moments ago.
+
+    The last commits are hardly older than such a tar, and a card that is younger says that the job
+    has ended.
+    """
+    if not tars:
+        return set()
+    written = {file.base_name: file.mtime_ns or 0 for file in folder.find(plan.tars)}
+    last_commit = max((file.mtime_ns or 0 for file in folder.find("metadata")), default=0)
+    card = folder.filesystem.get_file_info(folder.join("README.md")).mtime_ns or 0
+    limits = (last_commit - OTHERS_COMMIT_S * 1e9, (time.time() - ON_ITS_WAY_S) * 1e9)
+    return {name for name in tars if written.get(name, 0) > max(card, *limits)}
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@ that cannot be read at all ends no check of the others."""
 
 import hashlib
 import re
+import shlex
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,9 +12,10 @@ from typing import Any
 
 from pyarrow import fs
 
+from flipsketch.corpus.damaged import DAMAGED
 from flipsketch.corpus.kinds import CURATE, PLAN_COPY, PLAN_FILE
 from flipsketch.corpus.manifest import ManifestSummary
-from flipsketch.corpus.plan import Plan
+from flipsketch.corpus.plan import Plan, is_earlier, read_whole_plan
 from flipsketch.corpus.row_digests import ROWS_FILE, has_wrong_digests
 from flipsketch.corpus.sample import locate_samples
 from flipsketch.corpus.shard import ShardFacts, metadata_name, read_metadata, tar_name
@@ -26,7 +28,6 @@ AGAIN = "add --repair to move it aside, then rerun the same command to make it a
 PNG = b"\x89PNG\r\n\x1a\n"
 # What is in the folder of a run beside what its kind says: where files are written, what was
 # damaged, and what training keeps of the shards that it reads.
-DAMAGED = "_damaged"
 OTHER_FOLDERS = {"_tmp", DAMAGED, "latents"}
 
 
@@ -131,11 +132,21 @@ def verify_run_files(folder: Folder, plan: Plan) -> list[Problem]:
 
 def verify_copy(folder: Folder) -> list[Problem]:
     """Return what is wrong with the copy of the plan; it may be absent, or one step behind."""
-    copy = folder.read(PLAN_COPY)
-    if copy is None or copy == folder.read(PLAN_FILE) or check_bytes(copy) == "whole":
+    copy, plan = folder.read(PLAN_COPY), read_whole_plan(folder, PLAN_FILE)
+    if copy is None or copy == plan or (plan is not None and is_earlier(copy, plan)):
         return []
-    remedy = "add --repair, or rerun the same command, to copy it again"
-    return [Problem(PLAN_COPY, CHANGED, remedy)]
+    if check_bytes(copy) != "whole":
+        remedy = "add --repair, or rerun the same command, to copy it again"
+        return [Problem(PLAN_COPY, CHANGED, remedy)]
+    # The plan is the one at fault, and is named as such.
+    if plan is None:
+        return []
+    reason = f"is whole, but no earlier state of {PLAN_FILE}, so one of the two was replaced"
+    remedy = (
+        f"if {PLAN_FILE} is the wrong one, move it away and add --repair to put back its copy; "
+        f"else add --repair to move the copy aside"
+    )
+    return [Problem(PLAN_COPY, reason, remedy)]
 
 
 def find_old_copy(folder: Folder) -> list[Problem]:
@@ -229,9 +240,16 @@ def top_folders(folder: Folder) -> list[str]:
 
 def remake_command(plan: Plan) -> str:
     """Return the command that made a run and resumes it."""
-    command = str(plan.log.get("command") or "the command that made it")
+    command = plan.log.get("command")
+    if not command:
+        return "the command that made it"
+    try:
+        words = shlex.split(command)
+    # Earlier versions noted it without quotes.
+    except ValueError:
+        words = command.split()
     # Those who began again then do not mean to now.
-    return " ".join(word for word in command.split(" ") if word != "--overwrite")
+    return shlex.join(word for word in words if word != "--overwrite")
 
 
 def scores_remedy(plan: Plan) -> str:

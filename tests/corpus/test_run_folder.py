@@ -1,10 +1,13 @@
 import json
+import shlex
 
 import pytest
 
 from flipsketch.corpus.kinds import ANIMATE, RASTERIZE
-from flipsketch.corpus.plan import Plan, read_plan
+from flipsketch.corpus.plan import Plan, read_plan, renew_copy, write_plan
+from flipsketch.corpus.repair import repair_plan
 from flipsketch.corpus.run_folder import begin_run, read_run
+from flipsketch.corpus.verify import verify_copy
 from flipsketch.storage.folder import open_folder
 from tests.helpers.animations import write_training_shards
 
@@ -87,6 +90,63 @@ def test_a_plan_has_a_copy_which_a_later_run_renews(tmp_path):
     (tmp_path / "run.copy.json").unlink()
     begin_run(folder, PLAN)
     assert (tmp_path / "run.copy.json").read_bytes() == content
+
+
+def test_a_copy_that_is_no_earlier_state_of_its_run_is_kept(tmp_path):
+    folder = open_folder(str(tmp_path))
+    begin_run(folder, PLAN)
+    copy = tmp_path / "run.copy.json"
+    # As a kill leaves it: before rows were added.
+    write_plan(folder, PLAN.add(kind="retry", rows="3"))
+    copy.write_bytes(PLAN.to_json())
+    renew_copy(folder)
+    assert not (tmp_path / "_damaged").exists()
+    for other in (
+        PLAN.add(kind="retry", rows="4"),
+        Plan(PLAN.settings, PLAN.chosen, {"command": "y"}),
+        Plan({**PLAN.settings, "dtype": "float16"}, PLAN.chosen, PLAN.log),
+    ):
+        copy.write_bytes(other.to_json())
+        (problem,) = verify_copy(folder)
+        assert "no earlier state of run.json" in problem.reason
+        (*_, done) = repair_plan(folder)
+        assert done == "copied run.json to run.copy.json"
+        assert copy.read_bytes() == (tmp_path / "run.json").read_bytes()
+        assert other.to_json() in [path.read_bytes() for path in (tmp_path / "_damaged").iterdir()]
+
+
+def test_of_a_plan_and_its_copy_the_one_without_a_seal_was_edited(tmp_path):
+    folder = open_folder(str(tmp_path))
+    begin_run(folder, PLAN)
+    plan, copy = tmp_path / "run.json", tmp_path / "run.copy.json"
+    content = plan.read_bytes()
+    document = json.loads(content)
+    del document["file_sha256"], document["sealed_by"]
+    unsealed = json.dumps(document).encode()
+    plan.write_bytes(unsealed)
+    with pytest.raises(ValueError, match="not as it was written.*--repair puts back its copy"):
+        begin_run(folder, PLAN)
+    assert copy.read_bytes() == content and verify_copy(folder) == []
+    # Neither is to be trusted.
+    plan.write_bytes(content[:-9])
+    copy.write_bytes(unsealed)
+    with pytest.raises(ValueError, match="restore it from a backup"):
+        begin_run(folder, PLAN)
+    with pytest.raises(ValueError, match="neither run.json nor run.copy.json is a plan"):
+        repair_plan(folder)
+    # Of earlier versions neither has one.
+    plan.write_bytes(unsealed)
+    assert begin_run(folder, PLAN) == PLAN and repair_plan(folder) == []
+
+
+def test_a_hint_is_quoted_for_a_shell(tmp_path):
+    folder = open_folder(str(tmp_path / "it's mine"))
+    begin_run(folder, PLAN)
+    (tmp_path / "it's mine" / "run.json").unlink()
+    with pytest.raises(ValueError) as raised:
+        read_plan(folder)
+    words = shlex.split(str(raised.value).partition("gone; ")[2])
+    assert words[:4] == ["jobs/status.py", "--corpus", folder.location, "--repair"]
 
 
 def test_a_plan_that_is_gone_or_damaged_is_to_be_repaired_from_its_copy(tmp_path):
