@@ -6,6 +6,7 @@ import random
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -75,8 +76,8 @@ def remake(folder: Folder, plan: Plan, config: RemakeConfig, as_json: bool) -> i
     if plan.kind is CURATE:
         raise ValueError(
             f"{folder}: its clips are copies, whose tars --verify compares; audit the corpus that "
-            f"they were chosen from: jobs/status.py --corpus {plan.log.get('corpus')} --remake "
-            f"{config.num_clips}"
+            f"they were chosen from: jobs/status.py --corpus {quote(str(plan.log.get('corpus')))} "
+            f"--remake {config.num_clips}"
         )
     seed = random.SystemRandom().randrange(10**6) if config.seed is None else config.seed
     chosen, num_ok = choose_clips(folder, plan, config.num_clips, seed)
@@ -212,6 +213,8 @@ def find_weights(plan: Plan, config: RemakeConfig) -> tuple[str, str | None]:
     if plan.method not in METHODS:
         raise ValueError(f"the method {plan.method!r} is none of {', '.join(METHODS)}")
     parts = METHODS[plan.method].parts
+    if config.lora not in (None, NO_LORA) and not plan.settings.get("lora_fingerprint"):
+        raise ValueError(f"{config.lora}: the clips were made without an adapter; leave out --lora")
     model, lora = config.model or plan.log.get("model"), config.lora or plan.log.get("lora")
     if not model:
         raise ValueError("run.json does not say where the model is; pass --model")
@@ -232,6 +235,8 @@ def draw_again(
     folder: Folder, plan: Plan, config: RemakeConfig, chosen: Chosen, device: str | None
 ) -> Iterator[np.ndarray | str]:
     """Yield the frames of each animation, or why it has none."""
+    if config.model or config.lora:
+        raise ValueError("training shards are drawn without a model; leave out --model and --lora")
     names = [field.name for field in fields(RasterConfig) if field.name in plan.settings]
     raster = RasterConfig(**{name: plan.settings[name] for name in names})
     root = config.manifest or plan.log.get("animations")

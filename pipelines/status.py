@@ -4,17 +4,21 @@ Without --repair it only reads, and works while a job runs.
 """
 
 import json
-import time
+import re
 from collections import Counter
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
+from shlex import quote
 
+from flipsketch.corpus.damaged import set_aside
 from flipsketch.corpus.kinds import CURATE, PLAN_COPY, PLAN_FILE
-from flipsketch.corpus.plan import Plan, read_plan
-from flipsketch.corpus.repair import repair_plan, set_aside
+from flipsketch.corpus.plan import Plan, plan_remedy, read_plan
+from flipsketch.corpus.repair import repair_plan
 from flipsketch.corpus.shard import (
+    OTHER_PLAN,
     TAR_IS_GONE,
     ShardFacts,
+    find_on_their_way,
     metadata_name,
     read_failures,
     read_shards,
@@ -28,7 +32,12 @@ from flipsketch.corpus.verify import (
     verify_run_files,
     verify_shard,
 )
-from flipsketch.scoring.store import scored_shards, verify_score_summary, verify_scores
+from flipsketch.scoring.store import (
+    scored_shards,
+    scores_name,
+    verify_score_summary,
+    verify_scores,
+)
 from flipsketch.storage.errors import printable
 from flipsketch.storage.folder import Folder, open_folder
 from flipsketch.storage.text import describe_error
@@ -36,9 +45,8 @@ from pipelines.execution.sources import SourcesConfig
 from pipelines.sharding.planning import unread_rows
 from pipelines.sharding.summary import REASONS_SHOWN
 
-# A tar is followed by its metadata within moments, or by those of a slow disk or store.
-ON_ITS_WAY_S = 600
 STRANGERS_SHOWN = 20
+STRAY = "is of no clips of the plan"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +59,8 @@ class StatusConfig:
     with the file, the reason and the remedy."""
     repair: bool = False
     """Verify, move what is damaged into the run's folder _damaged, and put back a damaged run.json
-    from its copy; then rerun the command that is printed to make the rest again. Nothing is
-    deleted, and nothing is done while a job runs."""
+    from its copy. What has to be made again is then missing: the commands that make it are printed,
+    and the exit code is 1. Nothing is deleted, and nothing is done while a job runs."""
     remake: int = 0
     """Number of committed clips to make again, chosen at random, from run.json and the rows alone,
     and to compare: exactly on the same kind of device with the same versions, else within a
@@ -75,6 +83,10 @@ class StatusConfig:
             raise ValueError(f"remake must be a number of clips, got {self.remake}")
         if self.remake and self.repair:
             raise ValueError("--remake compares with what --repair moves aside; give one of them")
+        if not self.remake:
+            for name in ("seed", "manifest", "model", "lora"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"--{name} is for --remake; give that too, or leave it out")
 
 
 @dataclass
@@ -107,6 +119,8 @@ class Status:
     """What --verify found that harms nothing: files of others, and edited pages."""
     repaired: list[str] = field(default_factory=list)
     """What --repair has done."""
+    commands: list[str] = field(default_factory=list)
+    """What makes again what --repair moved aside or found missing, in this order."""
 
 
 def print_status(config: StatusConfig) -> int:
@@ -123,7 +137,8 @@ def print_status(config: StatusConfig) -> int:
     except ValueError as error:
         if not config.verify or (plan := read_plan(folder, name=PLAN_COPY)) is None:
             raise
-        reason = describe_error(error).removeprefix(f"{folder}/{PLAN_FILE}: ").rpartition("; ")[0]
+        reason = describe_error(error).removeprefix(f"{folder}/{PLAN_FILE}: ")
+        reason = reason.removesuffix(f"; {plan_remedy(folder)}")
         problems = [f"{PLAN_FILE}: {reason}; add --repair to put back its copy, {PLAN_COPY}"]
     if plan is None:
         raise ValueError(f"{folder}: no run.json, so no run has begun here")
@@ -148,8 +163,8 @@ def print_status(config: StatusConfig) -> int:
 
 
 def repair(folder: Folder, config: StatusConfig) -> int:
-    """Move aside what is damaged, and print what makes it again; return 1 if anything is left that
-    cannot be repaired, else 0.
+    """Move aside what is damaged, and print what makes it again; return 0 if all is whole then,
+    else 1.
 
     Raises:
         ValueError: a job runs, or there is no plan to repair by.
@@ -158,19 +173,18 @@ def repair(folder: Folder, config: StatusConfig) -> int:
         done = repair_plan(folder)
         plan = read_plan(folder)
         assert plan is not None, "it was just repaired"
-        found, left = find_damage(folder, plan), []
+        found = find_damage(folder, plan)
         for problem in found:
             if problem.is_damaged:
                 target = set_aside(folder, problem.file)
                 done.append(f"moved {problem.file} -> {target}: {problem.reason}")
-            else:
-                left.append(str(problem))
-    status = read_status(folder, plan)
-    status.problems, status.repaired = left, done
-    print(json.dumps(asdict(status), indent=1) if config.json else describe(status, False))
-    if not config.json and done:
-        print("\n".join(list_commands(folder, plan, found)))
-    return 1 if left else 0
+        status = read_status(folder, plan, may_run=False)
+        status.problems = [str(problem) for problem in found if not problem.is_damaged]
+        status.repaired = done
+        status.commands = list_commands(folder, plan, status, found)
+    shown = printable(describe(status, False))
+    print(json.dumps(asdict(status), indent=1) if config.json else shown)
+    return 1 if status.problems or status.commands else 0
 
 
 def lock_scores(folder: Folder) -> AbstractContextManager[None]:
@@ -184,26 +198,59 @@ def find_damage(folder: Folder, plan: Plan) -> list[Problem]:
     shards, doubts = read_shards(folder, plan)
     doubted = [doubt.partition(": ") for doubt in doubts if not doubt.endswith(TAR_IS_GONE)]
     problems = [Problem(name, reason) for name, _, reason in doubted]
+    problems += [
+        Problem(f"{plan.tars}/{name}", STRAY)
+        for name in folder.list(plan.tars)
+        if re.fullmatch(r"\d{5,}\.tar", name)
+        and (int(name[:-4]) >= plan.num_shards or holds_none(shards.get(int(name[:-4]))))
+    ]
     problems += find_problems(folder, plan, shards) + verify_pages(folder, plan)
     return list({problem.file: problem for problem in reversed(problems)}.values())[::-1]
 
 
-def list_commands(folder: Folder, plan: Plan, found: list[Problem]) -> list[str]:
-    """Return which commands make again what was moved aside, in their order."""
-    files = [problem.file for problem in found if problem.is_damaged]
-    pages = [name for name in files if name == "report.html"]
-    scores = [name for name in files if name.startswith("scores/")]
+def holds_none(facts: ShardFacts | None) -> bool:
+    """Tell whether a shard is committed, and has no clip that a tar could hold."""
+    return facts is not None and facts.ok == 0
+
+
+def list_commands(folder: Folder, plan: Plan, status: Status, found: list[Problem]) -> list[str]:
+    """Return what makes again what was moved aside or is missing, in their order."""
+    files = {
+        one.file
+        for one in found
+        if one.reason not in (STRAY, OTHER_PLAN) and (one.is_damaged or one.reason == "is missing")
+    }
+    pages = {name for name in files if name == "report.html"}
+    scores = {name for name in files if name.startswith("scores/")} | lost_scores(folder, plan)
+    is_chosen = plan.kind is CURATE
+    place = quote(folder.location)
     lines = []
-    if len(files) > len(pages) + len(scores) or (scores and plan.kind is CURATE):
+    if files - pages - scores or status.missing or status.in_doubt or (scores and is_chosen):
         lines.append(f"then rerun: {remake_command(plan)}")
-    if scores and plan.kind is not CURATE:
-        lines.append(f"then run: jobs/evaluate.py --corpus {folder.location}, as it was scored")
+    if scores and not is_chosen:
+        lines.append(f"then run, with the scorers as before: jobs/evaluate.py --corpus {place}")
     if pages:
-        lines.append(f"then run: jobs/report.py --corpus {folder.location}")
+        lines.append(f"then run: jobs/report.py --corpus {place}")
     return lines
 
 
-def read_status(folder: Folder, plan: Plan, *, verify: bool = False) -> Status:
+def lost_scores(folder: Folder, plan: Plan) -> set[str]:
+    """Return the scores that shards lack though others have theirs."""
+    scored = set(scored_shards(folder))
+    shards = read_shards(folder, plan)[0] if scored else {}
+    return {scores_name(facts.index) for facts in shards.values() if facts.ok} - {
+        scores_name(index) for index in scored
+    }
+
+
+def read_status(
+    folder: Folder, plan: Plan, *, verify: bool = False, may_run: bool = True
+) -> Status:
+    """Return how far a run is, and with `verify` all that is wrong with it.
+
+    Args:
+        may_run: a job may be at work there.
+    """
     shards, doubts = read_shards(folder, plan)
     status = Status(
         planned=plan.num_shards,
@@ -221,13 +268,15 @@ def read_status(folder: Folder, plan: Plan, *, verify: bool = False) -> Status:
     # What is in doubt is so with its tar.
     known = {doubt.partition(":")[0] for doubt in doubts}
     known |= {metadata_name(facts.index) for facts in shards.values() if facts.ok}
-    for name in folder.list(plan.tars):
-        file, stem = f"{plan.tars}/{name}", name.removesuffix(".tar")
-        if stem != name and f"metadata/{stem}.parquet" not in known:
-            if is_young(folder, file):
-                status.on_its_way.append(file)
-            else:
-                status.in_doubt.append(f"{file}: belongs to no committed shard")
+    tars = [name for name in folder.list(plan.tars) if name.endswith(".tar")]
+    alone = [name for name in tars if f"metadata/{name[:-4]}.parquet" not in known]
+    on_their_way = find_on_their_way(folder, plan, alone) if may_run else set()
+    for name in alone:
+        file = f"{plan.tars}/{name}"
+        if name in on_their_way:
+            status.on_its_way.append(file)
+        else:
+            status.in_doubt.append(f"{file}: belongs to no committed shard: its metadata are lost")
     if verify:
         status.scored = len(scored_shards(folder))
         status.problems = [str(problem) for problem in find_problems(folder, plan, shards)]
@@ -252,12 +301,6 @@ def count_reasons(folder: Folder, shards: dict[int, ShardFacts]) -> dict[str, in
             f"not known, since metadata cannot be read ({describe_error(error)}); see --verify"
         ] += 1
     return dict(found.most_common())
-
-
-def is_young(folder: Folder, name: str) -> bool:
-    """Tell whether a file was written moments ago, so that a running job may not be done yet."""
-    written = folder.filesystem.get_file_info(folder.join(name)).mtime_ns
-    return written is not None and time.time() - written / 1e9 < ON_ITS_WAY_S
 
 
 def find_problems(folder: Folder, plan: Plan, shards: dict[int, ShardFacts]) -> list[Problem]:
@@ -329,6 +372,7 @@ def describe(status: Status, verified: bool) -> str:
     if len(status.notes) > STRANGERS_SHOWN:
         lines.append(f"note: {len(status.notes) - STRANGERS_SHOWN} others (--json has all)")
     lines += [f"repaired: {line}" for line in status.repaired]
+    lines += status.commands
     if verified and not status.problems and not status.in_doubt:
         what = "tar, sample and row" + (" and score" if status.scored else "")
         lines.append(f"verified: every {what} of the {status.done} shards is as committed")

@@ -1,16 +1,21 @@
 import json
 import os
+import shlex
 import shutil
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from flipsketch.corpus.plan import read_plan
+from flipsketch.corpus.plan import Plan, read_plan
+from flipsketch.corpus.verify import remake_command
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.evaluate import EvaluateConfig, evaluate
 from pipelines.execution.config import ExecutorConfig
+from pipelines.execution.process import command_line
 from pipelines.status import StatusConfig, describe, print_status, read_status
 from tests.helpers.corpora import good_rows, make_job, make_manifest
 
@@ -49,6 +54,7 @@ def test_a_sound_corpus_is_found_sound(corpus, capsys):
 def test_what_a_crash_leaves_is_missing_or_in_doubt_not_wrong(corpus):
     (corpus / "metadata" / "00001.parquet").unlink()
     (corpus / "metadata" / "00002.parquet").write_bytes(b"half")
+    (corpus / "README.md").unlink()
     # A tar that was written just now may be followed by its metadata, if its job still runs.
     assert "on its way: clips/00001.tar" in describe(status_of(corpus), verified=True)
     for tar in (corpus / "clips").iterdir():
@@ -61,6 +67,42 @@ def test_what_a_crash_leaves_is_missing_or_in_doubt_not_wrong(corpus):
         "metadata/00002.parquet",
         "clips/00001.tar",
     ]
+
+
+def test_metadata_that_were_deleted_when_the_job_was_done_are_lost(corpus, s3):
+    (corpus / "metadata" / "00000.parquet").unlink()
+    for path in sorted(corpus.rglob("*")):
+        if path.is_file():
+            s3.put(f"lost/{path.relative_to(corpus)}", path.read_bytes())
+    # The card is the last file of a job.
+    s3.put("lost/README.md", (corpus / "README.md").read_bytes())
+    for place in (str(corpus), s3.uri("lost")):
+        folder = open_folder(place)
+        status = read_status(folder, read_plan(folder))
+        assert status.on_its_way == [] and status.in_doubt == [
+            "clips/00000.tar: belongs to no committed shard: its metadata are lost"
+        ]
+
+
+def test_a_tar_that_is_older_than_other_commits_is_not_on_its_way(corpus):
+    (corpus / "README.md").unlink()
+    (corpus / "metadata" / "00001.parquet").unlink()
+    now = time.time()
+    os.utime(corpus / "clips" / "00001.tar", (now - 300, now - 300))
+    assert status_of(corpus).on_its_way == []
+    for path in (corpus / "metadata").iterdir():
+        os.utime(path, (now - 330, now - 330))
+    assert status_of(corpus).on_its_way == ["clips/00001.tar"]
+
+
+def test_a_command_is_printed_as_a_shell_takes_it(monkeypatch):
+    words = ["jobs/animate_manifest.py", "--manifest", "my rows.csv", "--output", "s3://b/o?x=1&y"]
+    monkeypatch.setattr(sys, "argv", [*words, "--overwrite"])
+    noted = Plan({}, log={"command": command_line()})
+    assert shlex.split(remake_command(noted)) == words
+    # Earlier versions noted it without quotes.
+    older = Plan({}, log={"command": "jobs/x.py --overwrite --prompt it's"})
+    assert shlex.split(remake_command(older)) == ["jobs/x.py", "--prompt", "it's"]
 
 
 def test_scores_that_are_cut_short_or_anothers_are_wrong(corpus, clip_folder):

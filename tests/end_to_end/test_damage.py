@@ -1,6 +1,8 @@
 """Whatever is damaged is found, named, moved aside and made again."""
 
+import json
 import random
+import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 
 from flipsketch import read_corpus
 from flipsketch.storage.folder import open_folder
+from pipelines.animate import animate_manifest
 from pipelines.rasterize import make_training_shards
 from pipelines.report import write_report
 from pipelines.status import StatusConfig, print_status
@@ -38,8 +41,10 @@ def verify(corpus: Path | str, capsys) -> list[str]:
 
 def repair(corpus: Path | str, capsys) -> list[str]:
     capsys.readouterr()
-    assert print_status(StatusConfig(corpus=str(corpus), repair=True)) == 0
+    code = print_status(StatusConfig(corpus=str(corpus), repair=True))
     lines = capsys.readouterr().out.splitlines()
+    # As long as anything is to be made again, it is said by what.
+    assert code == any(line.startswith("then") for line in lines)
     return [line for line in lines if line.startswith(("repaired", "then"))]
 
 
@@ -103,6 +108,52 @@ def test_nothing_that_was_moved_aside_is_ever_overwritten(runs, capsys):
     path.write_bytes(content)
     kept = {file.read_bytes() for file in (corpus / "_damaged").glob("report.html*")}
     assert {flip(content, 800), flip(content, 801)} <= kept
+
+
+def test_what_is_missing_is_named_with_what_makes_it_again(runs, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    corpus = shutil.copytree(runs.outputs[0], tmp_path / "its corpus")
+    place = shlex.quote(str(corpus))
+    scores = corpus / "scores" / "00001.parquet"
+    content = scores.read_bytes()
+    scores.unlink()
+    assert repair(corpus, capsys) == [
+        f"then run, with the scorers as before: jobs/evaluate.py --corpus {place}"
+    ]
+    scores.write_bytes(content)
+    # A tar of no shard is moved, and nothing has to be made for it.
+    shutil.copy(corpus / "clips" / "00000.tar", corpus / "clips" / "00007.tar")
+    assert repair(corpus, capsys) == [
+        "repaired: moved clips/00007.tar -> _damaged/clips/00007.tar: is of no clips of the plan"
+    ]
+    for name in ("clips/00000.tar", "metadata/00000.parquet"):
+        content = (corpus / name).read_bytes()
+        (corpus / name).unlink()
+        (line,) = repair(corpus, capsys)
+        assert line.startswith("then rerun: ")
+        (corpus / name).write_bytes(content)
+    assert repair(corpus, capsys) == []
+
+
+def test_a_plan_whose_seal_was_removed_is_put_back_from_its_copy(runs, tmp_path, capsys):
+    ignore = shutil.ignore_patterns("_damaged")
+    corpus = shutil.copytree(runs.outputs[0], tmp_path / "corpus", ignore=ignore)
+    content = (corpus / "run.json").read_bytes()
+    document = json.loads(content)
+    del document["file_sha256"], document["sealed_by"]
+    document["log"]["device"] = "cuda"
+    edited = json.dumps(document).encode()
+    (corpus / "run.json").write_bytes(edited)
+    (line,) = verify(corpus, capsys)
+    assert line.startswith("wrong: run.json: is not as it was written") and "; add" in line
+    with pytest.raises(ValueError, match="run.json: is not as it was written"):
+        animate_manifest(replace(runs.animate, output=str(corpus)))
+    assert repair(corpus, capsys) == [
+        "repaired: moved run.json -> _damaged/run.json: it is no plan as it was written",
+        "repaired: put back run.json from its copy",
+    ]
+    assert (corpus / "_damaged" / "run.json").read_bytes() == edited
+    assert (corpus / "run.json").read_bytes() == content == (corpus / "run.copy.json").read_bytes()
 
 
 def test_a_run_is_not_repaired_while_a_job_runs(runs):
