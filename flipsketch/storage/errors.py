@@ -7,6 +7,7 @@ import re
 REMEDIES = {
     errno.ENOENT: "check the path",
     errno.ENOTDIR: "a part of the path is a file; check it",
+    errno.EEXIST: "move it away, or give another path",
     errno.EISDIR: "give the path of a file",
     errno.EACCES: "give this user the right to use it",
     errno.EPERM: "give this user the right to use it",
@@ -22,6 +23,7 @@ REMEDIES = {
 }
 OTHER_REMEDY = "see that its disk or server works"
 BY_ARROW = re.compile(r"Failed to open local file '(.*)'\. Detail: \[errno \d+\] (.*)", re.DOTALL)
+FOLDER_BY_ARROW = re.compile(r"Cannot open for reading: path '(.*)' is a directory", re.DOTALL)
 NUMBER = re.compile(r"\[[Ee]rrno [^\]]*\] ?")
 
 
@@ -29,7 +31,9 @@ def explain(error: BaseException) -> str:
     """Return what is to be said of an error: without its number, with the file that it is about
     and, where only the system has spoken, what to do."""
     text = str(error) or type(error).__name__
-    if isinstance(error, OSError) and error.strerror:
+    if match := FOLDER_BY_ARROW.fullmatch(text):
+        text = f"{match[1]}: is a directory; {REMEDIES[errno.EISDIR]}"
+    elif isinstance(error, OSError) and error.strerror:
         text = said = str(error.strerror)
         if error.errno is not None and (match := BY_ARROW.fullmatch(said)):
             remedy = REMEDIES.get(error.errno, OTHER_REMEDY)

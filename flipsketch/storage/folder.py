@@ -194,10 +194,11 @@ class Folder:
         try:
             os.makedirs(self.path, exist_ok=True)
         except OSError as error:
+            remedy = "give an --output where this user may write"
+            if isinstance(error, FileExistsError | NotADirectoryError):
+                remedy = f"{error.filename} is in the way; move it, or give another --output"
             raise OSError(
-                error.errno,
-                f"{self}: cannot be made a folder: {error.strerror}; give an --output where this "
-                f"user may write",
+                error.errno, f"{self}: cannot be made a folder: {error.strerror}; {remedy}"
             ) from error
 
     def is_gone(self) -> bool:

@@ -43,7 +43,7 @@ HURRY_S = 2.0
 
 def seconds(text: str) -> float:
     if not 0 < (value := float(text)) < 3600:
-        raise ValueError("from 0 to an hour")
+        raise ValueError("it must be a number of seconds, more than 0 and less than 3600")
     return value
 
 
@@ -206,7 +206,12 @@ class StoreFile(io.RawIOBase):
             file = filesystem.open_input_file(path)
             return file, file.size()
 
-        self.file, self.num_bytes = call_store(open_file, self.what)
+        try:
+            self.file, self.num_bytes = call_store(open_file, self.what)
+        except FileNotFoundError as error:
+            # The client knows it by another name.
+            said = os.strerror(errno.ENOENT)
+            raise FileNotFoundError(errno.ENOENT, said, location) from error
         self.position = 0
 
     def size(self) -> int:

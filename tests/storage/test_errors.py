@@ -7,6 +7,7 @@ import pytest
 
 from flipsketch.storage.errors import explain, printable
 from flipsketch.storage.folder import new_folder, open_file, open_folder
+from flipsketch.storage.output_file import write_file
 
 
 def raised(work) -> Exception:
@@ -22,12 +23,28 @@ def test_what_the_system_says_gets_its_file_and_a_remedy(tmp_path):
         (lambda: os.listdir(missing), f"{missing}: no such file or directory; check the path"),
         (lambda: open(tmp_path), f"{tmp_path}: is a directory; give the path of a file"),
         (lambda: os.rename(missing, tmp_path), f"{missing} -> {tmp_path}: no such file"),
+        (lambda: open_file(str(tmp_path)), f"{tmp_path}: is a directory; give the path of a file"),
+        (lambda: tmp_path.mkdir(), f"{tmp_path}: file exists; move it away, or give another path"),
         (lambda: open_file(str(missing)), f"{missing}: no such file or directory; check the path"),
         (lambda: open("/dev/full", "w", buffering=1).write("x\n"), "free some space there"),
     ]
     for work, said in errors:
         text = explain(raised(work))
         assert said in text and "rrno" not in text
+
+
+def test_a_file_in_a_folders_place_is_named(tmp_path):
+    (tmp_path / "rows.jsonl").touch()
+    text = explain(raised(open_folder(f"{tmp_path}/rows.jsonl/run").make))
+    assert f"{tmp_path}/rows.jsonl" in text and "is in the way; move it, or give another" in text
+    text = explain(raised(lambda: write_file(f"{tmp_path}/rows.jsonl/cat.gif", b"")))
+    assert text.startswith(f"{tmp_path}/rows.jsonl") and "disk or server" not in text
+
+
+def test_a_file_that_is_not_in_a_store_is_named_by_its_address(s3):
+    location = s3.uri("errors/none.jsonl")
+    text = explain(raised(lambda: open_file(location)))
+    assert text == f"{location}: no such file or directory; check the path"
 
 
 def test_what_is_a_sentence_already_stays_one():
