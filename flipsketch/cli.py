@@ -1,9 +1,11 @@
 """Command lines from config classes: flags without prefixes, and a model's own defaults."""
 
 import argparse
+import os
+import re
 import sys
 import traceback
-from dataclasses import MISSING, field, fields, make_dataclass
+from dataclasses import MISSING, field, fields, is_dataclass, make_dataclass
 from typing import Any
 
 import tyro
@@ -11,13 +13,16 @@ import tyro
 from flipsketch.method.config import SamplingConfig, model_defaults
 from flipsketch.storage.credentials import refuse_credentials
 from flipsketch.storage.errors import explain
-from flipsketch.storage.text import describe_raised
+from flipsketch.storage.text import describe_raised, is_text
 
 # Without an adapter, as with none.
 INTERRUPTED, CANNOT_BE_DONE = 130, 2  # exit codes
 # By name: to import the libraries that raise them would take seconds.
 NO_BUGS = {"MemoryError", "OutOfMemoryError", "ArrowException", "SafetensorError", "RayError"}
 MAY_BE_EMPTY = {"lora"}
+# Where a ~ is no more than that.
+NO_PLACES = {"prompt", "negative_prompt", "ids"}
+HOME = re.compile("~[^/]*(/|$)")
 
 
 def parse(config_class: type, description: str | None, **how: Any) -> Any:
@@ -54,13 +59,38 @@ def restore(config_class: type, parsed: Any) -> Any:
     """Return what was parsed as a config of its own class.
 
     Raises:
-        ValueError: a place is empty, which would be taken for the folder that the job runs in.
+        ValueError: a place is empty, which would be taken for the folder that the job runs in, or
+            is not the one that it looks like.
     """
     values = {part.name: getattr(parsed, part.name) for part in fields(config_class)}
     for name, value in values.items():
         if value == "" and name not in MAY_BE_EMPTY:
             raise ValueError(f"--{name.replace('_', '-')} is empty; give a value, or leave it out")
+    refuse_strange_texts(values)
     return config_class(**values)
+
+
+def refuse_strange_texts(values: dict[str, Any]) -> None:
+    """Raise ValueError for a text that no file of a run could hold, or a place that begins with the
+    ~ that a shell leaves as it is after = and within quotes."""
+    for name, value in values.items():
+        flag = f"--{name.replace('_', '-')}"
+        if is_dataclass(value):
+            refuse_strange_texts(vars(value))
+        for text in value if isinstance(value, tuple) else [value]:
+            if not isinstance(text, str):
+                continue
+            if not is_text(text):
+                raise ValueError(
+                    f"{flag} {text!r}: is not text in UTF-8, and the files of a run could not name "
+                    f"it; give another, or rename what it names"
+                )
+            if name not in NO_PLACES and HOME.match(text):
+                raise ValueError(
+                    f"{flag} {text}: begins with a ~ that the shell has left as it is, as it does "
+                    f"after = and within quotes; give {os.path.expanduser(text)}, or ./{text} if "
+                    f"that is its name"
+                )
 
 
 def report_error(error: BaseException) -> int:

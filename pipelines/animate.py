@@ -51,7 +51,8 @@ ROW_TIMEOUT_S = {"cuda": 3600.0, "cpu": 86400.0}
 @dataclass(frozen=True, kw_only=True)
 class AnimateConfig(RunConfig):
     manifest: str
-    """Table of sketches and prompts (*.parquet, *.jsonl or *.csv), a path or a URI."""
+    """Table of sketches and prompts, a path or a URI: *.parquet, or *.jsonl, *.ndjson, *.csv or
+    *.tsv, each also with .gz."""
     model: str
     """Folder in diffusers' layout, or a name: doodle, which comes with this project, or one on the
     Hugging Face Hub (damo-vilab/text-to-video-ms-1.7b is the paper's)."""

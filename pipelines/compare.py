@@ -54,7 +54,8 @@ TABLE_SCHEMA = pa.schema(
 @dataclass(frozen=True, kw_only=True)
 class CompareConfig:
     manifest: str
-    """Table of sketches and prompts (*.parquet, *.jsonl or *.csv), a path or a URI."""
+    """Table of sketches and prompts, a path or a URI: *.parquet, or *.jsonl, *.ndjson, *.csv or
+    *.tsv, each also with .gz."""
     runs: str = "data/runs/paper.toml"
     """TOML file, a path or a URI, with a table [[run]] for each run: its name and, if they differ
     from the defaults, its method, model, lora and settings of the sampler."""

@@ -108,6 +108,8 @@ class CurateConfig:
     """Delete what an earlier run left in the output folder, and start again."""
 
     def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ValueError(f"seed must be at least 0, got {self.seed}")
         if self.duplicate_cosine is not None and not 0 < self.duplicate_cosine <= 1:
             raise ValueError(
                 f"duplicate_cosine must be more than 0 and at most 1, got {self.duplicate_cosine}"

@@ -31,6 +31,8 @@ class PreviewConfig:
     sources: SourcesConfig = field(default_factory=SourcesConfig)
 
     def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ValueError(f"seed must be at least 0, got {self.seed}")
         if not split_query(self.output)[0].endswith(".png"):
             raise ValueError(f"--output must end in .png, got {self.output}")
         for name, number in (("num_clips", self.num_clips), ("ids", len(self.ids) or 1)):

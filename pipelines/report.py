@@ -27,6 +27,8 @@ class ReportConfig:
     sources: SourcesConfig = field(default_factory=SourcesConfig)
 
     def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ValueError(f"seed must be at least 0, got {self.seed}")
         if self.num_clips < 1:
             raise ValueError(f"num_clips must be at least 1, got {self.num_clips}")
         if not self.max_megabytes > 0:

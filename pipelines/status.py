@@ -81,6 +81,8 @@ class StatusConfig:
     def __post_init__(self) -> None:
         if self.remake < 0:
             raise ValueError(f"remake must be a number of clips, got {self.remake}")
+        if self.seed is not None and self.seed < 0:
+            raise ValueError(f"seed must be at least 0, got {self.seed}")
         if self.remake and self.repair:
             raise ValueError("--remake compares with what --repair moves aside; give one of them")
         if not self.remake:

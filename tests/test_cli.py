@@ -18,9 +18,16 @@ import ray
 import torch
 
 from flipsketch.cli import parse
+from flipsketch.corpus.dataset import ReaderConfig
+from flipsketch.doodles.writer import DrawingConfig
+from flipsketch.training.config import TrainingConfig
 from pipelines.animate import AnimateConfig
 from pipelines.cli import run
+from pipelines.curate import CurateConfig
 from pipelines.execution.work import JobError
+from pipelines.preview import PreviewConfig
+from pipelines.report import ReportConfig
+from pipelines.status import StatusConfig
 from tests.helpers.corpora import ROOT
 
 HEAVY = ("torch", "diffusers", "transformers", "peft", "ray", "datasets", "pyarrow")
@@ -186,6 +193,62 @@ def test_an_empty_place_is_refused(name, model):
     with pytest.raises(ValueError, match=f"--{name} is empty"):
         read(model, f"--{name}", "")
     assert read(model, "--lora", "").adapter is None
+
+
+@pytest.mark.parametrize("flag", ["--manifest", "--output", "--model"])
+def test_a_place_in_the_home_is_not_taken_for_one_here(flag, model):
+    for given in ("~", "~/rows.csv", "~nobody-here/out"):
+        with pytest.raises(ValueError, match=f"{flag} .*~.*the shell has left as it is"):
+            read(model, f"{flag}={given}")
+    assert read(model, "--output", "./~/out").output == "./~/out"
+    assert read(model, "--negative-prompt", "~/x").sampling.negative_prompt == "~/x"
+
+
+def test_a_text_that_no_file_can_hold_is_refused_by_its_flag(model):
+    name = os.fsdecode(b"a\xff")
+    for flag in ("--manifest", "--output", "--model"):
+        with pytest.raises(ValueError, match=f"{flag} 'a.udcff': is not text in UTF-8"):
+            read(model, flag, name)
+
+
+@pytest.mark.parametrize("flag", ["--read-timeout", "--row-timeout", "--stall-timeout-s"])
+def test_seconds_are_a_time_to_wait(flag, model, capsys):
+    for given in ("0", "-1", "nan", "inf", "1e12", "2592001"):
+        with pytest.raises(SystemExit):
+            read(model, flag, given)
+        said = " ".join(capsys.readouterr().err.replace("│", " ").split())
+        assert f"{flag[2:].replace('-', '_')} must be more than 0 and at most 2592000 s" in said
+    read(model, flag, "2592000")
+
+
+def test_flags_that_contradict_each_other_or_lead_nowhere_are_refused(model, tmp_path, capsys):
+    folder = str(tmp_path)
+    for flags, told in (
+        (["--ray-address", "auto", "--executor", "local"], "joins no cluster"),
+        (["--allow-source", folder, "--allow-source", f"{folder}/no"], "/no: is not there"),
+    ):
+        with pytest.raises(SystemExit):
+            read(model, *flags)
+        assert told in " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert read(model, "--allow-source", folder).sources.allow_source == (folder,)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda seed: CurateConfig(corpus="a", output="b", seed=seed),
+        lambda seed: PreviewConfig(corpus="a", output="b.png", seed=seed),
+        lambda seed: ReportConfig(corpus="a", seed=seed),
+        lambda seed: StatusConfig(corpus="a", remake=1, seed=seed),
+        lambda seed: DrawingConfig(seed=seed),
+        lambda seed: TrainingConfig(seed=seed),
+        lambda seed: ReaderConfig(seed=seed),
+    ],
+)
+def test_no_seed_is_negative(build):
+    assert build(0).seed == 0
+    with pytest.raises(ValueError, match="seed must be at least 0, got -1"):
+        build(-1)
 
 
 def test_an_error_of_the_flags_speaks_of_them_and_of_no_class(model, capsys):

@@ -55,6 +55,8 @@ class ReaderConfig:
     def __post_init__(self) -> None:
         if self.num_frames < 1:
             raise ValueError(f"num_frames must be at least 1, got {self.num_frames}")
+        if self.seed < 0:
+            raise ValueError(f"seed must be at least 0, got {self.seed}")
         if not 0 <= self.prompt_dropout <= 1:
             raise ValueError(
                 f"prompt_dropout is a share from 0 to 1, got {self.prompt_dropout}; 0.1 is usual"

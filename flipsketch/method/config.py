@@ -59,7 +59,7 @@ class SamplingConfig:
     binarize: bool = True
     """Threshold each frame to black strokes on white. Turn it off to keep greys and colours."""
     ink_threshold: int | None = None
-    """Lightest luma that counts as ink, from 0 to 255; by default chosen for each frame by Otsu's
+    """Lightest luma that counts as ink, from 0 to 254; by default chosen for each frame by Otsu's
     method. Set it when strokes vanish or paper turns black."""
 
     def __post_init__(self) -> None:

@@ -15,6 +15,7 @@ from flipsketch.storage.local_files import OutsideError, is_below, read_below
 from flipsketch.storage.reading import READ_TIMEOUT_S, name_error, read_in_time
 from flipsketch.storage.stores import open_store
 from flipsketch.storage.text import one_line
+from flipsketch.storage.waiting import check_seconds
 
 URI = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#]*)([^?#]*)(.*)", re.IGNORECASE | re.DOTALL)
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -76,8 +77,8 @@ class Sources:
     """For each file, however often it is tried."""
 
     def __post_init__(self) -> None:
-        if self.timeout_s is not None and not self.timeout_s > 0:
-            raise ValueError(f"read_timeout must be more than 0, got {self.timeout_s}")
+        if self.timeout_s is not None:
+            check_seconds("read_timeout", self.timeout_s)
         if "" in self.allowed:
             raise ValueError("--allow-source must name a folder or a URI, got an empty text")
         for folder in self.allowed:

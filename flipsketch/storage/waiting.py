@@ -17,6 +17,16 @@ Result = TypeVar("Result")
 
 # Threads left behind for one store: each may hold a connection and the memory of an answer.
 MAX_LEFT_BEHIND = 16
+MAX_DAYS = 30
+
+
+def check_seconds(name: str, value: float) -> None:
+    """Raise ValueError for a time that is none, or that timers do not take: NaN, or an age."""
+    if not 0 < value <= MAX_DAYS * 86400:
+        raise ValueError(
+            f"{name} must be more than 0 and at most {MAX_DAYS * 86400} seconds ({MAX_DAYS} days), "
+            f"got {value}"
+        )
 
 
 class Call(Generic[Result]):

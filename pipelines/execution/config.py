@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from flipsketch.storage.waiting import check_seconds
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExecutorConfig:
@@ -22,11 +24,15 @@ class ExecutorConfig:
     slow shards too; raise it on a busy cluster, where they wait for a place."""
 
     def __post_init__(self) -> None:
-        if not self.stall_timeout_s > 0:
-            raise ValueError(f"stall_timeout_s must be more than 0, got {self.stall_timeout_s}")
+        check_seconds("stall_timeout_s", self.stall_timeout_s)
         if self.workers is not None and self.workers < 1:
             raise ValueError(f"workers must be at least 1, got {self.workers}")
         if self.executor == "local" and self.workers not in (None, 1):
             raise ValueError(
                 f"the local executor is one worker, got workers={self.workers}; use --executor ray"
+            )
+        if self.executor == "local" and self.ray_address is not None:
+            raise ValueError(
+                f"the local executor joins no cluster, got ray_address={self.ray_address}; use "
+                f"--executor ray, or leave out --ray-address"
             )

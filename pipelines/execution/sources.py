@@ -1,5 +1,6 @@
 """What a job's rows may read, as its command line has it."""
 
+import os
 from dataclasses import dataclass, replace
 from typing import Annotated, Self
 
@@ -20,7 +21,10 @@ class SourcesConfig:
     fails; then the row fails, and the same command tries it again."""
 
     def __post_init__(self) -> None:
-        Sources("", self.allow_source, self.read_timeout)
+        sources = Sources("", self.allow_source, self.read_timeout)
+        for folder in sources.local_folders:
+            if not os.path.exists(folder):
+                raise ValueError(f"--allow-source {folder}: is not there; check the path")
 
     def anchored(self) -> Self:
         """Return the same for workers, whose working directory may be another."""

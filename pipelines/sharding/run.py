@@ -14,6 +14,7 @@ from flipsketch.corpus.shard import ShardFacts, lost_shards, read_shards
 from flipsketch.storage.folder import PARTIAL, Folder
 from flipsketch.storage.stores import hurry
 from flipsketch.storage.text import count
+from flipsketch.storage.waiting import check_seconds
 from pipelines.execution.attempts import sweep_notes
 from pipelines.execution.config import ExecutorConfig
 from pipelines.execution.executor import make_shards
@@ -59,8 +60,8 @@ class RunConfig:
                 f"rows_per_shard must lie between 1 and {MAX_ROWS_PER_SHARD}, "
                 f"got {self.rows_per_shard}"
             )
-        if self.row_timeout is not None and not self.row_timeout > 0:
-            raise ValueError(f"row_timeout must be more than 0, got {self.row_timeout}")
+        if self.row_timeout is not None:
+            check_seconds("row_timeout", self.row_timeout)
         if self.overwrite and (self.extend or self.retry_failed):
             raise ValueError(
                 "--overwrite starts again; it goes with neither --extend nor --retry-failed"
