@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -78,8 +79,8 @@ def write_training_card(folder: Folder, plan: Plan, history: list[StepReport]) -
         command=log["command"],
         versions=", ".join(f"{name} {version}" for name, version in log["versions"].items()),
         use=USE.format(
-            model=log["model"] if is_lora else f"{folder}/model",
-            flag=f"--lora {folder}/lora" if is_lora else "",
+            model=quote(log["model"] if is_lora else folder.locate("model")),
+            flag=f"--lora {quote(folder.locate('lora'))}" if is_lora else "",
         ),
         num_last=len(last),
         quartile_names=" | ".join(f"quarter {number + 1}" for number in range(QUARTILES)),

@@ -1,5 +1,8 @@
 """The cards of models are YAML whatever a license says, and name what was trained of what."""
 
+import re
+import shlex
+
 import pytest
 from huggingface_hub import metadata_load
 
@@ -48,3 +51,12 @@ def test_a_base_model_in_a_folder_is_not_named_as_one_of_the_hub(tmp_path):
     card = metadata_load(tmp_path / "README.md")
     assert "base_model" not in card and card["library_name"] == "diffusers"
     assert "lora" not in card["tags"]
+
+
+def test_the_command_of_a_card_can_be_pasted(tmp_path):
+    folder = open_folder(str(tmp_path / "my run"))
+    folder.make()
+    write_training_card(folder, Plan({**SETTINGS, "model_licence": "mit"}, log=LOG), HISTORY)
+    (command,) = re.findall("^python jobs/animate.*", folder.read("README.md").decode(), re.M)
+    words = shlex.split(command)
+    assert words[words.index("--lora") + 1] == str(tmp_path / "my run" / "lora")
