@@ -5,6 +5,7 @@ import csv
 import io
 import itertools
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +22,10 @@ from flipsketch.storage.text import is_text
 # Of a line of JSON, and of a row of CSV with all lines that its quotes hold together.
 MAX_LINE_BYTES = 16 * 1024 * 1024
 READ_BYTES = 1 << 20
+# Of lists and objects in a line of JSON: half of what Python reads, which depends on who calls it,
+# so that a line read for the plan is read for the shards too.
+MAX_DEPTH = 500
+MARKS = re.compile(rb"\\.|[\"\[\]{}]", re.DOTALL)
 
 
 def read_table(
@@ -134,8 +139,31 @@ decode_json = json.JSONDecoder(object_pairs_hook=without_repeats).decode
 
 
 def parse_line(line: bytes) -> Any:
-    """As `json.loads`; raises RepeatedNameError for what that would take the last value of."""
+    """As `json.loads`.
+
+    Raises:
+        RepeatedNameError: a name is there twice, of which that would take the last.
+        ValueError: it is no JSON, or is nested too deep.
+    """
+    if line.count(b"[") + line.count(b"{") > MAX_DEPTH and is_too_deep(line):
+        raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
     return decode_json(line.decode(json.detect_encoding(line), "surrogatepass"))
+
+
+def is_too_deep(line: bytes) -> bool:
+    """Tell whether too many lists and objects lie in each other; brackets in texts are none."""
+    depth, in_text = 0, False
+    for match in MARKS.finditer(line):
+        mark = match[0]
+        if mark == b'"':
+            in_text = not in_text
+        elif not in_text and mark in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return True
+        elif not in_text and mark in b"]}":
+            depth -= 1
+    return False
 
 
 def describe_name(name: str) -> str:

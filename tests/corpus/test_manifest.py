@@ -144,6 +144,24 @@ def test_a_line_that_has_a_name_twice_is_one_failed_row(tmp_path):
     ]
 
 
+def test_a_line_is_read_alike_however_deep_its_reader_stands(tmp_path):
+    rows = [json.dumps(GOOD), json.dumps({**GOOD, "id": "text", "x": "[" * 2000})]
+    for depth in (499, 500, 900, 980):
+        rows.append(
+            json.dumps({**GOOD, "id": str(depth)})[:-1] + f', "x": {"[" * depth}{"]" * depth}}}'
+        )
+    (tmp_path / "a.jsonl").write_text("\n".join(rows))
+    location = str(tmp_path / "a.jsonl")
+    summary = summarize_manifest(location)
+
+    def read_below(frames: int) -> list:
+        return read_below(frames - 1) if frames else list(read_rows(location, summary))
+
+    rows = read_below(200)
+    assert [row.error for row in rows[:3]] == [None] * 3
+    assert all("nested more than 500 deep" in row.error for row in rows[3:])
+
+
 def test_csv_with_a_huge_number_fails_that_row_alone(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text(f"id,sketch,prompt,seed,align\na,a.svg,p,{10**401},\nb,a.svg,p,7,1\n")
