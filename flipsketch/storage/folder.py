@@ -329,9 +329,9 @@ def open_location(location: str) -> tuple[fs.FileSystem, str]:
     """
     if not location.strip():
         raise ValueError("a location is empty; give the path of a file or folder, or a URI")
+    refuse_half_uri(location)
     if is_uri(location):
         return open_store(location)
-    refuse_half_uri(location)
     return fs.LocalFileSystem(), os.path.abspath(location)
 
 

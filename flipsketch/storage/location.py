@@ -2,8 +2,12 @@
 
 import re
 
-# What people write where they mean a URI: an unset variable, or a slash too few.
-HALF_URI = re.compile(r"(s3a?|gs|gcs|abfss?|az|hdfs|viewfs|https?|file):(?!//)", re.IGNORECASE)
+# What people write where they mean a URI: a slash too few, or nothing after the slashes, as of a
+# variable that is not set.
+HALF_URI = re.compile(
+    r"(s3a?|gs|gcs|abfss?|az|hdfs|viewfs|https?|file):(?!//)|([a-z][a-z0-9+.-]*):///*(?=$|[?#])",
+    re.IGNORECASE,
+)
 
 
 def is_uri(location: str) -> bool:
@@ -11,10 +15,11 @@ def is_uri(location: str) -> bool:
 
 
 def refuse_half_uri(location: str) -> None:
-    """Raise ValueError if a path begins as a URI does, and is none."""
+    """Raise ValueError if a location begins as a URI does, and names nothing."""
     if match := HALF_URI.match(location):
+        scheme = (match[1] or match[2]).lower()
         raise ValueError(
-            f"{location}: is neither a path nor a URI; give {match[1].lower()}://BUCKET/PATH, or "
+            f"{location}: is neither a path nor a whole URI; give {scheme}://BUCKET/PATH, or "
             f"./{location} for a local file of that name"
         )
 

@@ -88,8 +88,6 @@ def open_store(location: str) -> tuple[fs.FileSystem, str]:
     """
     refuse_credentials(location)
     uri = urlsplit(location)
-    if not (uri.netloc or uri.path.strip("/")):
-        raise ValueError(f"{location}: names no bucket or folder; give {uri.scheme}://BUCKET/PATH")
     path = f"{uri.netloc.rpartition('@')[2]}{unquote(uri.path)}".rstrip("/")
     if uri.scheme == "s3":
         return open_s3(uri.netloc, uri.query, os.getpid()), path
