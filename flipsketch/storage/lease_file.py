@@ -43,6 +43,10 @@ def open_lease_file(filesystem: fs.FileSystem, path: str, location: str, query: 
     return plain
 
 
+class NoConditions(Exception):
+    """The server says that it has no conditional writes."""
+
+
 class ConditionalFile:
     """An object of S3, written only if it is what was read before."""
 
@@ -60,7 +64,7 @@ class ConditionalFile:
                 return False
             self.write(b"{}", None, suffix=suffix)
             return self.refuses(None, suffix)
-        except NotImplementedError:
+        except NoConditions:
             return False
         finally:
             self.delete(suffix)
@@ -108,7 +112,7 @@ class ConditionalFile:
                 if code in CONFLICTS:
                     raise Taken from error
                 if code == "NotImplemented":
-                    raise NotImplementedError from error
+                    raise NoConditions from error
                 # As pyarrow names them: `call_store` knows which are final.
                 raise OSError(f"{to_snake_case(code)}: {error}") from error
             except BotoCoreError as error:
