@@ -15,7 +15,7 @@ from torch import Tensor
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.row import Row
 from flipsketch.corpus.run_folder import refuse_lost_folder
-from flipsketch.corpus.shard import ROW_DIGEST, ShardFacts, write_shard
+from flipsketch.corpus.shard import ROW_DIGEST, ShardFacts
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.methods import METHODS
@@ -32,7 +32,7 @@ from pipelines.execution.attempts import Attempts
 from pipelines.execution.work import JobError, Report
 from pipelines.makers.clip_columns import SETTINGS_SCHEMA, sample_schema
 from pipelines.makers.encoding import ReadRow, SampleEncoder
-from pipelines.makers.outcome import RowOutcome, count_outcomes
+from pipelines.makers.outcome import RowOutcome, commit_outcomes, count_outcomes
 from pipelines.makers.row_settings import find_error, row_sampling
 
 BROKEN_DEVICE = 71  # exit code
@@ -89,14 +89,7 @@ class AnimationMaker:
             refuse_lost_folder(self.folder, self.plan.fingerprint)
         with Attempts(self.folder, index, self.config.driver) as attempts:
             outcomes = self.make_outcomes(index, rows, report, attempts)
-            facts = write_shard(
-                self.folder,
-                self.plan,
-                index,
-                [outcome.record for outcome in outcomes],
-                [outcome.sample for outcome in outcomes if outcome.sample is not None],
-                self.schema,
-            )
+            facts = commit_outcomes(self.folder, self.plan, index, outcomes, self.schema)
         num_ok, num_failed = count_outcomes(outcomes)
         self.num_made += num_ok
         report(index, num_ok, num_failed)

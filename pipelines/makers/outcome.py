@@ -4,8 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+
+from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.sample import Sample
-from flipsketch.corpus.shard import UnreadRow
+from flipsketch.corpus.shard import ShardFacts, UnreadRow, write_shard
+from flipsketch.storage.folder import Folder
 from flipsketch.storage.text import one_line
 
 
@@ -35,3 +39,11 @@ def count_outcomes(outcomes: Iterable[RowOutcome]) -> tuple[int, int]:
     """Return how many rows are ok, and how many have failed."""
     made = [outcome.sample is not None for outcome in outcomes]
     return sum(made), len(made) - sum(made)
+
+
+def commit_outcomes(
+    folder: Folder, plan: Plan, index: int, outcomes: list[RowOutcome], schema: pa.Schema
+) -> ShardFacts:
+    """Commit a shard of rows and what became of them, as `write_shard` does."""
+    samples = [outcome.sample for outcome in outcomes if outcome.sample is not None]
+    return write_shard(folder, plan, index, [one.record for one in outcomes], samples, schema)

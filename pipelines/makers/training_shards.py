@@ -22,7 +22,6 @@ from flipsketch.corpus.shard import (
     OUTCOME_COLUMNS,
     ROW_DIGEST,
     ShardFacts,
-    write_shard,
 )
 from flipsketch.media.clip import Clip
 from flipsketch.storage.folder import Folder
@@ -31,7 +30,7 @@ from flipsketch.storage.sources import Sources
 from flipsketch.storage.text import describe_error
 from pipelines.execution.attempts import Attempts, watchdog
 from pipelines.execution.work import Report
-from pipelines.makers.outcome import RowOutcome, count_outcomes
+from pipelines.makers.outcome import RowOutcome, commit_outcomes, count_outcomes
 
 REPORT_EVERY = 16
 
@@ -87,14 +86,7 @@ class RasterMaker:
             refuse_lost_folder(self.folder, self.plan.fingerprint)
         with Attempts(self.folder, index, self.driver) as attempts:
             outcomes = self.make_outcomes(index, rows, report, attempts)
-            facts = write_shard(
-                self.folder,
-                self.plan,
-                index,
-                [outcome.record for outcome in outcomes],
-                [outcome.sample for outcome in outcomes if outcome.sample is not None],
-                ROW_SCHEMA,
-            )
+            facts = commit_outcomes(self.folder, self.plan, index, outcomes, ROW_SCHEMA)
         report(index, *count_outcomes(outcomes))
         return facts
 
