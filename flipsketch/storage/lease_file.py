@@ -67,7 +67,9 @@ class ConditionalFile:
         except NoConditions:
             return False
         finally:
-            self.delete(suffix)
+            # What is left is swept later; why nothing could be written says more.
+            with suppress(OSError):
+                self.delete(suffix)
 
     def refuses(self, version: str | None, suffix: str) -> bool:
         try:
