@@ -23,6 +23,8 @@ def test_a_wheel_animates_a_drawing_from_another_folder(tmp_path):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, source / name)
+    # With a PYTHONPATH pip takes this checkout for the wheel installed, and installs nothing.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     build = [
         "wheel",
@@ -32,7 +34,7 @@ def test_a_wheel_animates_a_drawing_from_another_folder(tmp_path):
         str(tmp_path),
         str(source),
     ]
-    subprocess.run([*pip, *build], check=True)
+    subprocess.run([*pip, *build], check=True, env=environment)
     [wheel] = tmp_path.glob("*.whl")
 
     fresh = tmp_path / "fresh"
@@ -41,6 +43,7 @@ def test_a_wheel_animates_a_drawing_from_another_folder(tmp_path):
     subprocess.run(
         [*pip, "--python", str(python), "install", "--no-deps", "--no-index", str(wheel)],
         check=True,
+        env=environment,
     )
     # What it depends on comes from here, and this checkout does not.
     [packages] = fresh.glob("lib/python*/site-packages")
@@ -48,7 +51,6 @@ def test_a_wheel_animates_a_drawing_from_another_folder(tmp_path):
 
     elsewhere.mkdir()
     shutil.copy(ROOT / "data" / "sketches" / "cat.svg", elsewhere)
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     program = (
         "import importlib, pkgutil, flipsketch, flipsketch.report.page, pathlib\n"
         "for module in pkgutil.walk_packages(flipsketch.__path__, 'flipsketch.'):\n"

@@ -14,15 +14,23 @@ from tests.helpers.corpora import ROOT
 def start_ray(num_cpus: int, **settings) -> None:
     """Start a Ray whose workers can import these helpers, in place of another that may run."""
     ray.shutdown()
+    before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = str(ROOT)
-    ray.init(
-        address="local",
-        num_cpus=num_cpus,
-        num_gpus=0,
-        include_dashboard=False,
-        log_to_driver=False,
-        **settings,
-    )
+    try:
+        ray.init(
+            address="local",
+            num_cpus=num_cpus,
+            num_gpus=0,
+            include_dashboard=False,
+            log_to_driver=False,
+            **settings,
+        )
+    finally:
+        # The tests that follow in this process are not to find it there.
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
 
 
 def share_ray(num_cpus: int) -> None:
