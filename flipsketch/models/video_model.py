@@ -71,6 +71,10 @@ class VideoModel:
 
     def tokenize(self, prompts: list[str]) -> Tensor:
         """Return token ids (B, L); longer prompts are cut."""
+        return self.token_ids(prompts).to(self.device)
+
+    def token_ids(self, prompts: list[str]) -> Tensor:
+        """Return token ids (B, L) on the host."""
         tokens = self.tokenizer(
             prompts,
             padding="max_length",
@@ -78,7 +82,7 @@ class VideoModel:
             truncation=True,
             return_tensors="pt",
         )
-        return tokens.input_ids.to(self.device)
+        return tokens.input_ids
 
     def cuts_prompt(self, prompt: str) -> bool:
         """Tell whether a prompt has more tokens than the text encoder takes."""

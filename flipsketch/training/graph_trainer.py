@@ -4,8 +4,7 @@ On a GPU a step is one CUDA graph: launched one by one, kernels this small would
 for most of a step.
 """
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +33,7 @@ from flipsketch.training.objective import (
     quartile_losses,
     rate_factor,
 )
-from flipsketch.training.trainer import StepReport
+from flipsketch.training.reports import StartedStep, StepReport, never, report_late
 
 # Steps between renewals of the inverted first frames, and their number.
 INVERT_EVERY = 1000
@@ -129,17 +128,27 @@ class GraphTrainer:
         self.pool = InvertedFrames(self.latents, num_inverted)
         self.is_ready = False
 
-    def steps(self) -> Iterator[StepReport]:
-        """Do the remaining steps, one at a time."""
-        while self.num_done < self.config.num_steps:
-            yield self.step()
+    def steps(self, holds: Callable[[int], bool] = never) -> Generator[StepReport, None, None]:
+        """Do the remaining steps and report each while the next one is computed.
 
-    def step(self) -> StepReport:
-        """Do the next step.
+        Args:
+            holds: tells after which steps the weights must be those of the report.
 
         Raises:
             FloatingPointError: the loss or the gradients are not finite; the weights are lost.
         """
+        return report_late(self.start_step, self.config.num_steps - self.num_done, holds)
+
+    def step(self) -> StepReport:
+        """Do the next step, and wait for its report.
+
+        Raises:
+            FloatingPointError: the loss or the gradients are not finite; the weights are lost.
+        """
+        return self.start_step().read()
+
+    def start_step(self) -> StartedStep:
+        """Give the device the work of the next step."""
         if not self.is_ready or self.num_done % INVERT_EVERY == 0:
             torch.manual_seed(self.config.seed * 10_000_000 + self.num_done)
             self.cast_weights()
@@ -160,14 +169,7 @@ class GraphTrainer:
                     self.learn()
             self.graph.replay()
         self.num_done += 1
-        loss, norm, *quartiles = self.totals.tolist()
-        if not math.isfinite(loss + norm):
-            raise FloatingPointError(
-                f"step {self.num_done}: loss {loss}, norm of the gradients {norm}; lower the "
-                f"learning rate, and start again"
-            )
-        counts = [int(count) for count in quartiles[QUARTILES:]]
-        return StepReport(self.num_done, loss, quartiles[:QUARTILES], counts, norm, rate)
+        return StartedStep(self.num_done, self.totals, rate)
 
     def learn(self) -> None:
         scheduler = self.model.scheduler

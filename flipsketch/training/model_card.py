@@ -12,7 +12,7 @@ from flipsketch.corpus.plan import Plan
 from flipsketch.storage.folder import Folder
 from flipsketch.storage.text import one_line
 from flipsketch.training.objective import QUARTILES
-from flipsketch.training.trainer import StepReport
+from flipsketch.training.reports import StepReport
 
 SMOOTHED_POINTS = 100
 TEMPLATE = """# {title}

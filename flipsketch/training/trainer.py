@@ -1,22 +1,18 @@
 """The training loop, as each of the processes that share it runs it."""
 
-import math
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future
+import functools
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from flipsketch.media.pixels import to_pixels
 from flipsketch.models.video_model import VideoModel
 from flipsketch.rng import Stream, random_state
-from flipsketch.storage.threads import Readers
+from flipsketch.training.batches import Batches, HostBatch, Samples
 from flipsketch.training.config import TrainingConfig, check_share
 from flipsketch.training.ema import EMA
 from flipsketch.training.first_frames import (
@@ -34,36 +30,14 @@ from flipsketch.training.objective import (
     Denoiser,
     TrainingBatch,
     denoising_losses,
-    draw_noise_and_timesteps,
     make_optimizer,
     prepare,
     quartile_losses,
 )
+from flipsketch.training.reports import StartedStep, StepReport, never, report_late
 
 # The scale starts at 65,536 and is halved at each overflow; below this, it is not to blame.
 MIN_LOSS_SCALE = 1e-4
-
-
-@dataclass(frozen=True)
-class StepReport:
-    """Loss and gradient norm of one optimizer step, over all processes."""
-
-    step: int
-    """Number of steps done."""
-    loss: float
-    """Mean over the global batch."""
-    quartile_sums: list[float]
-    """Losses by the quarter of the noise schedule, least noise first, summed (4,)."""
-    quartile_counts: list[int]
-    grad_norm: float
-    """Before clipping; not finite if the step was skipped, as happens in float16."""
-    learning_rate: float
-
-
-class Samples(Protocol):
-    """What is trained on, by position: clips, or their latents."""
-
-    def __getitem__(self, position: int) -> dict[str, Any]: ...
 
 
 class Trainer:
@@ -92,8 +66,8 @@ class Trainer:
             ValueError: the global batch cannot be divided evenly.
         """
         check_share(config, num_ranks)
-        self.samples, self.config = samples, config
-        self.rank, self.num_ranks = rank, num_ranks
+        self.config, self.num_ranks = config, num_ranks
+        self.batches = Batches(model, samples, config, rank=rank, num_ranks=num_ranks)
         # Before the adapter is added, which has another dtype.
         denoiser = Denoiser(model, config, dtype)
         self.parameters = prepare(model, config)
@@ -109,28 +83,41 @@ class Trainer:
         if num_ranks > 1:
             self.distributed = DistributedDataParallel(denoiser)
             self.denoiser = self.distributed
-        self.upcoming: Iterator[tuple[list[int], list[dict[str, Any]]]] | None = None
+        self.upcoming: Generator[HostBatch, None, None] | None = None
 
-    def steps(self) -> Iterator[StepReport]:
-        """Do the remaining steps, one at a time."""
-        while self.num_done < self.config.num_steps:
-            yield self.step()
+    def steps(self, holds: Callable[[int], bool] = never) -> Generator[StepReport, None, None]:
+        """Do the remaining steps and report each while the next one is computed.
 
-    def step(self) -> StepReport:
-        """Do the next step.
+        Args:
+            holds: tells after which steps the weights must be those of the report.
 
         Raises:
-            FloatingPointError: the gradients are not finite; the weights are as they were.
+            FloatingPointError: the gradients are not finite; the weights are lost.
         """
+        try:
+            yield from report_late(self.start_step, self.config.num_steps - self.num_done, holds)
+        finally:
+            self.stop_reading()
+
+    def step(self) -> StepReport:
+        """Do the next step, and wait for its report.
+
+        Raises:
+            FloatingPointError: the gradients are not finite; the weights are lost.
+        """
+        return self.start_step().read()
+
+    def start_step(self) -> StartedStep:
+        """Give the device the work of the next step."""
         config = self.config
         num_batches = config.global_batch_size // (self.num_ranks * config.batch_size)
         if self.upcoming is None:
-            self.upcoming = self.read_ahead()
+            self.upcoming = self.batches.read_from(self.num_done)
         self.optimizer.zero_grad(set_to_none=True)
         # The loss, and for each quarter of the noise schedule a sum and a count.
         totals = torch.zeros(1 + 2 * QUARTILES, device=self.model.device)
         for number in range(num_batches):
-            batch = self.prepare_batch(*next(self.upcoming))
+            batch = self.prepare_batch(next(self.upcoming))
             # Gradients are reduced once, with the last batch of a step.
             waits = self.distributed is not None and number + 1 < num_batches
             with self.distributed.no_sync() if waits and self.distributed else nullcontext():
@@ -143,84 +130,57 @@ class Trainer:
             totals += torch.cat([losses.detach().mean()[None] / share, *quartiles])
         if self.distributed is not None:
             dist.all_reduce(totals)
+        may_be_skipped = self.scaler.is_enabled() and self.scaler.get_scale() > MIN_LOSS_SCALE
         norm, rate = self.update_weights(), float(self.rate.get_last_lr()[0])
         self.rate.step()
         self.num_done += 1
-        loss, *quartile_sums_counts = totals.tolist()
-        return StepReport(
-            self.num_done,
-            loss,
-            quartile_sums_counts[:QUARTILES],
-            [int(count) for count in quartile_sums_counts[QUARTILES:]],
-            norm,
-            rate,
-        )
+        numbers = torch.cat([totals[:1], norm[None].to(totals), totals[1:]])
+        return StartedStep(self.num_done, numbers, rate, may_be_skipped=may_be_skipped)
 
-    def update_weights(self) -> float:
-        """Take one optimizer step; return the gradient norm before clipping."""
+    def update_weights(self) -> Tensor:
+        """Take one optimizer step; return the gradient norm before clipping.
+
+        If the scale of float16's losses makes gradients overflow, the step is skipped and the scale
+        halved.
+        """
         self.scaler.unscale_(self.optimizer)
-        norm = float(nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm))
-        # If the scale makes gradients overflow, the step is skipped and the scale halved.
-        may_skip = self.scaler.is_enabled() and self.scaler.get_scale() > MIN_LOSS_SCALE
-        if not math.isfinite(norm) and not may_skip:
-            raise FloatingPointError(
-                f"step {self.num_done + 1}: the gradients are not finite (norm {norm}); lower "
-                f"the learning rate, or use --dtype bfloat16 or float32, and start again"
-            )
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         if self.ema is not None:
             self.ema.update()
         return norm
 
-    def read_ahead(self) -> Iterator[tuple[list[int], list[dict[str, Any]]]]:
-        """Yield positions and samples of this process's batches; the next ones are read meanwhile:
-        one, or as many as samples that are far away need."""
-        config = self.config
-        ahead = getattr(self.samples, "read_ahead", 1)
-        waiting: deque[tuple[list[int], Future[list[dict[str, Any]]]]] = deque()
-        with Readers(ahead) as readers:
-            for step in range(self.num_done, config.num_steps):
-                first = step * config.global_batch_size
-                own = range(first + self.rank, first + config.global_batch_size, self.num_ranks)
-                for at in range(0, len(own), config.batch_size):
-                    positions = list(own[at : at + config.batch_size])
-                    waiting.append((positions, readers.submit(self.read, positions)))
-                    if len(waiting) > ahead:
-                        first_positions, reading = waiting.popleft()
-                        yield first_positions, reading.result()
-            for last_positions, reading in waiting:
-                yield last_positions, reading.result()
+    def stop_reading(self) -> None:
+        """Drop what was read ahead, and let the threads that read it end."""
+        if self.upcoming is not None:
+            self.upcoming.close()
+            self.upcoming = None
 
-    def read(self, positions: list[int]) -> list[dict[str, Any]]:
-        return [self.samples[position] for position in positions]
-
-    def prepare_batch(self, positions: list[int], samples: list[dict[str, Any]]) -> TrainingBatch:
-        """Return the samples at some positions, ready for the UNet."""
+    @torch.no_grad()
+    def prepare_batch(self, batch: HostBatch) -> TrainingBatch:
+        """Return a batch on the device, ready for the UNet."""
         model = self.model
-        if "latents" in samples[0]:
-            latents = torch.stack([sample["latents"] for sample in samples]).to(model.device)
-        else:
-            pixels = torch.cat([to_pixels(sample["frames"]) for sample in samples])
-            latents = model.encode(pixels.to(model.device))
-        noise, timesteps = draw_noise_and_timesteps(
-            positions,
-            tuple(latents.shape[1:]),
-            model.scheduler.config.num_train_timesteps,
-            self.config.seed,
+        clips, tokens, noise, timesteps = (
+            tensor.to(model.device, non_blocking=True)
+            for tensor in (batch.clips, batch.tokens, batch.noise, batch.timesteps)
         )
-        batch = TrainingBatch(
-            latents,
-            self.prepare_prompts([sample["prompt"] for sample in samples]),
-            noise.to(model.device),
-            timesteps.to(model.device),
+        latents = model.encode(clips) if batch.kind == "pixels" else clips
+        return self.replace_first_frames(
+            TrainingBatch(latents, self.embed(tokens), noise, timesteps), batch.positions
         )
-        return self.replace_first_frames(batch, positions)
 
-    def prepare_prompts(self, prompts: list[str]) -> Tensor:
+    @torch.no_grad()
+    def embed(self, tokens: Tensor) -> Tensor:
+        """Return tokens (B, L) as the denoiser takes prompts."""
         if self.config.train_text_encoder:
-            return self.model.tokenize(prompts)
-        return self.model.encode_prompts(prompts)
+            return tokens
+        return self.model.text_encoder(tokens).last_hidden_state
+
+    @functools.cached_property
+    def null_prompts(self) -> Tensor:
+        """The empty prompt, as the denoiser takes it (1, ...)."""
+        return self.embed(self.model.tokenize([""]))
 
     def replace_first_frames(self, batch: TrainingBatch, positions: list[int]) -> TrainingBatch:
         """Let some samples begin as the sampler does, see `first_frames`."""
@@ -232,7 +192,7 @@ class Trainer:
         begun = draw_rows(positions, config.signal_leak_prob, config.seed, Stream.SIGNAL_LEAK)
         if not (inverted | copied | begun).any():
             return batch
-        null_prompts = self.prepare_prompts([""])
+        null_prompts = self.null_prompts
         if begun.any():
             batch = to_first_timesteps(batch, begun, scheduler)
         if inverted.any():
@@ -273,7 +233,8 @@ class Trainer:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.num_done, self.upcoming = state["num_done"], None
+        self.stop_reading()
+        self.num_done = state["num_done"]
         with torch.no_grad():
             for name, values in (("parameters", self.parameters), ("mean", self.means)):
                 for value, saved in zip(values, state[name], strict=True):

@@ -27,7 +27,7 @@ from flipsketch.storage.text import count
 from flipsketch.training.checkpoints import checkpoint_steps, load_newest
 from flipsketch.training.latent_cache import open_latents
 from flipsketch.training.model_card import write_training_card
-from flipsketch.training.trainer import StepReport
+from flipsketch.training.reports import StepReport
 from pipelines.execution.executor import make_shards
 from pipelines.execution.process import command_line, library_versions
 from pipelines.execution.work import Resources, Shard

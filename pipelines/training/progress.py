@@ -3,7 +3,7 @@
 import logging
 import time
 
-from flipsketch.training.trainer import StepReport
+from flipsketch.training.reports import StepReport
 from pipelines.execution.progress import ProgressBar, format_interval
 
 log = logging.getLogger(__name__)

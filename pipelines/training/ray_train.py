@@ -18,7 +18,7 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig
 
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.openmp import let_idle_threads_sleep, waiting_variables
-from flipsketch.training.trainer import StepReport
+from flipsketch.training.reports import StepReport
 from pipelines.execution.tally import reach_stores, start_heartbeat, start_tally
 from pipelines.execution.work import Resources
 from pipelines.training.config import TrainConfig

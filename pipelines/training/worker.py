@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import astuple, replace
 from datetime import timedelta
 from itertools import islice
@@ -26,7 +27,8 @@ from flipsketch.training.checkpoints import load_checkpoint, load_newest, save_c
 from flipsketch.training.graph_trainer import Clips, GraphTrainer
 from flipsketch.training.latent_cache import LatentClips, open_latents
 from flipsketch.training.objective import QUARTILES, trained_networks
-from flipsketch.training.trainer import StepReport, Trainer
+from flipsketch.training.reports import StepReport, refuse_lost_weights
+from flipsketch.training.trainer import Trainer
 from flipsketch.training.validation import (
     animate_subject,
     choose_subjects,
@@ -134,7 +136,11 @@ class TrainingWorker:
             # Steps after the checkpoint, which a run that died has logged, are done again.
             logs = self.folder.join("logs")
             writer = SummaryWriter(logs, purge_step=trainer.num_done + 1, flush_secs=10)
-        with checkpoint_gradients(self.model.unet, config.checkpoint_gradients):
+        steps = trainer.steps(lambda step: self.validates(step) or self.saves(step))
+        with (
+            closing(steps),
+            checkpoint_gradients(self.model.unet, config.checkpoint_gradients),
+        ):
             # A run that ends before its first pictures shows what it made of them at its end.
             if trainer.num_done == 0 and config.training.num_steps >= config.validate_every:
                 if writer is not None and self.subjects:
@@ -144,19 +150,28 @@ class TrainingWorker:
                         len(self.subjects),
                     )
                 self.validate(0, writer)
-            for step in trainer.steps():
+            for step in steps:
                 self.history.append(step)
-                is_last = step.step == config.training.num_steps
-                if config.validate_every and (step.step % config.validate_every == 0 or is_last):
+                if self.validates(step.step):
                     self.validate(step.step, writer)
+                if self.saves(step.step):
+                    refuse_lost_weights(step.step, trainer.parameters)
                 if writer is not None:
                     write_scalars(writer, step)
-                    if step.step % config.checkpoint_every == 0 or is_last:
+                    if self.saves(step.step):
                         self.save()
                     report(step)
         if writer is not None:
             writer.close()
             self.write_result()
+
+    def validates(self, step: int) -> bool:
+        every, is_last = self.config.validate_every, step == self.config.training.num_steps
+        return every > 0 and (step % every == 0 or is_last)
+
+    def saves(self, step: int) -> bool:
+        is_last = step == self.config.training.num_steps
+        return step % self.config.checkpoint_every == 0 or is_last
 
     def refuse_lost_folder(self) -> None:
         """Raise ValueError if the folder is no longer that of the run that began there."""

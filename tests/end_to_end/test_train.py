@@ -20,7 +20,7 @@ from flipsketch.models.video_model import load_model
 from flipsketch.storage.folder import open_folder
 from flipsketch.training.checkpoints import checkpoint_steps, load_newest
 from flipsketch.training.config import TrainingConfig
-from flipsketch.training.trainer import StepReport
+from flipsketch.training.reports import StepReport
 from pipelines.animate import animate_manifest
 from pipelines.execution.config import ExecutorConfig
 from pipelines.train import train

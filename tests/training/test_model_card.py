@@ -9,7 +9,7 @@ from huggingface_hub import metadata_load
 from flipsketch.corpus.plan import Plan
 from flipsketch.storage.folder import open_folder
 from flipsketch.training.model_card import write_training_card
-from flipsketch.training.trainer import StepReport
+from flipsketch.training.reports import StepReport
 
 SETTINGS = {
     "method": "lora",

@@ -168,7 +168,7 @@ def test_cached_latents_give_the_same_batches(tiny_folder, corpus):
     fast = Trainer(load_model(tiny_folder), cached, CONFIG)
     for position in range(12):
         one, other = (
-            trainer.prepare_batch([position], trainer.read([position])) for trainer in (plain, fast)
+            trainer.prepare_batch(trainer.batches.read([position])) for trainer in (plain, fast)
         )
         torch.testing.assert_close(one.latents, other.latents, rtol=1e-5, atol=1e-5)
         assert torch.equal(one.noise, other.noise)
