@@ -107,6 +107,8 @@ def measure(folder: Folder, shards: list[ShardFacts]) -> tuple[float, float]:
 
 def estimate(model: Path, sampling: SamplingConfig, device: str) -> tuple[float, float]:
     """Return guesses of the bytes and seconds of a clip."""
+    from flipsketch.method.costs import count_frames
+
     size, factor, unet_bytes = USUAL_SIZE, 8, PARAMETER_BYTES
     if (model / "unet" / "config.json").is_file() and (model / "vae" / "config.json").is_file():
         unet = json.loads((model / "unet" / "config.json").read_text())
@@ -116,24 +118,11 @@ def estimate(model: Path, sampling: SamplingConfig, device: str) -> tuple[float,
         unet_bytes = sum(path.stat().st_size for path in (model / "unet").glob("*.safetensors"))
     clip_bytes = BYTES_PER_PIXEL * size**2 * sampling.num_frames + BYTES_PER_CLIP
     latents = (size / factor) ** 2 / (USUAL_SIZE / 8) ** 2
-    tflop = count_frames(sampling) * TFLOP_PER_FRAME * latents * unet_bytes / PARAMETER_BYTES
+    frames, with_gradients = count_frames(sampling)
+    # The weights are frozen: a pass backwards takes little more than one forwards.
+    passes = frames + 2 * with_gradients
+    tflop = passes * TFLOP_PER_FRAME * latents * unet_bytes / PARAMETER_BYTES
     return clip_bytes, tflop / TFLOP_PER_S[device]
-
-
-def count_frames(sampling: SamplingConfig) -> int:
-    """Return the UNet's single-frame passes for a clip; one with gradients counts as three."""
-    from flipsketch.method.inversion import INVERSION_FRAMES
-
-    frames, steps = sampling.num_frames, sampling.num_inference_steps
-    passes = 1 if sampling.guidance_scale == 1.0 else 2
-    reference = sum(max(1, frames - step) for step in range(sampling.num_compose_steps))
-    # A reference stream of one frame is predicted for both.
-    num_targets = sum(
-        step >= sampling.num_compose_steps or step < frames - 1
-        for step in range(sampling.num_align_steps)
-    )
-    aligning = 3 * 9 * frames * sampling.num_align_steps + num_targets
-    return (INVERSION_FRAMES + passes * frames) * steps + reference + aligning
 
 
 def format_bytes(count: float) -> str:

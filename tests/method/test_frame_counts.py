@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from flipsketch.method import costs
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.inversion import INVERSION_FRAMES, invert
 from flipsketch.method.request import Conditioning
@@ -14,7 +15,6 @@ from flipsketch.method.sampler import (
     draw_clip_noise,
     sample_latents,
 )
-from pipelines.sharding import dry_run
 from tests.helpers.requests import SHORT, draw_sketches, request_clip
 
 
@@ -59,8 +59,8 @@ def test_without_alignment_a_clip_takes_561_and_125_frame_evaluations(tiny_model
 
 def test_a_clip_of_default_length_takes_the_published_numbers_of_frame_evaluations():
     without = SamplingConfig(align_steps=0)
-    assert dry_run.count_frames(without) == 125 + 561
-    assert dry_run.count_frames(SamplingConfig()) == 125 + 561 + 9 + 3 * 900
+    assert costs.count_frames(without) == (125 + 561, 0)
+    assert costs.count_frames(SamplingConfig()) == (125 + 561 + 9, 900)
 
 
 @pytest.mark.slow
@@ -110,5 +110,5 @@ def test_a_dry_run_counts_the_passes_that_are_made(tiny_model, changes):
     request = request_clip(draw_sketches(1)[0], **changes)
     with counting_unet(tiny_model.unet) as calls:
         animate_pixels(tiny_model, [request])
-    with_gradients = count_frames(calls, with_gradients=True)
-    assert dry_run.count_frames(request.sampling) == count_frames(calls) + 3 * with_gradients
+    made = count_frames(calls), count_frames(calls, with_gradients=True)
+    assert costs.count_frames(request.sampling) == made
