@@ -32,6 +32,11 @@ class TrainingConfig:
     batch_size: int = 1
     """Clips in each forward pass of a worker; gradients of the rest of its share are accumulated.
     Raise it while memory allows."""
+    graphs: bool | None = None
+    """Launch the kernels of a forward and backward pass as one CUDA graph, recorded in the first
+    steps, rather than one by one. Weights change in their last digits at most; what a pass needs of
+    memory stays taken between steps. Default: on a GPU, but for float16, whose losses are
+    scaled."""
     learning_rate: float = 1e-4
     """Peak learning rate of AdamW."""
     schedule: Literal["constant", "cosine"] = "constant"
@@ -84,6 +89,9 @@ class TrainingConfig:
             raise ValueError(f"ema_decay must lie in [0, 1), got {self.ema_decay}")
         if not 0 <= self.warmup_steps <= self.num_steps:
             raise ValueError(f"warmup_steps must lie in 0..num_steps, got {self.warmup_steps}")
+
+    def uses_graphs(self, device_type: str) -> bool:
+        return device_type == "cuda" if self.graphs is None else self.graphs
 
     def resolved(
         self, rank: int = 4, alpha: float = 4.0, target_set: TargetSet = "attention"

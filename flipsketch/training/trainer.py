@@ -34,6 +34,7 @@ from flipsketch.training.objective import (
     prepare,
     quartile_losses,
 )
+from flipsketch.training.recorded_pass import GradientBuffer, RecordedPass
 from flipsketch.training.reports import StartedStep, StepReport, never, report_late
 
 # The scale starts at 65,536 and is halved at each overflow; below this, it is not to blame.
@@ -77,10 +78,17 @@ class Trainer:
         is_full = config.train == "full"
         self.ema = EMA(self.parameters, config.ema_decay) if is_full else None
         self.num_done = 0
+        # Batches of a step in this process.
+        self.num_batches = config.global_batch_size // (num_ranks * config.batch_size)
         self.inner_denoiser = denoiser
         self.denoiser: nn.Module = denoiser
         self.distributed: DistributedDataParallel | None = None
-        if num_ranks > 1:
+        self.gradients: GradientBuffer | None = None
+        self.learn: Callable[[TrainingBatch], Tensor] = self.add_gradients
+        if config.uses_graphs(model.device.type) and not denoiser.scales_losses:
+            self.gradients = GradientBuffer(self.parameters)
+            self.learn = RecordedPass(self.add_gradients)
+        elif num_ranks > 1:
             self.distributed = DistributedDataParallel(denoiser)
             self.denoiser = self.distributed
         self.upcoming: Generator[HostBatch, None, None] | None = None
@@ -109,26 +117,23 @@ class Trainer:
 
     def start_step(self) -> StartedStep:
         """Give the device the work of the next step."""
-        config = self.config
-        num_batches = config.global_batch_size // (self.num_ranks * config.batch_size)
         if self.upcoming is None:
             self.upcoming = self.batches.read_from(self.num_done)
-        self.optimizer.zero_grad(set_to_none=True)
+        if self.gradients is not None:
+            self.gradients.clear()
+        else:
+            self.optimizer.zero_grad(set_to_none=True)
         # The loss, and for each quarter of the noise schedule a sum and a count.
         totals = torch.zeros(1 + 2 * QUARTILES, device=self.model.device)
-        for number in range(num_batches):
+        for number in range(self.num_batches):
             batch = self.prepare_batch(next(self.upcoming))
             # Gradients are reduced once, with the last batch of a step.
-            waits = self.distributed is not None and number + 1 < num_batches
+            waits = self.distributed is not None and number + 1 < self.num_batches
             with self.distributed.no_sync() if waits and self.distributed else nullcontext():
-                losses = denoising_losses(self.denoiser, self.model.scheduler, batch)
-                self.scaler.scale(losses.mean() / num_batches).backward()
-            quartiles = quartile_losses(
-                losses, batch.timesteps, self.model.scheduler.config.num_train_timesteps
-            )
-            share = num_batches * self.num_ranks
-            totals += torch.cat([losses.detach().mean()[None] / share, *quartiles])
-        if self.distributed is not None:
+                totals += self.learn(batch)
+        if self.gradients is not None:
+            self.gradients.average(self.num_ranks)
+        if self.num_ranks > 1:
             dist.all_reduce(totals)
         may_be_skipped = self.scaler.is_enabled() and self.scaler.get_scale() > MIN_LOSS_SCALE
         norm, rate = self.update_weights(), float(self.rate.get_last_lr()[0])
@@ -136,6 +141,15 @@ class Trainer:
         self.num_done += 1
         numbers = torch.cat([totals[:1], norm[None].to(totals), totals[1:]])
         return StartedStep(self.num_done, numbers, rate, may_be_skipped=may_be_skipped)
+
+    def add_gradients(self, batch: TrainingBatch) -> Tensor:
+        """Add a batch's part of the gradients; return its part of the step's totals."""
+        scheduler = self.model.scheduler
+        losses = denoising_losses(self.denoiser, scheduler, batch)
+        self.scaler.scale(losses.mean() / self.num_batches).backward()
+        quartiles = quartile_losses(losses, batch.timesteps, scheduler.config.num_train_timesteps)
+        share = self.num_batches * self.num_ranks
+        return torch.cat([losses.detach().mean()[None] / share, *quartiles])
 
     def update_weights(self) -> Tensor:
         """Take one optimizer step; return the gradient norm before clipping.

@@ -68,8 +68,8 @@ def plan_run(
     lora = config.adapter and find_embedded(config.adapter)
     tars = [f"{index} {facts.tar_sha256}\n" for index, facts in sorted(clips.shards.items())]
     training = asdict(config.training)
-    # The share of one forward pass; like the number of workers it may change.
-    batch_size = training.pop("batch_size")
+    # How a step is computed; like the number of workers these may change.
+    batch_size, graphs = training.pop("batch_size"), training.pop("graphs")
     # Plans outlive flags: these two keep the names of the first runs.
     training["method"] = training.pop("train")
     training["sketch_in_noise"] = training.pop("signal_leak_prob")
@@ -96,6 +96,7 @@ def plan_run(
         "workers": resources.workers,
         "device": resources.device,
         "batch_size": batch_size,
+        "graphs": graphs,
         "versions": {
             "python": platform.python_version(),
             **library_versions("torch", "diffusers", "peft"),
