@@ -38,6 +38,8 @@ class Stream(IntEnum):
     """Whether a training sample has its first frame in the noise of the others."""
     SIGNAL_LEAK_SHARE = 15
     """How much of it."""
+    PILOT_ROWS = 16
+    """Which rows of a manifest its pilot makes."""
 
 
 def random_state(*entropy: int) -> np.random.RandomState:

@@ -5,7 +5,6 @@ import hashlib
 import json
 import logging
 import os
-import re
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from shlex import quote
@@ -15,6 +14,7 @@ import numpy as np
 
 from flipsketch.corpus.damaged import set_aside
 from flipsketch.corpus.kinds import KINDS, PLAN_COPY, PLAN_FILE, RASTERIZE, TRAIN, RunKind
+from flipsketch.corpus.parts import Part, RowsWithout, count_shards, parse_ranges, sorted_rows
 from flipsketch.corpus.plan_document import EDITED, parse_document
 from flipsketch.storage.folder import Folder
 from flipsketch.storage.sealed import check_bytes, to_json
@@ -23,29 +23,6 @@ log = logging.getLogger(__name__)
 
 # Of a plan's log, what each command may note anew; those that train note all of it.
 RENEWED_NOTES = {"manifest", "rows_sha256", "licence"}
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """Consecutive shards of a plan: the manifest's rows, rows added to it, or a second try."""
-
-    kind: Literal["manifest", "extend", "retry"]
-    first_shard: int
-    rows: np.ndarray | range
-    """Positions in the manifest, in order."""
-    rows_per_shard: int
-
-    @property
-    def num_shards(self) -> int:
-        return -(-len(self.rows) // self.rows_per_shard)
-
-    @property
-    def shards(self) -> range:
-        return range(self.first_shard, self.first_shard + self.num_shards)
-
-    def rows_in(self, shard: int) -> np.ndarray:
-        first = (shard - self.first_shard) * self.rows_per_shard
-        return np.asarray(self.rows[first : first + self.rows_per_shard])
 
 
 @dataclass(frozen=True)
@@ -57,23 +34,33 @@ class Plan:
     log: dict[str, Any] = field(default_factory=dict)
     """Noted only: executor, workers, device, versions, command."""
     additions: tuple[dict[str, Any], ...] = ()
-    """What was appended: by `--extend` {"kind", "num_rows", "manifest_fingerprint"}, by
-    `--retry-failed` {"kind", "rows"}, which are written like "3 7-12"."""
+    """What was appended: by `--pilot` {"kind", "rows", "rows_per_shard", "seed"}, by `--extend`
+    {"kind", "num_rows", "manifest_fingerprint"}, by `--retry-failed` {"kind", "rows"}; rows are
+    written like "3 7-12"."""
 
     @functools.cached_property
     def parts(self) -> list[Part]:
         parts: list[Part] = []
-        shard = num_rows = 0
+        rows: np.ndarray | range | RowsWithout
+        # The shards of a pilot come first, and those of the manifest have the other rows.
+        for added in self.additions:
+            if added["kind"] == "pilot":
+                rows = parse_ranges(added["rows"])
+                parts.append(Part("pilot", count_shards(parts), rows, added["rows_per_shard"]))
+        drawn = sorted_rows(parts)
+        num_rows = 0
         first = [{"kind": "manifest", "num_rows": count} for count in self.splits.values()]
         for added in (*first, *self.additions):
-            rows: np.ndarray | range
+            if added["kind"] == "pilot":
+                continue
             if added["kind"] == "retry":
                 rows = parse_ranges(added["rows"])
             else:
                 rows = range(num_rows, num_rows + added["num_rows"])
                 num_rows += added["num_rows"]
-            parts.append(Part(added["kind"], shard, rows, self.rows_per_shard))
-            shard += parts[-1].num_shards
+            if added["kind"] == "manifest" and len(drawn):
+                rows = RowsWithout(len(rows), drawn)
+            parts.append(Part(added["kind"], count_shards(parts), rows, self.rows_per_shard))
         return parts
 
     @property
@@ -88,7 +75,11 @@ class Plan:
 
     @property
     def num_shards(self) -> int:
-        return sum(part.num_shards for part in self.parts)
+        return count_shards(self.parts)
+
+    @property
+    def pilots(self) -> list[Part]:
+        return [part for part in self.parts if part.kind == "pilot"]
 
     @property
     def num_rows(self) -> int:
@@ -190,32 +181,6 @@ class Plan:
         if document.get("fingerprint", plan.fingerprint) != plan.fingerprint:
             raise ValueError("its fingerprint is not that of its settings, so they were changed")
         return plan
-
-
-def format_ranges(numbers: list[int]) -> str:
-    """Return ascending numbers as text: [3, 7, 8, 9] as "3 7-9"."""
-    ranges: list[list[int]] = []
-    for number in numbers:
-        if ranges and number == ranges[-1][1] + 1:
-            ranges[-1][1] = number
-        else:
-            ranges.append([number, number])
-    return " ".join(f"{first}-{last}" if last > first else f"{first}" for first, last in ranges)
-
-
-def in_ranges(text: str, rows: np.ndarray | range) -> np.ndarray:
-    """Return those of some rows that are in ranges written as `format_ranges` does."""
-    rows = np.asarray(rows)
-    if re.fullmatch(r"(\d+(-\d+)?( |$))*", text, re.ASCII) is None:
-        raise ValueError(f"expected ranges of rows such as '3 7-12', found {text!r:.80}")
-    ends = (entry.partition("-")[::2] for entry in text.split())
-    chosen = [(rows >= int(first)) & (rows <= int(last or first)) for first, last in ends]
-    return rows[np.any(chosen, axis=0)] if chosen else rows[:0]
-
-
-def parse_ranges(text: str) -> np.ndarray:
-    ends = (entry.partition("-")[::2] for entry in text.split())
-    return np.concatenate([np.arange(int(first), int(last or first) + 1) for first, last in ends])
 
 
 def read_plan(folder: Folder, *, trains: bool = False, name: str = PLAN_FILE) -> Plan | None:

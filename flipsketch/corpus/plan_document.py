@@ -15,6 +15,7 @@ MAX_ROWS = 1_000_000_000
 MAX_SHARDS = 10_000_000
 # Their positions are held in memory, 8 bytes each.
 MAX_RETRIED = 50_000_000
+MAX_PILOT = 100_000
 MAX_DEPTH = 32
 RANGES = re.compile(r"\d{1,10}(-\d{1,10})?( \d{1,10}(-\d{1,10})?)*")
 
@@ -161,6 +162,7 @@ def find_row_problems(settings: dict[str, Any], additions: list[Any]) -> Iterato
         yield f"its splits do not have the {settings['num_rows']} rows of the plan together"
     if splits and len({name for name, _ in splits}) < len(splits):
         yield "two of its splits have one name"
+    yield from find_pilot_problems(settings, additions)
     num_rows, num_retried = settings["num_rows"], 0
     for number, added in enumerate(additions, start=1):
         where = f"addition {number}"
@@ -180,7 +182,7 @@ def find_row_problems(settings: dict[str, Any], additions: list[Any]) -> Iterato
                 )
                 return
             num_retried += sum(len(one) for one in ranges)
-        else:
+        elif kind != "pilot":
             yield f"{where}: is of no kind that this version knows ({kind!r:.80}); {NEWER}"
             return
     if num_rows > MAX_ROWS or num_retried > MAX_RETRIED:
@@ -190,6 +192,34 @@ def find_row_problems(settings: dict[str, Any], additions: list[Any]) -> Iterato
         )
     elif num_rows // settings["rows_per_shard"] > MAX_SHARDS:
         yield f"has {num_rows // settings['rows_per_shard']:,} shards, more than {MAX_SHARDS:,}"
+
+
+def find_pilot_problems(settings: dict[str, Any], additions: list[Any]) -> Iterator[str]:
+    """Yield what is wrong with the pilots of a plan, which come before all else that was added."""
+    drawn: list[range] = []
+    for number, added in enumerate(additions, start=1):
+        if not isinstance(added, dict):
+            return
+        if added.get("kind") != "pilot":
+            continue
+        where, rows = f"addition {number}", added.get("rows")
+        ranges = read_ranges(rows, settings["num_rows"]) if isinstance(rows, str) else []
+        if not ranges or not is_count(added.get("rows_per_shard")):
+            yield (
+                f"{where}: a pilot needs rows_per_shard, a whole number, and rows, ascending "
+                f"ranges like '3 7-12', each below the {settings['num_rows']} rows of the plan"
+            )
+            return
+        if settings.get("splits"):
+            yield f"{where}: a pilot is of a plan without splits"
+        if any(before.get("kind") != "pilot" for before in additions[: number - 1]):
+            yield f"{where}: a pilot is drawn before anything else is added"
+        drawn += ranges
+    drawn.sort(key=lambda one: one.start)
+    if sum(map(len, drawn)) > MAX_PILOT:
+        yield f"its pilots have {sum(map(len, drawn)):,} rows, more than {MAX_PILOT:,}"
+    if any(one.stop > other.start for one, other in zip(drawn, drawn[1:], strict=False)):
+        yield "its pilots have a row twice"
 
 
 def read_ranges(text: str, num_rows: int) -> list[range]:

@@ -13,7 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from flipsketch.corpus.plan import Plan, format_ranges, in_ranges
+from flipsketch.corpus.parts import format_ranges, in_ranges
+from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.row_digests import planned_digest, read_digests, shard_digest
 from flipsketch.corpus.run_folder import refuse_lost_folder
 from flipsketch.corpus.sample import Sample, locate_samples, pack_samples, unpack_whole_sample

@@ -239,7 +239,7 @@ def top_folders(folder: Folder) -> list[str]:
 
 
 def remake_command(plan: Plan) -> str:
-    """Return the command that made a run and resumes it."""
+    """Return the command that makes what is missing of a run: that which began it."""
     command = plan.log.get("command")
     if not command:
         return "the command that made it"
@@ -248,8 +248,10 @@ def remake_command(plan: Plan) -> str:
     # Earlier versions noted it without quotes.
     except ValueError:
         words = command.split()
-    # Those who began again then do not mean to now.
-    return shlex.join(word for word in words if word != "--overwrite")
+    # Those who began again then do not mean to now, and a pilot makes no more than itself.
+    pairs = zip(["", *words], words, strict=False)
+    kept = [word for before, word in pairs if "--pilot" not in (before, word.partition("=")[0])]
+    return shlex.join(word for word in kept if word != "--overwrite")
 
 
 def scores_remedy(plan: Plan) -> str:

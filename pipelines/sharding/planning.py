@@ -8,7 +8,8 @@ from itertools import islice
 import numpy as np
 
 from flipsketch.corpus.manifest import ManifestSummary, read_rows, summarize_manifest
-from flipsketch.corpus.plan import Plan, in_ranges
+from flipsketch.corpus.parts import in_ranges
+from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.row_digests import DIGEST_BYTES, read_digests
 from flipsketch.corpus.shard import (
     ShardFacts,
@@ -68,18 +69,28 @@ def write_summary(folder: Folder, summary: ManifestSummary) -> None:
 
 
 def missing_shards(
-    manifest: str, summary: ManifestSummary, plan: Plan, done: Collection[int]
+    manifest: str,
+    summary: ManifestSummary,
+    plan: Plan,
+    done: Collection[int],
+    asked: range | None = None,
 ) -> Iterator[Shard]:
-    """Yield the shards that are not committed, with their rows, reading the manifest as it goes."""
+    """Yield the shards that are not committed, with their rows, reading the manifest as it goes.
+
+    Args:
+        asked: shards that are to be made now; by default all.
+    """
     for number, part in enumerate(plan.parts):
-        missing = [index for index in part.shards if index not in done]
+        shards = part.shards if asked is None else [i for i in part.shards if i in asked]
+        missing = [index for index in shards if index not in done]
         if not missing:
             continue
         wanted, tried_again = np.zeros((2, summary.num_rows), bool)
         for index in missing:
             wanted[part.rows_in(index)] = True
         for later in plan.parts[number + 1 :]:
-            tried_again[later.rows] = True
+            if later.kind == "retry":
+                tried_again[later.rows[:]] = True
         rows = read_rows(manifest, summary, wanted)
         for index in missing:
             yield (
@@ -100,7 +111,7 @@ def unread_rows(plan: Plan, shards: dict[int, ShardFacts]) -> list[int]:
     unread: set[int] = set()
     for part in plan.parts:
         if part.kind == "retry":
-            unread -= {*map(int, part.rows)}
+            unread -= {*map(int, part.rows[:])}
         for index in part.shards:
             if index in shards and (text := shards[index].unread):
                 unread |= set(in_ranges(text, part.rows_in(index)).tolist())

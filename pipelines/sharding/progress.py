@@ -12,16 +12,20 @@ log = logging.getLogger(__name__)
 class ShardProgress(ProgressBar):
     """The counts of a run's rows, and the bar that shows them."""
 
-    def __init__(self, plan: Plan, shards: dict[int, ShardFacts]) -> None:
-        """Take over what is known of the committed shards; `commit` adds to it."""
+    def __init__(self, plan: Plan, shards: dict[int, ShardFacts], num_rows: int) -> None:
+        """Take over what is known of the committed shards; `commit` adds to it.
+
+        Args:
+            num_rows: that will be there in the end.
+        """
         self.shards = shards
         self.counts = {facts.index: (facts.ok, facts.failed) for facts in shards.values()}
         # Failed rows that are tried again count where they are now.
         self.num_retried = sum(len(part.rows) for part in plan.parts if part.kind == "retry")
-        self.num_rows = plan.num_rows
+        self.num_rows = num_rows
         self.num_ok_before, num_failed_before = self.totals()
         num_done = self.num_ok_before + num_failed_before
-        super().__init__(plan.num_rows, unit="row", initial=num_done, smoothing=0.05)
+        super().__init__(num_rows, unit="row", initial=num_done, smoothing=0.05)
 
     @property
     def num_new_ok(self) -> int:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from flipsketch.corpus.card import write_card
 from flipsketch.corpus.manifest import ManifestSummary
-from flipsketch.corpus.plan import Plan, format_ranges, write_plan
+from flipsketch.corpus.parts import count_shards, format_ranges
+from flipsketch.corpus.plan import Plan, write_plan
+from flipsketch.corpus.plan_document import MAX_PILOT
 from flipsketch.corpus.row_digests import write_digests
 from flipsketch.corpus.run_folder import begin_run, refuse_lost_folder
 from flipsketch.corpus.shard import ShardFacts, lost_shards, read_shards
@@ -19,6 +21,7 @@ from pipelines.execution.attempts import sweep_notes
 from pipelines.execution.config import ExecutorConfig
 from pipelines.execution.executor import make_shards
 from pipelines.execution.work import Maker, Resources
+from pipelines.sharding.pilot import add_pilot, print_pilot
 from pipelines.sharding.planning import missing_shards, retryable_rows, unread_rows, write_summary
 from pipelines.sharding.progress import ShardProgress
 from pipelines.sharding.summary import RunSummary, exceeds, parse_max_failures
@@ -48,6 +51,10 @@ class RunConfig:
     sketches were repaired."""
     extend: bool = False
     """Add the rows that the input has gained to the run in the output folder."""
+    pilot: int | None = None
+    """Make only so many rows now, drawn from all of the input, and print what the others will take
+    by them: time, GPU or CPU hours, bytes and failures. They are the first shards of the run; the
+    same command without --pilot makes the others."""
     dry_run: bool = False
     """Print rows, shards, invalid rows, bytes and time without making anything."""
     overwrite: bool = False
@@ -65,6 +72,13 @@ class RunConfig:
         if self.overwrite and (self.extend or self.retry_failed):
             raise ValueError(
                 "--overwrite starts again; it goes with neither --extend nor --retry-failed"
+            )
+        if self.pilot is not None and not 1 <= self.pilot <= MAX_PILOT:
+            raise ValueError(f"pilot must lie between 1 and {MAX_PILOT} rows, got {self.pilot}")
+        if self.pilot is not None and (self.extend or self.retry_failed or self.dry_run):
+            raise ValueError(
+                "--pilot makes the first rows of a run; it goes with none of --extend, "
+                "--retry-failed and --dry-run"
             )
         parse_max_failures(self.max_failures)
 
@@ -113,6 +127,8 @@ class Run:
             if notes and not notes.items() <= plan.log.items():
                 plan = replace(plan, log={**plan.log, **notes})
                 write_plan(folder, plan)
+            if config.pilot is not None:
+                plan = self.plan_pilot(plan, config.pilot)
             write_summary(folder, self.summary)
             write_digests(folder, plan, self.summary.digests)
             for name, content in (files or {}).items():
@@ -146,11 +162,13 @@ class Run:
         # earlier command has begun not the one that this command asks for.
         last = plan.parts[-1]
         is_retrying = last.kind == "retry" and any(index not in shards for index in last.shards)
-        with ShardProgress(plan, shards) as progress:
+        is_pilot = self.config.pilot is not None
+        num_rows = sum(len(part.rows) for part in plan.pilots) if is_pilot else plan.num_rows
+        with ShardProgress(plan, shards, num_rows) as progress:
             try:
                 self.make(plan, progress)
                 tries_all = self.config.retry_failed and not is_retrying
-                if unread or tries_all:
+                if (unread or tries_all) and not is_pilot:
                     self.refuse_lost_shards(plan, shards)
                     failed = retryable_rows(folder, list(shards.values()))
                     rows = failed if tries_all else sorted({*unread} & {*failed})
@@ -182,7 +200,19 @@ class Run:
         )
         write_card(folder, plan, summary.facts)
         summary.log(seconds=time.monotonic() - started, new_clips=progress.num_new_ok)
-        return 1 if exceeds(summary.num_failed, plan.num_rows, self.config.max_failures) else 0
+        if is_pilot:
+            pilot = [shards[index] for index in range(count_shards(plan.pilots))]
+            print_pilot(folder, plan, pilot, self.resources)
+        return 1 if exceeds(summary.num_failed, summary.num_rows, self.config.max_failures) else 0
+
+    def plan_pilot(self, plan: Plan, num_rows: int) -> Plan:
+        """Have the plan begin with so many rows, if it does not yet."""
+        before, plan = plan, add_pilot(self.folder, plan, num_rows, self.resources.workers)
+        if plan is not before:
+            write_plan(self.folder, plan)
+            # What is known of shards that have other rows now.
+            sweep_notes(self.folder, lambda index: index < count_shards(before.pilots))
+        return plan
 
     def refuse_lost_shards(self, plan: Plan, shards: dict[int, ShardFacts]) -> None:
         """See that the folder has what was committed; if not, the card says what is left.
@@ -204,10 +234,12 @@ class Run:
         )
 
     def make(self, plan: Plan, progress: ShardProgress) -> None:
-        """Make the shards of a plan that are not committed."""
-        if len(progress.shards) == plan.num_shards:
+        """Make the shards of a plan that are not committed; in a pilot its own alone."""
+        is_pilot = self.config.pilot is not None
+        asked = range(count_shards(plan.pilots) if is_pilot else plan.num_shards)
+        if all(index in progress.shards for index in asked):
             return
-        missing = missing_shards(self.manifest, self.summary, plan, progress.shards)
+        missing = missing_shards(self.manifest, self.summary, plan, progress.shards, asked)
         maker = self.build_maker(plan)
         for facts in make_shards(
             self.config.executor, self.resources, maker, missing, progress.report

@@ -35,6 +35,10 @@ class RunSummary:
     def num_failed(self) -> int:
         return sum(facts.failed - facts.superseded for facts in self.facts)
 
+    @property
+    def num_rows(self) -> int:
+        return self.num_ok + self.num_failed
+
     def log(self, *, seconds: float, new_clips: int) -> None:
         """Say what failed and why, and last what was made."""
         if num_cut := sum(facts.prompts_cut for facts in self.facts):
@@ -73,7 +77,7 @@ class RunSummary:
         log.info(
             "%s %s (%d failed), %s of them in this run in %.0f s, %.2f clips/s -> %s",
             self.verb,
-            count(self.num_ok + self.num_failed, "row"),
+            count(self.num_rows, "row"),
             self.num_failed,
             count(new_clips, "clip"),
             seconds,

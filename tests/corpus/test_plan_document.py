@@ -22,8 +22,9 @@ SETTINGS = {
     "batch_size": 2,
     "dtype": "float32",
 }
+PILOT = {"kind": "pilot", "rows": "2 5-6", "rows_per_shard": 2, "seed": 0}
 RETRY = {"kind": "retry", "rows": "3 7-8"}
-PLAN = Plan(SETTINGS, ("dtype",), {"manifest": "m.jsonl"}, (RETRY,))
+PLAN = Plan(SETTINGS, ("dtype",), {"manifest": "m.jsonl"}, (PILOT, RETRY))
 
 
 def written(settings: dict | None = None, **changes) -> bytes:
@@ -75,6 +76,18 @@ def test_what_is_written_is_read():
         (written(additions=[{"kind": "retry", "rows": "10"}]), "each below the 10 rows"),
         (written(additions=[{"kind": "retry"}]), "ascending ranges"),
         (written(additions=[{"kind": "extend", "num_rows": 3}]), "addition 1: needs num_rows"),
+        (written(additions=[{**PILOT, "rows": "5 2"}]), "a pilot needs rows_per_shard"),
+        (written(additions=[{**PILOT, "rows_per_shard": 0}]), "a pilot needs rows_per_shard"),
+        (written(additions=[PILOT, {**PILOT, "rows": "1-2"}]), "its pilots have a row twice"),
+        (written(additions=[RETRY, PILOT]), "a pilot is drawn before anything else"),
+        (
+            written({"num_rows": 10**9}, additions=[{**PILOT, "rows": "0-999999"}]),
+            "its pilots have 1,000,000 rows, more than 100,000",
+        ),
+        (
+            written({"splits": [["train", 5], ["test", 5]]}, additions=[PILOT]),
+            "a pilot is of a plan without splits",
+        ),
         (written(additions=[3]), "of no kind that this version knows"),
         (
             written({"num_rows": 10**9}, additions=[{"kind": "retry", "rows": "0-99999999"}]),

@@ -11,7 +11,8 @@ import pytest
 
 from flipsketch.corpus.manifest import read_rows as read_manifest
 from flipsketch.corpus.manifest import summarize_manifest
-from flipsketch.corpus.plan import format_ranges, parse_ranges, read_plan
+from flipsketch.corpus.parts import format_ranges, parse_ranges
+from flipsketch.corpus.plan import read_plan
 from flipsketch.corpus.shard import committed_shards, read_shards
 from flipsketch.method.config import SamplingConfig
 from flipsketch.storage.folder import open_folder
