@@ -12,18 +12,14 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from diffusers import UNet3DConditionModel
 from diffusers.models.attention_processor import Attention
 from torch import Tensor
 
+from flipsketch.models.attention import OwnAttention, is_temporal
+
 # The published constant; it does not follow num_frames.
 FRAMES_TO_FULL_SCALE = 50
-
-
-def is_temporal(layer_name: str) -> bool:
-    """Tell temporal layers by name: by shape, 16 or 64 frames collide with spatial maps."""
-    return layer_name.startswith("transformer_in.") or ".temp_attentions." in layer_name
 
 
 class AttentionComposer:
@@ -61,51 +57,66 @@ class ComposedAttnProcessor:
         self.composer = composer
         self.temporal = temporal
         self.plain = plain
+        # Under diffusers' own processors this is what a composed layer has always computed.
+        own = isinstance(plain, OwnAttention)
+        self.attention = plain if own else OwnAttention(products=False, float_scores=False)
         self.recorded: Tensor | None = None
 
     def __call__(self, attn: Attention, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         if self.composer.mode == "plain":
             return self.plain(attn, hidden_states, *args, **kwargs)
-        # (N, S, heads * D) -> (N, heads, S, D)
-        query, key, value = (
-            project(hidden_states).unflatten(-1, (attn.heads, -1)).transpose(1, 2)
-            for project in (attn.to_q, attn.to_k, attn.to_v)
-        )
+        query, key, value = self.attention.project(attn, hidden_states)
         if self.composer.mode == "record":
-            self.recorded = key[:, :, :1] if self.temporal else query
-            hidden_states = F.scaled_dot_product_attention(query, key, value, scale=attn.scale)
+            self.record(key[:, :, :1] if self.temporal else query)
+            hidden_states = self.attention.attend(query, key, value, attn.scale)
         else:
             assert self.recorded is not None, "composing() needs a recording() of the same step"
             attend = attend_to_reference_key if self.temporal else attend_with_reference_queries
             scales = self.composer.reference_scales
-            hidden_states = attend(query, key, value, self.recorded, scales, attn.scale)
+            hidden_states = attend(
+                self.attention, (query, key, value), self.recorded, scales, attn.scale
+            )
             self.recorded = None
-        hidden_states = attn.to_out[0](hidden_states.transpose(1, 2).flatten(2))
-        return attn.to_out[1](hidden_states)
+        return self.attention.merge(attn, hidden_states)
+
+    def record(self, tensor: Tensor) -> None:
+        """Keep what the clip borrows in the same step."""
+        # A copy, which lets go of the memory of whatever was computed with it.
+        self.recorded = tensor.clone()
 
 
 def attend_with_reference_queries(
-    query: Tensor, key: Tensor, value: Tensor, recorded: Tensor, scales: Tensor, scale: float
+    attention: OwnAttention,
+    tokens: tuple[Tensor, Tensor, Tensor],
+    recorded: Tensor,
+    scales: Tensor,
+    scale: float,
 ) -> Tensor:
     """Spatial: the clip's first frames ask with the queries of the stream's frames."""
+    query, key, value = tokens
     reference_query = recorded.unflatten(0, (len(scales), -1))
     query = query.unflatten(0, (len(scales), -1))
     query = torch.cat([reference_query, query[:, reference_query.shape[1] :]], dim=1)
-    return F.scaled_dot_product_attention(query.flatten(0, 1), key, value, scale=scale)
+    return attention.attend(query.flatten(0, 1), key, value, scale)
 
 
 def attend_to_reference_key(
-    query: Tensor, key: Tensor, value: Tensor, recorded: Tensor, scales: Tensor, scale: float
+    attention: OwnAttention,
+    tokens: tuple[Tensor, Tensor, Tensor],
+    recorded: Tensor,
+    scales: Tensor,
+    scale: float,
 ) -> Tensor:
     """Temporal: frame j scores the stream's first key, times `1 + reference_scale * j / 50`."""
+    query, key, value = tokens
     num_pixels, num_frames = len(query) // len(scales), query.shape[2]
     frame = torch.arange(num_frames, device=query.device)
     gain = 1 + scales[:, None] * frame / FRAMES_TO_FULL_SCALE  # (B, F)
     gain = gain.repeat_interleave(num_pixels, dim=0)[:, None, :, None]
     key = torch.cat([recorded, key[:, :, 1:]], dim=2)
-    scores = torch.matmul(query, key.transpose(-1, -2)) * scale
+    scores = attention.score(query, key, scale)
     scores = torch.cat([scores[..., :1] * gain, scores[..., 1:]], dim=-1)
-    return torch.matmul(scores.softmax(dim=-1).to(value.dtype), value)
+    return attention.weigh(scores, value)
 
 
 @contextmanager

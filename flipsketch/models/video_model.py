@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
-from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from flipsketch.models.headers import naming_files
 from flipsketch.models.inspection import inspect_model, load_scheduler, load_tokenizer
+from flipsketch.models.kernels import PLAIN, Kernels, default_kernels, use_kernels
 from flipsketch.models.lora import load_lora, merge_lora
 from flipsketch.models.registry import choose_lora, find_embedded, find_model
 from flipsketch.storage.folder import new_folder, refuse_existing
@@ -23,10 +23,6 @@ DTYPES = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
-# Latents of at most this height and width have so few tokens that fused attention gains nothing: on
-# a CPU plain matrix products are faster, forward and backward, by 1.2 to 1.7 times, and on a GPU
-# cuDNN's, which PyTorch prefers, first compiles a kernel for each shape, for seconds.
-FEW_TOKENS = 16
 # Pixels per VAE call: decoding one 256 x 256 frame takes about 0.5 GB in float32.
 VAE_CHUNK = 8 * 256**2
 
@@ -122,6 +118,7 @@ def load_model(
     lora: str | Path | None = None,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
+    kernels: Kernels | None = None,
 ) -> VideoModel:
     """Load a model from a folder in diffusers' layout or from the Hub, an adapter added to its
     weights.
@@ -129,6 +126,8 @@ def load_model(
     Args:
         lora: the adapter's folder or name; by default doodle-lora with the model doodle and no
             adapter with any other; "none" for the model alone.
+        kernels: by default those that suit the device; the results are the same but for the last
+            digits.
 
     Raises:
         ValueError: no such folder or Hub name, a part is missing, or weights are not safetensors.
@@ -157,8 +156,7 @@ def load_model(
         vae = vae.float()
     for network in (unet, vae, text_encoder):
         network.requires_grad_(False).eval().to(device)
-    if unet.config.sample_size <= FEW_TOKENS:
-        unet.set_attn_processor(AttnProcessor())
+    use_kernels(unet, vae, kernels or default_kernels(torch.device(device).type))
     return VideoModel(unet, vae, text_encoder, tokenizer, scheduler)
 
 
@@ -173,7 +171,7 @@ def merge_into_folder(model: str, lora: str | None, output: str) -> None:
     source, adapter = find_model(model), choose_lora(model, lora)
     if adapter is None:
         raise ValueError("there is no adapter to add to the weights; name one with --lora")
-    merged = load_model(source, lora=adapter)
+    merged = load_model(source, lora=adapter, kernels=PLAIN)
     networks = {"unet": merged.unet, "text_encoder": merged.text_encoder}
     save_model(networks, source, output)
 

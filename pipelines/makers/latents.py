@@ -5,6 +5,7 @@ import torch
 
 from flipsketch.corpus.dataset import ReaderConfig, TrainingClips
 from flipsketch.corpus.row import Row
+from flipsketch.models.kernels import PLAIN
 from flipsketch.models.registry import NO_LORA
 from flipsketch.models.video_model import DTYPES, load_model
 from flipsketch.training.latent_cache import open_latents
@@ -25,7 +26,9 @@ class LatentMaker:
         device: str,
     ) -> None:
         torch.set_num_threads(threads)
-        self.model = load_model(model, lora=NO_LORA, device=device, dtype=DTYPES[dtype])
+        self.model = load_model(
+            model, lora=NO_LORA, device=device, dtype=DTYPES[dtype], kernels=PLAIN
+        )
         self.latents = open_latents(TrainingClips(shards, reading), model, self.model.size, dtype)
 
     def make_shard(self, index: int, rows: list[Row], report: Report) -> int:

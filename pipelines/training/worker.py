@@ -19,6 +19,7 @@ from flipsketch.media.contact_sheet import encode_png
 from flipsketch.media.pixels import to_pixels
 from flipsketch.method.config import model_defaults
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
+from flipsketch.models.kernels import PLAIN
 from flipsketch.models.lora import fill_lora, save_lora
 from flipsketch.models.registry import NO_LORA, find_model
 from flipsketch.models.video_model import DTYPES, VideoModel, load_model, save_model
@@ -69,7 +70,7 @@ class TrainingWorker:
         self.folder: Folder = open_folder(config.output)
         self.plan = read_plan(self.folder, trains=True)
         self.model = load_model(
-            config.model, lora=NO_LORA, device=device, dtype=DTYPES[config.dtype]
+            config.model, lora=NO_LORA, device=device, dtype=DTYPES[config.dtype], kernels=PLAIN
         )
         clips = TrainingClips(config.shards, config.reading)
         self.trainer: Trainer | GraphTrainer
