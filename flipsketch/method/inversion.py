@@ -4,6 +4,7 @@ import torch
 from diffusers import DDIMInverseScheduler, DDIMScheduler, UNet3DConditionModel
 from torch import Tensor
 
+from flipsketch.method.schedule import on_host_and_device
 from flipsketch.models.video_model import predict_noise
 
 # The published number of copies of the sketch that are inverted together.
@@ -44,9 +45,9 @@ def invert_path(
     of as many steps, the noise first, and last the sketch's own."""
     path = [latents]
     inverse = DDIMInverseScheduler.from_config(scheduler.config)
-    inverse.set_timesteps(num_inference_steps, device=latents.device)
-    for t in inverse.timesteps:
+    inverse.set_timesteps(num_inference_steps)
+    for timestep, t in on_host_and_device(inverse.timesteps, latents.device):
         noise_pred = predict_noise(unet, latents, t, null_embeds)
-        latents = inverse.step(noise_pred, t, latents).prev_sample
+        latents = inverse.step(noise_pred, timestep, latents).prev_sample
         path.append(latents)
     return [step.mean(dim=2, keepdim=True) for step in reversed(path)]

@@ -17,6 +17,7 @@ from flipsketch.media.clip import Clip, binarize_frames
 from flipsketch.method.alignment import align_frames
 from flipsketch.method.composition import compose_attention
 from flipsketch.method.config import SamplingConfig
+from flipsketch.method.guidance import encode_guidance
 from flipsketch.method.inversion import INVERSION_FRAMES, invert_path
 from flipsketch.method.request import (
     ClipRequest,
@@ -24,6 +25,7 @@ from flipsketch.method.request import (
     count_segments,
     shared_settings,
 )
+from flipsketch.method.schedule import ddim_schedule, on_host_and_device
 from flipsketch.models.video_model import VideoModel, predict_noise
 
 
@@ -52,18 +54,11 @@ def sample_latents(
     unet, num_frames = model.unet, noise.shape[2]
     samplings = [conditioning.sampling for conditioning in conditionings]
     config = shared_settings(samplings)
-    if config.hold_sketch and len(reference_path) != config.num_inference_steps + 1:
-        raise ValueError(
-            f"hold_sketch needs the whole path of the inversion ({config.num_inference_steps} "
-            f"steps and the sketch), got {len(reference_path)} latents; give all that invert_path "
-            f"returns"
-        )
-    prompt_embeds = model.encode_prompts([conditioning.prompt for conditioning in conditionings])
-    null_embeds = model.encode_prompts([""]).expand_as(prompt_embeds)
-    negative_embeds = model.encode_prompts([sampling.negative_prompt for sampling in samplings])
+    check_path(reference_path, config)
+    guidance = encode_guidance(model, conditionings)
+    null_embeds = model.encode_prompts([""]).expand_as(guidance.prompt_embeds)
     scales = noise.new_tensor([sampling.reference_scale for sampling in samplings])
-    scheduler = DDIMScheduler.from_config(model.scheduler.config)
-    scheduler.set_timesteps(config.num_inference_steps, device=noise.device)
+    scheduler = ddim_schedule(model.scheduler, config.num_inference_steps)
 
     reference_latents = reference_path[0]
     latents = torch.cat([reference_latents, noise[:, :, 1:]], dim=2)
@@ -71,7 +66,7 @@ def sample_latents(
     with compose_attention(
         unet, scales, spatial=config.compose_spatial, temporal=config.compose_temporal
     ) as attention:
-        for i, t in enumerate(scheduler.timesteps):
+        for i, (timestep, t) in enumerate(on_host_and_device(scheduler.timesteps, noise.device)):
             aligning, composing = i < config.num_align_steps, i < config.num_compose_steps
             # The reference loses a frame each step, so later steps are freer to move; alignment
             # alone needs just one.
@@ -80,33 +75,37 @@ def sample_latents(
             if config.hold_sketch:
                 reference_latents = reference_path[i].expand_as(reference_latents)
                 latents[:, :, :1] = reference_path[i]
-            reference_frame = reference_latents[:, :, :1]
-            if composing:
-                with attention.recording():
+            if composing or aligning:
+                with attention.recording() if composing else nullcontext():
                     reference_pred = predict_noise(unet, reference_latents, t, null_embeds)
             if aligning:
-                # A stream of one frame has been predicted already.
-                if composing and num_reference_frames == 1:
-                    target = reference_pred
-                else:
+                reference_frame, target = reference_latents[:, :, :1], reference_pred
+                if num_reference_frames > 1:
                     target = predict_noise(unet, reference_frame, t, null_embeds)
-                latents = align_frames(unet, latents, reference_frame, target, t, prompt_embeds)
-            if composing:
-                reference_latents = scheduler.step(reference_pred, t, reference_latents).prev_sample
-            elif aligning:
-                reference_latents = scheduler.step(target, t, reference_frame).prev_sample
-
-            with attention.composing() if composing else nullcontext():
-                noise_pred = predict_noise(unet, latents, t, prompt_embeds)
-            if config.guidance_scale != 1.0:
-                noise_pred_uncond = predict_noise(unet, latents, t, negative_embeds)
-                noise_pred = noise_pred_uncond + config.guidance_scale * (
-                    noise_pred - noise_pred_uncond
+                latents = align_frames(
+                    unet, latents, reference_frame, target, t, guidance.prompt_embeds
                 )
-            latents = scheduler.step(noise_pred, t, latents).prev_sample
+            if composing or aligning:
+                reference_latents = scheduler.step(
+                    reference_pred, timestep, reference_latents
+                ).prev_sample
+            noise_pred = guidance.predict(
+                unet, latents, t, attention.composing() if composing else None
+            )
+            latents = scheduler.step(noise_pred, timestep, latents).prev_sample
     if config.hold_sketch:
         latents[:, :, :1] = reference_path[-1]
     return latents
+
+
+def check_path(reference_path: Sequence[Tensor], config: SamplingConfig) -> None:
+    """Raise ValueError unless there are as many reference latents as the settings need."""
+    if config.hold_sketch and len(reference_path) != config.num_inference_steps + 1:
+        raise ValueError(
+            f"hold_sketch needs the whole path of the inversion ({config.num_inference_steps} "
+            f"steps and the sketch), got {len(reference_path)} latents; give all that invert_path "
+            f"returns"
+        )
 
 
 @torch.no_grad()
@@ -128,8 +127,7 @@ def animate_pixels(model: VideoModel, requests: Sequence[ClipRequest]) -> Tensor
     pixels = torch.from_numpy(np.stack([request.sketch for request in requests]))
     pixels = pixels.to(model.device, model.latents_dtype)
     pixels = pixels.permute(0, 3, 1, 2)[:, :, None] / 127.5 - 1
-    scheduler = DDIMScheduler.from_config(model.scheduler.config)
-    scheduler.set_timesteps(config.num_inference_steps)
+    scheduler = ddim_schedule(model.scheduler, config.num_inference_steps)
     shares = pixels.new_tensor([request.sampling.sketch_in_noise for request in requests])
     segments = []
     for segment in range(num_segments):

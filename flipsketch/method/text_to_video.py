@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler
 from torch import Tensor
 
 from flipsketch.method.config import SamplingConfig
+from flipsketch.method.guidance import encode_guidance
 from flipsketch.method.request import Conditioning, shared_settings
 from flipsketch.method.sampler import draw_clip_noise, finish_frames
-from flipsketch.models.video_model import VideoModel, predict_noise
+from flipsketch.method.schedule import ddim_schedule, on_host_and_device
+from flipsketch.models.video_model import VideoModel
 
 
 @torch.no_grad()
@@ -23,21 +24,13 @@ def sample_pixels(
         noise: initial Gaussian latents (B, C, F, h, w).
         conditionings: one for each row.
     """
-    samplings = [conditioning.sampling for conditioning in conditionings]
-    config = shared_settings(samplings)
-    embeds = model.encode_prompts([conditioning.prompt for conditioning in conditionings])
-    negative_embeds = model.encode_prompts([sampling.negative_prompt for sampling in samplings])
+    config = shared_settings([conditioning.sampling for conditioning in conditionings])
+    guidance = encode_guidance(model, conditionings)
     latents = noise.to(model.device, model.latents_dtype)
-    scheduler = DDIMScheduler.from_config(model.scheduler.config)
-    scheduler.set_timesteps(config.num_inference_steps, device=model.device)
-    for t in scheduler.timesteps:
-        noise_pred = predict_noise(model.unet, latents, t, embeds)
-        if config.guidance_scale != 1.0:
-            noise_pred_uncond = predict_noise(model.unet, latents, t, negative_embeds)
-            noise_pred = noise_pred_uncond + config.guidance_scale * (
-                noise_pred - noise_pred_uncond
-            )
-        latents = scheduler.step(noise_pred, t, latents).prev_sample
+    scheduler = ddim_schedule(model.scheduler, config.num_inference_steps)
+    for timestep, t in on_host_and_device(scheduler.timesteps, model.device):
+        noise_pred = guidance.predict(model.unet, latents, t)
+        latents = scheduler.step(noise_pred, timestep, latents).prev_sample
     return model.decode(latents).clamp(-1, 1)
 
 

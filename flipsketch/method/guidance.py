@@ -1,0 +1,54 @@
+"""Classifier-free guidance: the noise predicted with the prompt, led away from the one without."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from diffusers import UNet3DConditionModel
+from torch import Tensor
+
+from flipsketch.method.request import Conditioning, shared_settings
+from flipsketch.models.video_model import VideoModel, predict_noise
+
+
+@dataclass(frozen=True, eq=False)
+class Guidance:
+    """What a batch of clips is led towards, what away from, and how far."""
+
+    prompt_embeds: Tensor
+    """(B, L, D)"""
+    negative_embeds: Tensor
+    """(B, L, D)"""
+    scale: float
+    """1.0 turns guidance off: the prompts' prediction alone."""
+
+    def predict(
+        self,
+        unet: UNet3DConditionModel,
+        latents: Tensor,
+        t: Tensor,
+        composing: AbstractContextManager[None] | None = None,
+    ) -> Tensor:
+        """Return the guided prediction for latents (B, C, F, h, w).
+
+        Args:
+            composing: in which the pass with the prompts takes place, and the other does not.
+        """
+        with composing or nullcontext():
+            noise_pred = predict_noise(unet, latents, t, self.prompt_embeds)
+        if self.scale == 1.0:
+            return noise_pred
+        noise_pred_uncond = predict_noise(unet, latents, t, self.negative_embeds)
+        return noise_pred_uncond + self.scale * (noise_pred - noise_pred_uncond)
+
+
+@torch.no_grad()
+def encode_guidance(model: VideoModel, conditionings: Sequence[Conditioning]) -> Guidance:
+    """Return the guidance of a batch, a conditioning for each row."""
+    samplings = [conditioning.sampling for conditioning in conditionings]
+    return Guidance(
+        model.encode_prompts([conditioning.prompt for conditioning in conditionings]),
+        model.encode_prompts([sampling.negative_prompt for sampling in samplings]),
+        shared_settings(samplings).guidance_scale,
+    )
