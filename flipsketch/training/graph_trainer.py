@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from diffusers import UNet3DConditionModel
 from torch import Tensor, nn
 
 from flipsketch.models.video_model import VideoModel
@@ -125,7 +126,8 @@ class GraphTrainer:
         # count.
         self.totals = torch.zeros(2 + 2 * QUARTILES, device=self.device)
         self.graph: torch.cuda.CUDAGraph | None = None
-        self.pool = InvertedFrames(self.latents, num_inverted)
+        # A row each where none is used: at a large model's size a pool takes more than its latents.
+        self.pool = InvertedFrames(self.latents, num_inverted if config.inverted_first_frame else 1)
         self.is_ready = False
 
     def steps(self, holds: Callable[[int], bool] = never) -> Generator[StepReport, None, None]:
@@ -219,6 +221,11 @@ class GraphTrainer:
         shares = MAX_LEFT * torch.rand(size, device=device)
         batch = leave_first_frames(batch, begun, shares, scheduler)
         return copy_first_frames(batch, copied, self.null)
+
+    @property
+    def unet(self) -> UNet3DConditionModel:
+        """The UNet that computes a step."""
+        return self.denoiser.unet
 
     def draw_starts(self, rows: Tensor) -> Tensor:
         """Return where each clip's window begins (B,)."""

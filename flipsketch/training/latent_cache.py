@@ -143,11 +143,7 @@ class LatentClips(Dataset):
 
     def check_room(self, model: VideoModel, shards: list[int]) -> None:
         """Raise OSError if the latents of some shards do not fit on the disk."""
-        frames = [self.clips.rows_in(shard)["num_frames"].to_numpy() for shard in shards]
-        num_frames = int(np.concatenate(frames).sum())
-        side = self.size // model.vae_factor
-        channels = model.vae.config.latent_channels
-        needed = num_frames * channels * side**2 * BYTES_PER_NUMBER
+        needed = self.needed_bytes(model, shards)
         free = shutil.disk_usage(self.folder.path).free
         if needed > free:
             raise OSError(
@@ -155,6 +151,14 @@ class LatentClips(Dataset):
                 f"{free / MEGABYTE:,.1f} MB free; free some, give a folder elsewhere as "
                 f"--latent-cache, or add --no-cache-latents"
             )
+
+    def needed_bytes(self, model: VideoModel, shards: list[int]) -> int:
+        """Return what the latents of some shards take."""
+        frames = [self.clips.rows_in(shard)["num_frames"].to_numpy() for shard in shards]
+        num_frames = int(np.concatenate(frames).sum())
+        side = self.size // model.vae_factor
+        channels = model.vae.config.latent_channels
+        return num_frames * channels * side**2 * BYTES_PER_NUMBER
 
     @contextmanager
     def locked(self, shard: int, waits: bool) -> Iterator[bool]:

@@ -146,8 +146,14 @@ class Denoiser(nn.Module):
         self.casts = self.dtype in (torch.bfloat16, torch.float16)
 
     def to_own_dtype(self) -> "Denoiser":
-        """Return a copy with all weights in the dtype of the computation."""
-        copied = copy.deepcopy(self).to(self.dtype)
+        """Return a copy with all weights in the dtype of the computation; frozen ones that are in
+        it already are shared."""
+        shared = {
+            id(weight): weight
+            for weight in self.parameters()
+            if weight.dtype == self.dtype and not weight.requires_grad
+        }
+        copied = copy.deepcopy(self, dict(shared)).to(self.dtype)
         copied.casts = False
         return copied
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from diffusers import UNet3DConditionModel
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -14,6 +15,7 @@ from flipsketch.models.video_model import VideoModel
 from flipsketch.rng import Stream, random_state
 from flipsketch.training.batches import Batches, HostBatch, Samples
 from flipsketch.training.config import TrainingConfig, check_share
+from flipsketch.training.device_latents import DeviceLatents
 from flipsketch.training.ema import EMA
 from flipsketch.training.first_frames import (
     MAX_LEFT,
@@ -179,9 +181,13 @@ class Trainer:
             tensor.to(model.device, non_blocking=True)
             for tensor in (batch.clips, batch.tokens, batch.noise, batch.timesteps)
         )
-        latents = model.encode(clips) if batch.kind == "pixels" else clips
+        if batch.kind == "pixels":
+            clips = model.encode(clips)
+        elif batch.kind == "places":
+            assert isinstance(self.batches.samples, DeviceLatents), "only these have places"
+            clips = self.batches.samples.windows(clips)
         return self.replace_first_frames(
-            TrainingBatch(latents, self.embed(tokens), noise, timesteps), batch.positions
+            TrainingBatch(clips, self.embed(tokens), noise, timesteps), batch.positions
         )
 
     @torch.no_grad()
@@ -226,6 +232,11 @@ class Trainer:
             ]
             batch = leave_first_frames(batch, begun, torch.tensor(shares), scheduler)
         return copy_first_frames(batch, copied, null_prompts) if copied.any() else batch
+
+    @property
+    def unet(self) -> UNet3DConditionModel:
+        """The UNet that computes a step."""
+        return self.model.unet
 
     @property
     def means(self) -> list[Tensor]:

@@ -24,7 +24,9 @@ from flipsketch.models.lora import fill_lora, save_lora
 from flipsketch.models.registry import NO_LORA, find_model
 from flipsketch.models.video_model import DTYPES, VideoModel, load_model, save_model
 from flipsketch.storage.folder import Folder, new_folder, open_folder
+from flipsketch.training.batches import Samples
 from flipsketch.training.checkpoints import load_checkpoint, load_newest, save_checkpoint
+from flipsketch.training.device_latents import keep_on_device
 from flipsketch.training.graph_trainer import Clips, GraphTrainer
 from flipsketch.training.latent_cache import LatentClips, open_latents
 from flipsketch.training.objective import QUARTILES, trained_networks
@@ -77,7 +79,10 @@ class TrainingWorker:
         if config.on_device:
             self.trainer = GraphTrainer(self.model, load_clips(clips, self.model), config.training)
         else:
-            samples = self.open_cache(clips, say) if config.cache_latents else clips
+            samples: Samples = clips
+            if config.cache_latents:
+                latents = self.open_cache(clips, say)
+                samples = keep_on_device(latents, self.model, say if rank == 0 else ignore)
             self.trainer = Trainer(
                 self.model, samples, config.training, rank=rank, num_ranks=num_ranks
             )
@@ -140,7 +145,7 @@ class TrainingWorker:
         steps = trainer.steps(lambda step: self.validates(step) or self.saves(step))
         with (
             closing(steps),
-            checkpoint_gradients(self.model.unet, config.checkpoint_gradients),
+            checkpoint_gradients(trainer.unet, config.checkpoint_gradients),
         ):
             # A run that ends before its first pictures shows what it made of them at its end.
             if trainer.num_done == 0 and config.training.num_steps >= config.validate_every:

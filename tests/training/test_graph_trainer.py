@@ -6,6 +6,7 @@ import torch
 from diffusers import DDIMScheduler
 
 from flipsketch.method.inversion import invert
+from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.video_model import load_model
 from flipsketch.training.config import TrainingConfig
 from flipsketch.training.first_frames import NUM_INVERSION_STEPS
@@ -138,6 +139,22 @@ def test_it_learns_all_that_the_sampler_begins_with(tiny_folder):
     )
     losses = [report.loss for report in trainer.steps()]
     assert len(losses) == 12 and np.mean(losses[-4:]) < 0.9 * np.mean(losses[:4])
+
+
+def test_weights_that_are_not_trained_are_there_once(tiny_folder):
+    model = load_model(tiny_folder, dtype=torch.bfloat16)
+    clips = make_clips(model.unet.config.sample_size)
+    trainer = GraphTrainer(model, clips, TrainingConfig(**{**vars(CONFIG), "train": "lora"}))
+    own, casts = dict(model.unet.named_parameters()), dict(trainer.unet.named_parameters())
+    assert own.keys() == casts.keys()
+    for name, weight in own.items():
+        is_shared = weight.data_ptr() == casts[name].data_ptr()
+        assert is_shared == (".lora_" not in name) == (weight.dtype == torch.bfloat16)
+    assert {weight.dtype for weight in casts.values()} == {torch.bfloat16}
+    with checkpoint_gradients(trainer.unet):
+        assert trainer.step().grad_norm > 0
+    for name, weight in own.items():
+        assert torch.equal(weight.to(torch.bfloat16), casts[name])
 
 
 def test_runs_resumed_from_one_state_are_the_same(tiny_folder, tmp_path):

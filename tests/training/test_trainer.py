@@ -14,6 +14,7 @@ from flipsketch.models.lora import lora_parameters
 from flipsketch.models.registry import fingerprint_folder
 from flipsketch.models.video_model import load_model
 from flipsketch.training.config import TrainingConfig
+from flipsketch.training.device_latents import DeviceLatents
 from flipsketch.training.latent_cache import LatentClips, check_size
 from flipsketch.training.objective import draw_noise_and_timesteps, rate_factor
 from flipsketch.training.trainer import Trainer
@@ -173,10 +174,14 @@ def test_cached_latents_give_the_same_batches(tiny_folder, corpus):
     assert cached.missing() == []
     plain = Trainer(model, clips, CONFIG)
     fast = Trainer(load_model(tiny_folder), cached, CONFIG)
-    for position in range(12):
-        one, other = (
-            trainer.prepare_batch(trainer.batches.read([position])) for trainer in (plain, fast)
+    kept = Trainer(load_model(tiny_folder), DeviceLatents(cached, model.device), CONFIG)
+    for first in range(0, 24, 2):
+        one, other, third = (
+            trainer.prepare_batch(trainer.batches.read([first, first + 1]))
+            for trainer in (plain, fast, kept)
         )
+        for name, value in vars(other).items():
+            assert torch.equal(value, getattr(third, name))
         torch.testing.assert_close(one.latents, other.latents, rtol=1e-5, atol=1e-5)
         assert torch.equal(one.noise, other.noise)
         assert torch.equal(one.timesteps, other.timesteps)
