@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from operator import attrgetter
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from flipsketch.corpus.kinds import ANIMATE
 from flipsketch.corpus.manifest import ManifestSummary, summarize_manifest
@@ -69,6 +69,10 @@ class AnimateConfig(RunConfig):
     use the same number, since it changes the last digits."""
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
     """Precision of the networks; by default bfloat16 on a GPU and float32 elsewhere."""
+    kernels: Literal["fast", "plain"] | None = None
+    """Kernels of the networks: fast, or plain, which are diffusers' own. Clips differ in their last
+    digits alone, but a resumed run must use the same. By default fast on a GPU, plain elsewhere,
+    and what a run began with when it is resumed."""
     device: Literal["cuda", "cpu"] | None = None
     """Where the networks run; by default on GPUs if there are any."""
     threads: int | None = None
@@ -213,11 +217,12 @@ def plan_run(
         "threads": resources.cpus_per_worker,
     }
     known = before.settings if before else {}
-    chosen = [name for name in defaults if getattr(config, name) is None]
+    chosen = [name for name in (*defaults, "kernels") if getattr(config, name) is None]
     named = {name: getattr(config, name) for name in defaults if name not in chosen}
     settings = {
         **{name: known.get(name, value) for name, value in defaults.items()},
         **named,
+        **choose_kernels(config.kernels, before, resources.device),
         **ANIMATE.settings,
         "num_rows": manifest.num_rows,
         "manifest_fingerprint": manifest.fingerprint,
@@ -243,3 +248,15 @@ def plan_run(
         },
     }
     return Plan(settings, tuple(chosen), notes)
+
+
+def choose_kernels(
+    asked: Literal["fast", "plain"] | None, before: Plan | None, device: str
+) -> dict[str, dict[str, Any]]:
+    """Return the plan's setting of kernels; a plan from before there were any has none."""
+    from flipsketch.models.kernels import FAST, PLAIN, default_kernels, read_kernels
+
+    kernels = {"fast": FAST, "plain": PLAIN, None: default_kernels(device)}[asked]
+    if before is not None and (asked is None or read_kernels(before.kernels) == kernels):
+        return {} if before.kernels is None else {"kernels": before.kernels}
+    return {"kernels": asdict(kernels)}

@@ -122,6 +122,11 @@ class Plan:
         return self.settings["dtype"]
 
     @property
+    def kernels(self) -> dict[str, Any] | None:
+        """Switches of the kernels that the networks run; None of a run from before there were."""
+        return self.settings.get("kernels")
+
+    @property
     def method(self) -> str:
         """What animates; of training, what is trained."""
         return self.settings.get("method", "flipsketch")

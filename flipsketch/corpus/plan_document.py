@@ -62,6 +62,7 @@ SETTINGS: dict[str, Check] = {
         "float32, bfloat16 or float16",
     ),
     "extra_columns": (lambda value: isinstance(value, dict), "an object of column types"),
+    "kernels": (lambda value: value is None or isinstance(value, dict), "an object of switches"),
     "splits": (is_splits, "a list of names and numbers of rows"),
 }
 LOG: dict[str, Check] = {

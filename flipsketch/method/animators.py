@@ -15,6 +15,7 @@ from flipsketch.method.methods import METHODS
 from flipsketch.method.request import ClipRequest, count_segments
 from flipsketch.method.sampler import animate_pixels, draw_batch_noise
 from flipsketch.method.text_to_video import latents_shape, sample_pixels
+from flipsketch.models.kernels import PLAIN, Kernels
 from flipsketch.models.registry import find_model, frame_size
 from flipsketch.models.video_model import load_model
 
@@ -22,9 +23,16 @@ from flipsketch.models.video_model import load_model
 class FlipSketch:
     """The paper's method (Bandyopadhyay and Song, CVPR 2025)."""
 
-    def __init__(self, model: str | Path, lora: str | None, device: str, dtype: torch.dtype):
+    def __init__(
+        self,
+        model: str | Path,
+        lora: str | None,
+        device: str,
+        dtype: torch.dtype,
+        kernels: Kernels = PLAIN,
+    ):
         """Raises ValueError: the model or the adapter cannot be loaded."""
-        self.model = load_model(model, lora=lora, device=device, dtype=dtype)
+        self.model = load_model(model, lora=lora, device=device, dtype=dtype, kernels=kernels)
         self.size, self.device = self.model.size, self.model.device
 
     @property
@@ -59,7 +67,14 @@ class Still:
 
     unet: Module | None = None
 
-    def __init__(self, model: str | Path, lora: str | None, device: str, dtype: torch.dtype):
+    def __init__(
+        self,
+        model: str | Path,
+        lora: str | None,
+        device: str,
+        dtype: torch.dtype,
+        kernels: Kernels = PLAIN,
+    ):
         """Uses nothing of the model but the size of its frames."""
         self.size, self.device = frame_size(find_model(model)), torch.device("cpu")
 
@@ -80,7 +95,14 @@ class StableVideo:
 
     unet: Module | None = None
 
-    def __init__(self, model: str | Path, lora: str | None, device: str, dtype: torch.dtype):
+    def __init__(
+        self,
+        model: str | Path,
+        lora: str | None,
+        device: str,
+        dtype: torch.dtype,
+        kernels: Kernels = PLAIN,
+    ):
         """Raises ValueError: the model cannot be loaded."""
         # Here, since transformers has something to say when it is imported without torchvision.
         from diffusers import StableVideoDiffusionPipeline

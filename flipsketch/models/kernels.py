@@ -5,7 +5,7 @@ their names as they are. A module whose `forward` changes gets a subclass of its
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_type_hints
 
 import torch
 from diffusers import AutoencoderKL, UNet3DConditionModel
@@ -67,6 +67,24 @@ DIFFUSERS_CLASSES = {
 def default_kernels(device_type: str) -> Kernels:
     """Return what is used where nothing else is asked for."""
     return FAST if device_type == "cuda" else PLAIN
+
+
+def read_kernels(switches: dict[str, Any] | None) -> Kernels:
+    """Return the kernels of a plan, which names their switches, or none if it is an old one.
+
+    Raises:
+        ValueError: a switch or its value is not known.
+    """
+    switches = switches or {}
+    types = get_type_hints(Kernels)
+    known = {name: get_args(kind) or (False, True) for name, kind in types.items()}
+    for name, value in switches.items():
+        if value not in known.get(name, ()):
+            raise ValueError(
+                f"the plan's kernels have the switch {name!r:.80}: {value!r:.80}, which this "
+                f"version does not know; use the version that began the run"
+            )
+    return Kernels(**switches)
 
 
 def use_kernels(

@@ -21,6 +21,7 @@ from flipsketch.method.config import SamplingConfig
 from flipsketch.method.methods import METHODS
 from flipsketch.method.request import ClipRequest, batch_settings
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
+from flipsketch.models.kernels import read_kernels
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.models.video_model import DTYPES
 from flipsketch.storage.credentials import hide_credentials
@@ -72,7 +73,8 @@ class AnimationMaker:
         self.last_raised: BaseException | None = None
         animator = METHODS[plan.method].animator_class
         dtype = DTYPES[plan.dtype]
-        self.method = animator(config.model, config.lora, config.device, dtype)
+        kernels = read_kernels(plan.kernels)
+        self.method = animator(config.model, config.lora, config.device, dtype, kernels)
 
     def make_shard(self, index: int, rows: list[Row], report: Report) -> ShardFacts:
         """Animate the rows in batches and commit the shard; other rows are unaffected by a bad one.

@@ -18,6 +18,7 @@ import torch
 import webdataset
 from PIL import Image
 
+from flipsketch.corpus.plan import read_plan, write_plan
 from flipsketch.corpus.row import Row
 from flipsketch.corpus.shard import committed_shards, read_sample
 from flipsketch.media.clip import decode_filmstrip
@@ -266,11 +267,40 @@ def test_a_resume_takes_what_was_chosen_for_the_user(job):
     first = replace(job, rows_per_shard=None, threads=None, dtype=None)
     animate_manifest(first)
     plan = json.loads((Path(job.output) / "run.json").read_text())
-    assert plan["chosen"] == ["dtype", "rows_per_shard", "threads"]
+    assert plan["chosen"] == ["dtype", "kernels", "rows_per_shard", "threads"]
     # Named with the same value, or not named at all: the same plan.
     assert animate_manifest(replace(first, rows_per_shard=1)) == 0
     with pytest.raises(ValueError, match="rows_per_shard: 1 there, 4 now"):
         animate_manifest(replace(first, rows_per_shard=4))
+
+
+def test_a_plan_that_names_no_kernels_has_the_plain_ones(job):
+    """A run of an earlier version is finished with what it began with."""
+    plain = replace(job, kernels="plain", output=f"{job.output}_plain")
+    animate_manifest(plain)
+    folder = open_folder(job.output)
+    plan = read_plan(open_folder(plain.output))
+    settings = {name: value for name, value in plan.settings.items() if name != "kernels"}
+    folder.make()
+    write_plan(folder, replace(plan, settings=settings))
+    with pytest.raises(ValueError, match="kernels: None there, {.*} now"):
+        animate_manifest(replace(job, kernels="fast"))
+    assert animate_manifest(job) == 0
+    assert animate_manifest(replace(job, kernels="plain")) == 0
+    assert read_tars(job.output) == read_tars(plain.output)
+    assert "kernels" not in read_plan(folder).settings
+
+
+def test_fast_kernels_are_noted_and_kept(job):
+    fast = replace(job, kernels="fast")
+    assert animate_manifest(fast) == 0
+    assert read_plan(open_folder(job.output)).kernels["temporal_convolution"] == "2d"
+    os.unlink(Path(job.output) / "metadata" / "00001.parquet")
+    before = read_tars(job.output)
+    assert animate_manifest(job) == 0
+    assert read_tars(job.output) == before
+    with pytest.raises(ValueError, match="kernels: {.*} there"):
+        animate_manifest(replace(job, kernels="plain"))
 
 
 def test_a_changed_plan_is_refused_until_it_is_told_to_overwrite(made, tmp_path):

@@ -1,12 +1,13 @@
 """Every choice of kernels computes what the plain networks do."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import torch
 
 from flipsketch.method.composition import compose_attention
-from flipsketch.models.kernels import PLAIN, VARIANTS, use_kernels
+from flipsketch.models.kernels import PLAIN, VARIANTS, read_kernels, use_kernels
 from flipsketch.models.video_model import VideoModel, load_model, predict_noise
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -41,3 +42,12 @@ def test_a_choice_of_kernels_changes_rounding_alone(name):
     use_kernels(model.unet, model.vae, VARIANTS[name])
     for kind, made in make_passes(model).items():
         torch.testing.assert_close(made, before[kind], rtol=1e-10, atol=1e-10, msg=kind)
+
+
+def test_a_plan_names_kernels_that_this_version_has():
+    assert read_kernels(None) == read_kernels({}) == PLAIN
+    for kernels in VARIANTS.values():
+        assert read_kernels(asdict(kernels)) == kernels
+    for switches in ({"quantum": True}, {"temporal_convolution": "4d"}, {"channels_last": "yes"}):
+        with pytest.raises(ValueError, match="which this version does not know"):
+            read_kernels(switches)
