@@ -79,6 +79,10 @@ class AnimateConfig(RunConfig):
     """CPU threads of each worker; by default an equal share of the machine's."""
     checkpoint_gradients: bool = False
     """Spend a third more time in alignment to save memory; clips do not change."""
+    graphs: bool = True
+    """On a GPU, replay the model's passes as CUDA graphs, which are recorded in the first batches,
+    rather than launch their kernels one by one; clips do not change. Turn it off if memory that
+    graphs keep between batches is needed."""
     sources: SourcesConfig = field(default_factory=SourcesConfig)
 
     def __post_init__(self) -> None:
@@ -134,6 +138,7 @@ def animate_manifest(config: AnimateConfig) -> int:
                 sampling=config.sampling,
                 device=resources.device,
                 checkpoint_gradients=config.checkpoint_gradients,
+                graphs=config.graphs,
                 row_timeout=config.row_timeout or ROW_TIMEOUT_S[resources.device],
                 driver=resources.driver,
             ),
@@ -242,6 +247,7 @@ def plan_run(
         "executor": config.executor.executor,
         "workers": resources.workers,
         "device": resources.device,
+        "graphs": config.graphs and resources.device == "cuda",
         "versions": {
             "python": platform.python_version(),
             **library_versions("torch", "diffusers"),

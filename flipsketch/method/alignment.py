@@ -5,17 +5,21 @@ noisy frames beside it reach it through the temporal layers. A few Adam iteratio
 close the gap (FlipSketch, section 4.2).
 """
 
+from functools import partial
+
 import torch
 from diffusers import UNet3DConditionModel
 from torch import Tensor
 
-from flipsketch.models.video_model import predict_noise
+from flipsketch.models.graphs import graphs_of
+from flipsketch.models.video_model import run_unet
 
 LEARNING_RATE = 1e-3
 # The published code evaluates ten times, but keeps the latents from before its last update.
 NUM_UPDATES = 9
 
 
+@torch.no_grad()
 def align_frames(
     unet: UNet3DConditionModel,
     latents: Tensor,
@@ -35,13 +39,35 @@ def align_frames(
     Each row's loss is its own, so a batch gives what its rows give one by one. No gradient of a
     weight is computed. Runs in the dtype of `latents`: in bfloat16 most Adam updates would vanish.
     """
-    moving = latents[:, :, 1:].detach().clone().requires_grad_()
+    moving = latents[:, :, 1:].clone()
     optimizer = torch.optim.Adam([moving], lr=LEARNING_RATE)
     for _ in range(NUM_UPDATES):
-        with torch.enable_grad():
-            joint = torch.cat([reference_frame, moving], dim=2)
-            noise_pred = predict_noise(unet, joint, t, prompt_embeds)
-            loss = (noise_pred[:, :, :1] - target).square().mean(dim=(1, 2, 3, 4)).sum()
-        (moving.grad,) = torch.autograd.grad(loss, moving)
+        moving.grad = graphs_of(unet).run(
+            "loss_gradient",
+            partial(loss_gradient, unet),
+            moving,
+            reference_frame,
+            target,
+            t,
+            prompt_embeds,
+        )
         optimizer.step()
-    return torch.cat([reference_frame, moving.detach()], dim=2)
+    return torch.cat([reference_frame, moving], dim=2)
+
+
+def loss_gradient(
+    unet: UNet3DConditionModel,
+    moving: Tensor,
+    reference_frame: Tensor,
+    target: Tensor,
+    t: Tensor,
+    prompt_embeds: Tensor,
+) -> Tensor:
+    """Return the loss's gradient with respect to the moving frames (B, C, F - 1, h, w)."""
+    with torch.enable_grad():
+        moving = moving.detach().requires_grad_()
+        joint = torch.cat([reference_frame, moving], dim=2)
+        noise_pred = run_unet(unet, joint, t, prompt_embeds)
+        loss = (noise_pred[:, :, :1] - target).square().mean(dim=(1, 2, 3, 4)).sum()
+    (gradient,) = torch.autograd.grad(loss, moving)
+    return gradient

@@ -15,6 +15,7 @@ from flipsketch.method.methods import METHODS
 from flipsketch.method.request import ClipRequest, count_segments
 from flipsketch.method.sampler import animate_pixels, draw_batch_noise
 from flipsketch.method.text_to_video import latents_shape, sample_pixels
+from flipsketch.models.graphs import graphs_of
 from flipsketch.models.kernels import PLAIN, Kernels
 from flipsketch.models.registry import find_model, frame_size
 from flipsketch.models.video_model import load_model
@@ -46,13 +47,16 @@ class FlipSketch:
 
     def animate(self, requests: list[ClipRequest]) -> Tensor:
         """Return pixels (B, 3, F, size, size) in [-1, 1], of as many frames as the requests'."""
+        return graphs_of(self.model.unet).run_freeing(lambda: self.sample(requests))
+
+    def sample(self, requests: list[ClipRequest]) -> Tensor:
         return animate_pixels(self.model, requests)
 
 
 class TextToVideo(FlipSketch):
     """What the model, with its adapter, makes of the prompts alone."""
 
-    def animate(self, requests: list[ClipRequest]) -> Tensor:
+    def sample(self, requests: list[ClipRequest]) -> Tensor:
         segments = []
         for segment in range(count_segments(requests)):
             # The noise that FlipSketch has.

@@ -17,31 +17,44 @@ from diffusers.models.attention_processor import Attention
 from torch import Tensor
 
 from flipsketch.models.attention import OwnAttention, is_temporal
+from flipsketch.models.graphs import Buffers, Graphs, graphs_of
 
 # The published constant; it does not follow num_frames.
 FRAMES_TO_FULL_SCALE = 50
 
 
 class AttentionComposer:
-    """What the composed layers of one UNet share: the rows' scales and the current mode."""
+    """What the composed layers of one UNet share: the rows' scales, the current mode, and what the
+    clip borrows."""
 
-    def __init__(self, reference_scales: Tensor) -> None:
-        self.reference_scales = reference_scales
+    def __init__(self, reference_scales: Tensor, graphs: Graphs) -> None:
+        self.graphs = graphs
+        # Where graphs of earlier batches read and write.
+        self.buffers = graphs.buffers or Buffers()
+        self.reference_scales = self.buffers.put("reference_scales", reference_scales)
         self.mode: Literal["plain", "record", "compose"] = "plain"
+        self.num_recorded = 0
 
-    def recording(self) -> AbstractContextManager[None]:
-        """UNet passes in here are the reference stream's: layers note what the clip will borrow."""
+    def recording(self, num_frames: int) -> AbstractContextManager[None]:
+        """UNet passes in here are the reference stream's, of some frames: layers note what the clip
+        will borrow."""
+        self.num_recorded = num_frames
         return self.within("record")
 
-    def composing(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def composing(self) -> Iterator[None]:
         """UNet passes in here are the clip's: layers borrow what the last recording noted."""
-        return self.within("compose")
+        assert self.num_recorded, "composing() needs a recording() of the same step"
+        with self.within("compose"):
+            yield
+        self.num_recorded = 0
 
     @contextmanager
     def within(self, mode: Literal["record", "compose"]) -> Iterator[None]:
         self.mode = mode
         try:
-            yield
+            with self.graphs.within(mode, self.num_recorded):
+                yield
         finally:
             self.mode = "plain"
 
@@ -53,36 +66,33 @@ class ComposedAttnProcessor:
     folds rows x pixels and attends over frames.
     """
 
-    def __init__(self, composer: AttentionComposer, temporal: bool, plain: Any) -> None:
-        self.composer = composer
-        self.temporal = temporal
+    def __init__(self, composer: AttentionComposer, name: str, plain: Any) -> None:
+        self.composer, self.name = composer, name
+        self.temporal = is_temporal(name)
         self.plain = plain
         # Under diffusers' own processors this is what a composed layer has always computed.
         own = isinstance(plain, OwnAttention)
         self.attention = plain if own else OwnAttention(products=False, float_scores=False)
-        self.recorded: Tensor | None = None
 
     def __call__(self, attn: Attention, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         if self.composer.mode == "plain":
             return self.plain(attn, hidden_states, *args, **kwargs)
         query, key, value = self.attention.project(attn, hidden_states)
+        lent = key[:, :, :1] if self.temporal else query
         if self.composer.mode == "record":
-            self.record(key[:, :, :1] if self.temporal else query)
+            self.composer.buffers.put(self.name, lent)
             hidden_states = self.attention.attend(query, key, value, attn.scale)
         else:
-            assert self.recorded is not None, "composing() needs a recording() of the same step"
-            attend = attend_to_reference_key if self.temporal else attend_with_reference_queries
             scales = self.composer.reference_scales
+            shape = lent.shape
+            if not self.temporal:
+                shape = torch.Size((len(scales) * self.composer.num_recorded, *shape[1:]))
+            recorded = self.composer.buffers.get(self.name, shape)
+            attend = attend_to_reference_key if self.temporal else attend_with_reference_queries
             hidden_states = attend(
-                self.attention, (query, key, value), self.recorded, scales, attn.scale
+                self.attention, (query, key, value), recorded, scales, attn.scale
             )
-            self.recorded = None
         return self.attention.merge(attn, hidden_states)
-
-    def record(self, tensor: Tensor) -> None:
-        """Keep what the clip borrows in the same step."""
-        # A copy, which lets go of the memory of whatever was computed with it.
-        self.recorded = tensor.clone()
 
 
 def attend_with_reference_queries(
@@ -132,12 +142,12 @@ def compose_attention(
     Args:
         reference_scales: the paper's lambda of each row (B,), on the UNet's device.
     """
-    composer = AttentionComposer(reference_scales)
+    composer = AttentionComposer(reference_scales, graphs_of(unet))
     before = unet.attn_processors
     composed = dict(before)
     for name, plain in before.items():
         if ".attn1." in name and (temporal if is_temporal(name) else spatial):
-            composed[name] = ComposedAttnProcessor(composer, is_temporal(name), plain)
+            composed[name] = ComposedAttnProcessor(composer, name, plain)
     unet.set_attn_processor(composed)
     try:
         yield composer

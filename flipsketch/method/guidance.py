@@ -22,6 +22,8 @@ class Guidance:
     """(B, L, D)"""
     scale: float
     """1.0 turns guidance off: the prompts' prediction alone."""
+    joint: bool = False
+    """Predict with both in one pass where nothing else tells them apart."""
 
     def predict(
         self,
@@ -35,11 +37,16 @@ class Guidance:
         Args:
             composing: in which the pass with the prompts takes place, and the other does not.
         """
-        with composing or nullcontext():
-            noise_pred = predict_noise(unet, latents, t, self.prompt_embeds)
-        if self.scale == 1.0:
-            return noise_pred
-        noise_pred_uncond = predict_noise(unet, latents, t, self.negative_embeds)
+        if self.joint and self.scale != 1.0 and composing is None:
+            embeds = torch.cat([self.prompt_embeds, self.negative_embeds])
+            both = predict_noise(unet, torch.cat([latents, latents]), t, embeds)
+            noise_pred, noise_pred_uncond = both.chunk(2)
+        else:
+            with composing or nullcontext():
+                noise_pred = predict_noise(unet, latents, t, self.prompt_embeds)
+            if self.scale == 1.0:
+                return noise_pred
+            noise_pred_uncond = predict_noise(unet, latents, t, self.negative_embeds)
         return noise_pred_uncond + self.scale * (noise_pred - noise_pred_uncond)
 
 
@@ -51,4 +58,5 @@ def encode_guidance(model: VideoModel, conditionings: Sequence[Conditioning]) ->
         model.encode_prompts([conditioning.prompt for conditioning in conditionings]),
         model.encode_prompts([sampling.negative_prompt for sampling in samplings]),
         shared_settings(samplings).guidance_scale,
+        joint=model.kernels.joint_guidance,
     )

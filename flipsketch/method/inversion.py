@@ -5,6 +5,7 @@ from diffusers import DDIMInverseScheduler, DDIMScheduler, UNet3DConditionModel
 from torch import Tensor
 
 from flipsketch.method.schedule import on_host_and_device
+from flipsketch.models.graphs import graphs_of
 from flipsketch.models.video_model import predict_noise
 
 # The published number of copies of the sketch that are inverted together.
@@ -46,8 +47,9 @@ def invert_path(
     path = [latents]
     inverse = DDIMInverseScheduler.from_config(scheduler.config)
     inverse.set_timesteps(num_inference_steps)
-    for timestep, t in on_host_and_device(inverse.timesteps, latents.device):
-        noise_pred = predict_noise(unet, latents, t, null_embeds)
-        latents = inverse.step(noise_pred, timestep, latents).prev_sample
-        path.append(latents)
+    with graphs_of(unet).batch(unet, "invert", latents.shape):
+        for timestep, t in on_host_and_device(inverse.timesteps, latents.device):
+            noise_pred = predict_noise(unet, latents, t, null_embeds)
+            latents = inverse.step(noise_pred, timestep, latents).prev_sample
+            path.append(latents)
     return [step.mean(dim=2, keepdim=True) for step in reversed(path)]

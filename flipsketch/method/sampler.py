@@ -26,6 +26,7 @@ from flipsketch.method.request import (
     shared_settings,
 )
 from flipsketch.method.schedule import ddim_schedule, on_host_and_device
+from flipsketch.models.graphs import graphs_of
 from flipsketch.models.video_model import VideoModel, predict_noise
 
 
@@ -63,9 +64,11 @@ def sample_latents(
     reference_latents = reference_path[0]
     latents = torch.cat([reference_latents, noise[:, :, 1:]], dim=2)
     reference_latents = reference_latents.expand_as(latents)
-    with compose_attention(
-        unet, scales, spatial=config.compose_spatial, temporal=config.compose_temporal
-    ) as attention:
+    composed = {"spatial": config.compose_spatial, "temporal": config.compose_temporal}
+    with (
+        graphs_of(unet).batch(unet, "sample", noise.shape, *composed.values()),
+        compose_attention(unet, scales, **composed) as attention,
+    ):
         for i, (timestep, t) in enumerate(on_host_and_device(scheduler.timesteps, noise.device)):
             aligning, composing = i < config.num_align_steps, i < config.num_compose_steps
             # The reference loses a frame each step, so later steps are freer to move; alignment
@@ -76,7 +79,7 @@ def sample_latents(
                 reference_latents = reference_path[i].expand_as(reference_latents)
                 latents[:, :, :1] = reference_path[i]
             if composing or aligning:
-                with attention.recording() if composing else nullcontext():
+                with attention.recording(num_reference_frames) if composing else nullcontext():
                     reference_pred = predict_noise(unet, reference_latents, t, null_embeds)
             if aligning:
                 reference_frame, target = reference_latents[:, :, :1], reference_pred

@@ -11,6 +11,7 @@ from flipsketch.method.guidance import encode_guidance
 from flipsketch.method.request import Conditioning, shared_settings
 from flipsketch.method.sampler import draw_clip_noise, finish_frames
 from flipsketch.method.schedule import ddim_schedule, on_host_and_device
+from flipsketch.models.graphs import graphs_of
 from flipsketch.models.video_model import VideoModel
 
 
@@ -28,9 +29,10 @@ def sample_pixels(
     guidance = encode_guidance(model, conditionings)
     latents = noise.to(model.device, model.latents_dtype)
     scheduler = ddim_schedule(model.scheduler, config.num_inference_steps)
-    for timestep, t in on_host_and_device(scheduler.timesteps, model.device):
-        noise_pred = guidance.predict(model.unet, latents, t)
-        latents = scheduler.step(noise_pred, timestep, latents).prev_sample
+    with graphs_of(model.unet).batch(model.unet, "text", latents.shape):
+        for timestep, t in on_host_and_device(scheduler.timesteps, model.device):
+            noise_pred = guidance.predict(model.unet, latents, t)
+            latents = scheduler.step(noise_pred, timestep, latents).prev_sample
     return model.decode(latents).clamp(-1, 1)
 
 

@@ -22,7 +22,14 @@ def checkpoint_gradients(unet: UNet3DConditionModel, enabled: bool = True) -> It
     blocks = [module for module in unet.modules() if isinstance(module, CHECKPOINTED)]
     if enabled:
         for block in blocks:
-            block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+            # Dropout alone draws random numbers, whose state cannot be read while a CUDA graph is
+            # captured.
+            block.forward = partial(
+                checkpoint,
+                block.forward,
+                use_reentrant=False,
+                preserve_rng_state=block.training,
+            )
     try:
         yield
     finally:

@@ -36,6 +36,9 @@ class Kernels:
     """Transformers that keep one layout, and project a text once for all frames of a clip."""
     channels_last: bool = False
     """Images and their weights with channels last in memory, as convolutions on a GPU want them."""
+    joint_guidance: bool = False
+    """The passes with and without the prompt as one of twice the rows, where nothing but the text
+    tells them apart."""
 
 
 PLAIN = Kernels()
@@ -46,6 +49,7 @@ FAST = Kernels(
     fused_projections=True,
     lean_transformers=True,
     channels_last=True,
+    joint_guidance=True,
 )
 VARIANTS = {
     "plain": PLAIN,

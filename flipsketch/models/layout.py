@@ -7,6 +7,7 @@ from typing import Any
 
 from transformers import CLIPTextConfig, CLIPTokenizer
 
+from flipsketch.models.registry import PARTS
 from flipsketch.models.video_model import VideoModel
 from flipsketch.storage.folder import share_files
 
@@ -28,7 +29,8 @@ def text_config(tokenizer: CLIPTokenizer, *, num_layers: int, width: int) -> CLI
 def save_parts(model: VideoModel, folder: Path, card: str) -> None:
     """Write a model folder in diffusers' layout; its index comes last."""
     index: dict[str, Any] = {"_class_name": "TextToVideoSDPipeline"}
-    for name, part in vars(model).items():
+    for name in PARTS:
+        part = getattr(model, name)
         part.save_pretrained(folder / name)
         share_files(folder / name)
         library = "transformers" if name in ("text_encoder", "tokenizer") else "diffusers"

@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from flipsketch.models.graphs import graphs_of
 from flipsketch.models.headers import naming_files
 from flipsketch.models.inspection import inspect_model, load_scheduler, load_tokenizer
 from flipsketch.models.kernels import PLAIN, Kernels, default_kernels, use_kernels
@@ -36,6 +38,8 @@ class VideoModel:
     text_encoder: CLIPTextModel
     tokenizer: CLIPTokenizer
     scheduler: DDIMScheduler
+    kernels: Kernels = PLAIN
+    """What its networks run."""
 
     @property
     def device(self) -> torch.device:
@@ -109,6 +113,10 @@ class VideoModel:
 
 def predict_noise(unet: UNet3DConditionModel, latents: Tensor, t: Tensor, embeds: Tensor) -> Tensor:
     """One UNet pass in the UNet's dtype, given and returned in that of the latents."""
+    return graphs_of(unet).run("predict_noise", partial(run_unet, unet), latents, t, embeds)
+
+
+def run_unet(unet: UNet3DConditionModel, latents: Tensor, t: Tensor, embeds: Tensor) -> Tensor:
     return unet(latents.to(unet.dtype), t, embeds.to(unet.dtype)).sample.to(latents.dtype)
 
 
@@ -156,8 +164,9 @@ def load_model(
         vae = vae.float()
     for network in (unet, vae, text_encoder):
         network.requires_grad_(False).eval().to(device)
-    use_kernels(unet, vae, kernels or default_kernels(torch.device(device).type))
-    return VideoModel(unet, vae, text_encoder, tokenizer, scheduler)
+    kernels = kernels or default_kernels(torch.device(device).type)
+    use_kernels(unet, vae, kernels)
+    return VideoModel(unet, vae, text_encoder, tokenizer, scheduler, kernels)
 
 
 def merge_into_folder(model: str, lora: str | None, output: str) -> None:

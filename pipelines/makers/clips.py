@@ -21,6 +21,7 @@ from flipsketch.method.config import SamplingConfig
 from flipsketch.method.methods import METHODS
 from flipsketch.method.request import ClipRequest, batch_settings
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
+from flipsketch.models.graphs import use_graphs
 from flipsketch.models.kernels import read_kernels
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.models.video_model import DTYPES
@@ -54,6 +55,8 @@ class ClipMakerConfig:
     """The job's; a row may have settings of its own."""
     device: str
     checkpoint_gradients: bool = False
+    graphs: bool = True
+    """Replay the UNet's passes as CUDA graphs, where it is on a GPU."""
     row_timeout: float | None = None
     """Seconds for a row of a batch."""
     driver: str | None = None
@@ -75,6 +78,8 @@ class AnimationMaker:
         dtype = DTYPES[plan.dtype]
         kernels = read_kernels(plan.kernels)
         self.method = animator(config.model, config.lora, config.device, dtype, kernels)
+        if config.graphs and config.device == "cuda" and self.method.unet is not None:
+            use_graphs(self.method.unet)
 
     def make_shard(self, index: int, rows: list[Row], report: Report) -> ShardFacts:
         """Animate the rows in batches and commit the shard; other rows are unaffected by a bad one.

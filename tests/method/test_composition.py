@@ -39,7 +39,7 @@ def test_outside_its_modes_and_while_recording_the_unet_predicts_as_ever(tiny_mo
     plain = predict_noise(unet, latents, torch.tensor(500), embeds)
     with compose_attention(unet, torch.ones(2, dtype=torch.float64)) as attention:
         assert torch.equal(predict_noise(unet, latents, torch.tensor(500), embeds), plain)
-        with attention.recording():
+        with attention.recording(3):
             recorded = predict_noise(unet, latents, torch.tensor(500), embeds)
     torch.testing.assert_close(recorded, plain, rtol=0, atol=1e-12)
 
@@ -52,7 +52,7 @@ def test_composing_with_the_clip_itself_at_scale_0_changes_nothing(tiny_model64)
     t = torch.tensor(500)
     plain = predict_noise(unet, latents, t, embeds)
     with compose_attention(unet, torch.zeros(2, dtype=torch.float64)) as attention:
-        with attention.recording():
+        with attention.recording(3):
             predict_noise(unet, latents, t, embeds)
         with attention.composing():
             composed = predict_noise(unet, latents, t, embeds)

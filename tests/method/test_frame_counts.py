@@ -15,6 +15,7 @@ from flipsketch.method.sampler import (
     draw_clip_noise,
     sample_latents,
 )
+from flipsketch.models.kernels import PLAIN
 from tests.helpers.requests import SHORT, draw_sketches, request_clip
 
 
@@ -92,6 +93,22 @@ def test_no_pass_is_made_that_nothing_needs(tiny_model, changes, frames):
     with counting_unet(tiny_model.unet) as calls:
         sample_latents(tiny_model, [reference_latents], noise, [Conditioning("a cat", config)])
     assert count_frames(calls) == frames
+
+
+def test_both_prompts_in_one_pass_are_fewer_passes_on_as_many_frames(tiny_model64):
+    config = replace(SHORT, num_inference_steps=4, align_steps=1, compose_steps=2)
+    reference_latents = torch.zeros(1, 4, 1, 8, 8, dtype=torch.float64)
+    noise = draw_clip_noise(reference_latents.shape, 4, 1, 0)[None].double()
+    rows = [Conditioning("a cat", config)]
+    joint_model = replace(tiny_model64, kernels=replace(PLAIN, joint_guidance=True))
+    with counting_unet(tiny_model64.unet) as calls:
+        latents = sample_latents(tiny_model64, [reference_latents], noise, rows)
+    with counting_unet(tiny_model64.unet) as joint_calls:
+        joint_latents = sample_latents(joint_model, [reference_latents], noise, rows)
+    assert count_frames(joint_calls) == count_frames(calls) == 8 * 4 + (4 + 3) + 1
+    # Those of the two steps that compose nothing.
+    assert len(joint_calls) == len(calls) - 2
+    torch.testing.assert_close(joint_latents, latents, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,10 @@ from flipsketch.method.config import SamplingConfig
 from flipsketch.method.inversion import invert
 from flipsketch.method.request import Conditioning
 from flipsketch.method.sampler import sample_latents
-from flipsketch.models.video_model import load_model
+from flipsketch.models.graphs import use_graphs
+from flipsketch.models.kernels import FAST
+from flipsketch.models.video_model import VideoModel, load_model
+from tests.helpers.recorder import OperationRecorder
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -57,6 +60,22 @@ def test_inversion_agrees_with_the_published_code(model):
     ],
 )
 def test_sampling_agrees_with_the_published_code(model, case):
+    check_case(model, case)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["batch2_lambda05", "aligned_lambda1"])
+def test_what_a_gpu_runs_agrees_too(case):
+    """With all kernels of ours and one pass for both prompts; recorded, then repeated."""
+    model = load_model(GOLDEN / "model", dtype=torch.float64, kernels=FAST)
+    recorder = OperationRecorder()
+    use_graphs(model.unet, recorder)
+    for _ in range(2):
+        check_case(model, case)
+    assert recorder.num_repeated > 2 * 25
+
+
+def check_case(model: VideoModel, case: str) -> None:
     golden, about = (
         np.load(GOLDEN / f"{case}.npz"),
         json.loads((GOLDEN / f"{case}.json").read_text()),

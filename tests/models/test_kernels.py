@@ -23,7 +23,7 @@ def make_passes(model: VideoModel) -> dict[str, torch.Tensor]:
     scales = torch.tensor([0.3, 1.0], dtype=dtype)
     with torch.no_grad(), compose_attention(unet, scales) as attention:
         passes = {"plain": predict_noise(unet, latents, T, embeds)}
-        with attention.recording():
+        with attention.recording(3):
             passes["recording"] = predict_noise(unet, latents[:, :, :3], T, embeds)
         with attention.composing():
             passes["composing"] = predict_noise(unet, latents, T, embeds)
