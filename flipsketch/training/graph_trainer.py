@@ -7,12 +7,14 @@ for most of a step.
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from diffusers import UNet3DConditionModel
 from torch import Tensor, nn
 
+from flipsketch.models.graphs import CudaRecorder, Graphs
 from flipsketch.models.video_model import VideoModel
 from flipsketch.training.config import TrainingConfig
 from flipsketch.training.ema import EMA
@@ -108,6 +110,7 @@ class GraphTrainer:
             weight for weight in self.denoiser.parameters() if weight.requires_grad
         ]
         self.on_gpu = self.device.type == "cuda"
+        self.recorder = CudaRecorder() if self.on_gpu else None
         if self.on_gpu:
             # All steps have the same shapes.
             torch.backends.cudnn.benchmark = True
@@ -125,7 +128,8 @@ class GraphTrainer:
         # The loss, the gradients' norm, and for each quarter of the noise schedule a sum and a
         # count.
         self.totals = torch.zeros(2 + 2 * QUARTILES, device=self.device)
-        self.graph: torch.cuda.CUDAGraph | None = None
+        self.replay: Callable[[], object] | None = None
+        self.graphs = Graphs(self.recorder)
         # A row each where none is used: at a large model's size a pool takes more than its latents.
         self.pool = InvertedFrames(self.latents, num_inverted if config.inverted_first_frame else 1)
         self.is_ready = False
@@ -159,21 +163,19 @@ class GraphTrainer:
             self.is_ready = True
         rate = self.config.learning_rate * rate_factor(self.num_done, self.config)
         self.rate.fill_(rate)
-        if not self.on_gpu:
+        if self.recorder is None:
             self.learn()
         elif self.num_eager < NUM_EAGER_STEPS:
-            warm_up(self.learn)
+            self.recorder.warm_up(self.learn)
             self.num_eager += 1
         else:
-            if self.graph is None:
-                self.graph = torch.cuda.CUDAGraph()
-                with torch.cuda.graph(self.graph):
-                    self.learn()
-            self.graph.replay()
+            if self.replay is None:
+                _, self.replay = self.recorder.record(self.learn)
+            self.replay()
         self.num_done += 1
         return StartedStep(self.num_done, self.totals, rate)
 
-    def learn(self) -> None:
+    def learn(self) -> Tensor:
         scheduler = self.model.scheduler
         for weight in self.cast:
             weight.grad = None
@@ -189,7 +191,7 @@ class GraphTrainer:
         if self.ema is not None:
             self.ema.update()
         quartiles = quartile_losses(losses, batch.timesteps, scheduler.config.num_train_timesteps)
-        self.totals.copy_(torch.cat([loss.detach()[None], norm.detach()[None], *quartiles]))
+        return self.totals.copy_(torch.cat([loss.detach()[None], norm.detach()[None], *quartiles]))
 
     @torch.no_grad()
     def cast_weights(self) -> None:
@@ -233,8 +235,9 @@ class GraphTrainer:
 
     def invert(self) -> None:
         """Renew the pool of inverted first frames with the current weights."""
-        predict = Recorded(self.denoiser) if self.on_gpu else self.denoiser
-        self.pool.renew(self.draw_starts, predict, self.model.scheduler, self.null)
+        predict = partial(self.graphs.run, "denoise", self.denoiser)
+        with self.graphs.batch(self.denoiser):
+            self.pool.renew(self.draw_starts, predict, self.model.scheduler, self.null)
 
     def averaged(self) -> AbstractContextManager[None]:
         """Put the averaged weights in place within a `with` block, if there are any."""
@@ -261,34 +264,3 @@ class GraphTrainer:
         self.optimizer.load_state_dict(state["optimizer"])
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate
-
-
-class Recorded:
-    """A function of tensors, without gradients, as a CUDA graph for the shapes of its first call;
-    with other shapes the function is called directly."""
-
-    def __init__(self, function: Callable[..., Tensor]) -> None:
-        self.function, self.graph = function, torch.cuda.CUDAGraph()
-        self.given: list[Tensor] = []
-
-    def __call__(self, *given: Tensor) -> Tensor:
-        if not self.given:
-            self.given = [tensor.clone(memory_format=torch.contiguous_format) for tensor in given]
-            warm_up(lambda: self.function(*self.given))
-            with torch.cuda.graph(self.graph):
-                self.result = self.function(*self.given)
-        if any(a.shape != b.shape for a, b in zip(self.given, given, strict=True)):
-            return self.function(*given)
-        for own, tensor in zip(self.given, given, strict=True):
-            own.copy_(tensor)
-        self.graph.replay()
-        return self.result.clone()
-
-
-def warm_up(work: Callable[[], object]) -> None:
-    """Run once on another stream, as CUDA requires before recording a graph."""
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        work()
-    torch.cuda.current_stream().wait_stream(stream)

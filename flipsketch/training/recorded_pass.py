@@ -4,11 +4,13 @@ by one, the thousands of kernels of a small batch keep a GPU waiting."""
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from functools import partial
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from flipsketch.models.graphs import Recorder
 from flipsketch.training.objective import TrainingBatch
 
 log = logging.getLogger(__name__)
@@ -42,18 +44,19 @@ class GradientBuffer:
 
 
 class RecordedPass:
-    """A function of a batch, called with copies in tensors that never move: on a GPU it is recorded
-    after some calls, and then replayed; elsewhere it is called each time.
+    """A function of a batch, called with copies in tensors that never move: with a recorder it is
+    recorded after some calls, and then replayed; else it is called each time.
 
     What it adds to gradients must be in a `GradientBuffer`, and all batches have the same shapes.
     """
 
-    def __init__(self, learn: Callable[[TrainingBatch], Tensor]) -> None:
-        self.learn = learn
+    def __init__(
+        self, learn: Callable[[TrainingBatch], Tensor], recorder: Recorder | None = None
+    ) -> None:
+        self.learn, self.recorder = learn, recorder
         self.batch: TrainingBatch | None = None
         self.num_eager = 0
-        self.graph: torch.cuda.CUDAGraph | None = None
-        self.is_recordable = True
+        self.replay: Callable[[], object] | None = None
 
     def __call__(self, batch: TrainingBatch) -> Tensor:
         """Return what the function returns, to be used before the next call."""
@@ -63,37 +66,18 @@ class RecordedPass:
             )
         for field in fields(batch):
             getattr(self.batch, field.name).copy_(getattr(batch, field.name))
-        if batch.latents.device.type != "cuda" or not self.is_recordable:
+        if self.recorder is None:
             return self.learn(self.batch)
+        work = partial(self.learn, self.batch)
         if self.num_eager < NUM_EAGER_PASSES:
             self.num_eager += 1
-            return on_another_stream(self.learn, self.batch)
-        if self.graph is None and not self.record(self.batch):
-            return self.learn(self.batch)
-        assert self.graph is not None, "it was recorded"
-        self.graph.replay()
+            return self.recorder.warm_up(work)
+        if self.replay is None:
+            try:
+                self.result, self.replay = self.recorder.record(work)
+            except RuntimeError as error:
+                log.warning("a step cannot be a CUDA graph (%s); its kernels are launched", error)
+                self.recorder = None
+                return self.learn(self.batch)
+        self.replay()
         return self.result
-
-    def record(self, batch: TrainingBatch) -> bool:
-        """Record the function, without running it; return False, and say so, if that fails."""
-        graph = torch.cuda.CUDAGraph()
-        try:
-            # Other threads pin memory meanwhile, which would end a recording in another mode.
-            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-                self.result = self.learn(batch)
-        except RuntimeError as error:
-            log.warning("a step cannot be a CUDA graph (%s); its kernels are launched", error)
-            self.is_recordable = False
-            return False
-        self.graph = graph
-        return True
-
-
-def on_another_stream(learn: Callable[[TrainingBatch], Tensor], batch: TrainingBatch) -> Tensor:
-    """Call a function as CUDA requires it before a recording."""
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        result = learn(batch)
-    torch.cuda.current_stream().wait_stream(stream)
-    return result

@@ -11,6 +11,7 @@ from diffusers import UNet3DConditionModel
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from flipsketch.models.graphs import CudaRecorder
 from flipsketch.models.video_model import VideoModel
 from flipsketch.rng import Stream, random_state
 from flipsketch.training.batches import Batches, HostBatch, Samples
@@ -89,7 +90,8 @@ class Trainer:
         self.learn: Callable[[TrainingBatch], Tensor] = self.add_gradients
         if config.uses_graphs(model.device.type) and not denoiser.scales_losses:
             self.gradients = GradientBuffer(self.parameters)
-            self.learn = RecordedPass(self.add_gradients)
+            recorder = CudaRecorder() if model.device.type == "cuda" else None
+            self.learn = RecordedPass(self.add_gradients, recorder)
         elif num_ranks > 1:
             self.distributed = DistributedDataParallel(denoiser)
             self.denoiser = self.distributed

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 
 class Operations(TorchDispatchMode):
@@ -15,12 +15,24 @@ class Operations(TorchDispatchMode):
 
     def __init__(self):
         super().__init__()
-        self.noted = []
+        self.noted, self.before = [], []
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        # In the shapes that they have now: some operations change no more than a tensor's shape.
+        given = tree_map_only(Tensor, Tensor.detach, (args, kwargs or {}))
+        if function._schema.is_mutable:
+            self.before.append((given[0][0], given[0][0].clone()))
         result = function(*args, **(kwargs or {}))
-        self.noted.append((function, args, kwargs or {}, result))
+        if torch.Tag.inplace_view not in function.tags:
+            self.noted.append((function, *given, tree_map_only(Tensor, Tensor.detach, result)))
         return result
+
+    @torch.no_grad()
+    def undo(self) -> None:
+        """Put back what was there before, where tensors were changed in place."""
+        for tensor, before in reversed(self.before):
+            tensor.copy_(before)
+        self.before.clear()
 
     @torch.no_grad()
     def repeat(self) -> None:
@@ -49,6 +61,8 @@ class OperationRecorder:
     def record(self, work: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], object]]:
         with Operations() as operations:
             result = work()
+        # A capture computes nothing.
+        operations.undo()
         if len(self.results) >= self.num_good:
             raise RuntimeError("operation not permitted when stream is capturing\nand more")
         self.results.append(result)

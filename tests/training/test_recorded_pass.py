@@ -9,7 +9,9 @@ import torch
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.video_model import load_model
 from flipsketch.training.config import TrainingConfig
+from flipsketch.training.recorded_pass import NUM_EAGER_PASSES
 from flipsketch.training.trainer import Trainer
+from tests.helpers.recorder import OperationRecorder
 from tests.helpers.training import MadeLatents
 
 CONFIG = TrainingConfig(
@@ -47,6 +49,19 @@ def test_a_recorded_pass_gives_the_weights_of_a_free_one(tiny_folder, train):
     # Where a graph reads from and adds to.
     assert recorded.learn.batch.latents.data_ptr() == taken
     assert [parameter.grad.data_ptr() for parameter in recorded.parameters] == gradients
+
+
+def test_a_pass_is_repeated_without_its_python(tiny_folder):
+    config = replace(CONFIG, num_steps=4, target_set="attention")
+    free, recorded = (
+        make_trainer(tiny_folder, replace(config, graphs=graphs)) for graphs in (False, True)
+    )
+    recorder = OperationRecorder()
+    recorded.learn.recorder = recorder
+    assert list(recorded.steps()) == list(free.steps())
+    assert len(recorder.results) == 1 and recorder.num_repeated == 2 * 4 - NUM_EAGER_PASSES
+    for one, other in zip(free.parameters, recorded.parameters, strict=True):
+        assert torch.equal(one, other)
 
 
 def test_it_goes_on_from_a_state_of_a_free_one(tiny_folder):
