@@ -1,6 +1,7 @@
 """Models to measure with, the clock and the peak of memory."""
 
 import resource
+import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Literal
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
+from diffusers.models.resnet import TemporalConvLayer
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from flipsketch.models.tiny import byte_tokenizer, write_tiny_model
@@ -16,7 +18,11 @@ from flipsketch.models.video_model import VideoModel, load_model
 
 
 def make_model(
-    size: Literal["tiny", "doodle", "modelscope"], device: str, dtype: torch.dtype
+    size: Literal["tiny", "doodle", "modelscope"],
+    device: str,
+    dtype: torch.dtype,
+    *,
+    tiny_pixels: int = 32,
 ) -> VideoModel:
     """A model, but for doodle with random weights."""
     if size == "doodle":
@@ -24,7 +30,8 @@ def make_model(
     if size == "modelscope":
         return make_modelscope(device, dtype)
     with tempfile.TemporaryDirectory() as folder:
-        return load_model(write_tiny_model(folder), device=device, dtype=dtype)
+        write_tiny_model(folder, size=tiny_pixels)
+        return load_model(folder, device=device, dtype=dtype)
 
 
 def make_modelscope(device: str, dtype: torch.dtype) -> VideoModel:
@@ -65,12 +72,40 @@ def make_modelscope(device: str, dtype: torch.dtype) -> VideoModel:
     return VideoModel(unet, vae, text_encoder, tokenizer, scheduler)
 
 
+def fill_zero_layers(unet: UNet3DConditionModel) -> None:
+    """Give layers that begin as zero small weights, so that a difference behind them shows."""
+    generator = torch.Generator(unet.device).manual_seed(0)
+    for module in unet.modules():
+        if isinstance(module, TemporalConvLayer):
+            torch.nn.init.normal_(module.conv4[-1].weight, std=0.02, generator=generator)
+
+
+def synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
 def timed(run: Callable[[], object], device: torch.device) -> float:
     started = time.perf_counter()
     run()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
+    synchronize(device)
     return time.perf_counter() - started
+
+
+def median_seconds(
+    run: Callable[[], object], device: torch.device, repeat_s: float, least: int = 3
+) -> float:
+    """Return the median seconds of a call, after one that is not counted.
+
+    Args:
+        repeat_s: how long to repeat it.
+        least: how often at least.
+    """
+    timed(run, device)
+    seconds: list[float] = []
+    while len(seconds) < least or sum(seconds) < repeat_s:
+        seconds.append(timed(run, device))
+    return statistics.median(seconds)
 
 
 def reset_peak(device: torch.device) -> None:

@@ -11,26 +11,19 @@ and made in place: time depends on shapes alone.
 
 import json
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
 import tyro
-from diffusers import UNet3DConditionModel
 from measuring import make_model, read_peak, reset_peak, timed
+from schedules import PublishedSchedule, animate, counting_frames
 from torch.utils.flop_counter import FlopCounterMode
 
 from flipsketch.method.config import SamplingConfig
-from flipsketch.method.request import ClipRequest
-from flipsketch.method.sampler import animate_pixels
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.video_model import DTYPES, VideoModel
-
-GOLDEN = Path(__file__).parent.parent / "tests" / "golden"
-PROMPT = "a bird flaps its wings"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +66,11 @@ def main(config: BenchmarkConfig) -> None:
     results = []
     for align in {"off": [False], "on": [True], "both": [False, True]}[config.align]:
         cases: list[tuple[str, int, Callable[[], object]]] = [
-            ("published calls", 1, lambda align=align: repeat_published_calls(model, align))
+            ("published calls", 1, lambda align=align: PublishedSchedule(model).run(align))
         ]
+        sampling = SamplingConfig(align_steps=None if align else 0)
         for batch in config.batch_sizes:
-            cases.append(("ours", batch, lambda b=batch, align=align: animate(model, b, align)))
+            cases.append(("ours", batch, lambda b=batch, s=sampling: animate(model, b, s)))
         for case, batch, run in cases:
             try:
                 with checkpoint_gradients(
@@ -99,44 +93,6 @@ def main(config: BenchmarkConfig) -> None:
         config.output.write_text(json.dumps({"device": device, "rows": rows}, indent=1) + "\n")
 
 
-def animate(model: VideoModel, batch: int, align: bool) -> None:
-    sketch = np.full((model.size, model.size, 3), 255, np.uint8)
-    sketch[model.size // 4 : model.size // 2, model.size // 3] = 0
-    config = SamplingConfig(align_steps=None if align else 0)
-    requests = [ClipRequest(sketch, (PROMPT,), seed, config) for seed in range(batch)]
-    animate_pixels(model, requests).cpu()
-
-
-def repeat_published_calls(model: VideoModel, align: bool) -> None:
-    """The UNet calls of one clip as published, gradients of every weight in alignment included."""
-    calls = np.concatenate(
-        [
-            np.load(GOLDEN / name)["unet_calls"]
-            for name in ("inversion.npz", "aligned_lambda0.npz" if align else "lambda0.npz")
-        ]
-    )
-    unet, side = model.unet, model.unet.config.sample_size
-    embeds = model.encode_prompts([PROMPT])
-    pixels = torch.ones(1, 3, 1, model.size, model.size, device=model.device)
-    latents = model.encode(pixels)
-    noise = torch.randn(1, latents.shape[1], 10, side, side, device=model.device).to(unet.dtype)
-    t = torch.tensor(500, device=model.device)
-    unet.requires_grad_(align)
-    try:
-        for _, frames, with_gradients in calls:
-            sample = noise[:, :, :frames]
-            with torch.set_grad_enabled(bool(with_gradients)):
-                if with_gradients:
-                    sample = sample.clone().requires_grad_()
-                noise_pred = unet(sample, t, embeds).sample
-                if with_gradients:
-                    noise_pred[:, :, 0].square().mean().backward()
-                    unet.zero_grad(set_to_none=True)
-    finally:
-        unet.requires_grad_(False)
-    model.decode(noise).cpu()
-
-
 def measure(
     model: VideoModel, case: str, align: bool, batch: int, run: Callable[[], object], repeats: int
 ) -> Result:
@@ -157,21 +113,6 @@ def measure(
         tflop_per_s=tflop / seconds,
         peak_gib=read_peak(model.device) / 2**30,
     )
-
-
-@contextmanager
-def counting_frames(unet: UNet3DConditionModel):
-    """Count UNet frames by whether gradients are on."""
-    counts = {False: 0, True: 0}
-
-    def note(_, args):
-        counts[torch.is_grad_enabled()] += args[0].shape[0] * args[0].shape[2]
-
-    hook = unet.register_forward_pre_hook(note)
-    try:
-        yield counts
-    finally:
-        hook.remove()
 
 
 def print_table(results: list[Result], header: bool) -> None:

@@ -1,0 +1,1 @@
+"""What `benchmarks/gpu.py` measures, a file for each part, and the rows that it writes."""

@@ -1,0 +1,85 @@
+"""Training steps of an adapter: with cached latents or not, as a graph, with checkpointing."""
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+from measuring import timed
+
+from flipsketch.media.pixels import to_pixels
+from flipsketch.models.gradient_checkpointing import checkpoint_gradients
+from flipsketch.models.lora import drop_lora
+from flipsketch.models.video_model import VideoModel
+from flipsketch.training.config import TrainingConfig
+from flipsketch.training.trainer import Trainer
+from gpu_parts.bench import Bench
+from gpu_parts.rows import Row
+from gpu_parts.unet import NUM_FRAMES, expect_pass
+from gpu_parts.variants import default_name, use_variant
+
+TRAINING = "e. Training steps"
+ENCODED, CACHED = "latents encoded each time", "latents cached"
+# Latents, whether a pass is one graph, gradient checkpointing; first the defaults.
+CASES = (
+    (CACHED, True, False),
+    (CACHED, False, False),
+    (CACHED, True, True),
+    (ENCODED, True, False),
+    (CACHED, False, True),
+)
+
+
+class StrokeClips:
+    """Clips of one moving stroke, as frames or as latents, by position."""
+
+    def __init__(self, model: VideoModel, cached: bool) -> None:
+        frames = np.full((NUM_FRAMES, model.size, model.size, 3), 255, np.uint8)
+        for number in range(NUM_FRAMES):
+            frames[number, model.size // 4 : model.size // 2, model.size // 3 + number % 8] = 0
+        self.sample: dict[str, Any] = {"frames": frames}
+        if cached:
+            pixels = to_pixels(frames).to(model.device)
+            self.sample = {"latents": model.encode(pixels)[0].cpu()}
+
+    def __getitem__(self, position: int) -> dict[str, Any]:
+        return {"prompt": f"clip {position}", **self.sample}
+
+
+def measure_training(bench: Bench, batches: tuple[int, ...]) -> None:
+    num_steps = bench.scale.training_warm_up + bench.scale.training_steps
+    for batch, (kept, graph, checkpointing) in product(batches, CASES):
+        facts = {"batch": batch, "latents": kept, "graph": graph, "checkpointing": checkpointing}
+        words = [f"batch {batch}", kept, "graph" if graph else "eager"]
+        case = ", ".join([*words, "checkpointing"] if checkpointing else words)
+        # A step costs about three passes, and with checkpointing four.
+        expected_s = 5 + 4 * num_steps * expect_pass(bench, batch)
+        bench.row(TRAINING, case, facts, lambda facts=facts: time_steps(bench, facts), expected_s)
+
+
+def time_steps(bench: Bench, facts: Row) -> Row:
+    model, batch = bench.model, facts["batch"]
+    variant = default_name(model)
+    use_variant(model, variant)
+    config = TrainingConfig(
+        num_frames=NUM_FRAMES,
+        num_steps=bench.scale.training_warm_up + bench.scale.training_steps,
+        batch_size=batch,
+        global_batch_size=batch,
+        graphs=facts["graph"],
+    )
+    clips = StrokeClips(model, cached=facts["latents"] == CACHED)
+    with bench.peak() as memory, checkpoint_gradients(model.unet, facts["checkpointing"]):
+        try:
+            trainer = Trainer(model, clips, config)
+            for _ in range(bench.scale.training_warm_up):
+                trainer.step()
+            seconds = timed(lambda: list(trainer.steps()), bench.device)
+        finally:
+            drop_lora(model.unet)
+    seconds /= bench.scale.training_steps
+    return {
+        "variant": variant,
+        "ms_a_step": round(seconds * 1e3, 2),
+        "clips_a_second": round(batch / seconds, 2),
+        **memory,
+    }
