@@ -30,8 +30,9 @@ from pipelines.evaluate import find_manifest
 from pipelines.execution.attempts import Attempts
 from pipelines.execution.process import library_versions
 from pipelines.execution.sources import SourcesConfig
+from pipelines.makers.batches import split_batches
 from pipelines.makers.clip_columns import row_schema
-from pipelines.makers.clips import AnimationMaker, ClipMakerConfig, split_batches
+from pipelines.makers.clips import AnimationMaker, ClipMakerConfig
 from pipelines.makers.outcome import RowOutcome
 from pipelines.makers.row_settings import row_sampling
 

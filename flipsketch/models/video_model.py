@@ -1,6 +1,7 @@
 """VideoModel: a text-to-video diffusion model in diffusers' layout, opened for the method."""
 
 import shutil
+import threading
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,8 @@ DTYPES = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
+# A fast tokenizer keeps the padding and truncation of the last call, so just one thread may use it.
+TOKENIZING = threading.Lock()
 # Pixels per VAE call: decoding one 256 x 256 frame takes about 0.5 GB in float32.
 VAE_CHUNK = 8 * 256**2
 
@@ -75,18 +78,21 @@ class VideoModel:
 
     def token_ids(self, prompts: list[str]) -> Tensor:
         """Return token ids (B, L) on the host."""
-        tokens = self.tokenizer(
-            prompts,
-            padding="max_length",
-            max_length=self.tokenizer.model_max_length,
-            truncation=True,
-            return_tensors="pt",
-        )
+        with TOKENIZING:
+            tokens = self.tokenizer(
+                prompts,
+                padding="max_length",
+                max_length=self.tokenizer.model_max_length,
+                truncation=True,
+                return_tensors="pt",
+            )
         return tokens.input_ids
 
     def cuts_prompt(self, prompt: str) -> bool:
         """Tell whether a prompt has more tokens than the text encoder takes."""
-        return len(self.tokenizer(prompt).input_ids) > self.tokenizer.model_max_length
+        with TOKENIZING:
+            num_tokens = len(self.tokenizer(prompt).input_ids)
+        return num_tokens > self.tokenizer.model_max_length
 
     @torch.no_grad()
     def encode(self, pixels: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -34,7 +35,7 @@ SCORES = "scores-"
 
 Stage = Literal["reading", "animating", "rasterizing", "scoring"]
 # The job ends for a reason that it can name, and in good order.
-IN_ORDER = (KeyboardInterrupt, OSError, ValueError)
+IN_ORDER = (KeyboardInterrupt, GeneratorExit, OSError, ValueError)
 
 
 @dataclass
@@ -79,7 +80,8 @@ class Attempts:
         Raises:
             ChildProcessError: processes die again and again, and no row is to blame.
         """
-        self.folder, self.name = folder, f"_tmp/{prefix}attempts-{index:05d}.json"
+        self.folder, self.name = folder, note_name(index, prefix)
+        self.lock, self.is_closed = threading.Lock(), False
         found = folder.read(self.name)
         self.note = Note() if found is None else parse_note(found, f"{folder}/{self.name}")
         if found is not None:
@@ -181,18 +183,46 @@ class Attempts:
         self, kind: type[BaseException] | None, error: BaseException | None, *trace: object
     ) -> None:
         if kind is None:
+            self.close()
+        else:
+            # All else is a death, though Python has come so far as to say so.
+            self.give_up(in_order=issubclass(kind, IN_ORDER))
+
+    def close(self) -> None:
+        """Delete the note; a thread that is still at a row writes no other."""
+        with self.lock:
+            self.is_closed = True
             self.folder.delete(self.name)
+
+    def give_up(self, *, in_order: bool) -> None:
+        """Leave the attempt at that; once it has come to an end, this changes nothing."""
+        if self.is_closed:
             return
-        # All else is a death, though Python has come so far as to say so.
-        self.note.ended = issubclass(kind, IN_ORDER)
+        self.note.ended = in_order
         # A disk that is full takes no note, but a person will look at it anyway.
         with suppress(OSError):
-            self.save()
+            if in_order and not self.follows_death:
+                # It would say nothing, but have the shard made by itself.
+                self.close()
+            else:
+                self.save()
+        self.is_closed = True
 
     def save(self) -> None:
         # It has to outlive the process, not the machine.
         content = json.dumps(asdict(self.note)).encode()
-        self.folder.publish(self.name, content, durable=False)
+        with self.lock:
+            if not self.is_closed:
+                self.folder.publish(self.name, content, durable=False)
+
+
+def note_name(index: int, prefix: str = "") -> str:
+    return f"_tmp/{prefix}attempts-{index:05d}.json"
+
+
+def has_note(folder: Folder, index: int) -> bool:
+    """Tell whether an earlier attempt at a shard has left a note, since its process died."""
+    return folder.read(note_name(index)) is not None
 
 
 def parse_note(text: bytes, where: str) -> Note:
@@ -221,6 +251,33 @@ def sweep_notes(folder: Folder, kept: Callable[[int], bool], prefix: str = "") -
             folder.delete(f"_tmp/{name}")
 
 
+class LastResort:
+    """Ends the process where foreign code holds the GIL for too long, so that no Python thread can
+    run: faulthandler's timer needs none. It has but one, which stands at the first deadline."""
+
+    def __init__(self) -> None:
+        self.lock, self.deadlines = threading.Lock(), list[float]()
+
+    def add(self, deadline: float) -> None:
+        with self.lock:
+            self.deadlines.append(deadline)
+            self.set_timer()
+
+    def remove(self, deadline: float) -> None:
+        with self.lock:
+            self.deadlines.remove(deadline)
+            self.set_timer()
+
+    def set_timer(self) -> None:
+        faulthandler.cancel_dump_traceback_later()
+        if self.deadlines:
+            left_s = max(1.0, min(self.deadlines) - time.monotonic())
+            faulthandler.dump_traceback_later(left_s, exit=True, file=STDERR)
+
+
+last_resort = LastResort()
+
+
 @contextmanager
 def watchdog(limit_s: float | None, on_timeout: Callable[[float], None]) -> Iterator[None]:
     """Call `on_timeout` from another thread after `limit_s` seconds, unless the block has ended."""
@@ -230,10 +287,10 @@ def watchdog(limit_s: float | None, on_timeout: Callable[[float], None]) -> Iter
     timer = threading.Timer(limit_s, on_timeout, [limit_s])
     timer.daemon = True
     timer.start()
-    # Where foreign code holds the GIL no Python thread can run; this one does not need it.
-    faulthandler.dump_traceback_later(limit_s + 30, exit=True, file=STDERR)
+    deadline = time.monotonic() + limit_s + 30
+    last_resort.add(deadline)
     try:
         yield
     finally:
         timer.cancel()
-        faulthandler.cancel_dump_traceback_later()
+        last_resort.remove(deadline)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from flipsketch.storage.text import describe_raised
+from pipelines.execution.ahead import make_in_line
 from pipelines.execution.config import ExecutorConfig
 from pipelines.execution.work import JobError, Maker, Report, Resources, Shard
 
@@ -48,9 +49,7 @@ def make_shards(
         JobError: Ray itself fails.
     """
     if config.executor == "local":
-        local_maker = maker()
-        for index, rows in shards:
-            yield local_maker.make_shard(index, rows, report)
+        yield from make_in_line(maker(), iter(shards), report)
         return
     from ray.exceptions import RayError
 

@@ -1,9 +1,9 @@
 """What is shared out: shards, makers of them, and what these may use. Light, since every process on
 Ray imports it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from flipsketch.corpus.row import Row
 
@@ -21,6 +21,41 @@ class Maker(Protocol):
     def make_shard(self, index: int, rows: list[Row], report: Report) -> Any:
         """Make a shard and commit it; return what the driver needs to know of it, its facts say."""
         ...
+
+
+class StagedShard(Protocol):
+    """A shard under way, of whose three stages only one needs the device."""
+
+    index: int
+    rows: list[Row]
+    is_suspect: bool
+    """An earlier attempt left a note: nothing else is to run while this shard is made."""
+
+    def read(self) -> None:
+        """Read what the rows name; beside another shard that is animated."""
+        ...
+
+    def animate(self) -> Iterator[None]:
+        """Use the device; always called in the same thread, and yields after each batch."""
+        ...
+
+    def commit(self) -> Any:
+        """Commit it, beside another shard that is animated; return what `make_shard` does."""
+        ...
+
+    def give_up(self) -> None:
+        """Make no more of it, since the job ends for another reason."""
+        ...
+
+
+@runtime_checkable
+class StagedMaker(Protocol):
+    """A maker that can have three shards under way: one read ahead, one on the device and one that
+    is committed."""
+
+    def make_shard(self, index: int, rows: list[Row], report: Report) -> Any: ...
+
+    def begin_shard(self, index: int, rows: list[Row], report: Report) -> StagedShard: ...
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
-"""Make one shard of clips: read the sketches, animate them in batches, encode, commit."""
+"""Make shards of clips: read the sketches, animate them in batches, encode, commit."""
 
 import hashlib
 import os
 import sys
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from flipsketch.corpus.shard import ROW_DIGEST, ShardFacts
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.methods import METHODS
-from flipsketch.method.request import ClipRequest, batch_settings
+from flipsketch.method.request import ClipRequest
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.graphs import use_graphs
 from flipsketch.models.kernels import read_kernels
@@ -29,9 +30,10 @@ from flipsketch.storage.credentials import hide_credentials
 from flipsketch.storage.folder import Folder
 from flipsketch.storage.reading import UnavailableError
 from flipsketch.storage.sources import Sources, name_source
-from flipsketch.storage.text import describe_error, describe_raised, one_line
-from pipelines.execution.attempts import Attempts
+from flipsketch.storage.text import describe_error, describe_raised
+from pipelines.execution.attempts import Attempts, has_note
 from pipelines.execution.work import JobError, Report
+from pipelines.makers.batches import describe_out_of_memory, is_out_of_memory, split_batches
 from pipelines.makers.clip_columns import SETTINGS_SCHEMA, sample_schema
 from pipelines.makers.encoding import ReadRow, SampleEncoder
 from pipelines.makers.outcome import RowOutcome, commit_outcomes, count_outcomes
@@ -89,17 +91,22 @@ class AnimationMaker:
             ChildProcessError: processes die in this shard, and no row is to blame.
             JobError: the model raised on every row so far: a bug, not a bad row.
         """
-        # Here, since Ray may call from another thread than the one that loaded the model.
-        torch.set_num_threads(self.plan.threads)
-        if self.folder.is_local:
-            # Before a note is put there; in a store the driver holds a lease.
-            refuse_lost_folder(self.folder, self.plan.fingerprint)
-        with Attempts(self.folder, index, self.config.driver) as attempts:
-            outcomes = self.make_outcomes(index, rows, report, attempts)
-            facts = commit_outcomes(self.folder, self.plan, index, outcomes, self.schema)
-        num_ok, num_failed = count_outcomes(outcomes)
+        shard = self.begin_shard(index, rows, report)
+        try:
+            shard.read()
+            for _ in shard.animate():
+                pass
+            return shard.commit()
+        finally:
+            shard.give_up()
+
+    def begin_shard(self, index: int, rows: list[Row], report: Report) -> "ClipShard":
+        """Return the shard, to be made in stages, which raise what `make_shard` does."""
+        return ClipShard(self, index, rows, report)
+
+    def count_made(self, num_ok: int) -> None:
+        """Raise JobError if the model raised on every row so far, those of this shard included."""
         self.num_made += num_ok
-        report(index, num_ok, num_failed)
         if self.num_made == 0 and self.num_raised >= MANY:
             assert self.last_raised is not None
             raise JobError(
@@ -107,57 +114,6 @@ class AnimationMaker:
                 f"{describe_raised(self.last_raised)}; fix the cause and rerun the same command "
                 f"with --retry-failed"
             ) from self.last_raised
-        return facts
-
-    def make_outcomes(
-        self, index: int, rows: list[Row], report: Report, attempts: Attempts
-    ) -> list[RowOutcome]:
-        """Return what became of the rows, in their order."""
-        job = self.config.sampling
-        rows = [replace(row, error=find_error(row, job, self.method.size)) for row in rows]
-        samplings = {row.index: row_sampling(row, job) for row in rows}
-        read, outcomes = self.read_rows(rows, samplings, attempts)
-        # Those that a process died of come first: what is to be learnt is learnt soon.
-        batches = sorted(
-            split_batches(rows, samplings, self.plan.batch_size),
-            key=lambda batch: not attempts.are_suspect("animating", batch),
-        )
-        with (
-            SampleEncoder(self.sample_schema) as encoder,
-            checkpoint_gradients(self.method.unet, self.config.checkpoint_gradients)
-            if self.method.unet is not None
-            else nullcontext(),
-        ):
-            for batch in batches:
-                for row, error in self.animate_batch(batch, read, attempts, encoder).items():
-                    outcomes[row] = RowOutcome(read[row].columns, error=error)
-                finished = encoder.finished().values()
-                report(index, *count_outcomes([*outcomes.values(), *finished]))
-        outcomes |= encoder.finished()
-        return [outcomes[row.index] for row in rows]
-
-    def read_rows(
-        self, rows: list[Row], samplings: dict[int, SamplingConfig], attempts: Attempts
-    ) -> tuple[dict[int, ReadRow], dict[int, RowOutcome]]:
-        """Return the rows that can be animated, and what became of the others, by row index."""
-        columns = {row.index: self.describe(row, samplings[row.index], attempts) for row in rows}
-        outcomes = {
-            row.index: RowOutcome(columns[row.index], error=row.error or given_up)
-            for row in rows
-            if (given_up := attempts.given_up.get(row.index)) is not None
-        }
-        read: dict[int, ReadRow] = {}
-        tried = [row for row in rows if row.index not in outcomes]
-        alone = attempts.are_suspect("reading", tried)
-        for group in [[row] for row in tried] if alone else [tried]:
-            with attempts.running("reading", group, self.config.row_timeout):
-                for row in group:
-                    found = self.read_row(row, samplings[row.index], columns[row.index], attempts)
-                    if isinstance(found, RowOutcome):
-                        outcomes[row.index] = found
-                    else:
-                        read[row.index] = found
-        return read, outcomes
 
     def describe(self, row: Row, sampling: SamplingConfig, attempts: Attempts) -> dict[str, Any]:
         """Return what the metadata says of a row before anything is tried."""
@@ -203,46 +159,6 @@ class AnimationMaker:
             return RowOutcome(columns, error=f"{where}{describe_error(error)}", unread=unread)
         return ReadRow(ClipRequest(sketch, row.prompts, row.seed, sampling), columns)
 
-    def animate_batch(
-        self,
-        batch: list[Row],
-        read: dict[int, ReadRow],
-        attempts: Attempts,
-        encoder: SampleEncoder,
-    ) -> dict[int, str]:
-        """Animate rows and have them encoded, all at once, or one by one where that goes wrong;
-        return why others could not be animated, by row index."""
-        good = [row for row in batch if row.index in read]
-        groups = [good] if good else []
-        if attempts.are_suspect("animating", good):
-            groups = [[row] for row in sorted(good, key=attempts.deaths, reverse=True)]
-        errors: dict[int, str] = {}
-        while groups:
-            group = groups.pop(0)
-            started = time.monotonic()
-            with attempts.running("animating", group, self.batch_timeout):
-                pixels, error = self.sample_pixels(batch, group, read, attempts)
-                seconds = (time.monotonic() - started) / len(group)
-                for row, clip in pixels.items():
-                    encoder.submit(row, read[row], clip, seconds)
-                if attempts.follows_death:
-                    # It may have been the encoding; what runs beside it is not to be blamed.
-                    encoder.wait()
-            if error is not None:
-                if is_out_of_memory(error):
-                    # Alone a row has its batch's shape, and needs as much.
-                    sampling = read[group[0].index].request.sampling
-                    saves_memory = self.config.checkpoint_gradients or not sampling.num_align_steps
-                    reason = describe_out_of_memory(error, len(batch), sampling, saves_memory)
-                elif len(group) > 1:
-                    groups = [[row] for row in group]
-                    continue
-                else:
-                    reason = f"the model raised {describe_raised(error)}"
-                errors |= {row.index: reason for row in group}
-                self.num_raised, self.last_raised = self.num_raised + len(group), error
-        return errors
-
     def sample_pixels(
         self, batch: list[Row], group: list[Row], read: dict[int, ReadRow], attempts: Attempts
     ) -> tuple[dict[int, Tensor], BaseException | None]:
@@ -278,42 +194,146 @@ class AnimationMaker:
         return self.config.row_timeout and self.config.row_timeout * self.plan.batch_size
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    is_cpu = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    return is_cpu or isinstance(error, torch.OutOfMemoryError | MemoryError)
+class ClipShard:
+    """One shard under way. Its stages may run in three threads, one after the other."""
 
+    def __init__(self, maker: AnimationMaker, index: int, rows: list[Row], report: Report) -> None:
+        self.maker, self.index, self.rows, self.report = maker, index, rows, report
+        self.is_suspect = has_note(maker.folder, index)
+        self.attempts: Attempts | None = None
+        self.encoder = SampleEncoder(maker.sample_schema)
+        self.samplings: dict[int, SamplingConfig] = {}
+        self.readable: dict[int, ReadRow] = {}
+        self.outcomes: dict[int, RowOutcome] = {}
+        self.is_given_up = False
 
-def describe_out_of_memory(
-    error: BaseException, batch_size: int, sampling: SamplingConfig, saves_memory: bool
-) -> str:
-    """Return why a batch failed, and what of the remedies is left.
+    @contextmanager
+    def stage(self) -> Iterator[Attempts]:
+        """Note how the shard ends if a stage fails."""
+        assert self.attempts is not None
+        try:
+            yield self.attempts
+        except BaseException as error:
+            self.attempts.__exit__(type(error), error, error.__traceback__)
+            raise
 
-    Args:
-        saves_memory: checkpointing gradients would save nothing more.
-    """
-    remedies = []
-    if not saves_memory:
-        remedies.append("with --retry-failed --checkpoint-gradients, which changes no pixel")
-    if batch_size > 1:
-        remedies.append("into another folder with a smaller --batch-size")
-    return (
-        f"memory ran out on a batch of {batch_size} clips of {sampling.num_frames} frames "
-        f"({one_line(str(error)).partition('. ')[0]}); run again "
-        f"{', or '.join(remedies) or 'on a device with more memory, or with fewer frames'}"
-    )
+    def give_up(self) -> None:
+        """Make no more of the shard, if it is not committed."""
+        self.is_given_up = True
+        self.encoder.close()
+        if self.attempts is not None:
+            self.attempts.give_up(in_order=True)
 
+    def read(self) -> None:
+        """Read the rows' sketches, and see which rows cannot be animated."""
+        maker = self.maker
+        if maker.folder.is_local:
+            # Before a note is put there; in a store the driver holds a lease.
+            refuse_lost_folder(maker.folder, maker.plan.fingerprint)
+        self.attempts = Attempts(maker.folder, self.index, maker.config.driver)
+        job = maker.config.sampling
+        with self.stage() as attempts:
+            self.rows = [
+                replace(row, error=find_error(row, job, maker.method.size)) for row in self.rows
+            ]
+            self.samplings = {row.index: row_sampling(row, job) for row in self.rows}
+            self.read_rows(attempts)
 
-def split_batches(
-    rows: list[Row], samplings: dict[int, SamplingConfig], batch_size: int
-) -> list[list[Row]]:
-    """Split rows into batches whose settings and number of segments allow it, in the order in which
-    the manifest first has each kind. Which rows turn out bad does not matter to it."""
-    kinds: dict[tuple[SamplingConfig, int], list[Row]] = {}
-    for row in rows:
-        kind = (batch_settings(samplings[row.index]), len(row.prompts))
-        kinds.setdefault(kind, []).append(row)
-    return [
-        alike[start : start + batch_size]
-        for alike in kinds.values()
-        for start in range(0, len(alike), batch_size)
-    ]
+    def read_rows(self, attempts: Attempts) -> None:
+        maker = self.maker
+        columns = {
+            row.index: maker.describe(row, self.samplings[row.index], attempts) for row in self.rows
+        }
+        self.outcomes = {
+            row.index: RowOutcome(columns[row.index], error=row.error or given_up)
+            for row in self.rows
+            if (given_up := attempts.given_up.get(row.index)) is not None
+        }
+        tried = [row for row in self.rows if row.index not in self.outcomes]
+        alone = attempts.are_suspect("reading", tried)
+        for group in [[row] for row in tried] if alone else [tried]:
+            with attempts.running("reading", group, maker.config.row_timeout):
+                for row in group:
+                    if self.is_given_up:
+                        attempts.give_up(in_order=True)
+                        return
+                    sampling = self.samplings[row.index]
+                    found = maker.read_row(row, sampling, columns[row.index], attempts)
+                    if isinstance(found, RowOutcome):
+                        self.outcomes[row.index] = found
+                    else:
+                        self.readable[row.index] = found
+
+    def animate(self) -> Iterator[None]:
+        """Animate the rows in batches, each of which is encoded beside the next."""
+        maker = self.maker
+        # Here, since Ray may call from another thread than the one that loaded the model.
+        torch.set_num_threads(maker.plan.threads)
+        unet = maker.method.unet
+        with (
+            self.stage() as attempts,
+            checkpoint_gradients(unet, maker.config.checkpoint_gradients)
+            if unet is not None
+            else nullcontext(),
+        ):
+            # Those that a process died of come first: what is to be learnt is learnt soon.
+            batches = sorted(
+                split_batches(self.rows, self.samplings, maker.plan.batch_size),
+                key=lambda batch: not attempts.are_suspect("animating", batch),
+            )
+            for batch in batches:
+                for row, error in self.animate_batch(batch, attempts).items():
+                    self.outcomes[row] = RowOutcome(self.readable[row].columns, error=error)
+                finished = self.encoder.finished().values()
+                self.report(self.index, *count_outcomes([*self.outcomes.values(), *finished]))
+                yield
+
+    def animate_batch(self, batch: list[Row], attempts: Attempts) -> dict[int, str]:
+        """Animate rows and have them encoded, all at once, or one by one where that goes wrong;
+        return why others could not be animated, by row index."""
+        maker, read = self.maker, self.readable
+        good = [row for row in batch if row.index in read]
+        groups = [good] if good else []
+        if attempts.are_suspect("animating", good):
+            groups = [[row] for row in sorted(good, key=attempts.deaths, reverse=True)]
+        errors: dict[int, str] = {}
+        while groups:
+            group = groups.pop(0)
+            started = time.monotonic()
+            with attempts.running("animating", group, maker.batch_timeout):
+                pixels, error = maker.sample_pixels(batch, group, read, attempts)
+                seconds = (time.monotonic() - started) / len(group)
+                for row, clip in pixels.items():
+                    self.encoder.submit(row, read[row], clip, seconds)
+                if attempts.follows_death:
+                    # It may have been the encoding; what runs beside it is not to be blamed.
+                    self.encoder.wait()
+            if error is not None:
+                if is_out_of_memory(error):
+                    # Alone a row has its batch's shape, and needs as much.
+                    sampling = self.samplings[group[0].index]
+                    saves_memory = maker.config.checkpoint_gradients or not sampling.num_align_steps
+                    reason = describe_out_of_memory(error, len(batch), sampling, saves_memory)
+                elif len(group) > 1:
+                    groups = [[row] for row in group]
+                    continue
+                else:
+                    reason = f"the model raised {describe_raised(error)}"
+                errors |= {row.index: reason for row in group}
+                maker.num_raised, maker.last_raised = maker.num_raised + len(group), error
+        return errors
+
+    def commit(self) -> ShardFacts:
+        """Wait for the encoder, commit the shard and return its facts."""
+        maker = self.maker
+        with self.stage() as attempts:
+            self.encoder.wait()
+            self.encoder.close()
+            self.outcomes |= self.encoder.finished()
+            outcomes = [self.outcomes[row.index] for row in self.rows]
+            facts = commit_outcomes(maker.folder, maker.plan, self.index, outcomes, maker.schema)
+            attempts.close()
+        num_ok, num_failed = count_outcomes(outcomes)
+        self.report(self.index, num_ok, num_failed)
+        maker.count_made(num_ok)
+        return facts

@@ -3,7 +3,7 @@
 import hashlib
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any
 
 import pyarrow as pa
 from torch import Tensor
@@ -33,17 +33,15 @@ class SampleEncoder:
         self.schema, self.pool = schema, ThreadPoolExecutor(1)
         self.encoding: dict[int, Future[RowOutcome]] = {}
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.pool.shutdown()
-
     def submit(self, index: int, row: ReadRow, pixels: Tensor, seconds: float) -> None:
         self.encoding[index] = self.pool.submit(finish_row, row, pixels, seconds, self.schema)
 
     def wait(self) -> None:
         wait(self.encoding.values())
+
+    def close(self) -> None:
+        """Encode what is begun, and no more."""
+        self.pool.shutdown(wait=False, cancel_futures=True)
 
     def finished(self) -> dict[int, RowOutcome]:
         """Return the outcomes that are there, by row index."""

@@ -33,7 +33,8 @@ class ShardProgress(ProgressBar):
 
     def totals(self) -> tuple[int, int]:
         """Return how many rows are ok and how many have failed, those under way included."""
-        counts = self.counts.values()
+        # Copied, since a shard that is committed is reported from another thread.
+        counts = [*self.counts.values()]
         return sum(ok for ok, _ in counts), sum(failed for _, failed in counts) - self.num_retried
 
     def retry(self, num_rows: int) -> None:

@@ -30,7 +30,8 @@ from flipsketch.models.video_model import load_model
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.cli import run
-from pipelines.makers.clips import row_sampling, split_batches
+from pipelines.makers.batches import split_batches
+from pipelines.makers.row_settings import row_sampling
 from pipelines.sharding.summary import exceeds, parse_max_failures
 from tests.helpers.corpora import (
     QUICK,

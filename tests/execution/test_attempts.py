@@ -21,7 +21,7 @@ from pipelines.execution.attempts import (
     Attempts,
 )
 from pipelines.execution.config import ExecutorConfig
-from pipelines.makers.clips import describe_out_of_memory
+from pipelines.makers.batches import describe_out_of_memory
 from tests.helpers.clusters import start_ray
 from tests.helpers.corpora import good_rows, make_manifest, read_rows, run_child
 from tests.helpers.poison import (

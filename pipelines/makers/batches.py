@@ -1,0 +1,49 @@
+"""Rows that are animated together, and what is to be said of a batch that does not fit."""
+
+import torch
+
+from flipsketch.corpus.row import Row
+from flipsketch.method.config import SamplingConfig
+from flipsketch.method.request import batch_settings
+from flipsketch.storage.text import one_line
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    is_cpu = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return is_cpu or isinstance(error, torch.OutOfMemoryError | MemoryError)
+
+
+def describe_out_of_memory(
+    error: BaseException, batch_size: int, sampling: SamplingConfig, saves_memory: bool
+) -> str:
+    """Return why a batch failed, and what of the remedies is left.
+
+    Args:
+        saves_memory: checkpointing gradients would save nothing more.
+    """
+    remedies = []
+    if not saves_memory:
+        remedies.append("with --retry-failed --checkpoint-gradients, which changes no pixel")
+    if batch_size > 1:
+        remedies.append("into another folder with a smaller --batch-size")
+    return (
+        f"memory ran out on a batch of {batch_size} clips of {sampling.num_frames} frames "
+        f"({one_line(str(error)).partition('. ')[0]}); run again "
+        f"{', or '.join(remedies) or 'on a device with more memory, or with fewer frames'}"
+    )
+
+
+def split_batches(
+    rows: list[Row], samplings: dict[int, SamplingConfig], batch_size: int
+) -> list[list[Row]]:
+    """Split rows into batches whose settings and number of segments allow it, in the order in which
+    the manifest first has each kind. Which rows turn out bad does not matter to it."""
+    kinds: dict[tuple[SamplingConfig, int], list[Row]] = {}
+    for row in rows:
+        kind = (batch_settings(samplings[row.index]), len(row.prompts))
+        kinds.setdefault(kind, []).append(row)
+    return [
+        alike[start : start + batch_size]
+        for alike in kinds.values()
+        for start in range(0, len(alike), batch_size)
+    ]
