@@ -106,6 +106,8 @@ class Status:
     planned_rows: int = 0
     ok: int = 0
     failed: int = 0
+    piloted: int = 0
+    """Rows of a pilot, with which the run began; the same command without it makes the others."""
     unread: int = 0
     """Failed rows whose disk or server did not deliver their files; the same command tries them
     again."""
@@ -260,6 +262,7 @@ def read_status(
         missing=plan.num_shards - len(shards),
         in_doubt=doubts,
         planned_rows=plan.num_rows,
+        piloted=sum(len(part.rows) for part in plan.pilots),
         ok=sum(facts.ok for facts in shards.values()),
         failed=sum(facts.failed - facts.superseded for facts in shards.values()),
         unread=len(unread_rows(plan, shards)),
@@ -362,7 +365,8 @@ def describe(status: Status, verified: bool) -> str:
             f"rerun the same command to try them again"
         )
     if status.missing:
-        lines.append("not finished: rerun the same command to resume")
+        how = f", without --pilot for more than its {status.piloted} rows" if status.piloted else ""
+        lines.append(f"not finished: rerun the same command{how} to resume")
     lines += [
         f"on its way: {file}: a job has just written it, and its metadata are to follow"
         for file in status.on_its_way

@@ -54,6 +54,17 @@ def test_the_job_ends_and_makes_what_the_local_executor_makes(cpus, job, tmp_pat
     assert same_corpus(on_ray.output, local.output)
 
 
+def test_a_pilot_is_made_as_in_this_process(cpus, job, tmp_path, capsys):
+    local = replace(job, output=str(tmp_path / "local"))
+    on_ray = replace(job, executor=ExecutorConfig(executor="ray", workers=cpus))
+    assert animate_manifest(replace(on_ray, pilot=4)) == 0
+    assert f"for the other 2 rows on {cpus} worker" in capsys.readouterr().out
+    assert animate_manifest(replace(local, pilot=4)) == 0
+    for output in (on_ray.output, local.output):
+        assert animate_manifest(replace(local, output=output)) == 0
+    assert same_corpus(on_ray.output, local.output)
+
+
 def test_animations_become_the_same_shards_as_in_this_process(cpus, tmp_path):
     for number in range(6):
         write_animation(tmp_path / "in" / f"thing {number}", prompt="it moves")

@@ -17,6 +17,7 @@ from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.rasterize import make_training_shards
 from pipelines.sharding.pilot import add_pilot, draw_rows, estimate_mean, estimate_share
+from pipelines.status import describe
 from tests.corpus.test_run_folder import PLAN
 from tests.helpers.corpora import good_rows, make_manifest, read_rows, read_tars, same_corpus
 from tests.helpers.runs import Runs
@@ -48,7 +49,8 @@ def test_a_pilot_is_the_beginning_of_the_run(mixed, tmp_path, capsys):
     assert drawn == plan.parts[0].rows.tolist() and len(drawn) == 4
     assert drawn[0] < 3 and drawn[-1] > 7, "from all of the manifest"
     status = verified(pilot.output)
-    assert (status.done, status.missing, status.planned_rows) == (2, 4, 11)
+    assert (status.done, status.missing, status.planned_rows, status.piloted) == (2, 4, 11, 4)
+    assert "rerun the same command, without --pilot" in describe(status, False)
 
     assert animate_manifest(replace(pilot, pilot=None)) == 0
     status = verified(pilot.output)
