@@ -42,15 +42,17 @@ class CudaRecorder:
     All graphs share one pool of memory, so a replay may overwrite what another one computed.
     """
 
-    def __init__(self) -> None:
-        self.stream = torch.cuda.Stream()
+    def __init__(self, device: torch.device | None = None) -> None:
+        """Args: device: by default the current one."""
+        self.stream = torch.cuda.Stream(device)
+        self.device = self.stream.device
         self.pool = torch.cuda.graph_pool_handle()
         self.num_bytes = 0
 
     def warm_up(self, work: Callable[[], Tensor]) -> Tensor:
         # On the stream of the captures: libraries allocate a workspace for each stream, which must
         # not be in the graphs' pool.
-        current = torch.cuda.current_stream()
+        current = torch.cuda.current_stream(self.device)
         self.stream.wait_stream(current)
         with torch.cuda.stream(self.stream):
             result = work()
@@ -59,9 +61,9 @@ class CudaRecorder:
 
     def record(self, work: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], object]]:
         graph = torch.cuda.CUDAGraph()
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(self.device)
         torch.cuda.empty_cache()  # the pool cannot take what the warm-up left
-        num_before = torch.cuda.memory_reserved()
+        num_before = torch.cuda.memory_reserved(self.device)
         with torch.cuda.stream(self.stream):
             # Other threads may go on using the GPU.
             graph.capture_begin(pool=self.pool, capture_error_mode="thread_local")
@@ -71,7 +73,7 @@ class CudaRecorder:
             except BaseException:
                 self.abandon(graph)
                 raise
-        self.num_bytes += torch.cuda.memory_reserved() - num_before
+        self.num_bytes += torch.cuda.memory_reserved(self.device) - num_before
         return result, graph.replay
 
     def abandon(self, graph: torch.cuda.CUDAGraph) -> None:
@@ -81,9 +83,8 @@ class CudaRecorder:
         # Where that fails, as it does after an operation that cannot be captured, it skips this,
         # and the allocator would not give memory back to the GPU again. Else this fails.
         with suppress(RuntimeError):
-            device = torch.cuda.current_device()
-            torch._C._cuda_endAllocateToPool(device, self.pool)
-            torch._C._cuda_releasePool(device, self.pool)
+            torch._C._cuda_endAllocateToPool(self.device.index, self.pool)
+            torch._C._cuda_releasePool(self.device.index, self.pool)
 
 
 class Rehearsal:
@@ -121,12 +122,14 @@ class Buffers:
 
     def __init__(self) -> None:
         self.flat: dict[Hashable, Tensor] = {}
+        self.num_moved = 0
 
     def put(self, name: Hashable, tensor: Tensor) -> Tensor:
         """Copy a tensor to its place, or, if it is too large for it, to a new one."""
         flat = self.flat.get(name)
         if flat is None or flat.numel() < tensor.numel() or flat.dtype != tensor.dtype:
             self.flat[name] = tensor.new_empty(tensor.numel())
+            self.num_moved += flat is not None
         kept = self.get(name, tensor.shape)
         return kept.copy_(tensor)
 
@@ -198,7 +201,8 @@ class Graphs:
         """Return what a function makes of tensors without gradients."""
         if self.recorder is None or self.kind is None or torch.is_grad_enabled():
             return function(*given)
-        key = (name, self.mode, *((tensor.shape, tensor.dtype) for tensor in given))
+        shapes = ((tensor.shape, tensor.dtype) for tensor in given)
+        key = (name, self.mode, self.kind.buffers.num_moved, *shapes)
         if key not in self.kind.seen:
             self.kind.seen.add(key)
             return self.recorder.warm_up(partial(function, *given))
@@ -258,8 +262,8 @@ def use_graphs(unet: nn.Module, recorder: Recorder | None = None) -> Graphs:
         recorder: by default CUDA's on a GPU, and a rehearsal elsewhere.
     """
     if recorder is None:
-        on_gpu = next(unet.parameters()).device.type == "cuda"
-        recorder = CudaRecorder() if on_gpu else Rehearsal()
+        device = next(unet.parameters()).device
+        recorder = CudaRecorder(device) if device.type == "cuda" else Rehearsal()
     graphs = vars(unet)["graphs"] = Graphs(recorder)
     return graphs
 

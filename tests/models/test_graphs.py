@@ -142,3 +142,23 @@ def test_graphs_of_kinds_long_past_are_let_go(tiny_model, monkeypatch):
 def test_a_rehearsal_is_a_run_without(tiny_model):
     assert isinstance(use_graphs(tiny_model.unet).recorder, Rehearsal)
     check(tiny_model, [make_batch(1, seed, reference_scale=seed) for seed in range(2)])
+
+
+@torch.no_grad()
+def test_graphs_go_with_the_place_of_what_they_share(tiny_model):
+    used = use_graphs(tiny_model.unet, OperationRecorder())
+
+    def write(tensor: torch.Tensor) -> torch.Tensor:
+        return used.buffers.put("lent", tensor).clone()
+
+    def read(tensor: torch.Tensor) -> torch.Tensor:
+        return used.buffers.get("lent", tensor.shape) + tensor
+
+    with used.batch(tiny_model.unet):
+        # A larger tensor needs another place.
+        for number, size in enumerate([2, 2, 2, 3, 2, 2, 2]):
+            used.run("write", write, torch.full((size,), float(number)))
+            # Recorded before it moves, and after.
+            with used.within("late" if number > 3 else "early"):
+                result = used.run("read", read, torch.ones(2))
+            assert result.tolist() == [number + 1, number + 1]
