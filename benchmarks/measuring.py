@@ -93,7 +93,7 @@ def timed(run: Callable[[], object], device: torch.device) -> float:
 
 
 def median_seconds(
-    run: Callable[[], object], device: torch.device, repeat_s: float, least: int = 3
+    run: Callable[[], object], device: torch.device, repeat_s: float, least: int
 ) -> float:
     """Return the median seconds of a call, after one that is not counted.
 

@@ -84,7 +84,7 @@ class Bench:
             torch.cuda.empty_cache()
 
     def median_seconds(self, run: Callable[[], object]) -> float:
-        return median_seconds(run, self.device, self.scale.repeat_s)
+        return median_seconds(run, self.device, self.scale.repeat_s, self.scale.repeats)
 
     @contextmanager
     def peak(self) -> Iterator[Row]:

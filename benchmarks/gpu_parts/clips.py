@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from functools import partial
 
-from measuring import median_seconds, timed
+from measuring import timed
 from schedules import PublishedSchedule, animate, published_calls
 
 from flipsketch.method.config import SamplingConfig
@@ -15,7 +15,15 @@ from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from gpu_parts.bench import UNKNOWN_S, Bench
 from gpu_parts.card import percent_of_peak
 from gpu_parts.rows import Row, Rows
-from gpu_parts.unet import EAGER, NUM_FRAMES, PASSES, expect_pass, work_of
+from gpu_parts.unet import (
+    EAGER,
+    NUM_FRAMES,
+    PASSES,
+    PREDICTION,
+    UPDATE,
+    expect_pass,
+    work_of,
+)
 from gpu_parts.variants import PLAIN_NAME, use_variant, using_graphs
 
 CLIPS = "c. Whole clips"
@@ -38,7 +46,7 @@ def time_published(bench: Bench, calls: Counter[tuple[int, bool]], align: bool) 
     use_variant(bench.model, PLAIN_NAME)
     schedule, device = PublishedSchedule(bench.model), bench.device
     number_timed = bench.scale.published_calls
-    seconds = sum(median_seconds(run, device, 0) for run in (schedule.encode, schedule.decode))
+    seconds = sum(map(bench.median_seconds, (schedule.encode, schedule.decode)))
     with bench.peak() as memory, schedule.learning(align):
         for (frames, with_gradients), number in calls.items():
             timed(partial(schedule.call, frames, with_gradients), device)
@@ -133,7 +141,7 @@ def name_case(facts: Row) -> str:
 def clip_work(rows: Rows, config: SamplingConfig) -> float:
     """Return the TFLOP of the UNet for one clip."""
     plain, with_gradients = count_frames(config)
-    a_pass, an_update = work_of(rows, "prediction"), work_of(rows, "alignment update")
+    a_pass, an_update = work_of(rows, PREDICTION), work_of(rows, UPDATE)
     return (plain * a_pass + with_gradients * an_update) / NUM_FRAMES
 
 

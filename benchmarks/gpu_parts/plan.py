@@ -20,6 +20,7 @@ from gpu_parts.unet import (
     COMPILED,
     EAGER,
     GRAPH,
+    UPDATE,
     UnetPasses,
     best_variant,
     compare_precisely,
@@ -62,16 +63,20 @@ def steps(bench: Bench) -> Iterator[Step]:
     yield "b", lambda: passes.measure(SWITCHES, first[:1], EAGER)
     yield "b", lambda: passes.measure(main, later, EAGER)
     yield "b", lambda: passes.measure([ALL_NAME], later, GRAPH)
+    yield "b", lambda: passes.measure(main, scale.aligned_batches[:1], EAGER, UPDATE)
     yield "c", lambda: measure_published(bench, align=False)
     yield "c", lambda: measure_published(bench, align=True)
     yield "c", lambda: measure_first_clips(bench)
     yield "g", lambda: conclude(bench)
     yield "f", lambda: measure_kernels(bench, best_and_worst(bench.rows), first[0])
     yield "f", lambda: measure_kernels(bench, [best_variant(bench.rows)], first[-1])
+    yield "f", lambda: measure_kernels(bench, [ALL_NAME], scale.aligned_batches[0], UPDATE)
     yield "d", lambda: measure_vae(bench)
     yield "e", lambda: measure_training(bench, scale.training_batches[:1])
     # Whether a switch that is of no use alone is of any among the others.
     yield "b", lambda: passes.measure([all_but(name) for name in SWITCHES], first[:1], EAGER)
+    yield "b", lambda: passes.measure(SWITCHES, scale.aligned_batches[:1], EAGER, UPDATE)
+    yield "b", lambda: passes.measure([ALL_NAME], scale.aligned_batches, GRAPH, UPDATE)
     yield "c", lambda: measure_other_clips(bench)
     yield "e", lambda: measure_training(bench, scale.training_batches[1:])
     yield "b", lambda: passes.measure(SWITCHES, scale.batches[1:4], EAGER)

@@ -19,7 +19,9 @@ class Scale:
     """Sides of square matrices."""
     copied_bytes: int
     repeat_s: float
-    """Each case is repeated for as long, and three times at least."""
+    """How long each case is repeated."""
+    repeats: int
+    """How often at least."""
     whole_share: float
     """Of the time that is left, what all steps of one batch of clips may take."""
     short_steps: int
@@ -46,6 +48,7 @@ SCALES = {
         matrices=(2048, 4096, 8192, 16384),
         copied_bytes=2**30,
         repeat_s=0.6,
+        repeats=3,
         whole_share=0.15,
         short_steps=10,
         warm_up_steps=10,
@@ -63,6 +66,7 @@ SCALES = {
         matrices=(1024, 2048),
         copied_bytes=2**28,
         repeat_s=0.2,
+        repeats=3,
         whole_share=0.15,
         short_steps=10,
         warm_up_steps=10,
@@ -81,6 +85,7 @@ SCALES = {
         matrices=(128, 256),
         copied_bytes=2**20,
         repeat_s=0.0,
+        repeats=1,
         whole_share=0.0,
         short_steps=3,
         warm_up_steps=1,

@@ -22,6 +22,7 @@ from gpu_parts.variants import ALL_NAME, PLAIN_NAME, use_variant
 
 WORK = "b. Work of one clip's UNet pass"
 PASSES = "b. UNet passes"
+UPDATES = "b. Alignment updates"
 TOY = "b. UNet passes of the toy model"
 NUM_FRAMES = 10
 EAGER, GRAPH, COMPILED = "eager", "CUDA graph", "compiled blocks"
@@ -31,8 +32,8 @@ COMPILATION_S = 120.0
 PASSES_A_ROW = 5
 # Measured passes that say how long the next may take.
 NUM_RECENT = 8
-# A pass and the alignment update, which needs the gradient of the latents alone.
-WORKS = {"prediction": False, "alignment update": True}
+PREDICTION, UPDATE = "prediction", "alignment update"
+WORKS = {PREDICTION: PASSES, UPDATE: UPDATES}
 # Latents, timestep and embeddings.
 Inputs = tuple[Tensor, Tensor, Tensor]
 
@@ -40,52 +41,55 @@ Inputs = tuple[Tensor, Tensor, Tensor]
 class UnetPasses:
     def __init__(self, bench: Bench) -> None:
         self.bench, self.unet = bench, bench.model.unet
-        self.plain: Tensor | None = None
+        self.plain: dict[str, Tensor] = {}
 
     def count_work(self) -> None:
-        for case, with_grad in WORKS.items():
+        for work in WORKS:
             facts = {"frames": NUM_FRAMES}
-            self.bench.row(WORK, case, facts, lambda grad=with_grad: self.count(grad), 20)
+            self.bench.row(WORK, work, facts, lambda work=work: self.count(work), 20)
 
-    def count(self, with_grad: bool) -> Row:
+    def count(self, work: str) -> Row:
         use_variant(self.bench.model, PLAIN_NAME)
         with FlopCounterMode(display=False) as counter:
-            run_pass(self.unet, make_inputs(self.unet, 1), with_grad)
+            run_pass(self.unet, make_inputs(self.unet, 1), work)
         parameters = sum(weight.numel() for weight in self.unet.parameters())
         return {"tflop": counter.get_total_flops() / 1e12, "parameters": parameters}
 
-    def measure(self, names: list[str], batches: tuple[int, ...], how: str) -> None:
+    def measure(
+        self, names: list[str], batches: tuple[int, ...], how: str, work: str = PREDICTION
+    ) -> None:
         for batch in batches:
             for name in names:
                 facts = {"variant": name, "batch": batch, "how": how}
-                expected_s = (
-                    1 + self.bench.scale.repeat_s + PASSES_A_ROW * expect_pass(self.bench, batch)
-                )
+                # An update costs about two passes.
+                num_passes = PASSES_A_ROW if work == PREDICTION else 2 * PASSES_A_ROW
+                expected_s = 1 + self.bench.scale.repeat_s
+                expected_s += num_passes * expect_pass(self.bench, batch)
                 if how == COMPILED:
                     expected_s += COMPILATION_S
                 self.bench.row(
-                    PASSES,
+                    WORKS[work],
                     f"{name}, batch {batch}, {how}",
                     facts,
-                    lambda name=name, batch=batch: self.run(name, batch, how),
+                    lambda name=name, batch=batch: self.run(name, batch, how, work),
                     expected_s,
                 )
 
-    def run(self, name: str, batch: int, how: str) -> Row:
-        if self.plain is None:
+    def run(self, name: str, batch: int, how: str, work: str) -> Row:
+        if work not in self.plain:
             use_variant(self.bench.model, PLAIN_NAME)
-            self.plain = run_pass(self.unet, make_inputs(self.unet, 1)).float()
+            self.plain[work] = run_pass(self.unet, make_inputs(self.unet, 1), work).float()
         use_variant(self.bench.model, name)
         inputs = make_inputs(self.unet, batch)
 
         def call() -> Tensor:
-            return run_pass(self.unet, inputs)
+            return run_pass(self.unet, inputs, work)
 
         with compiled(self.unet) if how == COMPILED else nullcontext(), self.bench.peak() as memory:
             run = as_graph(call, self.bench.device) if how == GRAPH else call
             seconds = self.bench.median_seconds(run)
-            difference = relative(run()[:1].float(), self.plain)
-        tflop = batch * work_of(self.bench.rows, "prediction")
+            difference = relative(run()[:1].float(), self.plain[work])
+        tflop = batch * work_of(self.bench.rows, work)
         return {
             "ms": round(seconds * 1e3, 2),
             "ms_a_clip": round(seconds * 1e3 / batch, 2),
@@ -96,10 +100,10 @@ class UnetPasses:
         }
 
 
-def run_pass(unet: UNet3DConditionModel, inputs: Inputs, with_grad: bool = False) -> Tensor:
-    """One prediction; with gradients also alignment's, from the first frame to the latents."""
+def run_pass(unet: UNet3DConditionModel, inputs: Inputs, work: str = PREDICTION) -> Tensor:
+    """Return a prediction, or alignment's gradient, from the first frame to the latents."""
     latents, t, embeds = inputs
-    if not with_grad:
+    if work == PREDICTION:
         with torch.no_grad():
             return unet(latents, t, embeds).sample
     latents = latents.clone().requires_grad_()
@@ -176,7 +180,7 @@ def run_works(model: VideoModel, name: str) -> list[Tensor]:
     inputs = make_inputs(model.unet, 1)
     # By default CUDA's convolutions in float32 round their inputs to ten bits.
     with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-        return [run_pass(model.unet, inputs, with_grad) for with_grad in WORKS.values()]
+        return [run_pass(model.unet, inputs, work) for work in WORKS]
 
 
 def relative(result: Tensor, plain: Tensor) -> float:
