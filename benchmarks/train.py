@@ -1,17 +1,19 @@
 #!/usr/bin/env python
-"""Training steps of a LoRA adapter: clips/s and peak memory, with latents encoded in each step or
-once, with and without gradient checkpointing, and with all on the device (`--on-device`), in one
-run and without Ray.
+"""Training steps of a LoRA adapter: clips/s, processor time and peak memory, in one run, no Ray.
+
+With latents encoded in each step, once, or all on the device (`--on-device`), with plain and fast
+kernels, with a pass as one graph, and with gradient checkpointing.
 
 Clips are doodles, held in memory as the PNG filmstrips that shards have. Weights are random and
-made in place: time depends on shapes alone.
+made in place: time depends on shapes alone. Processor time is that of all threads of this process:
+on a GPU what is left for reading and for launching kernels, once a graph spares the launches.
 
     python benchmarks/train.py --size tiny
     python benchmarks/train.py --size modelscope --device cuda
 """
 
-from dataclasses import dataclass
-from itertools import product
+import time
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -24,6 +26,7 @@ from flipsketch.media.clip import decode_filmstrip, encode_filmstrip
 from flipsketch.media.pixels import to_pixels
 from flipsketch.models.choices import TargetSet
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
+from flipsketch.models.kernels import FAST, PLAIN, use_kernels
 from flipsketch.models.lora import drop_lora
 from flipsketch.models.video_model import DTYPES, VideoModel
 from flipsketch.training.config import TrainingConfig
@@ -32,6 +35,43 @@ from flipsketch.training.trainer import Trainer
 
 # The last of these records a graph.
 CLIPS, NUM_WARMUP = 16, 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    latents: Literal["encoded each time", "cached", "on the device"] = "cached"
+    kernels: Literal["plain", "fast"] = "fast"
+    graph: bool = False
+    checkpointing: bool = False
+
+    @property
+    def cells(self) -> str:
+        return " | ".join(
+            [
+                self.latents,
+                self.kernels,
+                "on" if self.graph else "off",
+                "on" if self.checkpointing else "off",
+            ]
+        )
+
+
+VARIANTS = (
+    # As before there were choices; all else is relative to it.
+    Variant(latents="encoded each time", kernels="plain"),
+    Variant(kernels="plain"),
+    Variant(kernels="plain", checkpointing=True),
+    Variant(kernels="plain", graph=True),
+    Variant(),
+    Variant(graph=True),
+    Variant(graph=True, checkpointing=True),
+    Variant(latents="on the device", graph=True),
+    Variant(latents="on the device", graph=True, checkpointing=True),
+)
+COLUMNS = (
+    *("batch", "latents", "kernels", "graph", "checkpointing"),
+    *("s/step", "CPU s/step", "clips/s", "x", "peak GiB"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,31 +125,33 @@ def main(config: BenchmarkConfig) -> None:
     model = make_model(config.size, config.device, dtype)
     clips = MemoryClips(model, config.num_frames)
     cached = MemoryClips(model, config.num_frames).encode(model)
-    print("| batch | latents | checkpointing | s/step | clips/s | x | peak GiB |")
-    print("|---|---|---|---|---|---|---|", flush=True)
+    print(
+        "| batch | latents | kernels | graph | checkpointing | s/step | CPU s/step | clips/s | x | peak GiB |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
     for batch_size in config.batch_sizes:
-        slowest = None
-        for checkpointing, samples in [*product((False, True), (clips, cached)), (False, None)]:
+        first = None
+        for variant in VARIANTS:
             training = TrainingConfig(
                 target_set=config.target_set,
                 num_frames=config.num_frames,
                 num_steps=NUM_WARMUP + config.num_steps,
                 batch_size=batch_size,
                 global_batch_size=batch_size,
+                graphs=variant.graph,
             )
+            samples = {"encoded each time": clips, "cached": cached}.get(variant.latents)
             try:
-                seconds, peak = measure(model, samples or cached.all(), training, checkpointing)
+                seconds, cpu_s, peak = measure(model, samples or cached.all(), training, variant)
             except torch.cuda.OutOfMemoryError:
-                print(f"| {batch_size} | | {checkpointing} | out of GPU memory | | | |")
+                print(f"| {batch_size} | {variant.cells} | out of GPU memory | | | | |")
                 torch.cuda.empty_cache()
                 continue
             rate = batch_size / seconds
-            kept = {clips: "encoded each time", cached: "cached", None: "on the device"}[samples]
-            slowest = slowest or rate
+            first = first or rate
             print(
-                f"| {batch_size} | {kept} | "
-                f"{'on' if checkpointing else 'off'} | {seconds:.3g} | {rate:.3g} | "
-                f"{rate / slowest:.2f} | {peak / 2**30:.2f} |",
+                f"| {batch_size} | {variant.cells} | {seconds:.3g} | {cpu_s:.3g} | {rate:.3g} | "
+                f"{rate / first:.2f} | {peak / 2**30:.2f} |",
                 flush=True,
             )
     device = (
@@ -120,26 +162,31 @@ def main(config: BenchmarkConfig) -> None:
     print(
         f"\n{config.size}, {config.num_frames} frames of {model.size} pixels, adapter on "
         f"{config.target_set}, {dtype}, {device}, torch {torch.__version__}; x: clips/s relative "
-        f"to the batch's first row"
+        f"to the batch's first row; on a CPU a graph is a call on tensors that do not move"
     )
 
 
 def measure(
-    model: VideoModel, samples: Dataset | Clips, training: TrainingConfig, checkpointing: bool
-) -> tuple[float, int]:
-    """Return seconds for each step, and the peak of memory in bytes."""
+    model: VideoModel, samples: Dataset | Clips, training: TrainingConfig, variant: Variant
+) -> tuple[float, float, int]:
+    """Return seconds for each step, those of all processors, and the peak of memory in bytes."""
+    kernels = PLAIN if variant.kernels == "plain" else replace(FAST, fused_projections=False)
+    use_kernels(model.unet, None, kernels)
     trainer: Trainer | GraphTrainer
     if isinstance(samples, Clips):
         trainer = GraphTrainer(model, samples, training)
     else:
         trainer = Trainer(model, samples, training)
     try:
-        with checkpoint_gradients(model.unet, checkpointing):
+        with checkpoint_gradients(trainer.unet, variant.checkpointing):
             for _ in range(NUM_WARMUP):
                 trainer.step()
             reset_peak(model.device)
+            cpu_s = time.process_time()
             seconds = timed(lambda: list(trainer.steps()), model.device)
-        return seconds / (training.num_steps - NUM_WARMUP), read_peak(model.device)
+            cpu_s = time.process_time() - cpu_s
+        num_steps = training.num_steps - NUM_WARMUP
+        return seconds / num_steps, cpu_s / num_steps, read_peak(model.device)
     finally:
         drop_lora(model.unet)
 
