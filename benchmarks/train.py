@@ -125,10 +125,8 @@ def main(config: BenchmarkConfig) -> None:
     model = make_model(config.size, config.device, dtype)
     clips = MemoryClips(model, config.num_frames)
     cached = MemoryClips(model, config.num_frames).encode(model)
-    print(
-        "| batch | latents | kernels | graph | checkpointing | s/step | CPU s/step | clips/s | x | peak GiB |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
+    print(f"| {' | '.join(COLUMNS)} |")
+    print("|" + "---|" * len(COLUMNS), flush=True)
     for batch_size in config.batch_sizes:
         first = None
         for variant in VARIANTS:

@@ -93,6 +93,7 @@ def train(config: TrainConfig) -> int:
     plan = plan_run(config, before, clips, model_folder, resources)
     resolved = replace(
         config,
+        training=replace(config.training, graphs=plan.log["graphs"]),
         shards=anchor(config.shards),
         model=anchor_model(config.model),
         lora=NO_LORA if lora is None else anchor(str(lora)),

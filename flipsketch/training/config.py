@@ -35,8 +35,8 @@ class TrainingConfig:
     graphs: bool | None = None
     """Launch the kernels of a forward and backward pass as one CUDA graph, recorded in the first
     steps, rather than one by one. Weights change in their last digits at most; what a pass needs of
-    memory stays taken between steps. Default: on a GPU, but for float16, whose losses are
-    scaled."""
+    memory stays taken between steps. Default: on a GPU, unless an earlier version began the run;
+    never with float16, whose losses are scaled."""
     learning_rate: float = 1e-4
     """Peak learning rate of AdamW."""
     schedule: Literal["constant", "cosine"] = "constant"

@@ -29,6 +29,10 @@ class TrainConfig:
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
     """Precision of the networks; by default bfloat16 on a GPU and float32 elsewhere. Trained
     weights are always kept in float32."""
+    kernels: Literal["fast", "plain"] | None = None
+    """Kernels of the UNet: fast, as in sampling, or plain, which are diffusers' own. Weights differ
+    in their last digits alone, but a resumed run must use the same. By default fast on a GPU, plain
+    elsewhere, and what a run began with when it is resumed."""
     device: Literal["cuda", "cpu"] | None = None
     """Where the networks run; by default on GPUs if there are any."""
     threads: int | None = None

@@ -9,12 +9,14 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
 from flipsketch.corpus.dataset import TrainingClips
 from flipsketch.corpus.kinds import TRAIN
 from flipsketch.corpus.plan import Plan
+from flipsketch.models.kernels import FAST, PLAIN, default_kernels, read_kernels
 from flipsketch.models.registry import (
     find_embedded,
     find_model,
@@ -64,18 +66,23 @@ def plan_run(
         "threads": resources.cpus_per_worker,
     }
     known = before.settings if before else {}
-    chosen = [name for name in defaults if getattr(config, name) is None]
+    chosen = [name for name in (*defaults, "kernels") if getattr(config, name) is None]
+    kernels = choose_kernels(config.kernels, before, resources.device)
     lora = config.adapter and find_embedded(config.adapter)
     tars = [f"{index} {facts.tar_sha256}\n" for index, facts in sorted(clips.shards.items())]
     training = asdict(config.training)
     # How a step is computed; like the number of workers these may change.
     batch_size, graphs = training.pop("batch_size"), training.pop("graphs")
+    if graphs is None:
+        # One that an earlier version began goes on kernel by kernel, as it did.
+        graphs = resources.device == "cuda" and bool(kernels)
     # Plans outlive flags: these two keep the names of the first runs.
     training["method"] = training.pop("train")
     training["sketch_in_noise"] = training.pop("signal_leak_prob")
     settings = {
-        **{name: known.get(name, defaults[name]) for name in chosen},
+        **{name: known.get(name, value) for name, value in defaults.items()},
         **{name: getattr(config, name) for name in defaults if name not in chosen},
+        **kernels,
         **TRAIN.settings,
         "num_clips": len(clips),
         "shards_fingerprint": hashlib.sha256("".join(tars).encode()).hexdigest(),
@@ -103,6 +110,18 @@ def plan_run(
         },
     }
     return Plan(settings, tuple(chosen), notes)
+
+
+def choose_kernels(
+    asked: Literal["fast", "plain"] | None, before: Plan | None, device: str
+) -> dict[str, dict[str, Any]]:
+    """Return the plan's setting of kernels; a plan from before there were any has none."""
+    defaults = {"fast": FAST, "plain": PLAIN, None: default_kernels(device)}
+    # Layers that are trained, or have an adapter, cannot share a product.
+    kernels = replace(defaults[asked], fused_projections=False)
+    if before is not None and (asked is None or read_kernels(before.kernels) == kernels):
+        return {} if before.kernels is None else {"kernels": before.kernels}
+    return {"kernels": asdict(kernels)}
 
 
 def carry_out(config: TrainConfig, plan: Plan, folder: Folder, resources: Resources) -> int:

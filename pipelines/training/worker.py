@@ -19,7 +19,7 @@ from flipsketch.media.contact_sheet import encode_png
 from flipsketch.media.pixels import to_pixels
 from flipsketch.method.config import model_defaults
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
-from flipsketch.models.kernels import PLAIN
+from flipsketch.models.kernels import PLAIN, read_kernels, use_kernels
 from flipsketch.models.lora import fill_lora, save_lora
 from flipsketch.models.registry import NO_LORA, find_model
 from flipsketch.models.video_model import DTYPES, VideoModel, load_model, save_model
@@ -74,6 +74,9 @@ class TrainingWorker:
         self.model = load_model(
             config.model, lora=NO_LORA, device=device, dtype=DTYPES[config.dtype], kernels=PLAIN
         )
+        if self.plan is not None:
+            # The VAE's stay plain: the latents are for runs with other kernels too.
+            use_kernels(self.model.unet, None, read_kernels(self.plan.kernels))
         clips = TrainingClips(config.shards, config.reading)
         self.trainer: Trainer | GraphTrainer
         if config.on_device:

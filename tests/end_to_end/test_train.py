@@ -15,7 +15,10 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from flipsketch.corpus.plan import read_plan, write_plan
+from flipsketch.models.kernels import PLAIN
 from flipsketch.models.registry import fingerprint_folder
+from flipsketch.models.temporal_convolution import TemporalConvolution2d
 from flipsketch.models.video_model import load_model
 from flipsketch.storage.folder import open_folder
 from flipsketch.training.checkpoints import checkpoint_steps, load_newest
@@ -242,6 +245,36 @@ def test_all_weights_can_be_trained(training_job):
     settings = json.loads((Path(training_job.output) / "run.json").read_text())["settings"]
     assert settings["method"] == "full" and settings["sketch_in_noise"] == 0.0
     assert not {"train", "signal_leak_prob"} & settings.keys()
+
+
+def test_a_run_keeps_the_kernels_that_it_began_with(training_job):
+    job = replace(training_job, training=replace(QUICK, train="full", num_steps=2))
+    assert train(replace(job, kernels="fast")) == 0
+    run = open_folder(job.output)
+    plan = read_plan(run, trains=True)
+    assert plan is not None and plan.kernels["temporal_convolution"] == "2d"
+    # What is saved is a model that any kernels run.
+    assert load_model(Path(job.output) / "model", kernels=PLAIN).unet.config.sample_size > 0
+    assert train(job) == 0
+    worker = TrainingWorker(replace(job, dtype="float32"), "cpu")
+    assert any(isinstance(module, TemporalConvolution2d) for module in worker.model.unet.modules())
+    with pytest.raises(ValueError, match="kernels: .*'2d'.* there, .*'3d'.* now"):
+        train(replace(job, kernels="plain"))
+
+
+def test_a_run_of_an_earlier_version_goes_on_as_it_began(training_job, trained):
+    shutil.copytree(trained.output, training_job.output)
+    run = open_folder(training_job.output)
+    plan = read_plan(run, trains=True)
+    assert plan is not None
+    settings = {name: value for name, value in plan.settings.items() if name != "kernels"}
+    write_plan(run, replace(plan, settings=settings))
+    shutil.rmtree(Path(training_job.output) / "lora")
+    checkpoint(training_job, 6).unlink()
+    assert train(training_job) == 0
+    assert same(adapter(training_job), adapter(trained))
+    plan = read_plan(run, trains=True)
+    assert plan is not None and plan.kernels is None and plan.log["graphs"] is False
 
 
 def test_training_goes_on_from_an_adapter(training_job, trained, tmp_path):
