@@ -76,7 +76,11 @@ class RecordedPass:
             try:
                 self.result, self.replay = self.recorder.record(work)
             except RuntimeError as error:
-                log.warning("a step cannot be a CUDA graph (%s); its kernels are launched", error)
+                log.warning(
+                    "going on without a CUDA graph, which takes longer: %s; with --graphs False "
+                    "none is tried",
+                    str(error).partition("\n")[0],
+                )
                 self.recorder = None
                 return self.learn(self.batch)
         self.replay()

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
+from flipsketch.models.kernels import FAST, PLAIN, Kernels
 from flipsketch.models.video_model import load_model
 from flipsketch.training.config import TrainingConfig
 from flipsketch.training.recorded_pass import NUM_EAGER_PASSES
@@ -26,9 +27,9 @@ CONFIG = TrainingConfig(
 )
 
 
-def make_trainer(folder, config: TrainingConfig) -> Trainer:
+def make_trainer(folder, config: TrainingConfig, kernels: Kernels = PLAIN) -> Trainer:
     torch.set_num_threads(1)
-    model = load_model(folder)
+    model = load_model(folder, kernels=kernels)
     return Trainer(model, MadeLatents(model.unet.config.sample_size), config)
 
 
@@ -51,17 +52,20 @@ def test_a_recorded_pass_gives_the_weights_of_a_free_one(tiny_folder, train):
     assert [parameter.grad.data_ptr() for parameter in recorded.parameters] == gradients
 
 
-def test_a_pass_is_repeated_without_its_python(tiny_folder):
-    config = replace(CONFIG, num_steps=4, target_set="attention")
+@pytest.mark.parametrize("num_good", [1, 0])
+def test_a_pass_is_repeated_without_its_python_or_said_not_to_be(tiny_folder, num_good, caplog):
+    config = replace(CONFIG, num_steps=2, batch_size=1)
     free, recorded = (
-        make_trainer(tiny_folder, replace(config, graphs=graphs)) for graphs in (False, True)
+        make_trainer(tiny_folder, replace(config, graphs=graphs), FAST) for graphs in (False, True)
     )
-    recorder = OperationRecorder()
-    recorded.learn.recorder = recorder
-    assert list(recorded.steps()) == list(free.steps())
-    assert len(recorder.results) == 1 and recorder.num_repeated == 2 * 4 - NUM_EAGER_PASSES
+    recorder = recorded.learn.recorder = OperationRecorder(num_good)
+    with checkpoint_gradients(recorded.model.unet):
+        assert list(recorded.steps()) == list(free.steps())
     for one, other in zip(free.parameters, recorded.parameters, strict=True):
         assert torch.equal(one, other)
+    assert len(recorder.results) == num_good
+    assert recorder.num_repeated == num_good * (2 * 4 - NUM_EAGER_PASSES)
+    assert ("going on without a CUDA graph" in caplog.text) == (not num_good)
 
 
 def test_it_goes_on_from_a_state_of_a_free_one(tiny_folder):
