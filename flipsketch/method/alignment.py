@@ -15,33 +15,31 @@ from flipsketch.models.graphs import graphs_of
 from flipsketch.models.video_model import run_unet
 
 LEARNING_RATE = 1e-3
-# The published code evaluates ten times, but keeps the latents from before its last update.
-NUM_UPDATES = 9
 
 
 @torch.no_grad()
 def align_frames(
     unet: UNet3DConditionModel,
     latents: Tensor,
-    reference_frame: Tensor,
     target: Tensor,
     t: Tensor,
     prompt_embeds: Tensor,
+    num_updates: int,
 ) -> Tensor:
-    """Return the latents with frame 0 reset to the reference and the other frames aligned to it.
+    """Return the latents with all frames but the first aligned to it.
 
     Args:
-        latents: the clip at timestep t (B, C, F, h, w).
-        reference_frame: the reference stream's frame at timestep t (B, C, 1, h, w).
-        target: the UNet's prediction for that frame alone, empty prompt (B, C, 1, h, w).
+        latents: the clip at timestep t (B, C, F, h, w), frame 0 that of the reference stream.
+        target: the UNet's prediction for frame 0 alone, empty prompt (B, C, 1, h, w).
         prompt_embeds: (B, L, D).
 
     Each row's loss is its own, so a batch gives what its rows give one by one. No gradient of a
     weight is computed. Runs in the dtype of `latents`: in bfloat16 most Adam updates would vanish.
     """
+    reference_frame = latents[:, :, :1]
     moving = latents[:, :, 1:].clone()
     optimizer = torch.optim.Adam([moving], lr=LEARNING_RATE)
-    for _ in range(NUM_UPDATES):
+    for _ in range(num_updates):
         moving.grad = graphs_of(unet).run(
             "loss_gradient",
             partial(loss_gradient, unet),

@@ -4,13 +4,21 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from flipsketch.media.clip import MAX_FRAMES
+from flipsketch.method.presets import PRESETS, Preset
 from flipsketch.models.registry import find_embedded
 from flipsketch.storage.text import is_text
 
 MAX_STEPS = 1000  # the timesteps that models are trained with
+MAX_UPDATES = 1000
+
+SolverName = Literal["ddim", "dpmpp_2m"]
+
+# Fields of SamplingConfig that plans of earlier versions lack: one without a field means its
+# default, which is what those versions did.
+LATER_FIELDS = ("solver", "guidance_start", "guidance_stop", "align_updates", "cache_interval")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,10 +27,18 @@ class SamplingConfig:
     """Frames per clip, including the sketch. Models draw best at the length that they were trained
     on."""
     num_inference_steps: int = 25
-    """Number of DDIM steps, in the inversion too. Fewer are faster and rougher."""
+    """Number of denoising steps, in the inversion too. Fewer are faster and rougher."""
+    solver: SolverName = "ddim"
+    """How a step is taken, in the inversion too: ddim is the published one; dpmpp_2m is
+    DPM-Solver++ 2M, which also uses the prediction of the step before and so needs fewer steps."""
     guidance_scale: float = 9.0
     """Weight of classifier-free guidance; 1.0 turns it off. Raise it when clips ignore the prompt,
     lower it when they drift away from the sketch."""
+    guidance_start: float = 0.0
+    """Share of the denoising steps after which guidance begins. A step without guidance takes
+    half the time."""
+    guidance_stop: float = 1.0
+    """Share of the denoising steps after which guidance ends. The last steps hardly need it."""
     negative_prompt: str = ""
     """What the clip should not show."""
     reference_scale: float = 0.5
@@ -32,6 +48,10 @@ class SamplingConfig:
     """Number of denoising steps with iterative frame alignment (the paper's tau_1); by default 2/5
     of the steps. Alignment takes about three times as long as everything else: 0 turns it off for a
     first look."""
+    # The published code evaluates ten times, but keeps the latents from before its last update.
+    align_updates: int = 9
+    """Number of updates of the frames in each step of alignment. The time that alignment takes is
+    proportional to it."""
     compose_steps: int | None = None
     """Number of denoising steps with dual attention composition (the paper's tau_2); by default 3/5
     of the steps and one more; 0 turns it off."""
@@ -41,6 +61,10 @@ class SamplingConfig:
     compose_temporal: bool = True
     """Compose in the temporal layers (the attention of all frames to the sketch's key). Turn it off
     for an ablation."""
+    cache_interval: int = 1
+    """Run all of the UNet in every so many denoising steps, and only its outermost blocks in the
+    steps between, on deep features of the step before; 1 runs all of it in each step. Alignment
+    and inversion always run all of it."""
     hold_sketch: bool = False
     """Replay the inversion trajectory in frame 0 and in the reference stream, so that frame 0
     reproduces the sketch. Not in the paper; useful for small models, in which guidance and inexact
@@ -75,6 +99,25 @@ class SamplingConfig:
             )
         if not is_text(self.negative_prompt):
             raise ValueError(f"negative_prompt must be UTF-8 text, got {self.negative_prompt!r}")
+        if self.solver not in get_args(SolverName):
+            raise ValueError(
+                f"solver must be one of {', '.join(get_args(SolverName))}, got {self.solver!r}"
+            )
+        if self.solver != "ddim" and self.num_inference_steps == MAX_STEPS:
+            raise ValueError(
+                f"num_inference_steps must be less than {MAX_STEPS} with the solver {self.solver}, "
+                f"whose steps end at the first timestep; got {self.num_inference_steps}"
+            )
+        if not 0 <= self.guidance_start <= self.guidance_stop <= 1:
+            raise ValueError(
+                f"guidance_start and guidance_stop must lie between 0 and 1, the first not above "
+                f"the second, got {self.guidance_start} and {self.guidance_stop}"
+            )
+        for name, limit in (("align_updates", MAX_UPDATES), ("cache_interval", MAX_STEPS)):
+            if not 1 <= getattr(self, name) <= limit:
+                raise ValueError(
+                    f"{name} must lie between 1 and {limit}, got {getattr(self, name)}"
+                )
         for name in ("guidance_scale", "reference_scale", "sketch_in_noise"):
             if not math.isfinite(getattr(self, name)):
                 raise ValueError(f"{name} must be a finite number, got {getattr(self, name)}")
@@ -89,6 +132,22 @@ class SamplingConfig:
                 )
 
     @property
+    def guided_steps(self) -> range:
+        """The denoising steps with guidance."""
+        if self.guidance_scale == 1.0:
+            return range(0)
+        ends = (self.guidance_start, self.guidance_stop)
+        return range(*(round(share * self.num_inference_steps) for share in ends))
+
+    def reuses_features(self, step: int) -> bool:
+        """Tell whether a denoising step takes deep features from the step before: neither with
+        alignment, which looks for small differences, nor where its passes are others than then."""
+        guided = self.guided_steps
+        changes = (self.num_compose_steps, guided.start, guided.stop)
+        is_between = step % self.cache_interval > 0
+        return step >= self.num_align_steps and is_between and step not in changes
+
+    @property
     def num_align_steps(self) -> int:
         steps = self.align_steps
         return 2 * self.num_inference_steps // 5 if steps is None else steps
@@ -101,8 +160,9 @@ class SamplingConfig:
         return 3 * self.num_inference_steps // 5 + 1 if steps is None else steps
 
 
-def model_defaults(model: str | Path) -> SamplingConfig:
-    """Return what a model's folder says to be best for it, in its `sampling.json`.
+def model_defaults(model: str | Path, preset: Preset = "exact") -> SamplingConfig:
+    """Return what a model's folder says to be best for it, in its `sampling.json`, but for what a
+    preset says.
 
     The file names some fields of SamplingConfig; the others have their usual defaults. Nothing is
     fetched: a model that is not here has the usual ones.
@@ -110,10 +170,12 @@ def model_defaults(model: str | Path) -> SamplingConfig:
     Raises:
         ValueError: the file is not JSON, or has a field or value that there is not.
     """
-    path = find_embedded(model) / "sampling.json"
-    if not path.is_file():
-        return SamplingConfig()
+    path, said = find_embedded(model) / "sampling.json", {}
+    if preset not in PRESETS:
+        raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {preset!r}")
     try:
-        return SamplingConfig(**json.loads(path.read_bytes()))
+        if path.is_file():
+            said = json.loads(path.read_bytes())
+        return SamplingConfig(**{**said, **PRESETS[preset]})
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: not the settings of a sampler: {error}") from error

@@ -5,11 +5,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
-from diffusers import UNet3DConditionModel
 from torch import Tensor
 
 from flipsketch.method.request import Conditioning, shared_settings
-from flipsketch.models.video_model import VideoModel, predict_noise
+from flipsketch.models.feature_cache import CachedUNet
+from flipsketch.models.video_model import VideoModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,32 +21,34 @@ class Guidance:
     negative_embeds: Tensor
     """(B, L, D)"""
     scale: float
-    """1.0 turns guidance off: the prompts' prediction alone."""
     joint: bool = False
     """Predict with both in one pass where nothing else tells them apart."""
 
     def predict(
         self,
-        unet: UNet3DConditionModel,
+        unet: CachedUNet,
         latents: Tensor,
         t: Tensor,
         composing: AbstractContextManager[None] | None = None,
+        *,
+        is_on: bool = True,
     ) -> Tensor:
-        """Return the guided prediction for latents (B, C, F, h, w).
+        """Return the prediction for latents (B, C, F, h, w).
 
         Args:
             composing: in which the pass with the prompts takes place, and the other does not.
+            is_on: this timestep is guided; else there is no other pass.
         """
-        if self.joint and self.scale != 1.0 and composing is None:
+        if self.joint and is_on and composing is None:
             embeds = torch.cat([self.prompt_embeds, self.negative_embeds])
-            both = predict_noise(unet, torch.cat([latents, latents]), t, embeds)
+            both = unet.predict("both", torch.cat([latents, latents]), t, embeds)
             noise_pred, noise_pred_uncond = both.chunk(2)
         else:
             with composing or nullcontext():
-                noise_pred = predict_noise(unet, latents, t, self.prompt_embeds)
-            if self.scale == 1.0:
+                noise_pred = unet.predict("clip", latents, t, self.prompt_embeds)
+            if not is_on:
                 return noise_pred
-            noise_pred_uncond = predict_noise(unet, latents, t, self.negative_embeds)
+            noise_pred_uncond = unet.predict("unguided", latents, t, self.negative_embeds)
         return noise_pred_uncond + self.scale * (noise_pred - noise_pred_uncond)
 
 

@@ -1,10 +1,12 @@
 """DDIM inversion: the noise that the model would denoise into a given sketch."""
 
 import torch
-from diffusers import DDIMInverseScheduler, DDIMScheduler, UNet3DConditionModel
+from diffusers import DDIMScheduler, UNet3DConditionModel
 from torch import Tensor
 
+from flipsketch.method.config import SolverName
 from flipsketch.method.schedule import on_host_and_device
+from flipsketch.method.solver import Solver
 from flipsketch.models.graphs import graphs_of
 from flipsketch.models.video_model import predict_noise
 
@@ -41,15 +43,15 @@ def invert_path(
     latents: Tensor,
     null_embeds: Tensor,
     num_inference_steps: int,
+    solver: SolverName = "ddim",
 ) -> list[Tensor]:
     """Return all that `invert` goes through: latents (B, C, 1, h, w) at each timestep of a sampler
     of as many steps, the noise first, and last the sketch's own."""
     path = [latents]
-    inverse = DDIMInverseScheduler.from_config(scheduler.config)
-    inverse.set_timesteps(num_inference_steps)
+    inverse = Solver(scheduler, solver, num_inference_steps, inverse=True)
     with graphs_of(unet).batch(unet, "invert", latents.shape):
         for timestep, t in on_host_and_device(inverse.timesteps, latents.device):
             noise_pred = predict_noise(unet, latents, t, null_embeds)
-            latents = inverse.step(noise_pred, timestep, latents).prev_sample
+            latents = inverse.step(noise_pred, timestep, latents)
             path.append(latents)
     return [step.mean(dim=2, keepdim=True) for step in reversed(path)]

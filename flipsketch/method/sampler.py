@@ -10,7 +10,6 @@ from contextlib import nullcontext
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler
 from torch import Tensor
 
 from flipsketch.media.clip import Clip, binarize_frames
@@ -25,7 +24,9 @@ from flipsketch.method.request import (
     count_segments,
     shared_settings,
 )
-from flipsketch.method.schedule import ddim_schedule, on_host_and_device
+from flipsketch.method.schedule import on_host_and_device
+from flipsketch.method.solver import Scheduler, Solver
+from flipsketch.models.feature_cache import CachedUNet
 from flipsketch.models.graphs import graphs_of
 from flipsketch.models.video_model import VideoModel, predict_noise
 
@@ -59,7 +60,10 @@ def sample_latents(
     guidance = encode_guidance(model, conditionings)
     null_embeds = model.encode_prompts([""]).expand_as(guidance.prompt_embeds)
     scales = noise.new_tensor([sampling.reference_scale for sampling in samplings])
-    scheduler = ddim_schedule(model.scheduler, config.num_inference_steps)
+    # Each stream has a history of its own.
+    solver, reference_solver = (
+        Solver(model.scheduler, config.solver, config.num_inference_steps) for _ in range(2)
+    )
 
     reference_latents = reference_path[0]
     latents = torch.cat([reference_latents, noise[:, :, 1:]], dim=2)
@@ -69,8 +73,10 @@ def sample_latents(
         graphs_of(unet).batch(unet, "sample", noise.shape, *composed.values()),
         compose_attention(unet, scales, **composed) as attention,
     ):
-        for i, (timestep, t) in enumerate(on_host_and_device(scheduler.timesteps, noise.device)):
+        cached = CachedUNet(unet, config.cache_interval)
+        for i, (timestep, t) in enumerate(on_host_and_device(solver.timesteps, noise.device)):
             aligning, composing = i < config.num_align_steps, i < config.num_compose_steps
+            cached.reuses = config.reuses_features(i)
             # The reference loses a frame each step, so later steps are freer to move; alignment
             # alone needs just one.
             num_reference_frames = max(1, num_frames - i) if composing else 1
@@ -80,22 +86,28 @@ def sample_latents(
                 latents[:, :, :1] = reference_path[i]
             if composing or aligning:
                 with attention.recording(num_reference_frames) if composing else nullcontext():
-                    reference_pred = predict_noise(unet, reference_latents, t, null_embeds)
+                    reference_pred = cached.predict("reference", reference_latents, t, null_embeds)
             if aligning:
                 reference_frame, target = reference_latents[:, :, :1], reference_pred
                 if num_reference_frames > 1:
                     target = predict_noise(unet, reference_frame, t, null_embeds)
+                latents = torch.cat([reference_frame, latents[:, :, 1:]], dim=2)
                 latents = align_frames(
-                    unet, latents, reference_frame, target, t, guidance.prompt_embeds
+                    unet, latents, target, t, guidance.prompt_embeds, config.align_updates
                 )
             if composing or aligning:
-                reference_latents = scheduler.step(
+                reference_latents = reference_solver.step(
                     reference_pred, timestep, reference_latents
-                ).prev_sample
+                )
             noise_pred = guidance.predict(
-                unet, latents, t, attention.composing() if composing else None
+                cached,
+                latents,
+                t,
+                attention.composing() if composing else None,
+                is_on=i in config.guided_steps,
             )
-            latents = scheduler.step(noise_pred, timestep, latents).prev_sample
+            is_replaced = aligning or config.hold_sketch
+            latents = solver.step(noise_pred, timestep, latents, is_replaced=is_replaced)
     if config.hold_sketch:
         latents[:, :, :1] = reference_path[-1]
     return latents
@@ -130,7 +142,7 @@ def animate_pixels(model: VideoModel, requests: Sequence[ClipRequest]) -> Tensor
     pixels = torch.from_numpy(np.stack([request.sketch for request in requests]))
     pixels = pixels.to(model.device, model.latents_dtype)
     pixels = pixels.permute(0, 3, 1, 2)[:, :, None] / 127.5 - 1
-    scheduler = ddim_schedule(model.scheduler, config.num_inference_steps)
+    solver = Solver(model.scheduler, config.solver, config.num_inference_steps)
     shares = pixels.new_tensor([request.sampling.sketch_in_noise for request in requests])
     segments = []
     for segment in range(num_segments):
@@ -143,9 +155,10 @@ def animate_pixels(model: VideoModel, requests: Sequence[ClipRequest]) -> Tensor
             sketch_latents.repeat(1, 1, INVERSION_FRAMES, 1, 1),
             null_embeds,
             config.num_inference_steps,
+            config.solver,
         )
         noise = draw_batch_noise(requests, sketch_latents.shape, segment).to(path[0])
-        noise = leave_sketch(noise, sketch_latents, scheduler, shares)
+        noise = leave_sketch(noise, sketch_latents, solver.scheduler, shares)
         conditionings = [request.conditioning(segment) for request in requests]
         latents = sample_latents(model, path, noise, conditionings)
         decoded = model.decode(latents).clamp(-1, 1)
@@ -177,7 +190,7 @@ def draw_clip_noise(latents_shape: torch.Size, num_frames: int, seed: int, segme
 
 
 def leave_sketch(
-    noise: Tensor, sketch_latents: Tensor, scheduler: DDIMScheduler, shares: Tensor
+    noise: Tensor, sketch_latents: Tensor, scheduler: Scheduler, shares: Tensor
 ) -> Tensor:
     """Return noise (B, C, F, h, w) in which some of each sketch (B, C, 1, h, w) is left.
 

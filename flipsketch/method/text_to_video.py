@@ -1,6 +1,7 @@
 """Clips from text alone: the model's own guided DDIM sampling, without a sketch."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -10,7 +11,9 @@ from flipsketch.method.config import SamplingConfig
 from flipsketch.method.guidance import encode_guidance
 from flipsketch.method.request import Conditioning, shared_settings
 from flipsketch.method.sampler import draw_clip_noise, finish_frames
-from flipsketch.method.schedule import ddim_schedule, on_host_and_device
+from flipsketch.method.schedule import on_host_and_device
+from flipsketch.method.solver import Solver
+from flipsketch.models.feature_cache import CachedUNet
 from flipsketch.models.graphs import graphs_of
 from flipsketch.models.video_model import VideoModel
 
@@ -26,13 +29,17 @@ def sample_pixels(
         conditionings: one for each row.
     """
     config = shared_settings([conditioning.sampling for conditioning in conditionings])
+    # What a clip of text alone has no use for.
+    config = replace(config, align_steps=0, compose_steps=0)
     guidance = encode_guidance(model, conditionings)
     latents = noise.to(model.device, model.latents_dtype)
-    scheduler = ddim_schedule(model.scheduler, config.num_inference_steps)
+    solver = Solver(model.scheduler, config.solver, config.num_inference_steps)
     with graphs_of(model.unet).batch(model.unet, "text", latents.shape):
-        for timestep, t in on_host_and_device(scheduler.timesteps, model.device):
-            noise_pred = guidance.predict(model.unet, latents, t)
-            latents = scheduler.step(noise_pred, timestep, latents).prev_sample
+        cached = CachedUNet(model.unet, config.cache_interval)
+        for i, (timestep, t) in enumerate(on_host_and_device(solver.timesteps, model.device)):
+            cached.reuses = config.reuses_features(i)
+            noise_pred = guidance.predict(cached, latents, t, is_on=i in config.guided_steps)
+            latents = solver.step(noise_pred, timestep, latents)
     return model.decode(latents).clamp(-1, 1)
 
 

@@ -156,7 +156,7 @@ class Graphs:
         self.recorder = recorder
         self.kinds: OrderedDict[Hashable, Kind] = OrderedDict()
         self.kind: Kind | None = None
-        self.mode: Hashable = None
+        self.mode: tuple[Hashable, ...] = ()
 
     @property
     def num_recorded(self) -> int:
@@ -191,7 +191,8 @@ class Graphs:
     @contextmanager
     def within(self, *mode: Hashable) -> Iterator[None]:
         """Functions compute something else in here than out there."""
-        before, self.mode = self.mode, mode
+        before = self.mode
+        self.mode = (*before, *mode)
         try:
             yield
         finally:

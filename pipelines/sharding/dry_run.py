@@ -107,7 +107,7 @@ def measure(folder: Folder, shards: list[ShardFacts]) -> tuple[float, float]:
 
 def estimate(model: Path, sampling: SamplingConfig, device: str) -> tuple[float, float]:
     """Return guesses of the bytes and seconds of a clip."""
-    from flipsketch.method.costs import count_frames
+    from flipsketch.method.costs import SHALLOW_SHARE, count_frames, count_shallow_frames
 
     size, factor, unet_bytes = USUAL_SIZE, 8, PARAMETER_BYTES
     if (model / "unet" / "config.json").is_file() and (model / "vae" / "config.json").is_file():
@@ -120,7 +120,7 @@ def estimate(model: Path, sampling: SamplingConfig, device: str) -> tuple[float,
     latents = (size / factor) ** 2 / (USUAL_SIZE / 8) ** 2
     frames, with_gradients = count_frames(sampling)
     # The weights are frozen: a pass backwards takes little more than one forwards.
-    passes = frames + 2 * with_gradients
+    passes = frames + 2 * with_gradients - (1 - SHALLOW_SHARE) * count_shallow_frames(sampling)
     tflop = passes * TFLOP_PER_FRAME * latents * unet_bytes / PARAMETER_BYTES
     return clip_bytes, tflop / TFLOP_PER_S[device]
 

@@ -21,11 +21,12 @@ from tests.helpers.requests import SHORT, draw_sketches, request_clip
 
 @contextmanager
 def counting_unet(unet):
-    """Note (rows, frames, gradients on) of each UNet call, from outside."""
+    """Note (rows, frames, gradients on, outermost blocks alone) of each UNet call, from outside."""
     calls = []
 
     def note(module, args, kwargs):
-        calls.append((args[0].shape[0], args[0].shape[2], torch.is_grad_enabled()))
+        rows, frames = args[0].shape[0], args[0].shape[2]
+        calls.append((rows, frames, torch.is_grad_enabled(), module is not unet))
 
     hook = unet.register_forward_pre_hook(note, with_kwargs=True)
     try:
@@ -35,7 +36,7 @@ def counting_unet(unet):
 
 
 def count_frames(calls, *, with_gradients=False) -> int:
-    return sum(rows * frames for rows, frames, grad in calls if grad == with_gradients)
+    return sum(rows * frames for rows, frames, grad, _ in calls if grad == with_gradients)
 
 
 @pytest.mark.slow
@@ -119,6 +120,12 @@ def test_both_prompts_in_one_pass_are_fewer_passes_on_as_many_frames(tiny_model6
         {"align_steps": 2, "compose_steps": 0},
         {"align_steps": 3, "compose_steps": 3},
         {"guidance_scale": 1.0},
+        {"align_updates": 2},
+        {"align_steps": 0, "guidance_stop": 0.5},
+        {"cache_interval": 2, "num_inference_steps": 5},
+        # The pass that guidance leads away from begins where the other reuses features.
+        {"cache_interval": 3, "num_inference_steps": 5, "align_steps": 0, "guidance_start": 0.2},
+        {"solver": "dpmpp_2m", "num_inference_steps": 2},
         # The stream has one frame before alignment ends.
         {"num_frames": 2, "align_steps": 3},
     ],
@@ -129,3 +136,6 @@ def test_a_dry_run_counts_the_passes_that_are_made(tiny_model, changes):
         animate_pixels(tiny_model, [request])
     made = count_frames(calls), count_frames(calls, with_gradients=True)
     assert costs.count_frames(request.sampling) == made
+    shallow = sum(rows * frames for rows, frames, _, is_shallow in calls if is_shallow)
+    assert costs.count_shallow_frames(request.sampling) == shallow
+    assert (shallow > 0) == (request.sampling.cache_interval > 1)

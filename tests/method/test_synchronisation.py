@@ -11,7 +11,6 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from flipsketch.method import alignment
 from flipsketch.method.inversion import invert_path
 from flipsketch.method.request import Conditioning
 from flipsketch.method.sampler import sample_latents
@@ -35,29 +34,34 @@ class Transfers(TorchDispatchMode):
 
 
 @pytest.fixture
-def meta_model(tiny_model, monkeypatch):
-    monkeypatch.setattr(alignment, "NUM_UPDATES", 1)
+def meta_model(tiny_model):
     for network in (tiny_model.unet, tiny_model.vae, tiny_model.text_encoder):
         network.to("meta")
     return tiny_model
 
 
-def count_transfers(model, num_inference_steps: int) -> int:
+def count_transfers(model, num_inference_steps: int, **changes) -> int:
+    config = replace(SHORT, hold_sketch=True, align_updates=1, **changes)
     with Transfers() as transfers, torch.no_grad():
         sketch, noise = torch.empty(2, 4, 1, 8, 8), torch.empty(2, 4, 4, 8, 8)
         embeds = model.encode_prompts(["", ""])
         path = invert_path(
-            model.unet, model.scheduler, sketch.to("meta"), embeds, num_inference_steps
+            *(model.unet, model.scheduler, sketch.to("meta"), embeds),
+            *(num_inference_steps, config.solver),
         )
         all_steps = dict.fromkeys(["num_inference_steps", "align_steps"], num_inference_steps)
-        rows = [Conditioning("a cat", replace(SHORT, hold_sketch=True, **all_steps))] * 2
+        rows = [Conditioning("a cat", replace(config, **{**all_steps, **changes}))] * 2
         assert sample_latents(model, path, noise.to("meta"), rows).shape == noise.shape
         sample_pixels(model, noise, rows)
     return transfers.num_seen
 
 
-def test_no_step_waits_for_the_device_or_copies_to_it(meta_model):
-    assert count_transfers(meta_model, 1) == count_transfers(meta_model, 2) > 0
+@pytest.mark.parametrize(
+    "changes", [{}, {"solver": "dpmpp_2m"}, {"cache_interval": 2, "align_steps": 0}]
+)
+def test_no_step_waits_for_the_device_or_copies_to_it(meta_model, changes):
+    one, three = (count_transfers(meta_model, steps, **changes) for steps in (1, 3))
+    assert one == three > 0
 
 
 def test_a_step_that_copies_or_waits_would_be_seen(meta_model):

@@ -9,29 +9,22 @@ import logging
 import pytest
 import torch
 
-from flipsketch.method import alignment
 from flipsketch.method.request import ClipRequest
 from flipsketch.method.sampler import animate_pixels
 from flipsketch.models import graphs
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.graphs import Rehearsal, graphs_of, use_graphs
-from flipsketch.models.kernels import FAST, use_kernels
+from flipsketch.models.kernels import FAST, PLAIN, use_kernels
 from flipsketch.models.video_model import VideoModel, load_model
 from tests.helpers.recorder import OperationRecorder
 from tests.helpers.requests import draw_sketches, request_clip
 
 
-@pytest.fixture(autouse=True)
-def few_updates(monkeypatch):
-    """As many as have all that nine have."""
-    monkeypatch.setattr(alignment, "NUM_UPDATES", 2)
-
-
 def make_batch(size: int = 2, seed: int = 0, **changes) -> list[ClipRequest]:
     """Clips whose second step is composed with a reference of one frame."""
-    settings = {"num_frames": 2, "align_steps": 1, "compose_steps": 2, **changes}
+    settings = {"num_frames": 2, "align_steps": 1, "compose_steps": 2, "align_updates": 2}
     return [
-        request_clip(sketch, f"cat {seed + row}", seed=seed + row, **settings)
+        request_clip(sketch, f"cat {seed + row}", seed=seed + row, **settings | changes)
         for row, sketch in enumerate(draw_sketches(size))
     ]
 
@@ -61,6 +54,19 @@ def test_batches_by_graphs_are_those_without(tiny_model):
     assert len(recorder.results) == 8 + 1 + 2 + 2 + 1
     # All 3 + 2 + 2 + 4 + 1 passes and 2 updates of the two that came before.
     assert recorder.num_repeated > num_repeated + 2 * 14
+
+
+@pytest.mark.parametrize("kernels", [PLAIN, FAST])
+def test_graphs_keep_and_reuse_deep_features(tiny_folder, kernels):
+    model = load_model(tiny_folder, kernels=kernels)
+    recorder = OperationRecorder()
+    use_graphs(model.unet, recorder)
+    # The reference loses a frame between the whole pass and the one that reuses its features.
+    settings = {"num_inference_steps": 4, "align_steps": 0, "compose_steps": 2, "num_frames": 3}
+    check(model, [make_batch(1, seed, cache_interval=2, **settings) for seed in range(3)])
+    assert recorder.num_repeated > 0
+    # Of whole passes others are recorded where nothing is kept.
+    check(model, [make_batch(1, 4, **settings)])
 
 
 def test_graphs_go_with_the_kernels_and_weights_of_their_time(tiny_folder):
