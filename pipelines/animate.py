@@ -19,7 +19,7 @@ from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.row import Row
 from flipsketch.corpus.run_folder import read_run
 from flipsketch.media.clip import check_pixels
-from flipsketch.method.config import SamplingConfig
+from flipsketch.method.config import LATER_FIELDS, SamplingConfig
 from flipsketch.method.methods import METHODS
 from flipsketch.models.registry import (
     NO_LORA,
@@ -122,7 +122,7 @@ def animate_manifest(config: AnimateConfig) -> int:
     if before is None:
         # What a run in the folder was planned with has been looked at before its plan was written.
         check_loads(config, model_folder)
-    manifest = read_summary(config.manifest, folder, before, row_schema().names)
+    manifest = read_summary(config.manifest, folder, before, reserved_names(before))
 
     from pipelines.makers.clips import AnimationMaker, ClipMakerConfig
 
@@ -144,7 +144,7 @@ def animate_manifest(config: AnimateConfig) -> int:
             ),
             plan=plan,
             folder=folder,
-            schema=row_schema(manifest.extra_schema),
+            schema=row_schema(manifest.extra_schema, plan.settings),
         )
 
     run = Run(
@@ -200,7 +200,7 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
         find_bad = functools.partial(find_error, config=config.sampling, size=size)
         if before is None:
             check_loads(config, model_folder)
-    manifest = summarize_manifest(config.manifest, row_schema().names, find_error=find_bad)
+    manifest = summarize_manifest(config.manifest, reserved_names(before), find_error=find_bad)
     print_dry_run(manifest, folder, before, workload)
     return 0
 
@@ -237,7 +237,7 @@ def plan_run(
         "model_licence": model_licence(model_folder),
         "lora_fingerprint": fingerprint_folder(lora) if lora else None,
         "batch_size": config.batch_size,
-        **asdict(config.sampling),
+        **sampling_settings(config.sampling, before),
     }
     notes = {
         "command": command_line(),
@@ -254,6 +254,25 @@ def plan_run(
         },
     }
     return Plan(settings, tuple(chosen), notes)
+
+
+def sampling_settings(sampling: SamplingConfig, before: Plan | None) -> dict[str, Any]:
+    """Return the plan's settings of the sampler; a plan from before some of them has those that it
+    began with, unless they say something new."""
+    usual = SamplingConfig()
+    return {
+        name: value
+        for name, value in asdict(sampling).items()
+        if before is None
+        or name in before.settings
+        or name not in LATER_FIELDS
+        or value != getattr(usual, name)
+    }
+
+
+def reserved_names(before: Plan | None) -> list[str]:
+    """Return the names of columns that a manifest may not have for its own."""
+    return row_schema(settings=None if before is None else before.settings).names
 
 
 def choose_kernels(

@@ -19,7 +19,7 @@ from flipsketch.corpus.plan import Plan, manifest_of
 from flipsketch.corpus.row import Row
 from flipsketch.corpus.shard import read_metadata, read_sample, read_shards
 from flipsketch.media.clip import decode_filmstrip
-from flipsketch.method.config import SamplingConfig
+from flipsketch.method.config import LATER_FIELDS, SamplingConfig
 from flipsketch.method.methods import METHODS
 from flipsketch.method.sampler import finish_frames
 from flipsketch.models.registry import NO_LORA, find_embedded, find_model, fingerprint_folder
@@ -163,7 +163,7 @@ def animate_again(
             ),
             plan=plan,
             folder=open_folder(scratch),
-            schema=row_schema(summary.extra_schema),
+            schema=row_schema(summary.extra_schema, plan.settings),
         )
         for index, clip in chosen:
             shard = [rows[position] for position in rows_of[index].tolist()]
@@ -196,8 +196,9 @@ def animate_row(
 
 def read_sampling(folder: Folder, plan: Plan) -> SamplingConfig:
     """Return the sampling settings of a plan; raise ValueError if it lacks one."""
-    names = [field.name for field in fields(SamplingConfig)]
-    if missing := [name for name in names if name not in plan.settings]:
+    names = [field.name for field in fields(SamplingConfig) if field.name in plan.settings]
+    needed = {field.name for field in fields(SamplingConfig)} - {*LATER_FIELDS}
+    if missing := sorted(needed - {*names}):
         raise ValueError(
             f"{folder}: its plan has no {missing[0]}, since an earlier version wrote it; make its "
             f"clips again with that version"

@@ -1,5 +1,8 @@
 """The columns of a corpus of clips."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pyarrow as pa
 
 from flipsketch.corpus.shard import ROW_SCHEMA
@@ -29,6 +32,17 @@ SETTINGS_SCHEMA = pa.schema(
     ]
 )
 
+# Of LATER_FIELDS: runs whose plans lack one keep to the columns that they began with.
+LATER_SCHEMA = pa.schema(
+    [
+        ("solver", pa.string()),
+        ("guidance_start", pa.float64()),
+        ("guidance_stop", pa.float64()),
+        ("align_updates", pa.int32()),
+        ("cache_interval", pa.int32()),
+    ]
+)
+
 # Besides the settings and the manifest's own columns.
 IN_SAMPLE = [
     *("id", "key", "prompt", "prompts", "seed", "sketch_sha256"),
@@ -42,5 +56,23 @@ def sample_schema(schema: pa.Schema) -> pa.Schema:
     return pa.schema([field for field in schema if field.name not in left_out])
 
 
-def row_schema(extra: pa.Schema | None = None) -> pa.Schema:
-    return pa.schema([*ROW_SCHEMA, *PIXEL_COLUMNS, *SETTINGS_SCHEMA, *(extra or [])])
+def settings_schema(settings: Mapping[str, Any] | None = None) -> pa.Schema:
+    """Return the columns of settings that a run has.
+
+    Args:
+        settings: of its plan; by default those of a new run.
+    """
+    later = [field for field in LATER_SCHEMA if settings is None or field.name in settings]
+    return pa.schema([*SETTINGS_SCHEMA, *later])
+
+
+def row_schema(
+    extra: pa.Schema | None = None, settings: Mapping[str, Any] | None = None
+) -> pa.Schema:
+    """Return the columns of a run's metadata.
+
+    Args:
+        extra: the manifest's own columns.
+        settings: of its plan; by default those of a new run.
+    """
+    return pa.schema([*ROW_SCHEMA, *PIXEL_COLUMNS, *settings_schema(settings), *(extra or [])])

@@ -34,7 +34,7 @@ from flipsketch.storage.text import describe_error, describe_raised
 from pipelines.execution.attempts import Attempts, has_note
 from pipelines.execution.work import JobError, Report
 from pipelines.makers.batches import describe_out_of_memory, is_out_of_memory, split_batches
-from pipelines.makers.clip_columns import SETTINGS_SCHEMA, sample_schema
+from pipelines.makers.clip_columns import sample_schema, settings_schema
 from pipelines.makers.encoding import ReadRow, SampleEncoder
 from pipelines.makers.outcome import RowOutcome, commit_outcomes, count_outcomes
 from pipelines.makers.row_settings import find_error, row_sampling
@@ -119,7 +119,7 @@ class AnimationMaker:
         """Return what the metadata says of a row before anything is tried."""
         known = {**self.plan.settings, **asdict(sampling)}
         return {
-            **{name: known[name] for name in SETTINGS_SCHEMA.names},
+            **{name: known[name] for name in settings_schema(self.plan.settings).names},
             "id": row.id,
             "manifest_row": row.index,
             ROW_DIGEST: row.digest,

@@ -18,12 +18,13 @@ import torch
 import webdataset
 from PIL import Image
 
+from flipsketch.corpus.manifest import summarize_manifest
 from flipsketch.corpus.plan import read_plan, write_plan
 from flipsketch.corpus.row import Row
 from flipsketch.corpus.shard import committed_shards, read_sample
 from flipsketch.media.clip import decode_filmstrip
 from flipsketch.media.sketch import load_sketch
-from flipsketch.method.config import SamplingConfig
+from flipsketch.method.config import LATER_FIELDS, SamplingConfig
 from flipsketch.method.sampler import animate
 from flipsketch.models.registry import find_embedded, fingerprint_folder
 from flipsketch.models.video_model import load_model
@@ -32,6 +33,7 @@ from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.cli import run
 from pipelines.makers.batches import split_batches
 from pipelines.makers.row_settings import row_sampling
+from pipelines.remake import RemakeConfig, remake
 from pipelines.sharding.summary import exceeds, parse_max_failures
 from tests.helpers.corpora import (
     QUICK,
@@ -412,3 +414,35 @@ def test_what_cannot_be_used_is_one_line_and_exit_code_2(job, capsys):
     *_, line = capsys.readouterr().err.splitlines()
     assert line.startswith("error: model 'no/such-model!'")
     assert run(animate_manifest, AnimateConfig, None, args=flags(job)) == 0
+
+
+def test_a_plan_without_later_settings_keeps_to_its_columns(job, tmp_path):
+    """A run of an earlier version, whose manifest may have had columns of these names."""
+    names = {*LATER_FIELDS, "kernels"}
+    rows = [{**row, "solver": "by hand"} for row in good_rows(4)]
+    job = replace(job, manifest=make_manifest(tmp_path, rows))
+    with pytest.raises(ValueError, match="'solver' is a reserved name"):
+        animate_manifest(job)
+    (tmp_path / "new").mkdir()
+    manifest = make_manifest(tmp_path / "new", good_rows(4))
+    other = replace(job, manifest=manifest, output=f"{job.output}_new")
+    assert animate_manifest(other) == 0
+    plan = read_plan(open_folder(other.output))
+    settings = {name: value for name, value in plan.settings.items() if name not in names}
+    settings["manifest_fingerprint"] = summarize_manifest(job.manifest).fingerprint
+    settings["extra_columns"] = {"solver": "string"}
+    folder = open_folder(job.output)
+    folder.make()
+    write_plan(folder, replace(plan, settings=settings))
+    with pytest.raises(ValueError, match="align_updates: None there, 3 now"):
+        animate_manifest(replace(job, sampling=replace(QUICK, align_updates=3)))
+    assert animate_manifest(job) == 0
+    made, new = read_rows(job.output), read_rows(other.output)
+    assert [row["solver"] for row in made] == ["by hand"] * 4
+    assert made[0].keys() == new[0].keys() - {*LATER_FIELDS} | {"solver"}
+    assert [row["frames_sha256"] for row in made] == [row["frames_sha256"] for row in new]
+    assert new[0]["solver"] == "ddim" and new[0]["align_updates"] == 9
+    for corpus in (job, other):
+        folder = open_folder(corpus.output)
+        config = RemakeConfig(num_clips=2, seed=0)
+        assert remake(folder, read_plan(folder), config, as_json=False) == 0
