@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from tyro.conf import Positional
 
+from flipsketch.cli import PresetFlag
 from flipsketch.method.config import SamplingConfig, model_defaults
 
 ROOT = Path(__file__).parents[1]
@@ -106,6 +107,8 @@ def list_flags(config_class: type, group: str = "") -> list[Flag]:
             text = texts.get(field.name, "")
             usual = default(field, config_class)
             own.append(Flag(group, usage(field.name, hint, "on" in usual), usual, text))
+    if "sampling" in hints:
+        own += list_flags(PresetFlag)
     own.sort(key=lambda flag: flag.default != "required")
     return own + nested
 

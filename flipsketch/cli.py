@@ -5,12 +5,13 @@ import os
 import re
 import sys
 import traceback
-from dataclasses import MISSING, field, fields, is_dataclass, make_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, make_dataclass
 from typing import Any
 
 import tyro
 
 from flipsketch.method.config import SamplingConfig, model_defaults
+from flipsketch.method.presets import PRESETS, Preset
 from flipsketch.storage.credentials import refuse_credentials
 from flipsketch.storage.errors import explain
 from flipsketch.storage.text import describe_raised, is_text
@@ -25,8 +26,16 @@ NO_PLACES = {"prompt", "negative_prompt", "ids"}
 HOME = re.compile("~[^/]*(/|$)")
 
 
+@dataclass(frozen=True, kw_only=True)
+class PresetFlag:
+    preset: Preset = "exact"
+    """Settings of the sampler that you do not name: exact samples as published, fast takes fewer
+    and cheaper steps that clips hardly show, and draft is for a first look."""
+
+
 def parse(config_class: type, description: str | None, **how: Any) -> Any:
-    """Return what the command line says; how to sample, where it does not say, the model does.
+    """Return what the command line says; how to sample, where it does not say, the preset and the
+    model do.
 
     Raises:
         ValueError: a value cannot be used, or holds credentials, which nothing then repeats.
@@ -42,17 +51,25 @@ def parse(config_class: type, description: str | None, **how: Any) -> Any:
     # the command line says, and to be shown by --help.
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--model", default=known["model"].default)
-    model = first.parse_known_args(arguments)[0].model
-    sampling = SamplingConfig() if model is MISSING else model_defaults(model)
+    first.add_argument("--preset", default="exact")
+    known_first = first.parse_known_args(arguments)[0]
+    model, preset = known_first.model, known_first.preset
+    if preset not in PRESETS:
+        preset = "exact"  # the parser below refuses it
+    if model is MISSING:
+        sampling = SamplingConfig(**PRESETS[preset])
+    else:
+        sampling = model_defaults(model, preset)
     changed = [("sampling", SamplingConfig, field(default=sampling))]
-    return restore(config_class, tyro.cli(defaulted(config_class, changed), **how))
+    parsed = tyro.cli(defaulted(config_class, changed, PresetFlag), **how)
+    return restore(config_class, parsed)
 
 
-def defaulted(config_class: type, changed: list[Any]) -> type:
-    """Return a config class with other defaults for some fields, under the name by which errors are
-    to speak of it."""
+def defaulted(config_class: type, changed: list[Any], *more: type) -> type:
+    """Return a config class with other defaults for some fields and the fields of more classes,
+    under the name by which errors are to speak of it."""
     named: Any = "the flags"
-    return make_dataclass(named, changed, bases=(config_class,), frozen=True, kw_only=True)
+    return make_dataclass(named, changed, bases=(config_class, *more), frozen=True, kw_only=True)
 
 
 def restore(config_class: type, parsed: Any) -> Any:

@@ -13,6 +13,7 @@ from flipsketch.cli import CANNOT_BE_DONE
 from flipsketch.corpus.shard import committed_shards, read_metadata
 from flipsketch.method.config import SamplingConfig, model_defaults
 from flipsketch.method.methods import METHODS
+from flipsketch.method.presets import Preset
 from flipsketch.models.registry import EMBEDDED_MODEL
 from flipsketch.scoring.scores import SCORES
 from flipsketch.scoring.summary import ScoreSummary
@@ -29,6 +30,8 @@ from pipelines.execution.sources import SourcesConfig
 log = logging.getLogger(__name__)
 
 PUBLISHED = ("s2v_consistency", "t2v_alignment")
+# What a run may say beside settings of the sampler.
+OWN = ("name", "method", "model", "lora", "preset")
 SETTINGS = tuple(field.name for field in fields(SamplingConfig))
 # What the Markdown table shows; the Parquet one has every score.
 SHOWN = {
@@ -58,7 +61,7 @@ class CompareConfig:
     *.tsv, each also with .gz."""
     runs: str = "data/runs/paper.toml"
     """TOML file, a path or a URI, with a table [[run]] for each run: its name and, if they differ
-    from the defaults, its method, model, lora and settings of the sampler."""
+    from the defaults, its method, model, lora, preset and settings of the sampler."""
     output: str
     """Folder of the runs' corpora and of the tables, a path or a URI."""
     model: str = EMBEDDED_MODEL
@@ -91,6 +94,7 @@ class NamedRun:
     model: str | None = None
     lora: str | None = None
     """None: as the command line has it; empty: no adapter."""
+    preset: Preset = "exact"
     settings: dict[str, Any] = field(default_factory=dict)
     published: dict[str, float] = field(default_factory=dict)
 
@@ -149,10 +153,10 @@ def read_runs(location: str) -> list[NamedRun]:
 
 
 def parse_run(where: str, entry: dict[str, Any]) -> NamedRun:
-    own = {name: entry[name] for name in ("name", "method", "model", "lora") if name in entry}
+    own = {name: entry[name] for name in OWN if name in entry}
     name = own.get("name", "")
     if not (all(isinstance(value, str) for value in own.values()) and re.search(r"\w", name)):
-        raise ValueError(f"{where}: needs a name, and method, model and lora must be strings")
+        raise ValueError(f"{where}: needs a name, and {', '.join(OWN[1:])} must be strings")
     for value in own.values():
         refuse_credentials(value)
     published = entry.get("published", {})
@@ -176,7 +180,7 @@ def carry_out(config: CompareConfig, run: NamedRun) -> tuple[dict[str, Any], int
     """Animate and score one run; return its row of the table, and the exit code."""
     model = run.model or config.model
     try:
-        sampling = replace(model_defaults(model), **run.settings)
+        sampling = replace(model_defaults(model, run.preset), **run.settings)
     except TypeError as error:
         raise ValueError(f"{run.name}: {error}") from error
     corpus = locate_below(config.output, run.folder)

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pytest
@@ -20,6 +20,7 @@ import torch
 from flipsketch.cli import parse
 from flipsketch.corpus.dataset import ReaderConfig
 from flipsketch.doodles.writer import DrawingConfig
+from flipsketch.method.presets import PRESETS
 from flipsketch.training.config import TrainingConfig
 from pipelines.animate import AnimateConfig
 from pipelines.cli import run
@@ -49,6 +50,25 @@ def test_a_model_says_how_to_sample_unless_the_user_does(model):
     config = read(model, "--num-frames", "5", "--batch-size", "3")
     assert config.sampling.guidance_scale == 4.0 and config.sampling.num_frames == 5
     assert config.batch_size == 3 and config.manifest == "rows.csv"
+
+
+def test_a_preset_goes_before_the_model_and_the_user_before_both(model):
+    own = {"num_inference_steps": 50, "align_steps": 20, "guidance_scale": 4.0}
+    (model / "sampling.json").write_text(json.dumps(own))
+    assert read(model, "--preset", "exact") == read(model)
+    for preset in ("fast", "draft"):
+        sampling = read(model, "--preset", preset).sampling
+        said = PRESETS[preset]
+        assert said and {name: getattr(sampling, name) for name in said} == said
+        assert sampling.guidance_scale == 4.0
+        named = read(model, "--preset", preset, "--num-inference-steps", "30").sampling
+        assert named == replace(sampling, num_inference_steps=30)
+
+
+def test_a_preset_that_there_is_not_is_refused(model, capsys):
+    with pytest.raises(SystemExit):
+        read(model, "--preset", "fastest")
+    assert "exact" in capsys.readouterr().err
 
 
 def test_what_the_user_says_is_checked_with_what_the_model_says(model, capsys):
