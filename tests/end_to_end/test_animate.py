@@ -31,6 +31,7 @@ from flipsketch.models.video_model import load_model
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.cli import run
+from pipelines.execution.sources import SourcesConfig
 from pipelines.makers.batches import split_batches
 from pipelines.makers.row_settings import row_sampling
 from pipelines.remake import RemakeConfig, remake
@@ -444,5 +445,5 @@ def test_a_plan_without_later_settings_keeps_to_its_columns(job, tmp_path):
     assert new[0]["solver"] == "ddim" and new[0]["align_updates"] == 9
     for corpus in (job, other):
         folder = open_folder(corpus.output)
-        config = RemakeConfig(num_clips=2, seed=0)
+        config = RemakeConfig(num_clips=2, seed=0, sources=SourcesConfig())
         assert remake(folder, read_plan(folder), config, as_json=False) == 0
