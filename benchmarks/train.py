@@ -13,7 +13,7 @@ on a GPU what is left for reading and for launching kernels, once a graph spares
 """
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -26,7 +26,7 @@ from flipsketch.media.clip import decode_filmstrip, encode_filmstrip
 from flipsketch.media.pixels import to_pixels
 from flipsketch.models.choices import TargetSet
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
-from flipsketch.models.kernels import FAST, PLAIN, use_kernels
+from flipsketch.models.kernels import PLAIN, training_kernels, use_kernels
 from flipsketch.models.lora import drop_lora
 from flipsketch.models.video_model import DTYPES, VideoModel
 from flipsketch.training.config import TrainingConfig
@@ -168,7 +168,7 @@ def measure(
     model: VideoModel, samples: Dataset | Clips, training: TrainingConfig, variant: Variant
 ) -> tuple[float, float, int]:
     """Return seconds for each step, those of all processors, and the peak of memory in bytes."""
-    kernels = PLAIN if variant.kernels == "plain" else replace(FAST, fused_projections=False)
+    kernels = PLAIN if variant.kernels == "plain" else training_kernels("cuda")
     use_kernels(model.unet, None, kernels)
     trainer: Trainer | GraphTrainer
     if isinstance(samples, Clips):

@@ -13,6 +13,7 @@ from flipsketch.doodle_model.latent_arrays import LatentWindows
 from flipsketch.doodle_model.session import Session
 from flipsketch.media.contact_sheet import draw_strip, stack
 from flipsketch.method.text_to_video import sample_from_text
+from flipsketch.models.kernels import training_kernels
 from flipsketch.models.layout import save_parts
 from flipsketch.models.registry import NO_LORA
 from flipsketch.models.video_model import VideoModel, load_model
@@ -62,7 +63,8 @@ def train_base(
         start: model folder to start from.
         latents: float16 (N, F, C, h, w).
     """
-    model = load_model(start, lora=NO_LORA, device=session.device)
+    kernels = training_kernels(torch.device(session.device).type)
+    model = load_model(start, lora=NO_LORA, device=session.device, kernels=kernels)
     trainer = make_trainer(model, latents, prompts, stage, session)
 
     def draw() -> Image.Image:

@@ -73,6 +73,12 @@ def default_kernels(device_type: str) -> Kernels:
     return FAST if device_type == "cuda" else PLAIN
 
 
+def training_kernels(device_type: str) -> Kernels:
+    """Return what training uses where nothing else is asked for. Layers that are trained, or have
+    an adapter, cannot share a product."""
+    return replace(default_kernels(device_type), fused_projections=False)
+
+
 def read_kernels(switches: dict[str, Any] | None) -> Kernels:
     """Return the kernels of a plan, which names their switches, or none if it is an old one.
 

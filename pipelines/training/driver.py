@@ -16,7 +16,7 @@ import numpy as np
 from flipsketch.corpus.dataset import TrainingClips
 from flipsketch.corpus.kinds import TRAIN
 from flipsketch.corpus.plan import Plan
-from flipsketch.models.kernels import FAST, PLAIN, default_kernels, read_kernels
+from flipsketch.models.kernels import PLAIN, read_kernels, training_kernels
 from flipsketch.models.registry import (
     find_embedded,
     find_model,
@@ -116,9 +116,8 @@ def choose_kernels(
     asked: Literal["fast", "plain"] | None, before: Plan | None, device: str
 ) -> dict[str, dict[str, Any]]:
     """Return the plan's setting of kernels; a plan from before there were any has none."""
-    defaults = {"fast": FAST, "plain": PLAIN, None: default_kernels(device)}
-    # Layers that are trained, or have an adapter, cannot share a product.
-    kernels = replace(defaults[asked], fused_projections=False)
+    fast, chosen = training_kernels("cuda"), training_kernels(device)
+    kernels = {"fast": fast, "plain": PLAIN, None: chosen}[asked]
     if before is not None and (asked is None or read_kernels(before.kernels) == kernels):
         return {} if before.kernels is None else {"kernels": before.kernels}
     return {"kernels": asdict(kernels)}

@@ -1,17 +1,15 @@
 """Losses and gradients are the same by every kernel that a training run may use."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
-from flipsketch.models.kernels import FAST, PLAIN, Kernels, use_kernels
+from flipsketch.models.kernels import PLAIN, Kernels, training_kernels, use_kernels
 from flipsketch.models.video_model import load_model
 from flipsketch.training.config import TrainingConfig
 from flipsketch.training.objective import Denoiser, TrainingBatch, denoising_losses, prepare
 
-TRAINED = replace(FAST, fused_projections=False)
+FAST = training_kernels("cuda")
 
 
 def learn(
@@ -49,7 +47,7 @@ CASES = [("lora", "linear"), ("lora", "all"), ("full", None)]
 def test_kernels_change_neither_losses_nor_gradients(tiny_folder, train, target_set):
     torch.set_num_threads(1)
     config = TrainingConfig(train=train, target_set=target_set)
-    plain, fast = (learn(tiny_folder, config, kernels) for kernels in (PLAIN, TRAINED))
+    plain, fast = (learn(tiny_folder, config, kernels) for kernels in (PLAIN, FAST))
     for one, other in zip(plain, fast, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
 
@@ -58,6 +56,6 @@ def test_kernels_change_losses_of_bfloat16_by_little(tiny_folder):
     torch.set_num_threads(1)
     config = TrainingConfig(target_set="all")
     (plain, *_), (fast, *_) = (
-        learn(tiny_folder, config, kernels, torch.bfloat16) for kernels in (PLAIN, TRAINED)
+        learn(tiny_folder, config, kernels, torch.bfloat16) for kernels in (PLAIN, FAST)
     )
     torch.testing.assert_close(plain, fast, rtol=2e-2, atol=0)
