@@ -1,6 +1,7 @@
 """One of the processes that train together: restore, train, look, save. Needs no Ray."""
 
 import logging
+import math
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import astuple, replace
@@ -9,7 +10,6 @@ from itertools import islice
 
 import torch
 import torch.distributed as dist
-import torch.nn.functional as F
 from torch.utils.tensorboard import SummaryWriter
 
 from flipsketch.corpus.dataset import TrainingClips
@@ -239,21 +239,38 @@ def ignore(text: str) -> None:
 
 
 def load_clips(clips: TrainingClips, model: VideoModel) -> Clips:
-    """Return all clips, encoded.
+    """Return all clips, encoded, on the model's device.
 
     Raises:
-        ValueError: one of them is damaged.
+        ValueError: one of them is damaged, or a GPU has too little memory for all.
     """
     rows = clips.rows.to_pylist()
     longest = max(row["num_frames"] for row in rows)
-    latents = []
+    side, channels = model.size // model.vae_factor, model.vae.config.latent_channels
+    shape = (len(rows), longest, channels, side, side)
+    refuse_small_memory(2 * math.prod(shape), model.device)
+    latents = torch.zeros(shape, dtype=torch.float16, device=model.device)
+    places = iter(latents)
     read = (frames for shard in sorted(clips.shards) for _, frames in clips.read_shard(shard))
     while some := list(islice(read, CLIPS_ENCODED)):
         encoded = model.encode(torch.cat([to_pixels(each) for each in some], 2).to(model.device))
-        for clip in encoded[0].transpose(0, 1).half().split([len(frames) for frames in some]):
-            latents.append(F.pad(clip, (0, 0, 0, 0, 0, 0, 0, longest - len(clip))))
+        for clip in encoded[0].transpose(0, 1).split([len(frames) for frames in some]):
+            next(places)[: len(clip)] = clip
     lengths = torch.tensor([row["num_frames"] for row in rows])
-    return Clips(torch.stack(latents), lengths, [row["prompt"] for row in rows])
+    return Clips(latents, lengths, [row["prompt"] for row in rows])
+
+
+def refuse_small_memory(num_bytes: int, device: torch.device) -> None:
+    """Raise ValueError if the latents of all clips leave no room for training on a GPU."""
+    if device.type != "cuda":
+        return
+    free, _ = torch.cuda.mem_get_info(device)
+    if num_bytes > free / 2:
+        raise ValueError(
+            f"--on-device keeps the latents of all clips on the GPU, {num_bytes / 2**30:,.1f} GiB, "
+            f"but {free / 2**30:,.1f} GiB are free, of which half is for the steps; leave it out, "
+            f"and the latents of each batch are read ahead of it"
+        )
 
 
 def write_scalars(writer: SummaryWriter, report: StepReport) -> None:
