@@ -85,6 +85,9 @@ class ShardFacts:
     """SHA-256 of the digests of the manifest's rows that it was made of; empty in older shards."""
     unread: str = ""
     """Failed rows whose disk or server did not deliver their files, written like "3 7-12"."""
+    peak_bytes: int = 0
+    """Most GPU memory that its process had taken until then; 0 on a CPU, and in a later run: it is
+    no part of the footer, since it is not the plan's to say."""
 
     @property
     def num_rows(self) -> int:
@@ -92,6 +95,7 @@ class ShardFacts:
 
     def to_footer(self) -> dict[str, str]:
         values = {name: str(value) for name, value in asdict(self).items()}
+        del values["peak_bytes"]
         return {"shard": values.pop("index"), **values}
 
 

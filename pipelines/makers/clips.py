@@ -336,4 +336,7 @@ class ClipShard:
         num_ok, num_failed = count_outcomes(outcomes)
         self.report(self.index, num_ok, num_failed)
         maker.count_made(num_ok)
+        device = maker.method.device
+        if device.type == "cuda":
+            facts = replace(facts, peak_bytes=torch.cuda.max_memory_reserved(device))
         return facts

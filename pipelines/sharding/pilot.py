@@ -146,8 +146,10 @@ def print_pilot(folder: Folder, plan: Plan, shards: list[ShardFacts], resources:
         unit: f"{hours.shown(lambda s: f'{each * s / 3600:,.3g}')} {unit} hours in all",
         "bytes": f"{row_bytes.total(num_left, sum(sizes)).shown(format_bytes)} in all",
         "failed": f"{failed.shown(lambda n: f'{n:,.0f}')} rows in all",
-        "resume": remake_command(plan),
     }
+    if peak_bytes := max(facts.peak_bytes for facts in shards):
+        shown["memory"] = f"up to {format_bytes(peak_bytes)} of a worker's GPU"
+    shown["resume"] = remake_command(plan)
     print("\n".join(f"{name + ':':<8}{text}" for name, text in shown.items()))
     print("In brackets: 95% intervals, as far as so many rows can tell.")
 
