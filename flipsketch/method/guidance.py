@@ -9,6 +9,7 @@ from torch import Tensor
 
 from flipsketch.method.request import Conditioning, shared_settings
 from flipsketch.models.feature_cache import CachedUNet
+from flipsketch.models.kernels import kernels_of
 from flipsketch.models.video_model import VideoModel
 
 
@@ -60,5 +61,5 @@ def encode_guidance(model: VideoModel, conditionings: Sequence[Conditioning]) ->
         model.encode_prompts([conditioning.prompt for conditioning in conditionings]),
         model.encode_prompts([sampling.negative_prompt for sampling in samplings]),
         shared_settings(samplings).guidance_scale,
-        joint=model.kernels.joint_guidance,
+        joint=kernels_of(model.unet).joint_guidance,
     )

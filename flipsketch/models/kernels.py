@@ -121,6 +121,12 @@ def use_kernels(
     for network in (unet, vae):
         if network is not None:
             set_layout(network, kernels)
+    vars(unet)["kernels"] = kernels
+
+
+def kernels_of(unet: UNet3DConditionModel) -> Kernels:
+    """Return the kernels that a UNet was last given."""
+    return vars(unet).get("kernels", PLAIN)
 
 
 def choose_processors(unet: UNet3DConditionModel, kernels: Kernels) -> Any:

@@ -41,8 +41,6 @@ class VideoModel:
     text_encoder: CLIPTextModel
     tokenizer: CLIPTokenizer
     scheduler: DDIMScheduler
-    kernels: Kernels = PLAIN
-    """What its networks run."""
 
     @property
     def device(self) -> torch.device:
@@ -170,9 +168,8 @@ def load_model(
         vae = vae.float()
     for network in (unet, vae, text_encoder):
         network.requires_grad_(False).eval().to(device)
-    kernels = kernels or default_kernels(torch.device(device).type)
-    use_kernels(unet, vae, kernels)
-    return VideoModel(unet, vae, text_encoder, tokenizer, scheduler, kernels)
+    use_kernels(unet, vae, kernels or default_kernels(torch.device(device).type))
+    return VideoModel(unet, vae, text_encoder, tokenizer, scheduler)
 
 
 def merge_into_folder(model: str, lora: str | None, output: str) -> None:

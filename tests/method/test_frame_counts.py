@@ -15,7 +15,7 @@ from flipsketch.method.sampler import (
     draw_clip_noise,
     sample_latents,
 )
-from flipsketch.models.kernels import PLAIN
+from flipsketch.models.kernels import PLAIN, use_kernels
 from tests.helpers.requests import SHORT, draw_sketches, request_clip
 
 
@@ -101,11 +101,11 @@ def test_both_prompts_in_one_pass_are_fewer_passes_on_as_many_frames(tiny_model6
     reference_latents = torch.zeros(1, 4, 1, 8, 8, dtype=torch.float64)
     noise = draw_clip_noise(reference_latents.shape, 4, 1, 0)[None].double()
     rows = [Conditioning("a cat", config)]
-    joint_model = replace(tiny_model64, kernels=replace(PLAIN, joint_guidance=True))
     with counting_unet(tiny_model64.unet) as calls:
         latents = sample_latents(tiny_model64, [reference_latents], noise, rows)
+    use_kernels(tiny_model64.unet, tiny_model64.vae, replace(PLAIN, joint_guidance=True))
     with counting_unet(tiny_model64.unet) as joint_calls:
-        joint_latents = sample_latents(joint_model, [reference_latents], noise, rows)
+        joint_latents = sample_latents(tiny_model64, [reference_latents], noise, rows)
     assert count_frames(joint_calls) == count_frames(calls) == 8 * 4 + (4 + 3) + 1
     # Those of the two steps that compose nothing.
     assert len(joint_calls) == len(calls) - 2

@@ -19,6 +19,8 @@ from flipsketch.models.video_model import VideoModel, load_model
 from tests.helpers.recorder import OperationRecorder
 from tests.helpers.requests import draw_sketches, request_clip
 
+ONE_STEP = {"num_inference_steps": 1, "align_steps": 1, "compose_steps": 0}
+
 
 def make_batch(size: int = 2, seed: int = 0, **changes) -> list[ClipRequest]:
     """Clips whose second step is composed with a reference of one frame."""
@@ -86,13 +88,13 @@ def test_graphs_go_with_the_kernels_and_weights_of_their_time(tiny_folder):
     assert len(recorder.results) == 10
     use_kernels(model.unet, model.vae)
     check(model, batches)
-    assert len(recorder.results) == 15
+    assert len(recorder.results) == 14
 
 
 def test_graphs_with_checkpointed_gradients_are_of_their_own(tiny_model):
     recorder = OperationRecorder()
     use_graphs(tiny_model.unet, recorder)
-    batches = [make_batch(1, seed, compose_steps=0) for seed in range(2)]
+    batches = [make_batch(1, seed, **ONE_STEP) for seed in range(2)]
     check(tiny_model, batches)
     num_recorded = len(recorder.results)
     for _ in range(2):
@@ -126,7 +128,7 @@ def test_graphs_give_way_when_memory_runs_out(tiny_model, caplog):
     # Without any graph there is nothing to give.
     with pytest.raises(torch.OutOfMemoryError):
         used.run_freeing(work)
-    batch = make_batch(1, align_steps=0, compose_steps=0)
+    batch = make_batch(1, **{**ONE_STEP, "align_steps": 0})
     check(tiny_model, [batch, batch])
     assert used.run_freeing(work) == 1
     assert calls[1] > 0 and calls[2] == 0 and "CUDA out of memory" in caplog.text
@@ -138,7 +140,7 @@ def test_graphs_of_kinds_long_past_are_let_go(tiny_model, monkeypatch):
     recorder = OperationRecorder()
     used = use_graphs(tiny_model.unet, recorder)
     for num_frames in (2, 3, 2):
-        batch = make_batch(1, num_frames=num_frames, align_steps=0, compose_steps=0)
+        batch = make_batch(1, num_frames=num_frames, **{**ONE_STEP, "align_steps": 0})
         check(tiny_model, [batch, batch])
         assert used.num_recorded == 2
     # Inverting is the same for both, and is kept.
