@@ -15,7 +15,7 @@ from flipsketch.training.trainer import Trainer
 from gpu_parts.bench import Bench
 from gpu_parts.rows import Row
 from gpu_parts.unet import NUM_FRAMES, expect_pass
-from gpu_parts.variants import default_name, use_variant
+from gpu_parts.variants import PLAIN_NAME, default_name, use_variant
 
 TRAINING = "e. Training steps"
 ENCODED, CACHED = "latents encoded each time", "latents cached"
@@ -47,9 +47,12 @@ class StrokeClips:
 
 def measure_training(bench: Bench, batches: tuple[int, ...]) -> None:
     num_steps = bench.scale.training_warm_up + bench.scale.training_steps
-    for batch, (kept, graph, checkpointing) in product(batches, CASES):
-        facts = {"batch": batch, "latents": kept, "graph": graph, "checkpointing": checkpointing}
-        words = [f"batch {batch}", kept, "graph" if graph else "eager"]
+    default = default_name(bench.model)
+    cases = [(default, *case) for case in CASES] + [(PLAIN_NAME, *CASES[0])]
+    for batch, (variant, kept, graph, checkpointing) in product(batches, cases):
+        facts = {"variant": variant, "batch": batch, "latents": kept}
+        facts |= {"graph": graph, "checkpointing": checkpointing}
+        words = [variant, f"batch {batch}", kept, "graph" if graph else "eager"]
         case = ", ".join([*words, "checkpointing"] if checkpointing else words)
         # A step costs about three passes, and with checkpointing four.
         expected_s = 5 + 4 * num_steps * expect_pass(bench, batch)
@@ -58,8 +61,7 @@ def measure_training(bench: Bench, batches: tuple[int, ...]) -> None:
 
 def time_steps(bench: Bench, facts: Row) -> Row:
     model, batch = bench.model, facts["batch"]
-    variant = default_name(model)
-    use_variant(model, variant)
+    use_variant(model, facts["variant"])
     config = TrainingConfig(
         num_frames=NUM_FRAMES,
         num_steps=bench.scale.training_warm_up + bench.scale.training_steps,
@@ -74,11 +76,13 @@ def time_steps(bench: Bench, facts: Row) -> Row:
             for _ in range(bench.scale.training_warm_up):
                 trainer.step()
             seconds = timed(lambda: list(trainer.steps()), bench.device)
+            # Where recording fails, a step goes on without a graph.
+            is_recorded = getattr(trainer.learn, "replay", None) is not None
         finally:
             drop_lora(model.unet)
     seconds /= bench.scale.training_steps
     return {
-        "variant": variant,
+        "recorded": is_recorded,
         "ms_a_step": round(seconds * 1e3, 2),
         "clips_a_second": round(batch / seconds, 2),
         **memory,
