@@ -10,7 +10,8 @@ from measuring import timed
 from schedules import PublishedSchedule, animate, published_calls
 
 from flipsketch.method.config import SamplingConfig
-from flipsketch.method.costs import count_frames
+from flipsketch.method.costs import SHALLOW_SHARE, count_frames, count_shallow_frames
+from flipsketch.method.presets import PRESETS
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from gpu_parts.bench import UNKNOWN_S, Bench
 from gpu_parts.card import percent_of_peak
@@ -30,7 +31,13 @@ CLIPS = "c. Whole clips"
 
 
 def measure_published(bench: Bench, align: bool) -> None:
-    facts = {"schedule": "published", "aligned": align, "variant": PLAIN_NAME, "batch": 1}
+    facts = {
+        "schedule": "published",
+        "preset": "exact",
+        "aligned": align,
+        "variant": PLAIN_NAME,
+        "batch": 1,
+    }
     calls = Counter(published_calls(align))
     # Each kind once more, to warm up; with gradients a call costs as much as three without.
     passes = sum(3 if with_gradients else 1 for _, with_gradients in calls)
@@ -65,10 +72,17 @@ def time_published(bench: Bench, calls: Counter[tuple[int, bool]], align: bool) 
 
 
 def measure_ours(bench: Bench, facts: Row) -> None:
-    """Measure our schedule with `aligned`, `variant`, `batch`, `graphs` and `checkpointing`."""
+    """Measure our schedule.
+
+    Args:
+        facts: `preset`, `aligned`, `variant` of the kernels, `batch`, `graphs`, `checkpointing`.
+    """
     facts = {"schedule": "ours", **facts}
-    whole = SamplingConfig(align_steps=None if facts["aligned"] else 0)
-    short = replace(whole, num_inference_steps=bench.scale.short_steps)
+    whole = SamplingConfig(**PRESETS[facts["preset"]])
+    if not facts["aligned"]:
+        whole = replace(whole, align_steps=0)
+    short_steps = min(bench.scale.short_steps, whole.num_inference_steps)
+    short = replace(whole, num_inference_steps=short_steps)
     # Every shape of a clip's passes once, alignment's too.
     warm_up = replace(whole, num_inference_steps=bench.scale.warm_up_steps)
     warm_up = replace(
@@ -132,7 +146,8 @@ def rates(seconds: float) -> Row:
 
 
 def name_case(facts: Row) -> str:
-    words = [facts["schedule"], "aligned" if facts["aligned"] else "not aligned"]
+    words = [facts["schedule"]] + ([] if facts["preset"] == "exact" else [facts["preset"]])
+    words += ["aligned" if facts["aligned"] else "not aligned"]
     words += [facts["variant"], f"batch {facts['batch']}"]
     words += [name for name in ("graphs", "checkpointing") if facts.get(name)]
     return ", ".join(words)
@@ -141,6 +156,7 @@ def name_case(facts: Row) -> str:
 def clip_work(rows: Rows, config: SamplingConfig) -> float:
     """Return the TFLOP of the UNet for one clip."""
     plain, with_gradients = count_frames(config)
+    plain -= (1 - SHALLOW_SHARE) * count_shallow_frames(config)
     a_pass, an_update = work_of(rows, PREDICTION), work_of(rows, UPDATE)
     return (plain * a_pass + with_gradients * an_update) / NUM_FRAMES
 
@@ -157,8 +173,9 @@ def expect_clips(bench: Bench, config: SamplingConfig, batch: int) -> float:
     return UNKNOWN_S if math.isnan(seconds) else 1 + 1.5 * seconds
 
 
-def best_clips(rows: Rows, schedule: str, aligned: bool, **facts: object) -> Row | None:
-    """Return the fastest way to make clips."""
-    facts |= {"schedule": schedule, "aligned": aligned}
+def best_clips(rows: Rows, aligned: bool, **facts: object) -> Row | None:
+    """Return the fastest way to make clips: of the method as published, by our schedule, unless
+    other facts say otherwise."""
+    facts = {"schedule": "ours", "preset": "exact", "aligned": aligned, **facts}
     found = [row for row in rows.measured(CLIPS) if facts.items() <= row.items()]
     return min(found, key=lambda row: row["s_a_clip"], default=None)

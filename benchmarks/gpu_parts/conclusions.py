@@ -32,8 +32,8 @@ def conclude(bench: Bench) -> None:
 def faster_goal(rows: Rows, *, aligned: bool, times: float) -> Row:
     goal = f"at least {times} times the published schedule's clips an hour, "
     goal += "with alignment" if aligned else "without alignment"
-    published = best_clips(rows, "published", aligned)
-    ours = best_clips(rows, "ours", aligned)
+    published = best_clips(rows, aligned, schedule="published")
+    ours = best_clips(rows, aligned)
     if published is None or ours is None:
         return unmeasured(goal)
     ratio = published["s_a_clip"] / ours["s_a_clip"]
@@ -82,7 +82,7 @@ def find_defaults(bench: Bench) -> list[Row]:
         lines.append(choose_how(rows, COMPILED, default=False))
     for aligned in (False, True):
         setting = f"clips a batch, {'aligned' if aligned else 'not aligned'}"
-        if (best := best_clips(rows, "ours", aligned)) is not None:
+        if (best := best_clips(rows, aligned)) is not None:
             lines.append(choice(setting, best["batch"], None, best["case"]))
     for what in ("decode", "encode"):
         if (best := best_call(rows, what)) is not None:

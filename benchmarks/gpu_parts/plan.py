@@ -92,7 +92,7 @@ def best_and_worst(rows: Rows) -> list[str]:
 def measure_first_clips(bench: Bench) -> None:
     """Measure what the goals are about, by what a UNet pass has shown to be the best."""
     best, aligned = fastest_batch(bench), bench.scale.aligned_batches[0]
-    ours = {"variant": best_variant(bench.rows), "checkpointing": False}
+    ours = {"preset": "exact", "variant": best_variant(bench.rows), "checkpointing": False}
     for graphs in (False, True):
         measure_ours(bench, {"aligned": False, "batch": best, "graphs": graphs, **ours})
     memory = {"aligned": True, "batch": 1, "graphs": False, **ours, "checkpointing": True}
@@ -102,7 +102,11 @@ def measure_first_clips(bench: Bench) -> None:
 
 
 def measure_other_clips(bench: Bench) -> None:
-    ours = {"variant": best_variant(bench.rows), "checkpointing": False}
+    ours = {"preset": "exact", "variant": best_variant(bench.rows), "checkpointing": False}
+    for preset, aligned in (("fast", True), ("draft", False)):
+        batch = bench.scale.aligned_batches[0] if aligned else fastest_batch(bench)
+        facts = {"aligned": aligned, "batch": batch, "graphs": True}
+        measure_ours(bench, {**ours, "preset": preset, **facts})
     for batch in bench.scale.clip_batches:
         for graphs in (True, False):
             measure_ours(bench, {"aligned": False, "batch": batch, "graphs": graphs, **ours})

@@ -4,6 +4,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+import torch
 from measuring import timed
 
 from flipsketch.media.pixels import to_pixels
@@ -11,6 +12,7 @@ from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.lora import drop_lora
 from flipsketch.models.video_model import VideoModel
 from flipsketch.training.config import TrainingConfig
+from flipsketch.training.graph_trainer import Clips, GraphTrainer
 from flipsketch.training.trainer import Trainer
 from gpu_parts.bench import Bench
 from gpu_parts.rows import Row
@@ -18,15 +20,19 @@ from gpu_parts.unet import NUM_FRAMES, expect_pass
 from gpu_parts.variants import PLAIN_NAME, default_name, use_variant
 
 TRAINING = "e. Training steps"
-ENCODED, CACHED = "latents encoded each time", "latents cached"
+ENCODED, CACHED, ON_DEVICE = "latents encoded each time", "latents cached", "all on the device"
 # Latents, whether a pass is one graph, gradient checkpointing; first the defaults.
 CASES = (
     (CACHED, True, False),
     (CACHED, False, False),
+    (ON_DEVICE, True, False),
     (CACHED, True, True),
     (ENCODED, True, False),
     (CACHED, False, True),
 )
+
+
+NUM_CLIPS = 4
 
 
 class StrokeClips:
@@ -43,6 +49,12 @@ class StrokeClips:
 
     def __getitem__(self, position: int) -> dict[str, Any]:
         return {"prompt": f"clip {position}", **self.sample}
+
+    def all(self) -> Clips:
+        latents = self.sample["latents"].transpose(0, 1)  # frames first
+        prompts = [f"clip {number}" for number in range(NUM_CLIPS)]
+        lengths = torch.full((NUM_CLIPS,), NUM_FRAMES)
+        return Clips(latents.expand(NUM_CLIPS, *latents.shape), lengths, prompts)
 
 
 def measure_training(bench: Bench, batches: tuple[int, ...]) -> None:
@@ -69,15 +81,20 @@ def time_steps(bench: Bench, facts: Row) -> Row:
         global_batch_size=batch,
         graphs=facts["graph"],
     )
-    clips = StrokeClips(model, cached=facts["latents"] == CACHED)
+    clips = StrokeClips(model, cached=facts["latents"] != ENCODED)
     with bench.peak() as memory, checkpoint_gradients(model.unet, facts["checkpointing"]):
         try:
-            trainer = Trainer(model, clips, config)
+            trainer: Trainer | GraphTrainer
+            if facts["latents"] == ON_DEVICE:
+                trainer = GraphTrainer(model, clips.all(), config)
+            else:
+                trainer = Trainer(model, clips, config)
             for _ in range(bench.scale.training_warm_up):
                 trainer.step()
             seconds = timed(lambda: list(trainer.steps()), bench.device)
-            # Where recording fails, a step goes on without a graph.
-            is_recorded = getattr(trainer.learn, "replay", None) is not None
+            # Where recording fails, steps go on without a graph.
+            recorded = trainer if isinstance(trainer, GraphTrainer) else trainer.learn
+            is_recorded = getattr(recorded, "replay", None) is not None
         finally:
             drop_lora(model.unet)
     seconds /= bench.scale.training_steps
