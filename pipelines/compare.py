@@ -13,7 +13,7 @@ from flipsketch.cli import CANNOT_BE_DONE
 from flipsketch.corpus.shard import committed_shards, read_metadata
 from flipsketch.method.config import SamplingConfig, model_defaults
 from flipsketch.method.methods import METHODS
-from flipsketch.method.presets import Preset
+from flipsketch.method.presets import PRESETS, Preset
 from flipsketch.models.registry import EMBEDDED_MODEL
 from flipsketch.scoring.scores import SCORES
 from flipsketch.scoring.summary import ScoreSummary
@@ -157,6 +157,10 @@ def parse_run(where: str, entry: dict[str, Any]) -> NamedRun:
     name = own.get("name", "")
     if not (all(isinstance(value, str) for value in own.values()) and re.search(r"\w", name)):
         raise ValueError(f"{where}: needs a name, and {', '.join(OWN[1:])} must be strings")
+    if own.get("preset", "exact") not in PRESETS:
+        raise ValueError(
+            f"{where} ({name}): preset must be one of {', '.join(PRESETS)}, got {own['preset']!r}"
+        )
     for value in own.values():
         refuse_credentials(value)
     published = entry.get("published", {})

@@ -13,6 +13,7 @@ from tests.helpers.corpora import ROOT, good_rows, make_manifest, read_rows
 RUNS = """
 [[run]]
 name = "FlipSketch"
+preset = "draft"
 num_frames = 3
 num_inference_steps = 2
 align_steps = 0
@@ -64,6 +65,8 @@ def test_every_run_has_its_corpus_and_its_line(config, capsys):
     assert flip["motion"] > 0 and flip["s2v_consistency"] < still["s2v_consistency"]
     assert table["T2V, plain"]["coloured"] > 0.1 > flip["coloured"]
     rows = read_rows(str(Path(config.output) / "flipsketch"))
+    # The preset's, but for what the run names itself.
+    assert {(row["solver"], row["num_inference_steps"]) for row in rows} == {("dpmpp_2m", 2)}
     assert flip["seconds"] == pytest.approx(sum(row["seconds"] for row in rows) / 3)
     assert flip["published_t2v_alignment"] == 0.172 and still["published_t2v_alignment"] is None
     line = next(line for line in printed.splitlines() if "FlipSketch" in line)
@@ -99,6 +102,7 @@ def test_a_model_that_is_not_to_be_had_costs_no_other_run(config, tmp_path):
         ("x = 1", r"must have a table \[\[run\]\]"),
         ('[[run]]\nmethod = "still"', "run 1: needs a name"),
         ('[[run]]\nname = "a"\nlambda = 3', "run 1 .a.: 'lambda' is no setting; there are num_fr"),
+        ('[[run]]\nname = "a"\npreset = "x"', "preset must be one of exact, fast, draft, got 'x'"),
         ('[[run]]\nname = "a"\npublished = { x = 0.1 }', "published may have s2v_consistency"),
         ('[[run]]\nname = "A b"\n[[run]]\nname = "a B"', "two runs are named like 'a-b'"),
     ],
