@@ -7,6 +7,7 @@ processes, interrupted or not.
 
 import copy
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -169,8 +170,7 @@ class Denoiser(nn.Module):
             prompts: token ids (B, L) if the text encoder is trained, else embeddings (B, L, D).
         """
         # Trained weights are float32; autocast computes in the dtype of the frozen ones.
-        dtype = self.dtype if self.casts else None
-        with torch.autocast(noisy.device.type, dtype, enabled=self.casts):
+        with torch.autocast(noisy.device.type, self.dtype) if self.casts else nullcontext():
             if self.text_encoder is not None:
                 prompts = self.text_encoder(prompts).last_hidden_state
             prediction = self.unet(noisy.to(self.dtype), timesteps, prompts.to(self.dtype)).sample

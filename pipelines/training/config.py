@@ -48,9 +48,10 @@ class TrainConfig:
     """Folder on a local disk for the latents, shared by all runs. Default: beside the shards, or,
     if these are in an object store, ~/.cache/flipsketch/latents of each machine."""
     on_device: bool = False
-    """Keep the latents of all clips on the device and draw random numbers there, so that a step is
-    one CUDA graph. Many times as fast for a model as small as doodle; it needs one worker with the
-    whole batch, and its steps differ from those without it."""
+    """Keep the latents of all clips on the device and draw random numbers there, so that a whole
+    step is one CUDA graph, the update of the weights included. Many times as fast for a model as
+    small as doodle; it needs one worker with the whole batch, and its steps differ from those
+    without it."""
     checkpoint_every: int = 250
     """Steps between checkpoints, and so the steps that a kill costs at most."""
     keep_checkpoints: int = 2

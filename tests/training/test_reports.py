@@ -55,3 +55,19 @@ def test_a_step_whose_gradients_are_not_finite_is_named_though_the_next_has_begu
     assert seen == [1, 2] and trainer.num_done == 4
     with pytest.raises(FloatingPointError, match="step 4: the weights are not finite"):
         refuse_lost_weights(4, trainer.parameters)
+
+
+@pytest.mark.parametrize("train", ["lora", "full"])
+def test_a_step_reads_nothing_from_the_device_but_its_report(tiny_folder, train):
+    model = load_model(tiny_folder)
+    for network in (model.unet, model.vae, model.text_encoder):
+        # Tensors without values: to read one is an error, where a GPU would have to be waited for.
+        network.to("meta")
+    samples = MadeLatents(model.unet.config.sample_size)
+    config = TrainingConfig(**{**vars(CONFIG), "train": train})
+    trainer = Trainer(model, samples, config)
+    with pytest.raises(NotImplementedError, match="meta") as raised:
+        trainer.start_step()
+    paths = [entry.path for entry in raised.traceback]
+    own = [path.name for path in paths if path.parts[-3:-1] == ("flipsketch", "training")]
+    assert own[-1] == "reports.py" and trainer.num_done == 1
