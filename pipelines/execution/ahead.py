@@ -38,8 +38,8 @@ def make_in_line(maker: Maker, shards: Iterator[Shard], report: Report) -> Itera
 
 
 class ShardLine:
-    """The shards that a maker has under way: in memory are the sketches of two shards, the pixels
-    of one that are not encoded yet, and the samples of two."""
+    """The shards that a maker has under way: in memory are the sketches of up to three, and of two
+    the samples, or the pixels that are not encoded yet."""
 
     def __init__(self, maker: StagedMaker, shards: Iterator[Shard], report: Report) -> None:
         self.maker, self.shards, self.report = maker, shards, report

@@ -1,7 +1,9 @@
 """Rows that raise, hang, end their process or come out as NaN: one failed row each."""
 
+import ctypes
 import os
 import signal
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -19,11 +21,12 @@ from pipelines.execution.attempts import (
     MAX_UNEXPLAINED_DEATHS,
     TIMED_OUT,
     Attempts,
+    last_resort,
 )
 from pipelines.execution.config import ExecutorConfig
 from pipelines.makers.batches import describe_out_of_memory
 from tests.helpers.clusters import start_ray
-from tests.helpers.corpora import good_rows, make_manifest, read_rows, run_child
+from tests.helpers.corpora import exit_code, good_rows, make_manifest, read_rows, run_child
 from tests.helpers.poison import (
     BREAKS_ARROW,
     CRASHES,
@@ -252,6 +255,8 @@ def test_an_interrupt_is_no_failed_row(job, tmp_path, poisoned):
     job = poison_rows(job, tmp_path, {1: INTERRUPTS})
     assert animate_manifest(job) == 130
     assert not list((tmp_path / "corpus").glob("metadata/*"))
+    # What is to be made is as new: a note would have it made by itself.
+    assert open_folder(job.output).list("_tmp") == []
 
 
 def test_a_batch_that_does_not_fit_into_memory_names_the_remedy(job, tmp_path, poisoned):
@@ -303,6 +308,34 @@ def test_a_row_that_ends_or_stops_its_process_fails_alone(
     rows = compare_with_clean_run(job, tmp_path, bad=[5])
     assert reason in rows[5]["error"]
     assert [row["attempts"] for row in rows] == [1, 1, 1, 1, 2, deaths, 2, 2]
+
+
+def test_shards_beside_one_whose_row_ends_the_process_are_made_all_the_same(
+    job, tmp_path, poisoned
+):
+    job = replace(poison_rows(job, tmp_path, {3: EXITS}), batch_size=2, rows_per_shard=2)
+    codes = [run_child(job)]
+    # One is committed and one is read when it happens; from then on it is by itself.
+    while codes[-1] == 9:
+        codes.append(run_child(job))
+    assert codes == [9, 9, 9, 9, 1]
+    job = replace(job, batch_size=2)
+    rows = compare_with_clean_run(job, tmp_path, bad=[3])
+    assert "ended the process 3 times" in rows[3]["error"]
+    assert [row["attempts"] for row in rows[2:4]] == [2, 4]
+    assert max(row["attempts"] for row in rows[4:]) <= 2
+
+
+def test_the_first_of_two_limits_ends_a_process_whose_threads_cannot_run():
+    pid = os.fork()
+    if pid == 0:
+        last_resort.add(time.monotonic() + 0.1)
+        last_resort.add(deadline := time.monotonic() + 3600)
+        last_resort.remove(deadline)
+        # Unlike CDLL it keeps the GIL.
+        ctypes.PyDLL(None).sleep(20)
+        os._exit(0)
+    assert exit_code(pid) == 1
 
 
 def test_a_retry_of_a_row_that_ends_its_process_comes_to_an_end(job, tmp_path, poisoned):

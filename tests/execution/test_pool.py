@@ -15,6 +15,7 @@ from tests.helpers.makers import (
     LeavingMaker,
     Maker,
     SlowMaker,
+    StagedMaker,
     TiringMaker,
     UnloadableMaker,
 )
@@ -42,6 +43,12 @@ def test_the_shards_of_dead_actors_are_made_by_others(tmp_path):
     assert sorted(made) == list(range(8))
     assert set(reports.values()) == {2}
     assert len(list(tmp_path.glob("5-*"))) == 3 and len(list(tmp_path.glob("3-*"))) == 1
+
+
+def test_an_actor_reads_its_next_shard_while_it_makes_one():
+    one = Resources(workers=1, device="cpu", cpus_per_worker=1, num_cpus=0.5)
+    made, _ = run(StagedMaker, [(index, []) for index in range(4)], resources=one)
+    assert made == [0, 1, 2, 3]
 
 
 def test_actors_reach_stores_as_the_driver_does(monkeypatch):

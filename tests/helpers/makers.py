@@ -1,6 +1,7 @@
 """Makers that make next to nothing, in a module that actors import in no time."""
 
 import os
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -61,3 +62,54 @@ class SlowMaker:
     def make_shard(self, index, rows, report):
         time.sleep(24)
         return index
+
+
+class StagedMaker:
+    """Its first shard can be neither animated nor committed unless the next one is under way."""
+
+    def __init__(self, suspects: tuple[int, ...] = ()) -> None:
+        self.suspects = suspects
+        self.events: list[tuple[str, int]] = []
+        self.reached = {"read 1": threading.Event(), "animate 1": threading.Event()}
+
+    def make_shard(self, index, rows, report):
+        shard = self.begin_shard(index, rows, report)
+        shard.read()
+        list(shard.animate())
+        return shard.commit()
+
+    def begin_shard(self, index, rows, report):
+        return NoShard(self, index, rows)
+
+
+class NoShard:
+    def __init__(self, maker: StagedMaker, index: int, rows: list) -> None:
+        self.maker, self.index, self.rows = maker, index, rows
+        self.is_suspect = index in maker.suspects
+
+    def note(self, stage: str) -> None:
+        self.maker.events.append((stage, self.index))
+        if event := self.maker.reached.get(f"{stage} {self.index}"):
+            event.set()
+
+    def wait_for(self, what: str) -> None:
+        if self.index == 0 and not self.maker.suspects:
+            assert self.maker.reached[what].wait(60), f"no {what} beside the first shard"
+
+    def read(self):
+        self.note("read")
+
+    def animate(self):
+        self.note("animate")
+        self.wait_for("read 1")
+        yield
+
+    def commit(self):
+        self.wait_for("animate 1")
+        if "no space" in self.rows:
+            raise OSError(f"no space on shard {self.index}")
+        self.note("commit")
+        return self.index
+
+    def give_up(self):
+        self.note("give up")

@@ -1,4 +1,5 @@
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -103,3 +104,17 @@ def test_pickled_weights_are_never_loaded(tiny_folder, tmp_path):
     weights.rename(weights.with_suffix(".bin"))
     with pytest.raises(ValueError, match="vae: has no weights as safetensors, and pickles are not"):
         load_model(pickled)
+
+
+def test_threads_that_tokenize_at_once_do_not_change_each_others_tokens(tiny_model):
+    prompts = ["a cat", "a dog that runs and runs and runs " * 9]
+    expected = [tiny_model.token_ids([prompt]) for prompt in prompts]
+
+    def count(number: int) -> bool:
+        return tiny_model.cuts_prompt(prompts[number % 2])
+
+    with ThreadPoolExecutor(1) as pool:
+        cuts = pool.map(count, range(400))
+        for number in range(400):
+            assert torch.equal(tiny_model.token_ids([prompts[number % 2]]), expected[number % 2])
+        assert list(cuts) == [False, True] * 200
