@@ -71,6 +71,8 @@ class ShardLine:
         self.ahead = self.reader.submit(self.read_next)
 
     def read_next(self) -> StagedShard | None:
+        if self.is_closed:
+            return None
         self.is_waiting = True
         following = next(self.shards, None)
         self.is_waiting = False
@@ -124,6 +126,6 @@ class ShardLine:
         for shard in [*self.under_way]:
             shard.give_up()
         for pool in (self.reader, self.committer):
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(wait=False)
         if self.ahead is not None and not self.is_waiting:
             wait([self.ahead], FINISH_S)

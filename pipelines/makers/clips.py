@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -328,6 +329,8 @@ class ClipShard:
         maker = self.maker
         with self.stage() as attempts:
             self.encoder.wait()
+            if self.is_given_up:
+                raise CancelledError(f"shard {self.index:05d} was given up")
             self.encoder.close()
             self.outcomes |= self.encoder.finished()
             outcomes = [self.outcomes[row.index] for row in self.rows]

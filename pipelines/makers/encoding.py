@@ -1,7 +1,7 @@
 """Turn what was animated into samples, in a thread beside the model."""
 
 import hashlib
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -37,7 +37,9 @@ class SampleEncoder:
         self.encoding[index] = self.pool.submit(finish_row, row, pixels, seconds, self.schema)
 
     def wait(self) -> None:
-        wait(self.encoding.values())
+        """Raises CancelledError: the encoder was closed before."""
+        for job in self.encoding.values():
+            job.result()
 
     def close(self) -> None:
         """Encode what is begun, and no more."""
