@@ -64,13 +64,14 @@ def test_sampling_agrees_with_the_published_code(model, case):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", ["batch2_lambda05", "aligned_lambda1"])
-def test_what_a_gpu_runs_agrees_too(case):
-    """With all kernels of ours and one pass for both prompts; recorded, then repeated."""
+@pytest.mark.parametrize(("case", "num_runs"), [("batch2_lambda05", 2), ("aligned_lambda1", 1)])
+def test_what_a_gpu_runs_agrees_too(case, num_runs):
+    """With all kernels of ours and one pass for both prompts, recorded and repeated: alignment
+    within a run, the rest in the second."""
     model = load_model(GOLDEN / "model", dtype=torch.float64, kernels=FAST)
     recorder = OperationRecorder()
     use_graphs(model.unet, recorder)
-    for _ in range(2):
+    for _ in range(num_runs):
         check_case(model, case)
     assert recorder.num_repeated > 2 * 25
 
