@@ -17,7 +17,7 @@ from flipsketch.training.trainer import Trainer
 from gpu_parts.bench import Bench
 from gpu_parts.rows import Row
 from gpu_parts.unet import NUM_FRAMES, expect_pass
-from gpu_parts.variants import PLAIN_NAME, default_name, use_variant
+from gpu_parts.variants import PLAIN_NAME, TRAINING_NAME, use_variant
 
 TRAINING = "e. Training steps"
 ENCODED, CACHED, ON_DEVICE = "latents encoded each time", "latents cached", "all on the device"
@@ -30,8 +30,6 @@ CASES = (
     (ENCODED, True, False),
     (CACHED, False, True),
 )
-
-
 NUM_CLIPS = 4
 
 
@@ -59,8 +57,7 @@ class StrokeClips:
 
 def measure_training(bench: Bench, batches: tuple[int, ...]) -> None:
     num_steps = bench.scale.training_warm_up + bench.scale.training_steps
-    default = default_name(bench.model)
-    cases = [(default, *case) for case in CASES] + [(PLAIN_NAME, *CASES[0])]
+    cases = [(TRAINING_NAME, *case) for case in CASES] + [(PLAIN_NAME, *CASES[0])]
     for batch, (variant, kept, graph, checkpointing) in product(batches, cases):
         facts = {"variant": variant, "batch": batch, "latents": kept}
         facts |= {"graph": graph, "checkpointing": checkpointing}

@@ -5,10 +5,19 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 
 from flipsketch.models.graphs import Graphs, use_graphs
-from flipsketch.models.kernels import FAST, PLAIN, VARIANTS, Kernels, default_kernels, use_kernels
+from flipsketch.models.kernels import (
+    FAST,
+    PLAIN,
+    VARIANTS,
+    Kernels,
+    default_kernels,
+    training_kernels,
+    use_kernels,
+)
 from flipsketch.models.video_model import VideoModel
 
-PLAIN_NAME, ALL_NAME, DEFAULT_NAME = "plain", "all", "default"
+PLAIN_NAME, ALL_NAME = "plain", "all"
+DEFAULT_NAME, TRAINING_NAME = "default", "default of training"
 SWITCHES = [name for name in VARIANTS if name not in (PLAIN_NAME, ALL_NAME)]
 
 
@@ -19,6 +28,8 @@ def all_but(switch: str) -> str:
 def find_kernels(name: str, device_type: str) -> Kernels:
     if name == DEFAULT_NAME:
         return default_kernels(device_type)
+    if name == TRAINING_NAME:
+        return training_kernels(device_type)
     for switch in SWITCHES:
         if name == all_but(switch):
             changed = asdict(VARIANTS[switch]).items() - asdict(PLAIN).items()
