@@ -55,24 +55,27 @@ def steps(bench: Bench) -> Iterator[Step]:
     passes, scale = UnetPasses(bench), bench.scale
     first, later = scale.batches[:2], scale.batches[2:]
     main = list(dict.fromkeys((PLAIN_NAME, ALL_NAME, default_name(bench.model))))
+    # What the goals are about.
     yield "a", lambda: measure_card(bench)
     yield "bc", passes.count_work
     yield "b", lambda: compare_precisely(bench, [ALL_NAME, *SWITCHES])
     yield "b", lambda: passes.measure(main, first, EAGER)
     yield "b", lambda: passes.measure([ALL_NAME], first, GRAPH)
-    yield "b", lambda: passes.measure(SWITCHES, first[:1], EAGER)
-    yield "b", lambda: passes.measure(main, later, EAGER)
-    yield "b", lambda: passes.measure([ALL_NAME], later, GRAPH)
     yield "b", lambda: passes.measure(main, scale.aligned_batches[:1], EAGER, UPDATE)
     yield "c", lambda: measure_published(bench, align=False)
     yield "c", lambda: measure_published(bench, align=True)
     yield "c", lambda: measure_first_clips(bench)
     yield "g", lambda: conclude(bench)
+    # What the defaults are about.
+    yield "b", lambda: passes.measure(SWITCHES, first[:1], EAGER)
+    yield "b", lambda: passes.measure(main, later, EAGER)
+    yield "b", lambda: passes.measure([ALL_NAME], later, GRAPH)
     yield "f", lambda: measure_kernels(bench, best_and_worst(bench.rows), first[0])
     yield "f", lambda: measure_kernels(bench, [best_variant(bench.rows)], first[-1])
     yield "f", lambda: measure_kernels(bench, [ALL_NAME], scale.aligned_batches[0], UPDATE)
     yield "d", lambda: measure_vae(bench)
     yield "e", lambda: measure_training(bench, scale.training_batches[:1])
+    yield "g", lambda: conclude(bench)
     # Whether a switch that is of no use alone is of any among the others.
     yield "b", lambda: passes.measure([all_but(name) for name in SWITCHES], first[:1], EAGER)
     yield "b", lambda: passes.measure(SWITCHES, scale.aligned_batches[:1], EAGER, UPDATE)
