@@ -10,7 +10,9 @@ from flipsketch.training.config import TrainingConfig
 from flipsketch.training.trainer import Trainer
 from tests.helpers.training import MadeLatents
 
-CONFIG = TrainingConfig(num_steps=3, global_batch_size=4, num_frames=3, learning_rate=1e-2)
+CONFIG = TrainingConfig(
+    num_steps=3, global_batch_size=4, batch_size=4, num_frames=3, learning_rate=1e-2
+)
 
 
 def make_trainer(folder, read_ahead: int = 1, **damage) -> Trainer:
