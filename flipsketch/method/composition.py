@@ -16,6 +16,7 @@ from diffusers import UNet3DConditionModel
 from diffusers.models.attention_processor import Attention
 from torch import Tensor
 
+from flipsketch.media.clip import MAX_FRAMES
 from flipsketch.models.attention import OwnAttention, is_temporal
 from flipsketch.models.graphs import Buffers, Graphs, graphs_of
 
@@ -31,7 +32,10 @@ class AttentionComposer:
         self.graphs = graphs
         # Where graphs of earlier batches read and write.
         self.buffers = graphs.buffers or Buffers()
-        self.reference_scales = self.buffers.put("reference_scales", reference_scales)
+        frame = torch.arange(MAX_FRAMES, device=reference_scales.device)
+        gains = 1 + reference_scales[:, None] * frame / FRAMES_TO_FULL_SCALE
+        # What frame j's score on the sketch is multiplied by, of each row (B, MAX_FRAMES).
+        self.gains = self.buffers.put("gains", gains)
         self.mode: Literal["plain", "record", "compose"] = "plain"
         self.num_recorded = 0
 
@@ -83,15 +87,12 @@ class ComposedAttnProcessor:
             self.composer.buffers.put(self.name, lent)
             hidden_states = self.attention.attend(query, key, value, attn.scale)
         else:
-            scales = self.composer.reference_scales
-            shape = lent.shape
+            gains, shape = self.composer.gains, lent.shape
             if not self.temporal:
-                shape = torch.Size((len(scales) * self.composer.num_recorded, *shape[1:]))
+                shape = torch.Size((len(gains) * self.composer.num_recorded, *shape[1:]))
             recorded = self.composer.buffers.get(self.name, shape)
             attend = attend_to_reference_key if self.temporal else attend_with_reference_queries
-            hidden_states = attend(
-                self.attention, (query, key, value), recorded, scales, attn.scale
-            )
+            hidden_states = attend(self.attention, (query, key, value), recorded, gains, attn.scale)
         return self.attention.merge(attn, hidden_states)
 
 
@@ -99,13 +100,13 @@ def attend_with_reference_queries(
     attention: OwnAttention,
     tokens: tuple[Tensor, Tensor, Tensor],
     recorded: Tensor,
-    scales: Tensor,
+    gains: Tensor,
     scale: float,
 ) -> Tensor:
     """Spatial: the clip's first frames ask with the queries of the stream's frames."""
     query, key, value = tokens
-    reference_query = recorded.unflatten(0, (len(scales), -1))
-    query = query.unflatten(0, (len(scales), -1))
+    reference_query = recorded.unflatten(0, (len(gains), -1))
+    query = query.unflatten(0, (len(gains), -1))
     query = torch.cat([reference_query, query[:, reference_query.shape[1] :]], dim=1)
     return attention.attend(query.flatten(0, 1), key, value, scale)
 
@@ -114,18 +115,16 @@ def attend_to_reference_key(
     attention: OwnAttention,
     tokens: tuple[Tensor, Tensor, Tensor],
     recorded: Tensor,
-    scales: Tensor,
+    gains: Tensor,
     scale: float,
 ) -> Tensor:
     """Temporal: frame j scores the stream's first key, times `1 + reference_scale * j / 50`."""
     query, key, value = tokens
-    num_pixels, num_frames = len(query) // len(scales), query.shape[2]
-    frame = torch.arange(num_frames, device=query.device)
-    gain = 1 + scales[:, None] * frame / FRAMES_TO_FULL_SCALE  # (B, F)
-    gain = gain.repeat_interleave(num_pixels, dim=0)[:, None, :, None]
     key = torch.cat([recorded, key[:, :, 1:]], dim=2)
-    scores = attention.score(query, key, scale)
-    scores = torch.cat([scores[..., :1] * gain, scores[..., 1:]], dim=-1)
+    # Where scores are half precision, which gains are not, the product is not either.
+    scores = attention.score(query, key, scale).to(gains.dtype)
+    rows = scores.unflatten(0, (len(gains), -1))  # (B, pixels, heads, F, F)
+    rows[..., 0] *= gains[:, None, None, : query.shape[2]]
     return attention.weigh(scores, value)
 
 

@@ -36,7 +36,8 @@ class OwnAttention:
     """Tokens come as (S, N, D), sequences side by side, as `FramesFirstTransformer` keeps them:
     heads and sequences then are one dimension of a batched product, without a copy."""
     float_scores: bool = True
-    """Scores of half-precision tokens in float32, not rounded to three digits."""
+    """Scores of half-precision tokens in float32, not rounded to three digits, and scaled as they
+    are summed; else as composition always had them."""
 
     def __call__(
         self,
@@ -72,9 +73,11 @@ class OwnAttention:
 
     def score(self, query: Tensor, key: Tensor, scale: float) -> Tensor:
         """Return scaled scores (N, heads, S, S)."""
-        if self.float_scores and query.dtype in (torch.bfloat16, torch.float16):
+        if not self.float_scores:
+            return batched_product(query, key.transpose(-1, -2)) * scale
+        if query.dtype in (torch.bfloat16, torch.float16):
             query, key = query.float(), key.float()
-        return batched_product(query, key.transpose(-1, -2)) * scale
+        return batched_product(query, key.transpose(-1, -2), scale=scale)
 
     def weigh(self, scores: Tensor, value: Tensor) -> Tensor:
         """Return the values' mean by the scores' softmax (N, heads, S, D)."""
@@ -87,9 +90,16 @@ class OwnAttention:
         return attn.to_out[1](hidden_states)
 
 
-def batched_product(a: Tensor, b: Tensor, limit: int = MAX_SEQUENCES) -> Tensor:
-    """Return `a @ b` of tensors (N, heads, ., .), at most `limit` matrices a call."""
-    product = in_parts(torch.bmm, a.flatten(0, 1), b.flatten(0, 1), limit=limit)
+def batched_product(
+    a: Tensor, b: Tensor, *, scale: float = 1.0, limit: int = MAX_SEQUENCES
+) -> Tensor:
+    """Return `a @ b * scale` of tensors (N, heads, ., .), at most `limit` matrices a call."""
+
+    def multiply(a: Tensor, b: Tensor) -> Tensor:
+        # With beta 0 the first tensor is not looked at; alpha takes no kernel of its own.
+        return torch.baddbmm(a.new_empty(1, 1, 1), a, b, beta=0, alpha=scale)
+
+    product = in_parts(multiply, a.flatten(0, 1), b.flatten(0, 1), limit=limit)
     return product.unflatten(0, a.shape[:2])
 
 

@@ -14,8 +14,8 @@ from diffusers.models.resnet import TemporalConvLayer
 from torch import nn
 
 from flipsketch.models.attention import OwnAttention, is_temporal, join_weights, part_weights
+from flipsketch.models.blocks import OWN_CLASSES
 from flipsketch.models.temporal_convolution import TemporalConvolution2d
-from flipsketch.models.transformers import OWN_CLASSES
 
 # Latents of at most this height and width have so few tokens that fused attention gains nothing: on
 # a CPU plain matrix products are faster, forward and backward, by 1.2 to 1.7 times, and on a GPU
@@ -32,8 +32,9 @@ class Kernels:
     temporal_convolution: Literal["3d", "2d"] = "3d"
     fused_projections: bool = False
     """Query, key and value of an attention as one product."""
-    lean_transformers: bool = False
-    """Transformers that keep one layout, and project a text once for all frames of a clip."""
+    lean_blocks: bool = False
+    """Transformers that keep one layout and project a text once for all frames of a clip, and
+    residual blocks that do not divide by one."""
     channels_last: bool = False
     """Images and their weights with channels last in memory, as convolutions on a GPU want them."""
     joint_guidance: bool = False
@@ -47,7 +48,7 @@ FAST = Kernels(
     temporal_attention="products",
     temporal_convolution="2d",
     fused_projections=True,
-    lean_transformers=True,
+    lean_blocks=True,
     channels_last=True,
     joint_guidance=True,
 )
@@ -56,7 +57,7 @@ VARIANTS = {
     "temporal attention as products": replace(PLAIN, temporal_attention="products"),
     "temporal convolutions as 2-d": replace(PLAIN, temporal_convolution="2d"),
     "fused projections": replace(PLAIN, fused_projections=True),
-    "lean transformers": replace(PLAIN, lean_transformers=True),
+    "lean blocks": replace(PLAIN, lean_blocks=True),
     "channels last": replace(PLAIN, channels_last=True),
     "all": FAST,
 }
@@ -108,7 +109,7 @@ def use_kernels(
     own: dict[type, type] = {}
     if kernels.temporal_convolution == "2d":
         own[TemporalConvLayer] = TemporalConvolution2d
-    if kernels.lean_transformers:
+    if kernels.lean_blocks:
         own |= OWN_CLASSES
     for module in unet.modules():
         diffusers_class = DIFFUSERS_CLASSES.get(type(module), type(module))
@@ -136,10 +137,10 @@ def choose_processors(unet: UNet3DConditionModel, kernels: Kernels) -> Any:
     for name in unet.attn_processors:
         temporal = is_temporal(name)
         products = temporal and kernels.temporal_attention == "products"
-        if products or kernels.fused_projections or kernels.lean_transformers:
+        if products or kernels.fused_projections or kernels.lean_blocks:
             processors[name] = OwnAttention(
                 products=products or has_few_tokens,
-                frames_first=temporal and kernels.lean_transformers,
+                frames_first=temporal and kernels.lean_blocks,
             )
         else:
             processors[name] = AttnProcessor() if has_few_tokens else AttnProcessor2_0()

@@ -1,8 +1,13 @@
 import pytest
 import torch
 
-from flipsketch.method.composition import attend_to_reference_key, compose_attention
+from flipsketch.method.composition import (
+    AttentionComposer,
+    attend_to_reference_key,
+    compose_attention,
+)
 from flipsketch.models.attention import OwnAttention, is_temporal
+from flipsketch.models.graphs import Graphs
 from flipsketch.models.video_model import predict_noise
 
 
@@ -67,7 +72,8 @@ def test_the_score_on_frame_0_grows_with_the_frame_and_the_rows_own_scale():
     recorded = torch.randn(rows * pixels, heads, 1, width, dtype=torch.float64)
     scales = torch.tensor([0.0, 30.0], dtype=torch.float64)
     attention = OwnAttention(products=True)
-    composed = attend_to_reference_key(attention, (query, key, value), recorded, scales, 0.7)
+    gains = AttentionComposer(scales, Graphs()).gains
+    composed = attend_to_reference_key(attention, (query, key, value), recorded, gains, 0.7)
     for n in range(rows * pixels):
         for head in range(heads):
             for j in range(frames):

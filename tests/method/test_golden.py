@@ -12,7 +12,7 @@ from flipsketch.method.inversion import invert
 from flipsketch.method.request import Conditioning
 from flipsketch.method.sampler import sample_latents
 from flipsketch.models.graphs import use_graphs
-from flipsketch.models.kernels import FAST
+from flipsketch.models.kernels import FAST, VARIANTS
 from flipsketch.models.video_model import VideoModel, load_model
 from tests.helpers.recorder import OperationRecorder
 
@@ -74,6 +74,12 @@ def test_what_a_gpu_runs_agrees_too(case, num_runs):
     for _ in range(num_runs):
         check_case(model, case)
     assert recorder.num_repeated > 2 * 25
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", VARIANTS)
+def test_each_choice_of_kernels_agrees(name):
+    check_case(load_model(GOLDEN / "model", dtype=torch.float64, kernels=VARIANTS[name]), "lambda1")
 
 
 def check_case(model: VideoModel, case: str) -> None:

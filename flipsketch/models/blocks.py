@@ -1,12 +1,13 @@
-"""The UNet's transformers with as few copies of their tokens as their layout allows.
+"""The UNet's blocks with as few copies of their tokens as their layout allows.
 
-Both compute what diffusers' classes of the same weights do. In a channels-last layout, images
+They compute what diffusers' classes with the same weights do. In a channels-last layout, images
 (N, C, H, W) are tokens (N, H * W, C) already, and those of one clip are (F, H * W, C).
 """
 
 from typing import Any
 
 from diffusers.models.attention import BasicTransformerBlock
+from diffusers.models.resnet import ResnetBlock2D
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from diffusers.models.transformers.transformer_temporal import TransformerTemporalModel
 from diffusers.models.unets.unet_3d_blocks import (
@@ -53,49 +54,66 @@ class FramesFirstTransformer(TransformerTemporalModel):
 
 
 class SpatialTransformer(Transformer2DModel):
-    """A `Transformer2DModel` that projects a text once for all frames of a clip."""
+    """A `Transformer2DModel` that takes a text for each row or for each of its frames."""
 
     def forward(
         self,
         hidden_states: Tensor,
         encoder_hidden_states: Tensor,
         *args: Any,
-        cross_attention_kwargs: dict[str, Any],
         **kwargs: Any,
     ) -> tuple[Tensor]:
-        # The UNet repeats a row's text for each of its frames.
-        text = encoder_hidden_states[:: cross_attention_kwargs["num_frames"]]
         tokens = self.norm(hidden_states).permute(0, 2, 3, 1)
         size = tokens.shape[1:3]
         tokens = self.proj_in(tokens.flatten(1, 2))
         for block in self.transformer_blocks:
-            tokens = transform(block, tokens, text)
+            tokens = transform(block, tokens, encoder_hidden_states)
         tokens = self.proj_out(tokens).unflatten(1, size)
         return (hidden_states + tokens.permute(0, 3, 1, 2),)
 
 
-class FrameCount:
-    """Of a block with transformers: tells the spatial ones the number of frames, as diffusers tells
-    the temporal ones."""
+class ResidualBlock(ResnetBlock2D):
+    """A `ResnetBlock2D` that divides by its scale only where that is not 1."""
 
-    def forward(self, *args: Any, num_frames: int = 1, **kwargs: Any) -> Any:
-        kwargs["cross_attention_kwargs"] = {"num_frames": num_frames}
-        return super().forward(*args, num_frames=num_frames, **kwargs)  # type: ignore[misc]
+    def forward(self, input_tensor: Tensor, temb: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if self.output_scale_factor != 1:
+            return super().forward(input_tensor, temb, *args, **kwargs)
+        hidden_states = self.conv1(self.nonlinearity(self.norm1(input_tensor)))
+        time_emb = self.time_emb_proj(self.nonlinearity(temb))
+        hidden_states = self.norm2(hidden_states + time_emb[:, :, None, None])
+        hidden_states = self.conv2(self.dropout(self.nonlinearity(hidden_states)))
+        if self.conv_shortcut is not None:
+            input_tensor = self.conv_shortcut(input_tensor)
+        return input_tensor + hidden_states
 
 
-class DownBlock(FrameCount, CrossAttnDownBlock3D):
+class TextOnce:
+    """Of a block with transformers: has them project a row's text once, and not for each of the
+    frames that the UNet repeats it for."""
+
+    def forward(
+        self, *args: Any, encoder_hidden_states: Tensor, num_frames: int = 1, **kwargs: Any
+    ) -> Any:
+        text = encoder_hidden_states[::num_frames].contiguous()
+        return super().forward(  # type: ignore[misc]
+            *args, encoder_hidden_states=text, num_frames=num_frames, **kwargs
+        )
+
+
+class DownBlock(TextOnce, CrossAttnDownBlock3D):
     pass
 
 
-class MidBlock(FrameCount, UNetMidBlock3DCrossAttn):
+class MidBlock(TextOnce, UNetMidBlock3DCrossAttn):
     pass
 
 
-class UpBlock(FrameCount, CrossAttnUpBlock3D):
+class UpBlock(TextOnce, CrossAttnUpBlock3D):
     pass
 
 
 OWN_CLASSES = {
+    ResnetBlock2D: ResidualBlock,
     TransformerTemporalModel: FramesFirstTransformer,
     Transformer2DModel: SpatialTransformer,
     CrossAttnDownBlock3D: DownBlock,
