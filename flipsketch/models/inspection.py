@@ -170,6 +170,31 @@ def lay_out(folder: Path, library: str, name: str) -> nn.Module:
         ) from error
 
 
+def lay_out_modelscope() -> dict[str, nn.Module]:
+    """Return the networks of ModelScope T2V, by part, without weights, and without its folder."""
+    from diffusers import AutoencoderKL, UNet3DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    text = CLIPTextConfig(
+        vocab_size=49408,
+        hidden_size=1024,
+        intermediate_size=4096,
+        num_hidden_layers=23,
+        num_attention_heads=16,
+    )
+    with torch.device("meta"):
+        return {
+            "unet": UNet3DConditionModel(sample_size=32),
+            "vae": AutoencoderKL(
+                block_out_channels=(128, 256, 512, 512),
+                down_block_types=("DownEncoderBlock2D",) * 4,
+                up_block_types=("UpDecoderBlock2D",) * 4,
+                layers_per_block=2,
+            ),
+            "text_encoder": CLIPTextModel(text),
+        }
+
+
 def refuse_excess(path: Path, settings: dict[str, Any]) -> None:
     """Raise ValueError for sizes on which laying out a network would take long."""
     for name, value in walk(settings):

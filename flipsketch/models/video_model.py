@@ -28,7 +28,9 @@ DTYPES = {
 }
 # A fast tokenizer keeps the padding and truncation of the last call, so just one thread may use it.
 TOKENIZING = threading.Lock()
-# Pixels per VAE call: decoding one 256 x 256 frame takes about 0.5 GB in float32.
+# Pixels per VAE call. Decoding one 256 x 256 frame takes about 0.5 GB in float32 on a CPU; the
+# choice of a run's batches leaves room for a call. It is no setting: one frame is work enough for a
+# GPU (0.6 TFLOP), and how many frames share a call may change their last digits.
 VAE_CHUNK = 8 * 256**2
 
 

@@ -1,0 +1,100 @@
+"""How many clips fit into a device's memory at once: told from the peaks of small batches."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+
+from flipsketch.method.config import SamplingConfig
+from flipsketch.storage.text import count
+
+# From 8 clips on a pass has enough work for a GPU; above 32 there is nothing left to gain.
+# On a CPU a larger batch is no faster, and corpora were begun with this one.
+CPU_BATCH_SIZE = 4
+BATCH_SIZES = (1, 2, 4, 8, 12, 16, 24, 32)
+# What is seen of a short schedule is not all: graphs of further shapes, workspaces and gaps between
+# blocks come to it, and a worker that runs out of memory hours later costs more than some rows.
+USABLE_SHARE = 0.8
+
+
+def usable_bytes(total: int, free: int) -> int:
+    """Return what a worker may take of a GPU.
+
+    Args:
+        free: before the worker takes any. CUDA itself needs some, so that cards of one type give
+            the same answer whatever is free by chance; less than nine tenths is another program.
+    """
+    return int(USABLE_SHARE * (total if free >= 0.9 * total else free))
+
+
+def choose_batch_size(peak_bytes: Callable[[int], int | None], usable: int) -> int | None:
+    """Return the largest of `BATCH_SIZES` that fits, None if not even one clip does.
+
+    Args:
+        peak_bytes: of a batch of so many clips; None if memory ran out. It is asked for 1 and 2
+            clips, and then for those sizes, from above, that should fit by these.
+    """
+    one = peak_bytes(1)
+    if one is None or one > usable:
+        return None
+    two = peak_bytes(2)
+    if two is None or two > usable:
+        return 1
+    each = max(two - one, 1)
+    for batch_size in reversed(BATCH_SIZES[2:]):
+        if two + (batch_size - 2) * each <= usable:
+            peak = peak_bytes(batch_size)
+            if peak is not None and peak <= usable:
+                return batch_size
+    return 2
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What fits."""
+
+    batch_size: int
+    checkpoint_gradients: bool
+    """It changes no clip, so it is chosen where not even one fits without."""
+
+
+def find_fit(
+    peak_bytes: Callable[[bool, int], int | None],
+    usable: int,
+    sampling: SamplingConfig,
+    *,
+    batch_size: int | None = None,
+    checkpoint: bool = False,
+) -> Fit:
+    """Return the largest batch that fits, or whether a given one needs checkpointing.
+
+    Args:
+        peak_bytes: with gradients checkpointed or not, of a batch of so many clips, as of
+            `choose_batch_size`.
+
+    Raises:
+        ValueError: nothing fits; the message says what would help.
+    """
+    may_checkpoint = not checkpoint and sampling.num_align_steps > 0
+    for checkpointed in (checkpoint, True) if may_checkpoint else (checkpoint,):
+        peak_of = functools.partial(peak_bytes, checkpointed)
+        if batch_size is None:
+            found = choose_batch_size(peak_of, usable)
+        else:
+            # One that was asked for may take more than the usual share.
+            found = batch_size if (peak_of(batch_size) or inf) <= usable / USABLE_SHARE else None
+        if found is not None:
+            return Fit(found, checkpointed)
+    needed = peak_of(batch_size or 1)
+    takes = "takes more than there is" if needed is None else f"takes {needed / 1e9:.3g} GB"
+    remedies = ["fewer --num-frames", "a GPU with more memory"]
+    if sampling.num_align_steps:
+        remedies.insert(1, "--align-steps 0")
+    if (batch_size or 1) > 1:
+        remedies.insert(0, "a smaller --batch-size")
+    raise ValueError(
+        f"a batch of {count(batch_size or 1, 'clip')} of {sampling.num_frames} frames {takes}, and "
+        f"a worker may use {usable / 1e9:.3g} GB"
+        f"{', even with gradients checkpointed' if checkpointed else ''}; give "
+        f"{', '.join(remedies[:-1])} or {remedies[-1]}"
+    )
