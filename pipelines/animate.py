@@ -20,6 +20,7 @@ from flipsketch.corpus.row import Row
 from flipsketch.corpus.run_folder import read_run
 from flipsketch.media.clip import check_pixels
 from flipsketch.method.config import LATER_FIELDS, SamplingConfig
+from flipsketch.method.fitting import CPU_BATCH_SIZE, Fit
 from flipsketch.method.methods import METHODS
 from flipsketch.models.registry import (
     NO_LORA,
@@ -64,11 +65,12 @@ class AnimateConfig(RunConfig):
     alone), still (the sketch repeated) or svd (Stable Video Diffusion, whose folder or Hub name is
     the model)."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
-    batch_size: int = 4
-    """Rows animated together. Lower it when a batch does not fit in GPU memory. A resumed run must
-    use the same number, since it changes the last digits."""
+    batch_size: int | None = None
+    """Rows animated together. By default as many as fit, measured on the smallest GPU, and 4 on a
+    CPU. It changes the last digits, so a resumed run has the number that it began with."""
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
-    """Precision of the networks; by default bfloat16 on a GPU and float32 elsewhere."""
+    """Precision of the networks; by default bfloat16 on GPUs that have it, float16 on others, and
+    float32 on a CPU."""
     kernels: Literal["fast", "plain"] | None = None
     """Kernels of the networks: fast, or plain, which are diffusers' own. Clips differ in their last
     digits alone, but a resumed run must use the same. By default fast on a GPU, plain elsewhere,
@@ -78,7 +80,12 @@ class AnimateConfig(RunConfig):
     threads: int | None = None
     """CPU threads of each worker; by default an equal share of the machine's."""
     checkpoint_gradients: bool = False
-    """Spend a third more time in alignment to save memory; clips do not change."""
+    """Spend a third more time in alignment to save memory; clips do not change. It is turned on
+    where not even one row fits without."""
+    gpu_memory_gb: float | None = None
+    """Memory of a GPU to plan for, in units of 10^9 bytes; by default what the smallest GPU has.
+    Lower it to leave room for another program, or give it with --dry-run --device cuda to plan for
+    GPUs that are not here."""
     graphs: bool = True
     """On a GPU, replay the model's passes as CUDA graphs, which are recorded in the first batches,
     rather than launch their kernels one by one; clips do not change. Turn it off if memory that
@@ -91,6 +98,10 @@ class AnimateConfig(RunConfig):
             value = getattr(self, name)
             if value is not None and not 1 <= value <= limit:
                 raise ValueError(f"{name} must lie between 1 and {limit}, got {value}")
+        if self.gpu_memory_gb is not None and not 0.1 <= self.gpu_memory_gb <= 10_000:
+            raise ValueError(
+                f"gpu_memory_gb must lie between 0.1 and 10,000, got {self.gpu_memory_gb}"
+            )
         if self.method not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, got {self.method}")
         if self.lora not in (None, "", NO_LORA) and not METHODS[self.method].takes_lora:
@@ -127,6 +138,7 @@ def animate_manifest(config: AnimateConfig) -> int:
     from pipelines.makers.clips import AnimationMaker, ClipMakerConfig
 
     resources = start(config.executor, weights_bytes(model_folder), config.device)
+    fitted = choose_fit(config, before, model_folder, resources)
 
     def build_maker(plan: Plan) -> functools.partial[AnimationMaker]:
         return functools.partial(
@@ -137,7 +149,7 @@ def animate_manifest(config: AnimateConfig) -> int:
                 sources=config.sources.of(config.manifest),
                 sampling=config.sampling,
                 device=resources.device,
-                checkpoint_gradients=config.checkpoint_gradients,
+                checkpoint_gradients=fitted[1].checkpoint_gradients,
                 graphs=config.graphs,
                 row_timeout=config.row_timeout or ROW_TIMEOUT_S[resources.device],
                 driver=resources.driver,
@@ -157,7 +169,7 @@ def animate_manifest(config: AnimateConfig) -> int:
         verb="animated",
         bad_row_remedy="append them to the manifest, mended and with new ids, and add --extend",
     )
-    plan = plan_run(config, before, manifest, model_folder, resources)
+    plan = plan_run(config, before, manifest, model_folder, resources, fitted)
     # The manifest may have moved, or be another file that begins with the same rows (--extend).
     return run.carry_out(plan, notes={"manifest": anchor(config.manifest)})
 
@@ -185,13 +197,17 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
     from pipelines.sharding.dry_run import Workload, print_dry_run
 
     workload = Workload(
-        model=find_embedded(config.model),
+        model=find_embedded(config.model) if find_embedded(config.model).is_dir() else None,
         method=config.method,
         sampling=config.sampling,
         batch_size=config.batch_size,
         rows_per_shard=config.rows_per_shard,
         workers=1 if config.executor.executor == "local" else config.executor.workers,
         device=config.device,
+        dtype=config.dtype,
+        kernels=config.kernels,
+        checkpoint_gradients=config.checkpoint_gradients,
+        gpu_memory_gb=config.gpu_memory_gb,
     )
     find_bad: Callable[[Row], str | None] = attrgetter("error")
     if find_embedded(config.model).is_dir():
@@ -211,14 +227,17 @@ def plan_run(
     manifest: ManifestSummary,
     model_folder: Path,
     resources: Resources,
+    fitted: tuple[str, Fit],
 ) -> Plan:
     """Return the run's plan; settings that the user does not give come from the existing plan."""
+    dtype, fit = fitted
     lora = config.adapter and find_embedded(config.adapter)
     defaults = {
         "rows_per_shard": choose_rows_per_shard(
-            manifest.num_rows, resources.workers, ROWS_PER_SHARD, config.batch_size
+            manifest.num_rows, resources.workers, ROWS_PER_SHARD, fit.batch_size
         ),
-        "dtype": "bfloat16" if resources.device == "cuda" else "float32",
+        "batch_size": fit.batch_size,
+        "dtype": dtype,
         "threads": resources.cpus_per_worker,
     }
     known = before.settings if before else {}
@@ -236,7 +255,6 @@ def plan_run(
         "model_fingerprint": fingerprint_folder(model_folder, METHODS[config.method].parts),
         "model_licence": model_licence(model_folder),
         "lora_fingerprint": fingerprint_folder(lora) if lora else None,
-        "batch_size": config.batch_size,
         **sampling_settings(config.sampling, before),
     }
     notes = {
@@ -248,6 +266,7 @@ def plan_run(
         "workers": resources.workers,
         "device": resources.device,
         "graphs": config.graphs and resources.device == "cuda",
+        "checkpoint_gradients": fit.checkpoint_gradients,
         "versions": {
             "python": platform.python_version(),
             **library_versions("torch", "diffusers"),
@@ -273,6 +292,43 @@ def sampling_settings(sampling: SamplingConfig, before: Plan | None) -> dict[str
 def reserved_names(before: Plan | None) -> list[str]:
     """Return the names of columns that a manifest may not have for its own."""
     return row_schema(settings=None if before is None else before.settings).names
+
+
+def choose_fit(
+    config: AnimateConfig, before: Plan | None, model_folder: Path, resources: Resources
+) -> tuple[str, Fit]:
+    """Return the dtype, the rows of a batch and whether gradients are checkpointed: as asked, as
+    the run began, or else as they fit the workers.
+
+    Raises:
+        ValueError: not even one row fits.
+    """
+    from flipsketch.models.kernels import read_kernels
+    from pipelines.makers.fitting import Trial, fit_on_cpus, fit_on_gpus
+
+    on_gpus = resources.device == "cuda"
+    if before is not None:
+        # Found out when it began; a GPU that is smaller fails rows, with the remedies.
+        checkpoint = bool(before.log.get("checkpoint_gradients"))
+        return before.dtype, Fit(before.batch_size, config.checkpoint_gradients or checkpoint)
+    if not METHODS[config.method].shares_passes:
+        dtype = config.dtype or ("bfloat16" if on_gpus else "float32")
+        return dtype, Fit(config.batch_size or CPU_BATCH_SIZE, config.checkpoint_gradients)
+    trial = Trial(
+        device=resources.device,
+        model=anchor_model(config.model),
+        lora=anchor_model(config.adapter) if config.adapter else NO_LORA,
+        method=config.method,
+        sampling=config.sampling,
+        kernels=read_kernels(choose_kernels(config.kernels, None, resources.device)["kernels"]),
+        graphs=config.graphs,
+        dtype=config.dtype,
+        batch_size=config.batch_size,
+        checkpoint_gradients=config.checkpoint_gradients,
+    )
+    if on_gpus:
+        return fit_on_gpus(trial, resources, config.gpu_memory_gb)
+    return config.dtype or "float32", fit_on_cpus(trial, model_folder, resources.memory_bytes)
 
 
 def choose_kernels(

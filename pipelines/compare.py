@@ -75,10 +75,12 @@ class CompareConfig:
     xclip_model: str | None = None
     """Scorer of clips with their prompts: a folder with an XCLIPModel, or a name on the Hugging
     Face Hub; by default none."""
-    batch_size: int = 4
-    """Rows animated together. Lower it when a batch does not fit in GPU memory."""
+    batch_size: int | None = None
+    """Rows animated together. By default as many as fit, measured on the smallest GPU for each run,
+    and 4 on a CPU."""
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
-    """Precision of the networks; by default bfloat16 on a GPU and float32 elsewhere."""
+    """Precision of the networks; by default bfloat16 on GPUs that have it, float16 on others, and
+    float32 on a CPU."""
     device: Literal["cuda", "cpu"] | None = None
     """Where the networks run; by default on GPUs if there are any."""
     threads: int | None = None

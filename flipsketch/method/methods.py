@@ -21,6 +21,8 @@ class Method:
     parts: tuple[str, ...] = PARTS
     """Folders of the model that it needs."""
     takes_lora: bool = False
+    shares_passes: bool = False
+    """All clips of a batch go through the UNet together, so that larger ones are faster."""
     frames_are_wide: bool = False
     """The model draws at 16:9, and clips are the square in the middle."""
 
@@ -36,8 +38,8 @@ class Method:
 
 
 METHODS = {
-    "flipsketch": Method(animator="FlipSketch", takes_lora=True),
-    "t2v": Method(animator="TextToVideo", takes_lora=True),
+    "flipsketch": Method(animator="FlipSketch", takes_lora=True, shares_passes=True),
+    "t2v": Method(animator="TextToVideo", takes_lora=True, shares_passes=True),
     "still": Method(animator="Still"),
     "svd": Method(
         animator="StableVideo",

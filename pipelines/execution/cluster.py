@@ -47,7 +47,13 @@ def start_cluster(config: ExecutorConfig, weights_bytes: int, device: str | None
         by_memory = max(1, memory // (4 * weights_bytes + 2**30))
         workers = config.workers or min(cpus, by_memory)
         # Half of the logical CPUs stay free, for Ray's own tasks and for other jobs.
-        resources = Resources(workers, "cpu", max(1, cpus // workers), cpus / (2 * workers))
+        resources = Resources(
+            workers,
+            "cpu",
+            max(1, cpus // workers),
+            cpus / (2 * workers),
+            memory_bytes=memory // workers or None,
+        )
     return replace(fit_nodes(resources, nodes), driver=uuid.uuid4().hex[:12])
 
 

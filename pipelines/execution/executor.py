@@ -24,7 +24,8 @@ def start(config: ExecutorConfig, weights_bytes: int, device: str | None) -> Res
         if device == "cuda" and found == "cpu":
             raise ValueError("device is cuda, but torch finds no GPU here; leave out --device")
         chosen: Any = device or found
-        return Resources(1, chosen, os.cpu_count() or 1)
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return Resources(1, chosen, os.cpu_count() or 1, memory_bytes=memory)
     # Ray is imported where it is used alone: the local executor does without.
     from pipelines.execution.cluster import start_cluster
 

@@ -69,6 +69,8 @@ class Resources:
     num_cpus: float = 0
     """Ray's logical CPUs for each actor."""
     num_gpus: int = 0
+    memory_bytes: int | None = None
+    """Main memory for each worker, where that is known."""
     driver: str | None = None
     """Names this run of the command to its workers; None where it is the worker itself."""
 

@@ -1,9 +1,11 @@
-"""What a run would make and cost, from the manifest and the folders alone: nothing is loaded."""
+"""What a run would make and cost, from the manifest, the folders and the model's shapes: no weights
+are loaded."""
 
-import json
 import os
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
 
@@ -11,54 +13,79 @@ from flipsketch.corpus.manifest import ManifestSummary
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.shard import ShardFacts, read_metadata, read_shards
 from flipsketch.method.config import SamplingConfig
+from flipsketch.method.fitting import CPU_BATCH_SIZE, USABLE_SHARE, Fit
+from flipsketch.method.methods import METHODS
 from flipsketch.storage.folder import Folder
 from flipsketch.storage.text import count, one_line
 from pipelines.sharding.planning import ROWS_PER_SHARD, choose_rows_per_shard
 
-# Of 256 pixels, as ModelScope T2V has them; a filmstrip of real sketches has 0.06 bytes a pixel,
-# its tar, JSON and Parquet about 6,000 more.
-USUAL_SIZE = 256
+if TYPE_CHECKING:
+    from flipsketch.method.costs import TracedCosts
+
+UNITS = {"cuda": "GPU", "cpu": "worker"}
+# A filmstrip of real sketches has 0.06 bytes a pixel, its tar, JSON and Parquet about 6,000 more.
 BYTES_PER_PIXEL, BYTES_PER_CLIP = 0.06, 6000
-# ModelScope T2V: one frame of its UNet, and what a GPU of 2022 or a CPU's thread makes of it.
-TFLOP_PER_FRAME = 0.305
-PARAMETER_BYTES = 4 * 1_411_000_000
+USUAL_SIZE = 256  # pixels, of ModelScope T2V
+# What a GPU of 2022 makes of the traced operations, which is a guess, and one thread of a CPU: it
+# took 9.5 s for the 0.87 TFLOP of a clip of doodle without alignment.
+TFLOP_PER_S = {"cuda": 150.0, "cpu": 0.09}
 # To read a sketch, repeat it and write it, at 256 pixels.
 STILL_S = 0.05
-TFLOP_PER_S = {"cuda": 150.0, "cpu": 0.02}
+# GB of GPUs that are common, and the one to plan for where none is here and none is named.
+USUAL_GPUS_GB, USUAL_GPU_GB = (16, 24, 40, 80, 141), 80
 
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
     """What the user asks for; None is what the job would choose itself."""
 
-    model: Path
+    model: Path | None
+    """None where its folder is not here."""
     method: str
     sampling: SamplingConfig
-    batch_size: int
+    batch_size: int | None
     rows_per_shard: int | None
     workers: int | None
     device: str | None
+    dtype: str | None
+    kernels: str | None
+    checkpoint_gradients: bool
+    gpu_memory_gb: float | None
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What the workload takes, by tracing."""
+
+    fit: Fit
+    tflop: float | None
+    """Of a clip; None where the method cannot be traced."""
+    lines: tuple[str, ...]
 
 
 def print_dry_run(
     manifest: ManifestSummary, folder: Folder, plan: Plan | None, workload: Workload
 ) -> None:
-    """Print rows, shards, bad rows, and estimates of bytes and time.
+    """Print rows, shards, bad rows, and estimates of memory, bytes and time.
 
     Args:
         plan: of the run in the folder that would be resumed or extended.
+
+    Raises:
+        ValueError: not even one clip fits.
     """
     import torch
 
     device = workload.device or ("cuda" if torch.cuda.is_available() else "cpu")
     num_devices = torch.cuda.device_count() if device == "cuda" else os.cpu_count()
     workers = workload.workers or num_devices or 1
+    needs = find_needs(workload, plan, device, workers)
     rows_per_shard = workload.rows_per_shard
     if rows_per_shard is None and plan is not None:
         rows_per_shard = plan.rows_per_shard
     elif rows_per_shard is None:
         rows_per_shard = choose_rows_per_shard(
-            manifest.num_rows, workers, ROWS_PER_SHARD, workload.batch_size
+            manifest.num_rows, workers, ROWS_PER_SHARD, needs.fit.batch_size
         )
     shards = list(read_shards(folder, plan)[0].values()) if plan is not None else []
     num_shards = -(-manifest.num_rows // rows_per_shard)
@@ -76,21 +103,101 @@ def print_dry_run(
         print(f"        {one_line(reason)}")
     if plan is not None:
         print(f"done:   {num_made:,} rows in {len(shards):,} shards of the existing run")
+    for line in needs.lines:
+        print(line)
+    clip_s: float | None
     if any(facts.ok for facts in shards):
         clip_bytes, clip_s = measure(folder, shards)
         source = "measured on the existing shards"
     else:
-        clip_bytes, clip_s = estimate(workload.model, workload.sampling, device)
-        source = (
-            f"guessed from the model's size, at {TFLOP_PER_S[device]:g} TFLOP/s a worker: by a "
-            f"factor of 3 or more; a finished shard tells better"
-        )
-        if workload.method == "still":
-            clip_s, source = STILL_S, "guessed, as no model runs"
+        size = USUAL_SIZE
+        if workload.model is not None:
+            size = METHODS[workload.method].frame_size(workload.model)
+        clip_bytes = BYTES_PER_PIXEL * size**2 * workload.sampling.num_frames + BYTES_PER_CLIP
+        clip_s, source = guess_seconds(needs, workload.method, device)
     print(f"bytes:  {format_bytes(num_good * clip_bytes)} in all")
+    if clip_s is None:
+        print(f"time:   {source}")
+        return
+    seconds = num_left / manifest.num_rows * num_good * clip_s
     print(
-        f"time:   {format_s(num_left / manifest.num_rows * num_good * clip_s / workers)} on "
-        f"{count(workers, 'worker')} ({device}), without loading, {source}"
+        f"time:   {format_s(seconds / workers)} on {count(workers, 'worker')} ({device}), "
+        f"{clip_s:.3g} s a clip and {seconds / 3600:,.2f} {UNITS[device]} hours, without loading, "
+        f"{source}"
+    )
+
+
+def find_needs(workload: Workload, plan: Plan | None, device: str, workers: int) -> Needs:
+    """Find out which batches a worker would have, what they take and what a clip costs.
+
+    Raises:
+        ValueError: not even one clip fits.
+    """
+    import torch
+
+    from flipsketch.method.costs import TracedCosts
+    from flipsketch.models.kernels import FAST, PLAIN, default_kernels, read_kernels
+    from flipsketch.models.video_model import DTYPES
+
+    if not METHODS[workload.method].shares_passes:
+        num_rows = plan.batch_size if plan else workload.batch_size or CPU_BATCH_SIZE
+        return Needs(Fit(num_rows, workload.checkpoint_gradients), None, ())
+    dtype = plan.dtype if plan else workload.dtype
+    dtype = dtype or ("bfloat16" if device == "cuda" else "float32")
+    kernels = {"fast": FAST, "plain": PLAIN, None: default_kernels(device)}[workload.kernels]
+    kernels = read_kernels(plan.kernels) if plan else kernels
+    costs = TracedCosts(workload.model, workload.method, workload.sampling, DTYPES[dtype], kernels)
+    batch_size = plan.batch_size if plan else workload.batch_size
+    if device == "cuda":
+        gpu_gb = workload.gpu_memory_gb or USUAL_GPU_GB
+        if torch.cuda.is_available() and workload.gpu_memory_gb is None:
+            cards = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
+            gpu_gb = min(card.total_memory for card in cards) / 1e9
+        fit = costs.find_fit(
+            int(USABLE_SHARE * gpu_gb * 1e9), batch_size, workload.checkpoint_gradients
+        )
+        where = f"a GPU with {gpu_gb:.0f} GB"
+    else:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        fit = costs.find_fit(
+            int(USABLE_SHARE * memory / workers), batch_size, workload.checkpoint_gradients
+        )
+        fit = replace(fit, batch_size=batch_size or min(fit.batch_size, CPU_BATCH_SIZE))
+        where = f"{memory / 1e9:.0f} GB for {count(workers, 'worker')}"
+    traced = costs(fit.checkpoint_gradients)
+    checkpointed = ", with gradients checkpointed" if fit.checkpoint_gradients else ""
+    of = workload.model.name if workload.model else "ModelScope T2V, since the model is not here"
+    lines = [
+        f"batch:  {count(fit.batch_size, 'clip')} in {dtype}{checkpointed}, for {where}",
+        f"memory: {traced.peak_bytes(fit.batch_size) / 1e9:.3g} GB a worker: weights "
+        f"{traced.weights_bytes / 1e9:.3g}, each clip {traced.row_bytes / 1e9:.3g}, the VAE "
+        f"{traced.vae_bytes(fit.batch_size) / 1e9:.3g}; traced from the shapes of {of}",
+    ]
+    if device == "cuda" and batch_size is None:
+        lines.append(f"        {describe_gpus(costs, workload.checkpoint_gradients)}")
+    return Needs(fit, traced.tflop, tuple(lines))
+
+
+def describe_gpus(costs: "TracedCosts", checkpoint: bool) -> str:
+    """Return what would fit common GPUs."""
+    found = []
+    for size in USUAL_GPUS_GB:
+        usable = int(USABLE_SHARE * size * 1e9)
+        with suppress(ValueError):
+            found.append(f"{size} GB {costs.find_fit(usable, None, checkpoint).batch_size}")
+    return f"clips of a batch by GPU: {', '.join(found)}"
+
+
+def guess_seconds(needs: Needs, method: str, device: str) -> tuple[float | None, str]:
+    """Return the seconds of a clip, None if there is no telling, and what that rests on."""
+    if needs.tflop is None and method != "still":
+        return None, f"there is no estimate for the method {method} before a shard is finished"
+    if needs.tflop is None:
+        return STILL_S, "guessed, as no model runs"
+    rate = TFLOP_PER_S[device]
+    return needs.tflop / rate, (
+        f"guessed from {needs.tflop:.3g} TFLOP a clip, traced, at {rate:g} TFLOP/s a worker: by a "
+        f"factor of 3 or more; a finished shard tells better"
     )
 
 
@@ -103,26 +210,6 @@ def measure(folder: Folder, shards: list[ShardFacts]) -> tuple[float, float]:
     ]
     clip_s = sum(value.as_py() for value in seconds) / len(some)
     return sum(facts.tar_bytes for facts in shards) / num_ok, clip_s
-
-
-def estimate(model: Path, sampling: SamplingConfig, device: str) -> tuple[float, float]:
-    """Return guesses of the bytes and seconds of a clip."""
-    from flipsketch.method.costs import SHALLOW_SHARE, count_frames, count_shallow_frames
-
-    size, factor, unet_bytes = USUAL_SIZE, 8, PARAMETER_BYTES
-    if (model / "unet" / "config.json").is_file() and (model / "vae" / "config.json").is_file():
-        unet = json.loads((model / "unet" / "config.json").read_text())
-        vae = json.loads((model / "vae" / "config.json").read_text())
-        factor = 2 ** (len(vae["block_out_channels"]) - 1)
-        size = unet["sample_size"] * factor
-        unet_bytes = sum(path.stat().st_size for path in (model / "unet").glob("*.safetensors"))
-    clip_bytes = BYTES_PER_PIXEL * size**2 * sampling.num_frames + BYTES_PER_CLIP
-    latents = (size / factor) ** 2 / (USUAL_SIZE / 8) ** 2
-    frames, with_gradients = count_frames(sampling)
-    # The weights are frozen: a pass backwards takes little more than one forwards.
-    passes = frames + 2 * with_gradients - (1 - SHALLOW_SHARE) * count_shallow_frames(sampling)
-    tflop = passes * TFLOP_PER_FRAME * latents * unet_bytes / PARAMETER_BYTES
-    return clip_bytes, tflop / TFLOP_PER_S[device]
 
 
 def format_bytes(count: float) -> str:

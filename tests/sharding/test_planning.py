@@ -21,7 +21,7 @@ from pipelines.execution.config import ExecutorConfig
 from pipelines.sharding.planning import missing_shards
 from pipelines.status import read_status
 from tests.corpus.test_run_folder import PLAN, ROWS
-from tests.helpers.corpora import good_rows, make_manifest, read_rows, read_tars, same_corpus
+from tests.helpers.corpora import QUICK, good_rows, make_manifest, read_rows, read_tars, same_corpus
 
 
 def verified(output: str):
@@ -197,12 +197,14 @@ def test_wanted_rows_are_read_as_in_a_whole_reading(tmp_path, ending):
 
 def test_a_dry_run_writes_nothing_and_needs_no_model(job, capsys, tmp_path):
     rows = [*good_rows(20), good_rows(1)[0], {"id": "x", "sketch": "x.svg", "prompt": ""}]
+    model = job.model
     job = replace(job, manifest=make_manifest(tmp_path, rows), model="no/such-model", dry_run=True)
     assert animate_manifest(job) == 0
     out = capsys.readouterr().out
     assert "rows:   22" in out and "shards: 11 of up to 2 rows" in out
+    assert "since the model is not here" in out
     local = ExecutorConfig(executor="local", workers=1)
-    assert animate_manifest(replace(job, rows_per_shard=None, executor=local)) == 0
+    assert animate_manifest(replace(job, rows_per_shard=None, executor=local, model=model)) == 0
     assert "shards: 6 of up to 4 rows" in capsys.readouterr().out
     assert "1 row that cannot be made" in out and "1 row with an id" in out
     assert "row 22: the prompt is empty" in out
@@ -216,6 +218,33 @@ def test_a_dry_run_knows_the_embedded_model_and_the_local_executor(job, capsys):
     # Six clips, of some seconds each: a model of full size would take an hour.
     out = capsys.readouterr().out
     assert re.search(r"time:   \d+ s on 1 worker \(cpu\)", out)
+
+
+def test_a_dry_run_says_what_fits_and_what_it_takes(job, capsys):
+    asked = replace(job, dry_run=True, device="cuda", gpu_memory_gb=24)
+    assert animate_manifest(asked) == 0
+    out = capsys.readouterr().out
+    assert "batch:  2 clips in bfloat16, for a GPU with 24 GB" in out
+    assert re.search(r"memory: 0\.\d+ GB a worker: weights .* traced from the shapes of tiny", out)
+    assert animate_manifest(replace(asked, batch_size=None)) == 0
+    out = capsys.readouterr().out
+    assert "batch:  32 clips" in out and "16 GB 32, 24 GB 32," in out
+    long = replace(QUICK, num_frames=256)
+    small = replace(asked, batch_size=None, sampling=long, gpu_memory_gb=0.1)
+    with pytest.raises(ValueError, match="a batch of 1 clip of 256 frames takes 0.* GB, and a wor"):
+        animate_manifest(small)
+
+
+def test_a_batch_size_that_was_chosen_is_kept(job, made, tmp_path):
+    free = replace(job, output=str(tmp_path / "free"), batch_size=None)
+    assert animate_manifest(free) == 0
+    plan = read_plan(open_folder(free.output))
+    assert plan.batch_size == 4 and "batch_size" in plan.chosen
+    # One that was asked for need not be asked for again; another is refused.
+    assert animate_manifest(replace(made, batch_size=None)) == 0
+    assert read_plan(open_folder(made.output)).batch_size == 2
+    with pytest.raises(ValueError, match="batch_size: 4 there, 3 now"):
+        animate_manifest(replace(free, batch_size=3))
 
 
 def test_a_dry_run_goes_by_the_shards_that_are_there(made, capsys, tmp_path):

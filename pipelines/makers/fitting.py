@@ -1,0 +1,152 @@
+"""What is chosen for a run so that it fits its workers: precision, clips of a batch, checkpointing.
+
+On GPUs it is measured on the smallest of them, in a process with a worker's device; on CPUs memory
+is seldom short, and traced where it might be.
+"""
+
+import functools
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from flipsketch.method.config import SamplingConfig
+from flipsketch.method.costs import TracedCosts
+from flipsketch.method.fitting import (
+    CPU_BATCH_SIZE,
+    USABLE_SHARE,
+    Fit,
+    find_fit,
+    usable_bytes,
+)
+from flipsketch.method.measuring import measure_peak
+from flipsketch.method.methods import METHODS
+from flipsketch.models.gradient_checkpointing import checkpoint_gradients
+from flipsketch.models.kernels import Kernels
+from flipsketch.models.quiet import quiet_libraries
+from flipsketch.models.registry import weights_bytes
+from flipsketch.models.video_model import DTYPES
+from pipelines.execution.trial import call_on_workers
+from pipelines.execution.work import Resources
+
+log = logging.getLogger(__name__)
+
+# Of a model's weights, memory in which some clips fit whatever they take: activations of a clip
+# with gradients are at the most some times as large.
+AMPLE = 50
+
+
+@dataclass(frozen=True)
+class Card:
+    """A GPU, as a process that has it to itself finds it."""
+
+    name: str
+    total_bytes: int
+    free_bytes: int
+    has_bfloat16: bool
+
+    def __str__(self) -> str:
+        return f"{self.name} with {self.total_bytes / 1e9:.0f} GB"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What a worker would run."""
+
+    device: str
+    model: str
+    lora: str
+    method: str
+    sampling: SamplingConfig
+    kernels: Kernels
+    graphs: bool
+    batch_size: int | None
+    """None: as many clips as fit."""
+    checkpoint_gradients: bool
+    dtype: str | None = None
+    usable_bytes: int = 0
+
+
+def find_card() -> Card:
+    properties = torch.cuda.get_device_properties(0)
+    free, total = torch.cuda.mem_get_info(0)
+    has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    return Card(properties.name, total, free, has_bfloat16)
+
+
+def fit_on_gpus(trial: Trial, resources: Resources, gpu_memory_gb: float | None) -> tuple[str, Fit]:
+    """Find out what fits all GPUs of the workers, and in which dtype: by default bfloat16 if all
+    compute in it, else float16.
+
+    Args:
+        trial: without the bytes that may be used.
+        gpu_memory_gb: by default what the smallest GPU has.
+
+    Raises:
+        ValueError: not even one clip fits.
+    """
+    cards = call_on_workers(find_card, resources)
+    node, card = min(cards.items(), key=lambda item: (item[1].total_bytes, item[0]))
+    dtype = trial.dtype
+    if dtype is None:
+        has_bfloat16 = all(each.has_bfloat16 for each in cards.values())
+        dtype = "bfloat16" if has_bfloat16 else "float16"
+    usable = usable_bytes(card.total_bytes, card.free_bytes)
+    if gpu_memory_gb is not None:
+        usable = min(usable, int(USABLE_SHARE * gpu_memory_gb * 1e9))
+    log.info("finding out what fits %s, %.1f GB of which may be used", card, usable / 1e9)
+    trial = replace(trial, dtype=dtype, usable_bytes=usable)
+    fit = call_on_workers(functools.partial(fit_here, trial), resources, [node])[node]
+    if isinstance(fit, str):
+        raise ValueError(f"{card}: {fit}")
+    return dtype, fit
+
+
+def fit_on_cpus(trial: Trial, model_folder: Path, memory_bytes: int | None) -> Fit:
+    """Find out what fits a worker's memory, by tracing.
+
+    Args:
+        memory_bytes: of a worker; None if it is not known.
+
+    Raises:
+        ValueError: not even one clip fits.
+    """
+    as_asked = Fit(trial.batch_size or CPU_BATCH_SIZE, trial.checkpoint_gradients)
+    if memory_bytes is None or memory_bytes > AMPLE * weights_bytes(model_folder):
+        return as_asked
+    dtype = DTYPES[trial.dtype or "float32"]
+    costs = TracedCosts(model_folder, trial.method, trial.sampling, dtype, trial.kernels)
+    fit = costs.find_fit(
+        int(USABLE_SHARE * memory_bytes), trial.batch_size, trial.checkpoint_gradients
+    )
+    return replace(fit, batch_size=trial.batch_size or min(fit.batch_size, CPU_BATCH_SIZE))
+
+
+def fit_here(trial: Trial) -> Fit | str:
+    """Load the model on this process's device and find out what fits; else return why nothing
+    does."""
+    quiet_libraries()
+    assert trial.dtype is not None
+    animator_class = METHODS[trial.method].animator_class
+    try:
+        animator = animator_class(
+            trial.model, trial.lora, trial.device, DTYPES[trial.dtype], trial.kernels
+        )
+
+        def measure(checkpoint: bool, batch_size: int) -> int | None:
+            assert animator.unet is not None
+            with checkpoint_gradients(animator.unet, checkpoint):
+                return measure_peak(animator, trial.sampling, batch_size, graphs=trial.graphs)
+
+        return find_fit(
+            measure,
+            trial.usable_bytes,
+            trial.sampling,
+            batch_size=trial.batch_size,
+            checkpoint=trial.checkpoint_gradients,
+        )
+    except torch.OutOfMemoryError:
+        return "the model alone does not fit its memory; give --dtype bfloat16 or another GPU"
+    except ValueError as error:
+        return str(error)
