@@ -5,8 +5,8 @@ Operators are what PyTorch dispatches and computes, views and allocations apart;
 kernel or a few. Times are interleaved; on a CPU they are the process's own, on one thread, so that
 what else the machine does matters little.
 
-    python benchmarks/kernels.py --size doodle
-    python benchmarks/kernels.py --size slim --device cuda
+    python benchmarks/kernel_choices.py --size doodle
+    python benchmarks/kernel_choices.py --size slim --device cuda
 """
 
 import copy
@@ -103,7 +103,8 @@ def main(config: KernelsConfig) -> None:
     dtype = DTYPES[config.dtype or ("bfloat16" if config.device == "cuda" else "float32")]
     unet = make_unet(config, dtype)
     passes = Passes(unet, config)
-    differences = compare(unet, config) if config.size != "modelscope" else {}
+    is_small = config.size != "modelscope" and config.repeats > 0
+    differences = compare(unet, config) if is_small else {}
     counts, times = {}, {name: ([], []) for name in VARIANTS}
     for repeat in range(config.repeats + 1):
         for name, kernels in VARIANTS.items():
