@@ -45,9 +45,9 @@ class BusyConfig:
     executors: tuple[Literal["local", "ray"], ...] = ("local", "ray")
     sketches: Path = SKETCHES
     """Folder of drawings, at any depth; each is used several times."""
-    shards: int = 5
+    shards: int = 3
     rows_per_shard: int = 32
-    batch_size: int = 8
+    batch_size: int = 4
     num_inference_steps: int = 1
 
 
@@ -64,7 +64,10 @@ def main(config: BusyConfig) -> None:
             output="",
             model=write_model(Path(scratch) / "tiny"),
             sampling=SamplingConfig(
-                num_inference_steps=config.num_inference_steps, align_steps=0, compose_steps=0
+                num_inference_steps=config.num_inference_steps,
+                guidance_scale=1.0,
+                align_steps=0,
+                compose_steps=0,
             ),
             batch_size=config.batch_size,
             rows_per_shard=config.rows_per_shard,
