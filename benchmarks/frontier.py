@@ -10,7 +10,6 @@ thread, so that other programs on the machine count for little.
 """
 
 import json
-import logging
 import math
 import time
 import tomllib
@@ -38,8 +37,7 @@ from flipsketch.models.video_model import DTYPES
 from flipsketch.scoring.clip_model import ClipScorer
 from flipsketch.scoring.evaluation import Scorers, score_clip
 from flipsketch.scoring.ink import ink, ink_iou
-
-log = logging.getLogger(__name__)
+from flipsketch.storage.sources import Sources
 
 SCORES = ("s2v_consistency", "t2v_alignment", "motion")
 AGREEMENT = ("ink_iou", "clip_cosine")
@@ -174,7 +172,8 @@ class Frontier:
 
     def sketch(self, row: Row) -> np.ndarray:
         darken = model_defaults(self.config.model).darken_sketch
-        return load_sketch(row.sketch, self.method.size, darken=darken)
+        content = Sources(self.config.manifest).read(row.sketch)
+        return load_sketch(content, self.method.size, darken=darken)
 
     def score(self, rows: list[Row], animated: Sequence[np.ndarray]) -> list[Clip]:
         clips = []
@@ -259,10 +258,11 @@ def main(config: FrontierConfig) -> None:
     lines = read_lines(results)
     frontier = Frontier(config)
     for variant in read_variants(config.variants):
-        if variant.name not in lines:
-            lines[variant.name] = frontier.make(variant)
-            with results.open("a") as file:
-                file.write(json.dumps(lines[variant.name]) + "\n")
+        if variant.name in lines:
+            continue
+        lines[variant.name] = frontier.make(variant)
+        with results.open("a") as file:
+            file.write(json.dumps(lines[variant.name]) + "\n")
         table = to_markdown(list(lines.values()))
         (config.output / "table.md").write_text(table)
         print(table.splitlines()[-1], flush=True)

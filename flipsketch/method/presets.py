@@ -18,6 +18,7 @@ PRESETS: dict[Preset, dict[str, Any]] = {
         "compose_steps": None,
         "align_updates": 3,
         "guidance_stop": 0.6,
+        "cache_interval": 2,
     },
     # To look at drawings and prompts before a long run.
     "draft": {
