@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 from diffusers.models.resnet import TemporalConvLayer
 
-from flipsketch.models.kernels import VARIANTS
-
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "benchmarks"
+SWITCHES = ["temporal convolutions as 2-d"]
 # What a machine with a GPU may lack: this is put where every Python of a test begins.
 WITHOUT = """
 import sys
@@ -80,13 +79,16 @@ def run_parts(folder: Path, parts: str, *, seconds: float) -> list[dict]:
 
 
 def test_every_part_is_measured_at_toy_size(tmp_path, monkeypatch):
-    # Tracing every kind of block takes as long as all the rest.
+    # Tracing every kind of block takes as long as all the rest, and switch after switch is tested
+    # with the kernels themselves.
     monkeypatch.setattr("gpu_parts.unet.CHECKPOINTED", (TemporalConvLayer,))
+    monkeypatch.setattr("gpu_parts.plan.SWITCHES", SWITCHES)
     rows = run_parts(tmp_path, "abcdefg", seconds=3600)
     assert {row["table"][0] for row in rows} == set("abcdefg")
     assert {row["outcome"] for row in rows} == {"ok", "from the rows above"}
     # Variants differ by rounding alone.
-    assert {row["variant"] for row in rows if "from_plain" in row} > VARIANTS.keys()
+    variants = {row["variant"] for row in rows if "from_plain" in row}
+    assert variants == {"plain", "all", *SWITCHES, f"all but {SWITCHES[0]}"}
     assert all(float(row["from_plain"]) < 1e-4 for row in rows if "from_plain" in row)
     for row in rows:
         if row["table"] == "b. UNet passes of the toy model" and row["dtype"] == "float64":
