@@ -3,6 +3,7 @@
 from flipsketch.models.kernels import default_kernels
 from gpu_parts.bench import WORTHWHILE, Bench
 from gpu_parts.clips import CLIPS, best_clips
+from gpu_parts.fits import chosen_clips
 from gpu_parts.rows import DERIVED, Row, Rows
 from gpu_parts.unet import COMPILED, EAGER, GRAPH, PASSES, rank_variants
 from gpu_parts.vae import best_call
@@ -83,7 +84,7 @@ def find_defaults(bench: Bench) -> list[Row]:
     for aligned in (False, True):
         setting = f"clips a batch, {'aligned' if aligned else 'not aligned'}"
         if (best := best_clips(rows, aligned)) is not None:
-            lines.append(choice(setting, best["batch"], None, best["case"]))
+            lines.append(choose_batch(rows, setting, best))
     for what in ("decode", "encode"):
         if (best := best_call(rows, what)) is not None:
             why = f"{best['ms_a_frame']} ms a frame"
@@ -100,6 +101,16 @@ def choose_kernels(ranked: list[Row], default: str) -> Row:
         if row["variant"] == default:
             line["why"] += f"; the default takes {row['ms']} ms"
             line["agree"] = row["ms"] <= WORTHWHILE * best["ms"]
+    return line
+
+
+def choose_batch(rows: Rows, setting: str, best: Row) -> Row:
+    default = chosen_clips(rows, best["aligned"])
+    line = choice(setting, best["batch"], default, f"{best['s_a_clip']} s a clip: {best['case']}")
+    found = best_clips(rows, best["aligned"], batch=default)
+    if found is not None:
+        line["why"] += f"; the default takes {found['s_a_clip']} s"
+        line["agree"] = found["s_a_clip"] <= WORTHWHILE * best["s_a_clip"]
     return line
 
 

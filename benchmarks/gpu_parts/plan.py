@@ -12,6 +12,7 @@ from gpu_parts.bench import Bench
 from gpu_parts.card import measure_card
 from gpu_parts.clips import measure_ours, measure_published
 from gpu_parts.conclusions import conclude
+from gpu_parts.fits import measure_fits
 from gpu_parts.profiles import measure_kernels
 from gpu_parts.rows import Rows
 from gpu_parts.scale import SCALES
@@ -65,6 +66,7 @@ def steps(bench: Bench) -> Iterator[Step]:
     yield "c", lambda: measure_published(bench, align=False)
     yield "c", lambda: measure_published(bench, align=True)
     yield "c", lambda: measure_first_clips(bench)
+    yield "c", lambda: measure_fits(bench)
     yield "g", lambda: conclude(bench)
     # What the defaults are about.
     yield "b", lambda: passes.measure(SWITCHES, first[:1], EAGER)
