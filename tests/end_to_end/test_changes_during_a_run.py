@@ -1,11 +1,8 @@
 """Manifests and folders that change while a run is under way: nothing lost, nothing let in."""
 
 import json
-import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,30 +19,11 @@ from pipelines.animate import animate_manifest
 from pipelines.evaluate import EvaluateConfig, evaluate
 from pipelines.execution.config import ExecutorConfig
 from pipelines.status import read_status
+from tests.helpers.commits import once_committed
 from tests.helpers.corpora import good_rows, make_manifest, read_tars, same_corpus
 
 # Rows longer than what is read ahead, so that a run still has to read when the file changes.
 NOTE = "x" * 700_000
-
-
-@contextmanager
-def once_committed(shard: int, action: Callable[[], object]) -> Iterator[None]:
-    """Do something between the commit of a shard and the next shard, when the job says so."""
-
-    class Between(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if record.getMessage().startswith(f"shard {shard:05d}: "):
-                action()
-
-    log, handler = logging.getLogger("pipelines.sharding.progress"), Between(logging.INFO)
-    before = log.level
-    log.setLevel(logging.INFO)
-    log.addHandler(handler)
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
-        log.setLevel(before)
 
 
 def num_committed(output: str) -> int:

@@ -22,6 +22,7 @@ from pipelines.execution.executor import start
 from pipelines.rasterize import RasterizeConfig, make_training_shards
 from tests.helpers.animations import write_animation
 from tests.helpers.clusters import share_ray, start_driver
+from tests.helpers.commits import once_committed
 from tests.helpers.corpora import (
     ROOT,
     SKETCHES,
@@ -63,6 +64,24 @@ def test_a_pilot_is_made_as_in_this_process(cpus, job, tmp_path, capsys):
     for output in (on_ray.output, local.output):
         assert animate_manifest(replace(local, output=output)) == 0
     assert same_corpus(on_ray.output, local.output)
+
+
+def test_an_interrupted_run_counts_what_it_was_not_told_of(job, tmp_path, caplog):
+    share_ray(2)
+    job = replace(job, manifest=make_manifest(tmp_path, good_rows(12)))
+    folder = open_folder(job.output)
+
+    def interrupt():
+        while len(committed_shards(folder)) < 4:
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    with once_committed(0, interrupt):
+        assert animate_manifest(replace(job, executor=ExecutorConfig(workers=2))) == 130
+    made = sorted(committed_shards(folder))
+    assert f"interrupted: {len(made)} of 6 shards are committed and kept" in caplog.text
+    card = (Path(job.output) / "README.md").read_text()
+    assert [index for index in range(6) if f"clips/{index:05d}.tar" in card] == made
 
 
 def test_animations_become_the_same_shards_as_in_this_process(cpus, tmp_path):
