@@ -12,6 +12,7 @@ from shlex import quote
 
 from flipsketch.corpus.damaged import set_aside
 from flipsketch.corpus.kinds import CURATE, PLAN_COPY, PLAN_FILE
+from flipsketch.corpus.parts import count_shards
 from flipsketch.corpus.plan import Plan, plan_remedy, read_plan
 from flipsketch.corpus.repair import repair_plan
 from flipsketch.corpus.shard import (
@@ -108,6 +109,9 @@ class Status:
     failed: int = 0
     piloted: int = 0
     """Rows of a pilot, with which the run began; the same command without it makes the others."""
+    is_at_pilot: bool = False
+    """The run has made no shard of other rows yet."""
+    pilot_missing: int = 0
     unread: int = 0
     """Failed rows whose disk or server did not deliver their files; the same command tries them
     again."""
@@ -232,9 +236,10 @@ def list_commands(folder: Folder, plan: Plan, status: Status, found: list[Proble
     if files - pages - scores or status.missing or status.in_doubt or (scores and is_chosen):
         lines.append(f"then rerun: {remake_command(plan)}")
     if scores and not is_chosen:
-        lines.append(f"then run, with the scorers as before: jobs/evaluate.py --corpus {place}")
+        job = f"python jobs/evaluate.py --corpus {place}"
+        lines.append(f"then run, with the scorers as before: {job}")
     if pages:
-        lines.append(f"then run: jobs/report.py --corpus {place}")
+        lines.append(f"then run: python jobs/report.py --corpus {place}")
     return lines
 
 
@@ -256,6 +261,7 @@ def read_status(
         may_run: a job may be at work there.
     """
     shards, doubts = read_shards(folder, plan)
+    num_pilot = count_shards(plan.pilots)
     status = Status(
         planned=plan.num_shards,
         done=len(shards),
@@ -263,6 +269,8 @@ def read_status(
         in_doubt=doubts,
         planned_rows=plan.num_rows,
         piloted=sum(len(part.rows) for part in plan.pilots),
+        is_at_pilot=max(shards, default=-1) < num_pilot,
+        pilot_missing=len({*range(num_pilot)} - {*shards}),
         ok=sum(facts.ok for facts in shards.values()),
         failed=sum(facts.failed - facts.superseded for facts in shards.values()),
         unread=len(unread_rows(plan, shards)),
@@ -347,6 +355,14 @@ def commit_rate(folder: Folder, shards: list[ShardFacts]) -> float | None:
     return rows / seconds if seconds else None
 
 
+def say_how_to_resume(status: Status) -> str:
+    if not (status.piloted and status.is_at_pilot):
+        return "rerun the same command to resume"
+    if status.pilot_missing:
+        return "rerun the same command for the rest of its pilot, or without --pilot for all rows"
+    return f"a pilot made {status.piloted} rows; rerun its command without --pilot for the others"
+
+
 def describe(status: Status, verified: bool) -> str:
     rate = "" if status.rows_per_s is None else f", {status.rows_per_s:.2f} rows/s between commits"
     lines = [
@@ -365,8 +381,7 @@ def describe(status: Status, verified: bool) -> str:
             f"rerun the same command to try them again"
         )
     if status.missing:
-        how = f", without --pilot for more than its {status.piloted} rows" if status.piloted else ""
-        lines.append(f"not finished: rerun the same command{how} to resume")
+        lines.append(f"not finished: {say_how_to_resume(status)}")
     lines += [
         f"on its way: {file}: a job has just written it, and its metadata are to follow"
         for file in status.on_its_way

@@ -251,7 +251,8 @@ def remake_command(plan: Plan) -> str:
     # Those who began again then do not mean to now, and a pilot makes no more than itself.
     pairs = zip(["", *words], words, strict=False)
     kept = [word for before, word in pairs if "--pilot" not in (before, word.partition("=")[0])]
-    return shlex.join(word for word in kept if word != "--overwrite")
+    python = ["python"] if kept and kept[0].endswith(".py") else []
+    return shlex.join([*python, *(word for word in kept if word != "--overwrite")])
 
 
 def scores_remedy(plan: Plan) -> str:

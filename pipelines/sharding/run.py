@@ -198,6 +198,7 @@ class Run:
             self.verb,
             self.bad_row_remedy,
             retried=self.config.retry_failed,
+            is_pilot=is_pilot,
             num_unread=len(unread_rows(plan, shards)),
         )
         write_card(folder, plan, summary.facts)

@@ -24,6 +24,8 @@ class RunSummary:
     """What helps rows that the input itself has wrong."""
     retried: bool
     """The command has tried failed rows again already."""
+    is_pilot: bool = False
+    """The command has made the pilot alone, which tries no row again."""
     num_unread: int = 0
     """Failed rows whose disk or server did not deliver their files."""
 
@@ -60,6 +62,8 @@ class RunSummary:
                 log.warning("failed for %s", count(len(reasons) - REASONS_SHOWN, "other reason"))
             hopeless = sum(failure.key is None for failure in failures)
             again = "rerun the same command" if self.retried else "add --retry-failed"
+            if self.is_pilot:
+                again += " to this command without --pilot, which tries them again at its end"
             log.warning(
                 "failed rows in all: %d, with the status 'failed' in %s/metadata/*.parquet%s",
                 self.num_failed,
@@ -69,8 +73,9 @@ class RunSummary:
             if self.num_unread:
                 log.warning(
                     "not delivered by their disk or server: %d; once it answers, rerun the same "
-                    "command to try them again",
+                    "command%s to try them again",
                     self.num_unread,
+                    " without --pilot" if self.is_pilot else "",
                 )
             if hopeless:
                 log.warning("wrong in the input itself: %d; %s", hopeless, self.bad_row_remedy)

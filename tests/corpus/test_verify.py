@@ -99,10 +99,10 @@ def test_a_command_is_printed_as_a_shell_takes_it(monkeypatch):
     words = ["jobs/animate_manifest.py", "--manifest", "my rows.csv", "--output", "s3://b/o?x=1&y"]
     monkeypatch.setattr(sys, "argv", [*words, "--overwrite"])
     noted = Plan({}, log={"command": command_line()})
-    assert shlex.split(remake_command(noted)) == words
+    assert shlex.split(remake_command(noted)) == ["python", *words]
     # Earlier versions noted it without quotes.
     older = Plan({}, log={"command": "jobs/x.py --overwrite --prompt it's"})
-    assert shlex.split(remake_command(older)) == ["jobs/x.py", "--prompt", "it's"]
+    assert shlex.split(remake_command(older)) == ["python", "jobs/x.py", "--prompt", "it's"]
 
 
 def test_scores_that_are_cut_short_or_anothers_are_wrong(corpus, clip_folder):

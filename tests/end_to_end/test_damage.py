@@ -118,7 +118,7 @@ def test_what_is_missing_is_named_with_what_makes_it_again(runs, tmp_path, capsy
     content = scores.read_bytes()
     scores.unlink()
     assert repair(corpus, capsys) == [
-        f"then run, with the scorers as before: jobs/evaluate.py --corpus {place}"
+        f"then run, with the scorers as before: python jobs/evaluate.py --corpus {place}"
     ]
     scores.write_bytes(content)
     # A tar of no shard is moved, and nothing has to be made for it.

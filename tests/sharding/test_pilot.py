@@ -17,7 +17,7 @@ from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.rasterize import make_training_shards
 from pipelines.sharding.pilot import add_pilot, draw_rows, estimate_mean, estimate_share
-from pipelines.status import describe
+from pipelines.status import describe, read_status
 from tests.corpus.test_run_folder import PLAN
 from tests.helpers.corpora import good_rows, make_manifest, read_rows, read_tars, same_corpus
 from tests.helpers.runs import Runs
@@ -50,7 +50,7 @@ def test_a_pilot_is_the_beginning_of_the_run(mixed, tmp_path, capsys):
     assert drawn[0] < 3 and drawn[-1] > 7, "from all of the manifest"
     status = verified(pilot.output)
     assert (status.done, status.missing, status.planned_rows, status.piloted) == (2, 4, 11, 4)
-    assert "rerun the same command, without --pilot" in describe(status, False)
+    assert "made 4 rows; rerun its command without --pilot" in describe(status, False)
 
     assert animate_manifest(replace(pilot, pilot=None)) == 0
     status = verified(pilot.output)
@@ -107,14 +107,21 @@ def test_a_pilot_that_was_cut_short_goes_on_with_or_without_the_flag(job, tmp_pa
     animate_manifest(pilot)
     lost = Path(job.output) / "metadata" / "00001.parquet"
     lost.unlink()
+    plan = read_plan(open_folder(job.output))
+    said = describe(read_status(open_folder(job.output), plan), False)
+    assert "the same command for the rest of its pilot, or without" in said
     assert animate_manifest(pilot) == 0
     assert committed_shards(open_folder(job.output)) == [0, 1]
     lost.unlink()
     assert animate_manifest(job) == 0
+    (Path(job.output) / "metadata" / "00003.parquet").unlink()
+    said = describe(read_status(open_folder(job.output), plan), False)
+    assert "not finished: rerun the same command to resume" in said
+    assert animate_manifest(job) == 0
     assert same_corpus(job.output, whole.output)
 
 
-def test_a_pilots_failures_are_tried_again_and_rows_extend_it(job, tmp_path, capsys):
+def test_a_pilots_failures_are_tried_again_and_rows_extend_it(job, tmp_path, capsys, caplog):
     rows = good_rows(6)
     for row in rows:
         row["sketch"] = str(tmp_path / "later.svg")
@@ -122,6 +129,7 @@ def test_a_pilots_failures_are_tried_again_and_rows_extend_it(job, tmp_path, cap
     # The pilot finds out, on two rows, what all others would have failed of.
     assert animate_manifest(replace(job, pilot=2, max_failures="1")) == 1
     assert "clips:  none" in capsys.readouterr().out
+    assert "to this command without --pilot, which tries them again at its end" in caplog.text
     (tmp_path / "later.svg").write_bytes((tmp_path / good_rows(1)[0]["sketch"]).read_bytes())
     assert animate_manifest(replace(job, retry_failed=True, max_failures="0")) == 0
     assert verified(job.output).ok == 6
@@ -197,7 +205,7 @@ def test_intervals_are_those_of_the_books():
 def test_the_command_that_goes_on_has_no_pilot():
     for flag in ("--pilot 64", "--pilot=64"):
         plan = replace(PLAN, log={"command": f"jobs/a.py --output x {flag} --batch-size 64"})
-        assert remake_command(plan) == "jobs/a.py --output x --batch-size 64"
+        assert remake_command(plan) == "python jobs/a.py --output x --batch-size 64"
 
 
 def test_a_pilot_is_asked_for_alone(job):
