@@ -7,6 +7,7 @@ each shard themselves. The same plan gives the same tars, with one worker or man
 import functools
 import logging
 import platform
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from operator import attrgetter
@@ -46,6 +47,7 @@ from pipelines.sharding.run import Run, RunConfig
 
 log = logging.getLogger(__name__)
 
+HUB_NAME = r"[\w.-]+/[\w.-]+"
 ROW_TIMEOUT_S = {"cuda": 3600.0, "cpu": 86400.0}
 
 
@@ -210,6 +212,11 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
         gpu_memory_gb=config.gpu_memory_gb,
     )
     find_bad: Callable[[Row], str | None] = attrgetter("error")
+    if workload.model is None and not re.fullmatch(HUB_NAME, config.model):
+        raise ValueError(
+            f"model {config.model!r} is neither a folder here nor a name on the Hugging Face Hub "
+            f"(owner/name); give the path of a folder in diffusers' layout, such a name, or doodle"
+        )
     if find_embedded(config.model).is_dir():
         model_folder = find_model(config.model, METHODS[config.method].parts)
         size = check_clips(config, model_folder)
@@ -307,6 +314,8 @@ def choose_fit(
     from pipelines.makers.fitting import Trial, fit_on_cpus, fit_on_gpus
 
     on_gpus = resources.device == "cuda"
+    if config.gpu_memory_gb is not None and not on_gpus:
+        raise ValueError("--gpu-memory-gb is of GPUs, and the workers have none; leave it out")
     if before is not None:
         # Found out when it began; a GPU that is smaller fails rows, with the remedies.
         checkpoint = bool(before.log.get("checkpoint_gradients"))

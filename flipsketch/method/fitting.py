@@ -87,6 +87,10 @@ def find_fit(
             return Fit(found, checkpointed)
     needed = peak_of(batch_size or 1)
     takes = "takes more than there is" if needed is None else f"takes {needed / 1e9:.3g} GB"
+    if batch_size is None:
+        there_is = f"a worker may use {usable / 1e9:.3g} GB (a fifth of its memory is kept free)"
+    else:
+        there_is = f"a worker has {usable / USABLE_SHARE / 1e9:.3g} GB"
     remedies = ["fewer --num-frames", "a GPU with more memory"]
     if sampling.num_align_steps:
         remedies.insert(1, "--align-steps 0")
@@ -94,7 +98,6 @@ def find_fit(
         remedies.insert(0, "a smaller --batch-size")
     raise ValueError(
         f"a batch of {count(batch_size or 1, 'clip')} of {sampling.num_frames} frames {takes}, and "
-        f"a worker may use {usable / 1e9:.3g} GB"
-        f"{', even with gradients checkpointed' if checkpointed else ''}; give "
+        f"{there_is}{', even with gradients checkpointed' if checkpointed else ''}; give "
         f"{', '.join(remedies[:-1])} or {remedies[-1]}"
     )

@@ -72,11 +72,16 @@ def print_dry_run(
         plan: of the run in the folder that would be resumed or extended.
 
     Raises:
-        ValueError: not even one clip fits.
+        ValueError: not even one clip fits, or memory of GPUs is given for CPUs.
     """
     import torch
 
     device = workload.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if workload.gpu_memory_gb is not None and device == "cpu":
+        raise ValueError(
+            "--gpu-memory-gb is of GPUs, and this is planned for CPUs; add --device cuda, or leave "
+            "it out"
+        )
     num_devices = torch.cuda.device_count() if device == "cuda" else os.cpu_count()
     workers = workload.workers or num_devices or 1
     needs = find_needs(workload, plan, device, workers)
@@ -102,7 +107,7 @@ def print_dry_run(
     for reason in manifest.bad_examples:
         print(f"        {one_line(reason)}")
     if plan is not None:
-        print(f"done:   {num_made:,} rows in {len(shards):,} shards of the existing run")
+        print(f"done:   {num_made:,} rows in {count(len(shards), 'shard')} of the existing run")
     for line in needs.lines:
         print(line)
     clip_s: float | None

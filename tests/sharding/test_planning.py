@@ -209,6 +209,14 @@ def test_a_dry_run_writes_nothing_and_needs_no_model(job, capsys, tmp_path):
     assert "1 row that cannot be made" in out and "1 row with an id" in out
     assert "row 22: the prompt is empty" in out
     assert not Path(job.output).exists()
+    with pytest.raises(ValueError, match="model 'doodel' is neither a folder here nor a name"):
+        animate_manifest(replace(job, model="doodel"))
+    for dry_run in (True, False):
+        with pytest.raises(ValueError, match="--gpu-memory-gb is of GPUs, and"):
+            animate_manifest(
+                replace(job, model=model, device="cpu", gpu_memory_gb=16, dry_run=dry_run)
+            )
+    assert not Path(job.output).exists()
 
 
 def test_a_dry_run_knows_the_embedded_model_and_the_local_executor(job, capsys):
