@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 
 # Before torch is imported. Two tests run at a time on as few as two cores, and OpenMP's threads
 # spin while they wait for a core.
@@ -24,6 +25,8 @@ from tests.helpers.scorers import write_clip, write_xclip
 torch.set_num_threads(1)
 # Before a Ray is started whose workers read them.
 os.environ.update(CREDENTIALS)
+# A shell that runs the tests in the background has it ignored, and so would processes of the tests.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # Disks fail on purpose here; nobody need wait until they have recovered.
 folder.RETRY_PAUSES_S = stores.RETRY_PAUSES_S = (0.01, 0.02)
 
