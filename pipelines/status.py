@@ -360,7 +360,7 @@ def say_how_to_resume(status: Status) -> str:
         return "rerun the same command to resume"
     if status.pilot_missing:
         return "rerun the same command for the rest of its pilot, or without --pilot for all rows"
-    return f"a pilot made {status.piloted} rows; rerun its command without --pilot for the others"
+    return "its pilot is done; rerun the same command without --pilot for the other rows"
 
 
 def describe(status: Status, verified: bool) -> str:

@@ -17,6 +17,7 @@ from flipsketch.method.fitting import CPU_BATCH_SIZE, USABLE_SHARE, Fit
 from flipsketch.method.methods import METHODS
 from flipsketch.storage.folder import Folder
 from flipsketch.storage.text import count, one_line
+from pipelines.sharding.estimates import Sizes, read_sizes, spread_out
 from pipelines.sharding.planning import ROWS_PER_SHARD, choose_rows_per_shard
 
 if TYPE_CHECKING:
@@ -112,15 +113,17 @@ def print_dry_run(
         print(line)
     clip_s: float | None
     if any(facts.ok for facts in shards):
-        clip_bytes, clip_s = measure(folder, shards)
+        sizes, clip_s = measure(folder, shards)
+        num_bytes = sizes.total(manifest.num_rows, num_good, num_shards).mean
         source = "measured on the existing shards"
     else:
         size = USUAL_SIZE
         if workload.model is not None:
             size = METHODS[workload.method].frame_size(workload.model)
         clip_bytes = BYTES_PER_PIXEL * size**2 * workload.sampling.num_frames + BYTES_PER_CLIP
+        num_bytes = num_good * clip_bytes
         clip_s, source = guess_seconds(needs, workload.method, device)
-    print(f"bytes:  {format_bytes(num_good * clip_bytes)} in all")
+    print(f"bytes:  {format_bytes(num_bytes)} in all, tars and Parquet")
     if clip_s is None:
         print(f"time:   {source}")
         return
@@ -206,15 +209,13 @@ def guess_seconds(needs: Needs, method: str, device: str) -> tuple[float | None,
     )
 
 
-def measure(folder: Folder, shards: list[ShardFacts]) -> tuple[float, float]:
-    """Return the bytes and seconds of a clip, as seen in committed shards."""
-    num_ok = sum(facts.ok for facts in shards)
-    some = [facts for facts in shards if facts.ok][-16:]
+def measure(folder: Folder, shards: list[ShardFacts]) -> tuple[Sizes, float]:
+    """Return what clips take in bytes and seconds, as seen in committed shards."""
+    some = spread_out([facts for facts in shards if facts.ok])
     seconds = [
         pc.mean(read_metadata(folder, facts.index, ["seconds"])["seconds"]) for facts in some
     ]
-    clip_s = sum(value.as_py() for value in seconds) / len(some)
-    return sum(facts.tar_bytes for facts in shards) / num_ok, clip_s
+    return read_sizes(folder, some), sum(value.as_py() for value in seconds) / len(some)
 
 
 def format_bytes(count: float) -> str:

@@ -1,11 +1,8 @@
 """A pilot: some rows from all of a manifest, made first, and what they say of the rest."""
 
 import logging
-import math
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,15 +16,16 @@ from flipsketch.storage.folder import Folder
 from flipsketch.storage.text import count
 from pipelines.execution.work import Resources
 from pipelines.sharding.dry_run import format_bytes, format_s
+from pipelines.sharding.estimates import estimate_mean, estimate_share, read_sizes
 from pipelines.sharding.planning import choose_rows_per_shard
 
 log = logging.getLogger(__name__)
 
 SEED = 0
-# The normal distribution's, of intervals that hold with 95%.
-Z = 1.96
 # Of each worker; its first batch has a start-up in it that the others do not have.
 ENOUGH_BATCHES = 4
+# Fewer have no quantiles to speak of.
+FEW_CLIPS = 20
 
 
 def add_pilot(folder: Folder, plan: Plan, num_rows: int, workers: int) -> Plan:
@@ -80,99 +78,75 @@ def draw_rows(plan: Plan, num_rows: int) -> np.ndarray:
     return left.at(ends[:-1] + (random * np.diff(ends)).astype(int))
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """Of a mean over rows: what it was in the pilot, and the ends of its 95% interval."""
-
-    mean: float
-    low: float
-    high: float
-
-    def total(self, num_rows: int, known: float = 0.0) -> "Estimate":
-        """Return the sum over so many more rows, and over some of which it is known."""
-        return Estimate(*(known + num_rows * value for value in (self.mean, self.low, self.high)))
-
-    def shown(self, form: Callable[[float], str]) -> str:
-        return f"{form(self.mean)} ({form(self.low)} to {form(self.high)})"
-
-
-def estimate_mean(groups: Iterable[list[float]]) -> Estimate:
-    """Estimate a mean from rows that were measured in groups: those of a group are alike.
-
-    Source: Cochran (1977), Sampling Techniques, eq. 9A.8 without its finite-population factor; for
-    Student's t, Abramowitz and Stegun, eq. 26.7.5, to its first term.
-    """
-    pairs = [(len(values), sum(values)) for values in groups]
-    sizes, sums = np.array(pairs, float).T
-    mean = sums.sum() / sizes.sum()
-    degrees = max(1, len(pairs) - 1)
-    spread = math.sqrt(((sums - mean * sizes) ** 2).sum() / degrees * len(pairs)) / sizes.sum()
-    error = (Z + (Z**3 + Z) / (4 * degrees)) * spread
-    return Estimate(mean, max(0.0, mean - error), mean + error)
-
-
-def estimate_share(num_failed: int, num_rows: int) -> Estimate:
-    """Estimate a share by Wilson's interval (1927), which holds where none or few have failed."""
-    share, weight = num_failed / num_rows, Z**2 / num_rows
-    middle = (share + weight / 2) / (1 + weight)
-    half = math.sqrt(share * (1 - share) * weight + weight**2 / 4) / (1 + weight)
-    return Estimate(share, max(0.0, middle - half), min(1.0, middle + half))
-
-
 def print_pilot(folder: Folder, plan: Plan, shards: list[ShardFacts], resources: Resources) -> None:
     """Print what the shards of a pilot took, and what all rows of the plan will take by that.
 
     Args:
         shards: of the pilot.
     """
-    clip_s, groups = read_seconds(folder, shards)
-    metadata = folder.sizes("metadata")
-    sizes = [facts.tar_bytes + metadata[f"{facts.index:05d}.parquet"] for facts in shards]
-    num_rows = [facts.num_rows for facts in shards]
-    num_made, num_failed = sum(num_rows), sum(facts.failed for facts in shards)
+    num_made, num_failed = sum(facts.num_rows for facts in shards), sum(f.failed for f in shards)
     num_left = plan.num_rows - num_made
-    seconds = estimate_mean(groups)
-    row_bytes = estimate_mean([[size / n] * n for size, n in zip(sizes, num_rows, strict=True)])
-    failed = estimate_share(num_failed, num_made).total(num_left, num_failed)
-    # A worker has one GPU, or its threads.
-    unit, each = ("GPU", 1) if resources.device == "cuda" else ("CPU", plan.threads)
-    workers = resources.workers
-    hours = seconds.total(num_left, sum(map(sum, groups)))
-    shown = {
-        "pilot": f"{num_made:,} of {count(plan.num_rows, 'row')} made, {num_failed:,} failed",
-        "clips": describe_seconds(clip_s, plan, resources),
-        "time": f"{seconds.total(num_left).shown(lambda s: format_s(s / workers))} for the other "
-        f"{count(num_left, 'row')} on {count(workers, 'worker')}, without loading",
-        unit: f"{hours.shown(lambda s: f'{each * s / 3600:,.3g}')} {unit} hours in all",
-        "bytes": f"{row_bytes.total(num_left, sum(sizes)).shown(format_bytes)} in all",
-        "failed": f"{failed.shown(lambda n: f'{n:,.0f}')} rows in all",
-    }
+    shown = {"pilot": f"{num_made:,} of {count(plan.num_rows, 'row')} made, {num_failed:,} failed"}
+    estimates = [estimate_share(num_failed, num_made).total(num_left, num_failed)]
+    unit = "GPU" if resources.device == "cuda" else "CPU"
+    if num_failed == num_made:
+        shown["clips"] = "none; mend what the reasons name first"
+        shown |= dict.fromkeys(("time", unit, "bytes"), "not known, since no clip was made")
+    else:
+        batches = read_seconds(folder, shards)
+        num_good = estimate_share(num_made - num_failed, num_made).total(num_left)
+        clip_s = estimate_mean(batches)
+        left_s = clip_s.total(num_good)
+        all_s = clip_s.total(num_good, sum(map(sum, batches)))
+        # A worker has one GPU, or its threads.
+        hours = (1 if unit == "GPU" else plan.threads) / 3600
+        metadata = folder.sizes("metadata")
+        all_bytes = read_sizes(folder, shards).total(
+            num_left,
+            num_good,
+            plan.num_shards - len(shards),
+            sum(facts.tar_bytes + metadata[f"{facts.index:05d}.parquet"] for facts in shards),
+        )
+        estimates += [left_s, all_bytes]
+        workers = resources.workers
+        shown |= {
+            "clips": describe_seconds(batches, plan, resources),
+            "time": f"{left_s.shown(lambda s: format_s(s / workers))} for the other "
+            f"{count(num_left, 'row')} on {count(workers, 'worker')}, without loading and what "
+            f"failed rows take",
+            unit: f"{all_s.shown(lambda s: f'{s * hours:,.3g}')} {unit} hours in all",
+            "bytes": f"{all_bytes.shown(format_bytes)} in all, tars and Parquet",
+        }
+    shown["failed"] = f"{estimates[0].shown(lambda n: f'{n:,.0f}')} rows in all"
     if peak_bytes := max(facts.peak_bytes for facts in shards):
         shown["memory"] = f"up to {format_bytes(peak_bytes)} of a worker's GPU"
-    shown["resume"] = remake_command(plan)
+    if num_left:
+        shown["resume"] = remake_command(plan)
     print("\n".join(f"{name + ':':<8}{text}" for name, text in shown.items()))
     print("In brackets: 95% intervals, as far as so many rows can tell.")
+    if not all(estimate.has_interval for estimate in estimates):
+        print("Unknown: it takes two batches or more, and two clips; give a larger --pilot.")
 
 
-def read_seconds(folder: Folder, shards: list[ShardFacts]) -> tuple[list[float], list[list[float]]]:
-    """Return the seconds of the clips, and those of all rows by batch."""
-    clip_s: list[float] = []
+def read_seconds(folder: Folder, shards: list[ShardFacts]) -> list[list[float]]:
+    """Return the seconds of the clips by batch; of rows that failed none are noted."""
     batches: dict[object, list[float]] = defaultdict(list)
     for facts in shards:
         for row in read_metadata(folder, facts.index, ["status", "seconds"]).to_pylist():
-            # Rows of a batch have its time in equal shares; one that failed may have none.
-            batches[facts.index, row["seconds"]].append(row["seconds"] or 0.0)
+            # Rows of a batch have its time in equal shares.
             if row["status"] == "ok":
-                clip_s.append(row["seconds"])
-    return clip_s, list(batches.values())
+                batches[facts.index, row["seconds"]].append(row["seconds"])
+    return list(batches.values())
 
 
-def describe_seconds(clip_s: list[float], plan: Plan, resources: Resources) -> str:
-    if not clip_s:
-        return "none, so nothing is known of their time; mend what the reasons name first"
+def describe_seconds(batches: list[list[float]], plan: Plan, resources: Resources) -> str:
+    clip_s = np.concatenate(batches)
+    sizes = sorted({len(batch) for batch in batches})
+    size = f"{sizes[0]} to {sizes[-1]}" if len(sizes) > 1 else f"{sizes[0]}"
+    batch = f" in batches of {size}" if "batch_size" in plan.settings else ""
+    each = f"{clip_s.mean():.3g} s each on {resources.device}{batch}"
+    if len(clip_s) < FEW_CLIPS:
+        return f"{each}; {clip_s.min():.3g} to {clip_s.max():.3g} s"
     low, middle, high = np.quantile(clip_s, (0.05, 0.5, 0.95))
-    batch = f" in batches of {plan.batch_size}" if "batch_size" in plan.settings else ""
-    return (
-        f"{np.mean(clip_s):.3g} s each on {resources.device}{batch}; half of them in less than "
-        f"{middle:.3g} s, nine of ten in {low:.3g} to {high:.3g} s"
-    )
+    most = f"nine of ten in {low:.3g} to {high:.3g} s"
+    return f"{each}; half of them in less than {middle:.3g} s, {most}"

@@ -11,12 +11,13 @@ import pytest
 from flipsketch.corpus.kinds import PLAN_FILE
 from flipsketch.corpus.parts import RowsWithout
 from flipsketch.corpus.plan import Plan, read_plan
-from flipsketch.corpus.shard import committed_shards
+from flipsketch.corpus.shard import committed_shards, read_shards
 from flipsketch.corpus.verify import remake_command
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.rasterize import make_training_shards
-from pipelines.sharding.pilot import add_pilot, draw_rows, estimate_mean, estimate_share
+from pipelines.sharding.estimates import estimate_mean, estimate_share, read_sizes
+from pipelines.sharding.pilot import add_pilot, draw_rows
 from pipelines.status import describe, read_status
 from tests.corpus.test_run_folder import PLAN
 from tests.helpers.corpora import good_rows, make_manifest, read_rows, read_tars, same_corpus
@@ -50,7 +51,7 @@ def test_a_pilot_is_the_beginning_of_the_run(mixed, tmp_path, capsys):
     assert drawn[0] < 3 and drawn[-1] > 7, "from all of the manifest"
     status = verified(pilot.output)
     assert (status.done, status.missing, status.planned_rows, status.piloted) == (2, 4, 11, 4)
-    assert "made 4 rows; rerun its command without --pilot" in describe(status, False)
+    assert "its pilot is done; rerun the same command without --pilot" in describe(status, False)
 
     assert animate_manifest(replace(pilot, pilot=None)) == 0
     status = verified(pilot.output)
@@ -128,7 +129,8 @@ def test_a_pilots_failures_are_tried_again_and_rows_extend_it(job, tmp_path, cap
     job = replace(job, manifest=make_manifest(tmp_path, rows), max_failures="6")
     # The pilot finds out, on two rows, what all others would have failed of.
     assert animate_manifest(replace(job, pilot=2, max_failures="1")) == 1
-    assert "clips:  none" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "clips:  none" in out and len(re.findall("(?:time|CPU|bytes):.* not known", out)) == 3
     assert "to this command without --pilot, which tries them again at its end" in caplog.text
     (tmp_path / "later.svg").write_bytes((tmp_path / good_rows(1)[0]["sketch"]).read_bytes())
     assert animate_manifest(replace(job, retry_failed=True, max_failures="0")) == 0
@@ -197,9 +199,33 @@ def test_intervals_are_those_of_the_books():
     mean = estimate_mean([[value] for value in values])
     error = 2.2622 * values.std(ddof=1) / math.sqrt(10)
     assert mean.mean == 4.5 and mean.high - 4.5 == pytest.approx(error, rel=0.03)
+    # Exactly Student's 12.706 for two of them, and of one alone no interval is known.
+    assert estimate_mean([[1.0], [2.0]]).high == pytest.approx(1.5 + 12.706 / 2)
+    alone = estimate_mean([[2.0, 2.0]])
+    assert not alone.has_interval and alone.total(10).shown(str) == "20.0 (unknown)"
+    assert alone.total(0, known=7.0).shown(str) == "7.0"
     # Twins tell no more than one of them.
     twins = estimate_mean([[value, value] for value in values])
     assert twins.high == pytest.approx(mean.high)
+
+
+def test_the_bytes_of_a_whole_run_are_told_by_its_pilot(job, tmp_path):
+    job = replace(job, manifest=make_manifest(tmp_path, good_rows(24)), method="still")
+    job = replace(job, rows_per_shard=12, batch_size=1)
+    assert animate_manifest(replace(job, pilot=4)) == 0
+    folder = open_folder(job.output)
+    plan = read_plan(folder)
+    shards = list(read_shards(folder, plan)[0].values())
+    known = shard_bytes(job.output)
+    told = read_sizes(folder, shards).total(20, 20, plan.num_shards - len(shards), known)
+    assert animate_manifest(job) == 0
+    made = shard_bytes(job.output)
+    assert told.mean == pytest.approx(made, rel=0.01)
+
+
+def shard_bytes(output: str) -> int:
+    files = [*Path(output).glob("clips/*.tar"), *Path(output).glob("metadata/*.parquet")]
+    return sum(file.stat().st_size for file in files)
 
 
 def test_the_command_that_goes_on_has_no_pilot():
