@@ -41,7 +41,7 @@ from pipelines.execution.process import command_line, library_versions
 from pipelines.execution.sources import SourcesConfig
 from pipelines.execution.work import Resources
 from pipelines.makers.clip_columns import row_schema
-from pipelines.makers.row_settings import find_error
+from pipelines.makers.row_settings import RowKinds, find_error
 from pipelines.sharding.planning import ROWS_PER_SHARD, choose_rows_per_shard, read_summary
 from pipelines.sharding.run import Run, RunConfig
 
@@ -131,16 +131,23 @@ def animate_manifest(config: AnimateConfig) -> int:
     check_environment(config.executor)
     log.info("model %s, adapter %s", config.model, config.adapter or "none")
     model_folder = find_model(config.model, METHODS[config.method].parts)
-    check_clips(config, model_folder)
+    size = check_clips(config, model_folder)
     if before is None:
         # What a run in the folder was planned with has been looked at before its plan was written.
         check_loads(config, model_folder)
-    manifest = read_summary(config.manifest, folder, before, reserved_names(before))
+    kinds = RowKinds(config.sampling)
+
+    def see(row: Row) -> str | None:
+        if find_error(row, config.sampling, size) is None:
+            kinds.add(row)
+        return row.error
+
+    manifest = read_summary(config.manifest, folder, before, reserved_names(before), see)
 
     from pipelines.makers.clips import AnimationMaker, ClipMakerConfig
 
     resources = start(config.executor, weights_bytes(model_folder), config.device)
-    fitted = choose_fit(config, before, model_folder, resources)
+    fitted = choose_fit(config, before, model_folder, resources, kinds)
 
     def build_maker(plan: Plan) -> functools.partial[AnimationMaker]:
         return functools.partial(
@@ -198,10 +205,33 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
     """Print what the run would make and cost."""
     from pipelines.sharding.dry_run import Workload, print_dry_run
 
+    kinds = RowKinds(config.sampling)
+    find_bad: Callable[[Row], str | None] = attrgetter("error")
+    here = find_embedded(config.model)
+    if not (is_here := here.is_dir()) and not re.fullmatch(HUB_NAME, config.model):
+        raise ValueError(
+            f"model {config.model!r} is neither a folder here nor a name on the Hugging Face Hub "
+            f"(owner/name); give the path of a folder in diffusers' layout, such a name, or doodle"
+        )
+    if is_here:
+        model_folder = find_model(config.model, METHODS[config.method].parts)
+        size = check_clips(config, model_folder)
+        find_bad = functools.partial(find_error, config=config.sampling, size=size)
+        if before is None:
+            check_loads(config, model_folder)
+
+    def see(row: Row) -> str | None:
+        if (problem := find_bad(row)) is None:
+            kinds.add(row)
+        return problem
+
+    manifest = summarize_manifest(config.manifest, reserved_names(before), find_error=see)
     workload = Workload(
-        model=find_embedded(config.model) if find_embedded(config.model).is_dir() else None,
+        model=here if is_here else None,
         method=config.method,
-        sampling=config.sampling,
+        kinds=kinds.sampled(),
+        costliest=kinds.costliest(),
+        num_own=kinds.num_own,
         batch_size=config.batch_size,
         rows_per_shard=config.rows_per_shard,
         workers=1 if config.executor.executor == "local" else config.executor.workers,
@@ -211,19 +241,6 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
         checkpoint_gradients=config.checkpoint_gradients,
         gpu_memory_gb=config.gpu_memory_gb,
     )
-    find_bad: Callable[[Row], str | None] = attrgetter("error")
-    if workload.model is None and not re.fullmatch(HUB_NAME, config.model):
-        raise ValueError(
-            f"model {config.model!r} is neither a folder here nor a name on the Hugging Face Hub "
-            f"(owner/name); give the path of a folder in diffusers' layout, such a name, or doodle"
-        )
-    if find_embedded(config.model).is_dir():
-        model_folder = find_model(config.model, METHODS[config.method].parts)
-        size = check_clips(config, model_folder)
-        find_bad = functools.partial(find_error, config=config.sampling, size=size)
-        if before is None:
-            check_loads(config, model_folder)
-    manifest = summarize_manifest(config.manifest, reserved_names(before), find_error=find_bad)
     print_dry_run(manifest, folder, before, workload)
     return 0
 
@@ -302,10 +319,14 @@ def reserved_names(before: Plan | None) -> list[str]:
 
 
 def choose_fit(
-    config: AnimateConfig, before: Plan | None, model_folder: Path, resources: Resources
+    config: AnimateConfig,
+    before: Plan | None,
+    model_folder: Path,
+    resources: Resources,
+    kinds: RowKinds,
 ) -> tuple[str, Fit]:
     """Return the dtype, the rows of a batch and whether gradients are checkpointed: as asked, as
-    the run began, or else as they fit the workers.
+    the run began, or else as they fit the workers with the rows that take most.
 
     Raises:
         ValueError: not even one row fits.
@@ -328,7 +349,7 @@ def choose_fit(
         model=anchor_model(config.model),
         lora=anchor_model(config.adapter) if config.adapter else NO_LORA,
         method=config.method,
-        sampling=config.sampling,
+        samplings=kinds.costliest(),
         kernels=read_kernels(choose_kernels(config.kernels, None, resources.device)["kernels"]),
         graphs=config.graphs,
         dtype=config.dtype,

@@ -1,7 +1,7 @@
 """How many clips fit into a device's memory at once: told from the peaks of small batches."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import inf
 
@@ -56,6 +56,12 @@ class Fit:
     batch_size: int
     checkpoint_gradients: bool
     """It changes no clip, so it is chosen where not even one fits without."""
+
+
+def fit_all(fits: Iterable[Fit]) -> Fit:
+    """Return what fits rows of several kinds, from what fits each."""
+    known = list(fits)
+    return Fit(min(fit.batch_size for fit in known), any(fit.checkpoint_gradients for fit in known))
 
 
 def find_fit(

@@ -18,6 +18,7 @@ from flipsketch.method.fitting import (
     USABLE_SHARE,
     Fit,
     find_fit,
+    fit_all,
     usable_bytes,
 )
 from flipsketch.method.measuring import measure_peak
@@ -58,7 +59,8 @@ class Trial:
     model: str
     lora: str
     method: str
-    sampling: SamplingConfig
+    samplings: tuple[SamplingConfig, ...]
+    """Those of the rows that take most."""
     kernels: Kernels
     graphs: bool
     batch_size: int | None
@@ -116,9 +118,12 @@ def fit_on_cpus(trial: Trial, model_folder: Path, memory_bytes: int | None) -> F
     if memory_bytes is None or memory_bytes > AMPLE * weights_bytes(model_folder):
         return as_asked
     dtype = DTYPES[trial.dtype or "float32"]
-    costs = TracedCosts(model_folder, trial.method, trial.sampling, dtype, trial.kernels)
-    fit = costs.find_fit(
-        int(USABLE_SHARE * memory_bytes), trial.batch_size, trial.checkpoint_gradients
+    usable = int(USABLE_SHARE * memory_bytes)
+    fit = fit_all(
+        TracedCosts(model_folder, trial.method, sampling, dtype, trial.kernels).find_fit(
+            usable, trial.batch_size, trial.checkpoint_gradients
+        )
+        for sampling in trial.samplings
     )
     return replace(fit, batch_size=trial.batch_size or min(fit.batch_size, CPU_BATCH_SIZE))
 
@@ -134,17 +139,20 @@ def fit_here(trial: Trial) -> Fit | str:
             trial.model, trial.lora, trial.device, DTYPES[trial.dtype], trial.kernels
         )
 
-        def measure(checkpoint: bool, batch_size: int) -> int | None:
+        def measure(sampling: SamplingConfig, checkpoint: bool, batch_size: int) -> int | None:
             assert animator.unet is not None
             with checkpoint_gradients(animator.unet, checkpoint):
-                return measure_peak(animator, trial.sampling, batch_size, graphs=trial.graphs)
+                return measure_peak(animator, sampling, batch_size, graphs=trial.graphs)
 
-        return find_fit(
-            measure,
-            trial.usable_bytes,
-            trial.sampling,
-            batch_size=trial.batch_size,
-            checkpoint=trial.checkpoint_gradients,
+        return fit_all(
+            find_fit(
+                functools.partial(measure, sampling),
+                trial.usable_bytes,
+                sampling,
+                batch_size=trial.batch_size,
+                checkpoint=trial.checkpoint_gradients,
+            )
+            for sampling in trial.samplings
         )
     except torch.OutOfMemoryError:
         return "the model alone does not fit its memory; give --dtype bfloat16 or another GPU"

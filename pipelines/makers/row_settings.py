@@ -1,6 +1,7 @@
 """A row's own settings, and whether a clip by them is one that can be made and read."""
 
-from dataclasses import replace
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flipsketch.corpus.row import Row
@@ -21,6 +22,48 @@ def row_sampling(row: Row, config: SamplingConfig) -> SamplingConfig:
     elif row.align and config.align_steps == 0:
         changes["align_steps"] = None
     return replace(config, **changes)
+
+
+@dataclass(frozen=True)
+class RowKinds:
+    """The kinds of rows of a manifest that differ in what their clips take."""
+
+    config: SamplingConfig
+    """The job's settings."""
+    counts: Counter[tuple[int | None, bool | None, int]] = field(default_factory=Counter)
+    """Rows by their own num_frames and align, and their number of prompts."""
+
+    def add(self, row: Row) -> None:
+        self.counts[row.num_frames, row.align, len(row.prompts)] += 1
+
+    def sampled(self) -> list[tuple[SamplingConfig, int, int]]:
+        """Return the settings, the number of prompts and the number of rows of each kind; with no
+        row at all, one with the job's settings."""
+        return [
+            (row_sampling(Row(index=0, num_frames=frames, align=align), self.config), prompts, rows)
+            for (frames, align, prompts), rows in self.counts.items()
+        ] or [(self.config, 1, 1)]
+
+    @property
+    def num_own(self) -> int:
+        """Rows with settings of their own, or with several prompts."""
+        return sum(
+            rows
+            for (frames, align, prompts), rows in self.counts.items()
+            if prompts > 1 or frames is not None or align is not None
+        )
+
+    def costliest(self) -> tuple[SamplingConfig, ...]:
+        """Return the settings between which memory is decided: those of the longest clips with
+        alignment, and of those without it if they are longer. Segments are made one by one."""
+        found: list[SamplingConfig] = []
+        samplings = [sampling for sampling, _, _ in self.sampled()]
+        for is_aligned in (True, False):
+            some = [each for each in samplings if (each.num_align_steps > 0) == is_aligned]
+            longest = max(some, key=lambda each: each.num_frames, default=None)
+            if longest and not (found and longest.num_frames <= found[0].num_frames):
+                found.append(longest)
+        return tuple(found)
 
 
 def find_error(row: Row, config: SamplingConfig, size: int) -> str | None:

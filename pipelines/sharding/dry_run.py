@@ -1,7 +1,9 @@
 """What a run would make and cost, from the manifest, the folders and the model's shapes: no weights
 are loaded."""
 
+import functools
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,15 +15,16 @@ from flipsketch.corpus.manifest import ManifestSummary
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.shard import ShardFacts, read_metadata, read_shards
 from flipsketch.method.config import SamplingConfig
-from flipsketch.method.fitting import CPU_BATCH_SIZE, USABLE_SHARE, Fit
+from flipsketch.method.fitting import CPU_BATCH_SIZE, USABLE_SHARE, Fit, fit_all
 from flipsketch.method.methods import METHODS
+from flipsketch.method.request import count_frames
 from flipsketch.storage.folder import Folder
 from flipsketch.storage.text import count, one_line
 from pipelines.sharding.estimates import Sizes, read_sizes, spread_out
 from pipelines.sharding.planning import ROWS_PER_SHARD, choose_rows_per_shard
 
 if TYPE_CHECKING:
-    from flipsketch.method.costs import TracedCosts
+    from flipsketch.method.costs import ClipCosts
 
 UNITS = {"cuda": "GPU", "cpu": "worker"}
 # A filmstrip of real sketches has 0.06 bytes a pixel, its tar, JSON and Parquet about 6,000 more.
@@ -43,7 +46,12 @@ class Workload:
     model: Path | None
     """None where its folder is not here."""
     method: str
-    sampling: SamplingConfig
+    kinds: list[tuple[SamplingConfig, int, int]]
+    """Of rows: settings, number of prompts and number of rows."""
+    costliest: tuple[SamplingConfig, ...]
+    """Settings of the rows that take most memory."""
+    num_own: int
+    """Rows with settings of their own."""
     batch_size: int | None
     rows_per_shard: int | None
     workers: int | None
@@ -59,9 +67,33 @@ class Needs:
     """What the workload takes, by tracing."""
 
     fit: Fit
-    tflop: float | None
-    """Of a clip; None where the method cannot be traced."""
-    lines: tuple[str, ...]
+    tflop: float | None = None
+    """Of a clip, on average; None where the method cannot be traced."""
+    traced: "ClipCosts | None" = None
+    """Of the rows that take most."""
+    dtype: str = ""
+    where: str = ""
+    """Whose memory the batch is for."""
+    gpus: str = ""
+    """What fits other GPUs, where that is of interest."""
+
+    def lines(self, rows_per_shard: int, of: str) -> list[str]:
+        """Return what to print.
+
+        Args:
+            of: whose shapes were traced.
+        """
+        if (traced := self.traced) is None:
+            return []
+        batch_size = min(self.fit.batch_size, rows_per_shard)
+        checkpointed = ", with gradients checkpointed" if self.fit.checkpoint_gradients else ""
+        lines = [
+            f"batch:  {count(batch_size, 'clip')} in {self.dtype}{checkpointed}, for {self.where}",
+            f"memory: {traced.peak_bytes(batch_size) / 1e9:.3g} GB a worker: weights "
+            f"{traced.weights_bytes / 1e9:.3g}, each clip {traced.row_bytes / 1e9:.3g}, the VAE "
+            f"{traced.vae_bytes(batch_size) / 1e9:.3g}; traced from the shapes of {of}",
+        ]
+        return [*lines, f"        clips of a batch by GPU: {self.gpus}"] if self.gpus else lines
 
 
 def print_dry_run(
@@ -109,7 +141,14 @@ def print_dry_run(
         print(f"        {one_line(reason)}")
     if plan is not None:
         print(f"done:   {num_made:,} rows in {count(len(shards), 'shard')} of the existing run")
-    for line in needs.lines:
+    if workload.num_own:
+        print(
+            f"own:    {count(workload.num_own, 'row')} with num_frames, align or prompts of their "
+            f"own; the batch is for {' and '.join(map(describe_kind, workload.costliest))}, bytes "
+            f"and time are of all rows"
+        )
+    of = workload.model.name if workload.model else "ModelScope T2V, since the model is not here"
+    for line in needs.lines(rows_per_shard, of):
         print(line)
     clip_s: float | None
     if any(facts.ok for facts in shards):
@@ -120,7 +159,10 @@ def print_dry_run(
         size = USUAL_SIZE
         if workload.model is not None:
             size = METHODS[workload.method].frame_size(workload.model)
-        clip_bytes = BYTES_PER_PIXEL * size**2 * workload.sampling.num_frames + BYTES_PER_CLIP
+        num_frames = mean(
+            workload, lambda config, prompts: count_frames(prompts, config.num_frames)
+        )
+        clip_bytes = BYTES_PER_PIXEL * size**2 * num_frames + BYTES_PER_CLIP
         num_bytes = num_good * clip_bytes
         clip_s, source = guess_seconds(needs, workload.method, device)
     print(f"bytes:  {format_bytes(num_bytes)} in all, tars and Parquet")
@@ -149,51 +191,76 @@ def find_needs(workload: Workload, plan: Plan | None, device: str, workers: int)
 
     if not METHODS[workload.method].shares_passes:
         num_rows = plan.batch_size if plan else workload.batch_size or CPU_BATCH_SIZE
-        return Needs(Fit(num_rows, workload.checkpoint_gradients), None, ())
+        return Needs(Fit(num_rows, workload.checkpoint_gradients))
     dtype = plan.dtype if plan else workload.dtype
     dtype = dtype or ("bfloat16" if device == "cuda" else "float32")
     kernels = {"fast": FAST, "plain": PLAIN, None: default_kernels(device)}[workload.kernels]
     kernels = read_kernels(plan.kernels) if plan else kernels
-    costs = TracedCosts(workload.model, workload.method, workload.sampling, DTYPES[dtype], kernels)
+
+    @functools.cache
+    def trace(sampling: SamplingConfig) -> TracedCosts:
+        return TracedCosts(workload.model, workload.method, sampling, DTYPES[dtype], kernels)
+
+    def find_fit(memory: float, batch_size: int | None) -> Fit:
+        usable, checkpoint = int(USABLE_SHARE * memory), workload.checkpoint_gradients
+        costs = map(trace, workload.costliest)
+        return fit_all(each.find_fit(usable, batch_size, checkpoint) for each in costs)
+
     batch_size = plan.batch_size if plan else workload.batch_size
     if device == "cuda":
         gpu_gb = workload.gpu_memory_gb or USUAL_GPU_GB
         if torch.cuda.is_available() and workload.gpu_memory_gb is None:
             cards = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
             gpu_gb = min(card.total_memory for card in cards) / 1e9
-        fit = costs.find_fit(
-            int(USABLE_SHARE * gpu_gb * 1e9), batch_size, workload.checkpoint_gradients
-        )
-        where = f"a GPU with {gpu_gb:.0f} GB"
+        fit = find_fit(gpu_gb * 1e9, batch_size)
+        where = f"a GPU with {gpu_gb:.3g} GB"
     else:
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        fit = costs.find_fit(
-            int(USABLE_SHARE * memory / workers), batch_size, workload.checkpoint_gradients
-        )
+        fit = find_fit(memory / workers, batch_size)
         fit = replace(fit, batch_size=batch_size or min(fit.batch_size, CPU_BATCH_SIZE))
         where = f"{memory / 1e9:.0f} GB for {count(workers, 'worker')}"
-    traced = costs(fit.checkpoint_gradients)
-    checkpointed = ", with gradients checkpointed" if fit.checkpoint_gradients else ""
-    of = workload.model.name if workload.model else "ModelScope T2V, since the model is not here"
-    lines = [
-        f"batch:  {count(fit.batch_size, 'clip')} in {dtype}{checkpointed}, for {where}",
-        f"memory: {traced.peak_bytes(fit.batch_size) / 1e9:.3g} GB a worker: weights "
-        f"{traced.weights_bytes / 1e9:.3g}, each clip {traced.row_bytes / 1e9:.3g}, the VAE "
-        f"{traced.vae_bytes(fit.batch_size) / 1e9:.3g}; traced from the shapes of {of}",
-    ]
-    if device == "cuda" and batch_size is None:
-        lines.append(f"        {describe_gpus(costs, workload.checkpoint_gradients)}")
-    return Needs(fit, traced.tflop, tuple(lines))
+    costliest = [trace(sampling)(fit.checkpoint_gradients) for sampling in workload.costliest]
+    return Needs(
+        fit,
+        mean_tflop(workload, lambda sampling: trace(sampling)(fit.checkpoint_gradients).tflop),
+        max(costliest, key=lambda traced: traced.peak_bytes(fit.batch_size)),
+        dtype,
+        where,
+        describe_gpus(find_fit) if device == "cuda" and batch_size is None else "",
+    )
 
 
-def describe_gpus(costs: "TracedCosts", checkpoint: bool) -> str:
+def describe_gpus(find_fit: Callable[[float, int | None], Fit]) -> str:
     """Return what would fit common GPUs."""
     found = []
     for size in USUAL_GPUS_GB:
-        usable = int(USABLE_SHARE * size * 1e9)
         with suppress(ValueError):
-            found.append(f"{size} GB {costs.find_fit(usable, None, checkpoint).batch_size}")
-    return f"clips of a batch by GPU: {', '.join(found)}"
+            found.append(f"{size} GB {find_fit(size * 1e9, None).batch_size}")
+    return ", ".join(found)
+
+
+def describe_kind(sampling: SamplingConfig) -> str:
+    alignment = "with alignment" if sampling.num_align_steps else "without alignment"
+    return f"{sampling.num_frames} frames {alignment}"
+
+
+def mean(workload: Workload, value: Callable[[SamplingConfig, int], float]) -> float:
+    """Return the mean over the rows of what their settings and number of prompts say."""
+    num_rows = sum(rows for _, _, rows in workload.kinds)
+    return sum(rows * value(config, n) for config, n, rows in workload.kinds) / num_rows
+
+
+def mean_tflop(workload: Workload, tflop: Callable[[SamplingConfig], float]) -> float:
+    """Return what a clip takes on average. Of clips with alignment and of those without, the
+    longest are traced, and others are taken to cost as much for each frame."""
+    longest: dict[bool, SamplingConfig] = {}
+    for config, _, _ in sorted(workload.kinds, key=lambda kind: kind[0].num_frames):
+        longest[config.num_align_steps > 0] = config
+    each = {key: tflop(config) / config.num_frames for key, config in longest.items()}
+    return mean(
+        workload,
+        lambda config, prompts: prompts * config.num_frames * each[config.num_align_steps > 0],
+    )
 
 
 def guess_seconds(needs: Needs, method: str, device: str) -> tuple[float | None, str]:

@@ -1,15 +1,17 @@
 """Which rows are in which shard, and which shards are missing: the same for every job."""
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from itertools import islice
+from operator import attrgetter
 
 import numpy as np
 
 from flipsketch.corpus.manifest import ManifestSummary, read_rows, summarize_manifest
 from flipsketch.corpus.parts import in_ranges
 from flipsketch.corpus.plan import Plan
+from flipsketch.corpus.row import Row
 from flipsketch.corpus.row_digests import DIGEST_BYTES, read_digests
 from flipsketch.corpus.shard import (
     ShardFacts,
@@ -40,17 +42,26 @@ def choose_rows_per_shard(num_rows: int, workers: int, most: int, batch_size: in
 
 
 def read_summary(
-    location: str, folder: Folder, before: Plan | None, reserved: list[str]
+    location: str,
+    folder: Folder,
+    before: Plan | None,
+    reserved: list[str],
+    find_error: Callable[[Row], str | None] = attrgetter("error"),
 ) -> ManifestSummary:
     """Return what there is to know of a manifest: from the planning of the run `before` if the file
-    is still the same, else by reading all of it."""
+    is still the same, else by reading all of it.
+
+    Args:
+        find_error: as of `summarize_manifest`; it sees all rows where there is no run `before`.
+    """
     known = read_known_summary(folder) if before else None
     if before is not None and known is not None and known.file == hash_file(location):
         digests = read_digests(folder, before)
         is_complete = len(digests or b"") == DIGEST_BYTES * known.num_rows
         if digests and is_complete and before.rows_fingerprint == known.fingerprint:
             return replace(known, digests=digests)
-    return summarize_manifest(location, reserved, prefix_rows=before.num_rows if before else 0)
+    prefix_rows = before.num_rows if before else 0
+    return summarize_manifest(location, reserved, prefix_rows, find_error)
 
 
 def read_known_summary(folder: Folder) -> ManifestSummary | None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from flipsketch.corpus.row import Row
 from flipsketch.method.animators import FlipSketch
 from flipsketch.method.fitting import CPU_BATCH_SIZE, Fit
 from flipsketch.method.measuring import measure_peak, shorten
@@ -14,6 +15,7 @@ from flipsketch.models.registry import NO_LORA
 from pipelines.execution.trial import call_on_workers
 from pipelines.execution.work import Resources
 from pipelines.makers.fitting import Trial, fit_here, fit_on_cpus
+from pipelines.makers.row_settings import RowKinds
 from tests.helpers.requests import SHORT
 
 
@@ -24,7 +26,7 @@ def trial(tiny_folder) -> Trial:
         model=str(tiny_folder),
         lora=NO_LORA,
         method="flipsketch",
-        sampling=replace(SHORT, align_steps=0),
+        samplings=(replace(SHORT, align_steps=0),),
         kernels=PLAIN,
         graphs=False,
         batch_size=None,
@@ -35,14 +37,32 @@ def trial(tiny_folder) -> Trial:
 
 def test_a_worker_measures_what_fits_in_a_process_of_its_own(trial, tiny_folder):
     animator = FlipSketch(tiny_folder, NO_LORA, "cpu", torch.float32, PLAIN)
-    each = measure_peak(animator, trial.sampling, 2) - measure_peak(animator, trial.sampling, 1)
-    trial = replace(trial, usable_bytes=measure_peak(animator, trial.sampling, 2) + 3 * each)
+    one, two = (measure_peak(animator, trial.samplings[0], size) for size in (1, 2))
+    trial = replace(trial, usable_bytes=two + 3 * (two - one))
     call = functools.partial(fit_here, trial)
     assert call_on_workers(call, Resources(1, "cpu", 1)) == {"": Fit(4, False)}
 
 
 def test_a_worker_says_why_nothing_fits(trial):
     assert "a batch of 1 clip of 4 frames" in fit_here(replace(trial, usable_bytes=1000))
+
+
+def test_the_rows_that_take_most_decide(trial, tiny_folder):
+    short, long = trial.samplings[0], replace(SHORT, num_frames=8)
+    kinds = RowKinds(short)
+    for index in range(9):
+        kinds.add(Row(index=index, prompts=("a",)))
+    assert kinds.num_own == 0 and kinds.costliest() == (short,)
+    kinds.add(Row(index=9, prompts=("a", "b"), num_frames=8))
+    assert kinds.num_own == 1 and kinds.costliest() == (replace(short, num_frames=8),)
+    kinds.add(Row(index=10, prompts=("a",), align=True))
+    aligned, plain = kinds.costliest()
+    assert aligned.num_align_steps > 0 and (aligned.num_frames, plain.num_frames) == (4, 8)
+    animator = FlipSketch(tiny_folder, NO_LORA, "cpu", torch.float32, PLAIN)
+    usable = measure_peak(animator, long, 1)
+    both = replace(trial, samplings=(short, long), usable_bytes=usable)
+    assert fit_here(replace(both, samplings=(short,))).batch_size > 1
+    assert fit_here(both) == Fit(1, False)
 
 
 def test_a_cpu_without_much_memory_has_smaller_batches(trial, tiny_folder):

@@ -228,19 +228,25 @@ def test_a_dry_run_knows_the_embedded_model_and_the_local_executor(job, capsys):
     assert re.search(r"time:   \d+ s on 1 worker \(cpu\)", out)
 
 
-def test_a_dry_run_says_what_fits_and_what_it_takes(job, capsys):
+def test_a_dry_run_says_what_fits_and_what_it_takes(job, capsys, tmp_path):
     asked = replace(job, dry_run=True, device="cuda", gpu_memory_gb=24)
     assert animate_manifest(asked) == 0
     out = capsys.readouterr().out
     assert "batch:  2 clips in bfloat16, for a GPU with 24 GB" in out
     assert re.search(r"memory: 0\.\d+ GB a worker: weights .* traced from the shapes of tiny", out)
-    assert animate_manifest(replace(asked, batch_size=None)) == 0
+    assert animate_manifest(replace(asked, batch_size=None, rows_per_shard=64)) == 0
     out = capsys.readouterr().out
     assert "batch:  32 clips" in out and "16 GB 32, 24 GB 32," in out
     long = replace(QUICK, num_frames=256)
     small = replace(asked, batch_size=None, sampling=long, gpu_memory_gb=0.1)
     with pytest.raises(ValueError, match="a batch of 1 clip of 256 frames takes 0.* GB, and a wor"):
         animate_manifest(small)
+    own = [row | {"num_frames": 40, "prompts": [row.pop("prompt")] * 3} for row in good_rows(8)]
+    own_rows = replace(asked, manifest=make_manifest(tmp_path, own), batch_size=None)
+    assert animate_manifest(replace(own_rows, rows_per_shard=1, gpu_memory_gb=0.2)) == 0
+    out = capsys.readouterr().out
+    assert "own:    8 rows with" in out and "the batch is for 40 frames" in out
+    assert "batch:  1 clip in" in out and "shards: 8 of up to 1 row\n" in out
 
 
 def test_a_batch_size_that_was_chosen_is_kept(job, made, tmp_path):
