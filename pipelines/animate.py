@@ -7,7 +7,6 @@ each shard themselves. The same plan gives the same tars, with one worker or man
 import functools
 import logging
 import platform
-import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from operator import attrgetter
@@ -18,13 +17,14 @@ from flipsketch.corpus.kinds import ANIMATE
 from flipsketch.corpus.manifest import ManifestSummary, summarize_manifest
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.row import Row
-from flipsketch.corpus.run_folder import read_run
+from flipsketch.corpus.run_folder import check_resumes, read_run, refuse_strange_files
 from flipsketch.media.clip import check_pixels
 from flipsketch.method.config import LATER_FIELDS, SamplingConfig
 from flipsketch.method.fitting import CPU_BATCH_SIZE, Fit
 from flipsketch.method.methods import METHODS
 from flipsketch.models.registry import (
     NO_LORA,
+    check_hub_name,
     check_lora,
     choose_lora,
     find_embedded,
@@ -47,7 +47,6 @@ from pipelines.sharding.run import Run, RunConfig
 
 log = logging.getLogger(__name__)
 
-HUB_NAME = r"[\w.-]+/[\w.-]+"
 ROW_TIMEOUT_S = {"cuda": 3600.0, "cpu": 86400.0}
 
 
@@ -208,24 +207,26 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
     kinds = RowKinds(config.sampling)
     find_bad: Callable[[Row], str | None] = attrgetter("error")
     here = find_embedded(config.model)
-    if not (is_here := here.is_dir()) and not re.fullmatch(HUB_NAME, config.model):
-        raise ValueError(
-            f"model {config.model!r} is neither a folder here nor a name on the Hugging Face Hub "
-            f"(owner/name); give the path of a folder in diffusers' layout, such a name, or doodle"
-        )
-    if is_here:
+    if not (is_here := here.is_dir()):
+        check_hub_name(config.model)
+    else:
         model_folder = find_model(config.model, METHODS[config.method].parts)
         size = check_clips(config, model_folder)
         find_bad = functools.partial(find_error, config=config.sampling, size=size)
         if before is None:
             check_loads(config, model_folder)
+    if before is None and not config.overwrite:
+        refuse_strange_files(folder)
 
     def see(row: Row) -> str | None:
         if (problem := find_bad(row)) is None:
             kinds.add(row)
         return problem
 
-    manifest = summarize_manifest(config.manifest, reserved_names(before), find_error=see)
+    num_before = before.num_rows if before else 0
+    manifest = summarize_manifest(config.manifest, reserved_names(before), num_before, see)
+    if before is not None:
+        refuse_another_run(config, folder, before, manifest, here if is_here else None)
     workload = Workload(
         model=here if is_here else None,
         method=config.method,
@@ -245,11 +246,30 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
     return 0
 
 
+def refuse_another_run(
+    config: AnimateConfig,
+    folder: Folder,
+    before: Plan,
+    manifest: ManifestSummary,
+    model_folder: Path | None,
+) -> None:
+    """Raise ValueError, as the run would, if it is not the one in the folder.
+
+    Args:
+        model_folder: None where it is not here, and is taken to be the same.
+    """
+    fitted = before.dtype, Fit(before.batch_size, config.checkpoint_gradients)
+    resources = Resources(1, config.device or "cpu", before.threads)
+    plan = plan_run(config, before, manifest, model_folder, resources, fitted)
+    prefix_fingerprint = manifest.prefix_fingerprint if config.extend else None
+    check_resumes(folder, before, plan, prefix_fingerprint)
+
+
 def plan_run(
     config: AnimateConfig,
     before: Plan | None,
     manifest: ManifestSummary,
-    model_folder: Path,
+    model_folder: Path | None,
     resources: Resources,
     fitted: tuple[str, Fit],
 ) -> Plan:
@@ -267,6 +287,13 @@ def plan_run(
     known = before.settings if before else {}
     chosen = [name for name in (*defaults, "kernels") if getattr(config, name) is None]
     named = {name: getattr(config, name) for name in defaults if name not in chosen}
+    names = ("model_fingerprint", "model_licence")
+    model: dict[str, Any] = {name: known[name] for name in names if name in known}
+    if model_folder is not None:
+        model = {
+            "model_fingerprint": fingerprint_folder(model_folder, METHODS[config.method].parts),
+            "model_licence": model_licence(model_folder),
+        }
     settings = {
         **{name: known.get(name, value) for name, value in defaults.items()},
         **named,
@@ -276,8 +303,7 @@ def plan_run(
         "manifest_fingerprint": manifest.fingerprint,
         "extra_columns": {field.name: str(field.type) for field in manifest.extra_schema},
         "method": config.method,
-        "model_fingerprint": fingerprint_folder(model_folder, METHODS[config.method].parts),
-        "model_licence": model_licence(model_folder),
+        **model,
         "lora_fingerprint": fingerprint_folder(lora) if lora else None,
         **sampling_settings(config.sampling, before),
     }

@@ -30,31 +30,45 @@ def begin_run(
     if before is not None and overwrite:
         delete_run(folder, before.kind)
     elif before is not None:
-        refuse_other_kind(folder, before, plan.kind)
-        refuse_older_format(folder, before)
-        # The manifest's rows are compared with those of the last extension, all else with the
-        # settings that the run began with.
-        rows = {"num_rows": before.num_rows, "manifest_fingerprint": before.manifest_fingerprint}
-        num_new = plan.num_rows - before.num_rows
-        now = dict(plan.settings)
-        if num_new > 0 and prefix_fingerprint == before.manifest_fingerprint:
-            now |= rows
-        refuse_changes(
-            folder,
-            before,
-            {**before.settings, **rows},
-            now,
-            may_extend=num_new > 0 and prefix_fingerprint is None,
-        )
-        if now == plan.settings:
+        if not check_resumes(folder, before, plan, prefix_fingerprint):
             renew_copy(folder)
             return before
         plan = before.add(
-            kind="extend", num_rows=num_new, manifest_fingerprint=plan.manifest_fingerprint
+            kind="extend",
+            num_rows=plan.num_rows - before.num_rows,
+            manifest_fingerprint=plan.manifest_fingerprint,
         )
     folder.make()
     write_plan(folder, plan)
     return plan
+
+
+def check_resumes(
+    folder: Folder, before: Plan, plan: Plan, prefix_fingerprint: str | None = None
+) -> bool:
+    """See that a plan is of the run in the folder, and return whether it extends it.
+
+    Args:
+        prefix_fingerprint: as of `begin_run`.
+
+    Raises:
+        ValueError: it is another plan's run.
+    """
+    refuse_other_kind(folder, before, plan.kind)
+    refuse_older_format(folder, before)
+    # The manifest's rows are compared with those of the last extension, all else with the
+    # settings that the run began with.
+    rows = {"num_rows": before.num_rows, "manifest_fingerprint": before.manifest_fingerprint}
+    num_new = plan.num_rows - before.num_rows
+    extends = num_new > 0 and prefix_fingerprint == before.manifest_fingerprint
+    refuse_changes(
+        folder,
+        before,
+        {**before.settings, **rows},
+        plan.settings | rows if extends else plan.settings,
+        may_extend=num_new > 0 and prefix_fingerprint is None,
+    )
+    return extends
 
 
 def read_run(folder: Folder, kind: RunKind) -> Plan | None:

@@ -89,6 +89,15 @@ def find_model(path_or_hub_name: str | Path, parts: tuple[str, ...] = PARTS) -> 
     return folder
 
 
+def check_hub_name(name: str) -> None:
+    """Raise ValueError if the Hub can have no model of that name; nothing is asked of it."""
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        raise ValueError(
+            f"model {name!r} is neither a folder here nor a name on the Hugging Face Hub "
+            f"(owner/name); give the path of a folder in diffusers' layout, such a name, or doodle"
+        )
+
+
 def fetch_files(hub_name: str, patterns: list[str], alternative: str) -> Path:
     """Return the local folder of the Hub's files of some names, but for half-precision copies."""
     # Here, since command lines import this file, and a model is seldom fetched.

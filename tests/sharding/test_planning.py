@@ -268,8 +268,26 @@ def test_a_dry_run_goes_by_the_shards_that_are_there(made, capsys, tmp_path):
     again = replace(made, dry_run=True, overwrite=True)
     assert animate_manifest(again) == 0
     assert "done:" not in capsys.readouterr().out
-    longer = replace(made, manifest=make_manifest(tmp_path, good_rows(9)), dry_run=True)
-    assert animate_manifest(longer) == 0
+    # Another run is refused in the same words, whether it would be made or not.
+    others = [
+        replace(made, sampling=replace(made.sampling, guidance_scale=3.0)),
+        replace(made, batch_size=5),
+        replace(made, manifest=make_manifest(tmp_path / "other", good_rows(5))),
+        replace(made, manifest=make_manifest(tmp_path / "longer", good_rows(9))),
+    ]
+    for other in others:
+        said = []
+        for dry_run in (True, False):
+            with pytest.raises(ValueError, match="holds a run with other settings") as error:
+                animate_manifest(replace(other, dry_run=dry_run))
+            said.append(str(error.value))
+        assert said[0] == said[1]
+    unseen = replace(made, model="no/such-model", dry_run=True)
+    assert animate_manifest(unseen) == 0
+    with pytest.raises(ValueError, match="batch_size: 2 there, 5 now"):
+        animate_manifest(replace(unseen, batch_size=5))
+    capsys.readouterr()
+    assert animate_manifest(replace(others[-1], dry_run=True, extend=True)) == 0
     assert "shards: 5 of" in capsys.readouterr().out
     assert len(committed_shards(open_folder(made.output))) == 3
 
