@@ -1,6 +1,8 @@
 """The pool of actors on a real Ray, with makers that make next to nothing."""
 
 import functools
+import os
+from dataclasses import replace
 
 import pytest
 import ray
@@ -9,6 +11,7 @@ from pipelines.execution import pool
 from pipelines.execution.cluster import fit_nodes
 from pipelines.execution.config import ExecutorConfig
 from pipelines.execution.executor import make_shards
+from pipelines.execution.trial import call_on_workers
 from pipelines.execution.work import Resources
 from tests.helpers.makers import (
     EnvironmentMaker,
@@ -108,3 +111,10 @@ def test_a_cluster_that_can_never_hold_the_actors_is_refused():
     one = Resources(workers=1, device="cpu", cpus_per_worker=4, num_cpus=2)
     fitted = fit_nodes(one, [{"CPU": 1.0}] * 4)
     assert (fitted.num_cpus, fitted.cpus_per_worker) == (0.5, 1)
+
+
+def test_each_node_is_asked_in_a_process_of_its_own():
+    there = replace(TWO, driver=ray.get_runtime_context().get_node_id())
+    [[node, pid]] = call_on_workers(os.getpid, there).items()
+    assert node == there.driver and pid != os.getpid()
+    assert list(call_on_workers(os.getpid, there, [node])) == [node]
