@@ -206,15 +206,14 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
 
     kinds = RowKinds(config.sampling)
     find_bad: Callable[[Row], str | None] = attrgetter("error")
-    here = find_embedded(config.model)
-    if not (is_here := here.is_dir()):
+    model = here if (here := find_embedded(config.model)).is_dir() else None
+    if model is None:
         check_hub_name(config.model)
     else:
-        model_folder = find_model(config.model, METHODS[config.method].parts)
-        size = check_clips(config, model_folder)
+        size = check_clips(config, find_model(config.model, METHODS[config.method].parts))
         find_bad = functools.partial(find_error, config=config.sampling, size=size)
         if before is None:
-            check_loads(config, model_folder)
+            check_loads(config, model)
     if before is None and not config.overwrite:
         refuse_strange_files(folder)
 
@@ -226,11 +225,12 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
     num_before = before.num_rows if before else 0
     manifest = summarize_manifest(config.manifest, reserved_names(before), num_before, see)
     if before is not None:
-        refuse_another_run(config, folder, before, manifest, here if is_here else None)
+        refuse_another_run(config, folder, before, manifest, model)
     workload = Workload(
-        model=here if is_here else None,
+        model=model,
         method=config.method,
         kinds=kinds.sampled(),
+        sampling=config.sampling,
         costliest=kinds.costliest(),
         num_own=kinds.num_own,
         batch_size=config.batch_size,
@@ -375,6 +375,7 @@ def choose_fit(
         model=anchor_model(config.model),
         lora=anchor_model(config.adapter) if config.adapter else NO_LORA,
         method=config.method,
+        sampling=config.sampling,
         samplings=kinds.costliest(),
         kernels=read_kernels(choose_kernels(config.kernels, None, resources.device)["kernels"]),
         graphs=config.graphs,

@@ -58,9 +58,21 @@ class Fit:
     """It changes no clip, so it is chosen where not even one fits without."""
 
 
-def fit_all(fits: Iterable[Fit]) -> Fit:
-    """Return what fits rows of several kinds, from what fits each."""
-    known = list(fits)
+def fit_all(
+    fit: Callable[[SamplingConfig], Fit], samplings: Iterable[SamplingConfig], job: SamplingConfig
+) -> Fit:
+    """Return what fits rows of several kinds, from what fits each. Rows of a kind that does not fit
+    at all will fail, and no other row: the job's own kind is taken in their place.
+
+    Raises:
+        ValueError: the job's own kind does not fit.
+    """
+    known = []
+    for sampling in samplings:
+        try:
+            known.append(fit(sampling))
+        except ValueError:
+            known.append(fit(job))
     return Fit(min(fit.batch_size for fit in known), any(fit.checkpoint_gradients for fit in known))
 
 

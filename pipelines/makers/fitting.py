@@ -59,6 +59,8 @@ class Trial:
     model: str
     lora: str
     method: str
+    sampling: SamplingConfig
+    """The job's own."""
     samplings: tuple[SamplingConfig, ...]
     """Those of the rows that take most."""
     kernels: Kernels
@@ -119,12 +121,12 @@ def fit_on_cpus(trial: Trial, model_folder: Path, memory_bytes: int | None) -> F
         return as_asked
     dtype = DTYPES[trial.dtype or "float32"]
     usable = int(USABLE_SHARE * memory_bytes)
-    fit = fit_all(
-        TracedCosts(model_folder, trial.method, sampling, dtype, trial.kernels).find_fit(
-            usable, trial.batch_size, trial.checkpoint_gradients
-        )
-        for sampling in trial.samplings
-    )
+
+    def find(sampling: SamplingConfig) -> Fit:
+        costs = TracedCosts(model_folder, trial.method, sampling, dtype, trial.kernels)
+        return costs.find_fit(usable, trial.batch_size, trial.checkpoint_gradients)
+
+    fit = fit_all(find, trial.samplings, trial.sampling)
     return replace(fit, batch_size=trial.batch_size or min(fit.batch_size, CPU_BATCH_SIZE))
 
 
@@ -144,16 +146,16 @@ def fit_here(trial: Trial) -> Fit | str:
             with checkpoint_gradients(animator.unet, checkpoint):
                 return measure_peak(animator, sampling, batch_size, graphs=trial.graphs)
 
-        return fit_all(
-            find_fit(
+        def find(sampling: SamplingConfig) -> Fit:
+            return find_fit(
                 functools.partial(measure, sampling),
                 trial.usable_bytes,
                 sampling,
                 batch_size=trial.batch_size,
                 checkpoint=trial.checkpoint_gradients,
             )
-            for sampling in trial.samplings
-        )
+
+        return fit_all(find, trial.samplings, trial.sampling)
     except torch.OutOfMemoryError:
         return "the model alone does not fit its memory; give --dtype bfloat16 or another GPU"
     except ValueError as error:

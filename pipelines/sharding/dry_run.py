@@ -48,6 +48,8 @@ class Workload:
     method: str
     kinds: list[tuple[SamplingConfig, int, int]]
     """Of rows: settings, number of prompts and number of rows."""
+    sampling: SamplingConfig
+    """The job's own."""
     costliest: tuple[SamplingConfig, ...]
     """Settings of the rows that take most memory."""
     num_own: int
@@ -203,8 +205,11 @@ def find_needs(workload: Workload, plan: Plan | None, device: str, workers: int)
 
     def find_fit(memory: float, batch_size: int | None) -> Fit:
         usable, checkpoint = int(USABLE_SHARE * memory), workload.checkpoint_gradients
-        costs = map(trace, workload.costliest)
-        return fit_all(each.find_fit(usable, batch_size, checkpoint) for each in costs)
+        return fit_all(
+            lambda sampling: trace(sampling).find_fit(usable, batch_size, checkpoint),
+            workload.costliest,
+            workload.sampling,
+        )
 
     batch_size = plan.batch_size if plan else workload.batch_size
     if device == "cuda":
@@ -212,14 +217,25 @@ def find_needs(workload: Workload, plan: Plan | None, device: str, workers: int)
         if torch.cuda.is_available() and workload.gpu_memory_gb is None:
             cards = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
             gpu_gb = min(card.total_memory for card in cards) / 1e9
-        fit = find_fit(gpu_gb * 1e9, batch_size)
+        memory = gpu_gb * 1e9
+        fit = find_fit(memory, batch_size)
         where = f"a GPU with {gpu_gb:.3g} GB"
     else:
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        fit = find_fit(memory / workers, batch_size)
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        memory = total / workers
+        fit = find_fit(memory, batch_size)
         fit = replace(fit, batch_size=batch_size or min(fit.batch_size, CPU_BATCH_SIZE))
-        where = f"{memory / 1e9:.0f} GB for {count(workers, 'worker')}"
-    costliest = [trace(sampling)(fit.checkpoint_gradients) for sampling in workload.costliest]
+        where = f"{total / 1e9:.0f} GB for {count(workers, 'worker')}"
+    costliest, too_large = [], []
+    for sampling in workload.costliest:
+        traced = trace(sampling)(fit.checkpoint_gradients)
+        if traced.peak_bytes(fit.batch_size) <= memory:
+            costliest.append(traced)
+        else:
+            too_large.append(describe_kind(sampling))
+    if too_large:
+        where = f"{where}, where rows of {' or '.join(too_large)} do not fit and would fail"
+        costliest = costliest or [trace(workload.sampling)(fit.checkpoint_gradients)]
     return Needs(
         fit,
         mean_tflop(workload, lambda sampling: trace(sampling)(fit.checkpoint_gradients).tflop),

@@ -26,6 +26,7 @@ def trial(tiny_folder) -> Trial:
         model=str(tiny_folder),
         lora=NO_LORA,
         method="flipsketch",
+        sampling=replace(SHORT, align_steps=0),
         samplings=(replace(SHORT, align_steps=0),),
         kernels=PLAIN,
         graphs=False,

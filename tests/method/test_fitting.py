@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from flipsketch.method.config import SamplingConfig
-from flipsketch.method.fitting import Fit, choose_batch_size, find_fit, usable_bytes
+from flipsketch.method.fitting import Fit, choose_batch_size, find_fit, fit_all, usable_bytes
 
 GB = 10**9
 
@@ -76,3 +76,18 @@ def test_what_cannot_fit_is_refused_with_what_helps():
         refuse(SamplingConfig(align_steps=0), batch_size=2)
     assert "a batch of 2 clips of 10 frames takes more than there is" in str(error.value)
     assert "give a smaller --batch-size, fewer --num-frames or a GPU with" in str(error.value)
+
+
+def test_rows_too_large_for_the_card_do_not_stop_the_others():
+    job, long, huge = (SamplingConfig(num_frames=frames) for frames in (10, 20, 200))
+
+    def fit(sampling):
+        if sampling.num_frames * GB > 50 * GB:
+            raise ValueError("nothing fits")
+        return Fit(80 // sampling.num_frames, sampling.num_frames == 20)
+
+    assert fit_all(fit, [long], job) == Fit(4, True)
+    assert fit_all(fit, [huge], job) == Fit(8, False)
+    assert fit_all(fit, [huge, long], job) == Fit(4, True)
+    with pytest.raises(ValueError, match="nothing fits"):
+        fit_all(fit, [job, huge], huge)
