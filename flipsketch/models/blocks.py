@@ -15,7 +15,7 @@ from diffusers.models.unets.unet_3d_blocks import (
     CrossAttnUpBlock3D,
     UNetMidBlock3DCrossAttn,
 )
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def transform(block: BasicTransformerBlock, tokens: Tensor, text: Tensor | None = None) -> Tensor:
@@ -87,7 +87,7 @@ class ResidualBlock(ResnetBlock2D):
         return input_tensor + hidden_states
 
 
-class TextOnce:
+class TextOnce(nn.Module):
     """Of a block with transformers: has them project a row's text once, and not for each of the
     frames that the UNet repeats it for."""
 
@@ -95,9 +95,7 @@ class TextOnce:
         self, *args: Any, encoder_hidden_states: Tensor, num_frames: int = 1, **kwargs: Any
     ) -> Any:
         text = encoder_hidden_states[::num_frames].contiguous()
-        return super().forward(  # type: ignore[misc]
-            *args, encoder_hidden_states=text, num_frames=num_frames, **kwargs
-        )
+        return super().forward(*args, encoder_hidden_states=text, num_frames=num_frames, **kwargs)
 
 
 class DownBlock(TextOnce, CrossAttnDownBlock3D):
