@@ -20,19 +20,19 @@ class Scale:
     copied_bytes: int
     repeat_s: float
     """How long each case is repeated."""
-    repeats: int
+    repeats: int = 3
     """How often at least."""
-    whole_share: float
+    whole_share: float = 0.15
     """Of the time that is left, what all steps of one batch of clips may take."""
-    short_steps: int
+    short_steps: int = 10
     """Steps that are timed instead if they would take more; enough for some to align."""
-    warm_up_steps: int
+    warm_up_steps: int = 10
     """Steps before: the reference stream loses a frame in each of the first ten."""
-    published_calls: int
+    published_calls: int = 3
     """Timed ones of each kind of the published schedule."""
-    training_warm_up: int
+    training_warm_up: int = 4
     """Steps of training before; the last of four records a graph."""
-    training_steps: int
+    training_steps: int = 6
     """Timed ones, of one batch each."""
 
 
@@ -48,13 +48,6 @@ SCALES = {
         matrices=(2048, 4096, 8192, 16384),
         copied_bytes=2**30,
         repeat_s=0.6,
-        repeats=3,
-        whole_share=0.15,
-        short_steps=10,
-        warm_up_steps=10,
-        published_calls=3,
-        training_warm_up=4,
-        training_steps=6,
     ),
     "doodle": Scale(
         name="doodle",
@@ -66,13 +59,6 @@ SCALES = {
         matrices=(1024, 2048),
         copied_bytes=2**28,
         repeat_s=0.2,
-        repeats=3,
-        whole_share=0.15,
-        short_steps=10,
-        warm_up_steps=10,
-        published_calls=3,
-        training_warm_up=4,
-        training_steps=6,
     ),
     # The same code in a minute, not figures.
     "tiny": Scale(
