@@ -26,6 +26,7 @@ FLIPSKETCH: dict[str, set[str]] = {
     "scoring": {"storage", "models", "corpus"},
     "training": {"rng", "storage", "media", "models", "method", "corpus"},
     "report": {"storage", "media", "corpus", "scoring"},
+    "livesketch": {"storage", "svg", "media", "models", "method", "scoring"},
 }
 # These may use every room above.
 FLIPSKETCH["doodle_model"] = set(FLIPSKETCH)
