@@ -8,7 +8,7 @@ import functools
 import logging
 import platform
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
@@ -19,8 +19,8 @@ from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.row import Row
 from flipsketch.corpus.run_folder import check_resumes, read_run, refuse_strange_files
 from flipsketch.media.clip import check_pixels
-from flipsketch.method.config import LATER_FIELDS, SamplingConfig
-from flipsketch.method.fitting import CPU_BATCH_SIZE, Fit
+from flipsketch.method.config import SamplingConfig
+from flipsketch.method.fitting import Fit
 from flipsketch.method.methods import METHODS
 from flipsketch.models.registry import (
     NO_LORA,
@@ -41,6 +41,7 @@ from pipelines.execution.process import command_line, library_versions
 from pipelines.execution.sources import SourcesConfig
 from pipelines.execution.work import Resources
 from pipelines.makers.clip_columns import row_schema
+from pipelines.makers.clip_settings import choose_kernels, sampling_settings
 from pipelines.makers.row_settings import RowKinds, find_error
 from pipelines.sharding.planning import ROWS_PER_SHARD, choose_rows_per_shard, read_summary
 from pipelines.sharding.run import Run, RunConfig
@@ -143,17 +144,32 @@ def animate_manifest(config: AnimateConfig) -> int:
 
     manifest = read_summary(config.manifest, folder, before, reserved_names(before), see)
 
+    from flipsketch.models.kernels import read_kernels
     from pipelines.makers.clips import AnimationMaker, ClipMakerConfig
+    from pipelines.makers.fitting import Trial, choose_fit
 
     resources = start(config.executor, weights_bytes(model_folder), config.device)
-    fitted = choose_fit(config, before, model_folder, resources, kinds)
+    trial = Trial(
+        device=resources.device,
+        model=anchor_model(config.model),
+        lora=anchor_model(config.adapter) if config.adapter else NO_LORA,
+        method=config.method,
+        sampling=config.sampling,
+        samplings=kinds.costliest(),
+        kernels=read_kernels(choose_kernels(config.kernels, None, resources.device)["kernels"]),
+        graphs=config.graphs,
+        dtype=config.dtype,
+        batch_size=config.batch_size,
+        checkpoint_gradients=config.checkpoint_gradients,
+    )
+    fitted = choose_fit(trial, before, model_folder, resources, config.gpu_memory_gb)
 
     def build_maker(plan: Plan) -> functools.partial[AnimationMaker]:
         return functools.partial(
             AnimationMaker,
             ClipMakerConfig(
-                model=anchor_model(config.model),
-                lora=anchor_model(config.adapter) if config.adapter else NO_LORA,
+                model=trial.model,
+                lora=trial.lora,
                 sources=config.sources.of(config.manifest),
                 sampling=config.sampling,
                 device=resources.device,
@@ -325,76 +341,6 @@ def plan_run(
     return Plan(settings, tuple(chosen), notes)
 
 
-def sampling_settings(sampling: SamplingConfig, before: Plan | None) -> dict[str, Any]:
-    """Return the plan's settings of the sampler; a plan from before some of them has those that it
-    began with, unless they say something new."""
-    usual = SamplingConfig()
-    return {
-        name: value
-        for name, value in asdict(sampling).items()
-        if before is None
-        or name in before.settings
-        or name not in LATER_FIELDS
-        or value != getattr(usual, name)
-    }
-
-
 def reserved_names(before: Plan | None) -> list[str]:
     """Return the names of columns that a manifest may not have for its own."""
     return row_schema(settings=None if before is None else before.settings).names
-
-
-def choose_fit(
-    config: AnimateConfig,
-    before: Plan | None,
-    model_folder: Path,
-    resources: Resources,
-    kinds: RowKinds,
-) -> tuple[str, Fit]:
-    """Return the dtype, the rows of a batch and whether gradients are checkpointed: as asked, as
-    the run began, or else as they fit the workers with the rows that take most.
-
-    Raises:
-        ValueError: not even one row fits.
-    """
-    from flipsketch.models.kernels import read_kernels
-    from pipelines.makers.fitting import Trial, fit_on_cpus, fit_on_gpus
-
-    on_gpus = resources.device == "cuda"
-    if config.gpu_memory_gb is not None and not on_gpus:
-        raise ValueError("--gpu-memory-gb is of GPUs, and the workers have none; leave it out")
-    if before is not None:
-        # Found out when it began; a GPU that is smaller fails rows, with the remedies.
-        checkpoint = bool(before.log.get("checkpoint_gradients"))
-        return before.dtype, Fit(before.batch_size, config.checkpoint_gradients or checkpoint)
-    if not METHODS[config.method].shares_passes:
-        dtype = config.dtype or ("bfloat16" if on_gpus else "float32")
-        return dtype, Fit(config.batch_size or CPU_BATCH_SIZE, config.checkpoint_gradients)
-    trial = Trial(
-        device=resources.device,
-        model=anchor_model(config.model),
-        lora=anchor_model(config.adapter) if config.adapter else NO_LORA,
-        method=config.method,
-        sampling=config.sampling,
-        samplings=kinds.costliest(),
-        kernels=read_kernels(choose_kernels(config.kernels, None, resources.device)["kernels"]),
-        graphs=config.graphs,
-        dtype=config.dtype,
-        batch_size=config.batch_size,
-        checkpoint_gradients=config.checkpoint_gradients,
-    )
-    if on_gpus:
-        return fit_on_gpus(trial, resources, config.gpu_memory_gb)
-    return config.dtype or "float32", fit_on_cpus(trial, model_folder, resources.memory_bytes)
-
-
-def choose_kernels(
-    asked: Literal["fast", "plain"] | None, before: Plan | None, device: str
-) -> dict[str, dict[str, Any]]:
-    """Return the plan's setting of kernels; a plan from before there were any has none."""
-    from flipsketch.models.kernels import FAST, PLAIN, default_kernels, read_kernels
-
-    kernels = {"fast": FAST, "plain": PLAIN, None: default_kernels(device)}[asked]
-    if before is not None and (asked is None or read_kernels(before.kernels) == kernels):
-        return {} if before.kernels is None else {"kernels": before.kernels}
-    return {"kernels": asdict(kernels)}

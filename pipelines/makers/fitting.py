@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from flipsketch.corpus.plan import Plan
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.costs import TracedCosts
 from flipsketch.method.fitting import (
@@ -70,6 +71,37 @@ class Trial:
     checkpoint_gradients: bool
     dtype: str | None = None
     usable_bytes: int = 0
+
+
+def choose_fit(
+    trial: Trial,
+    before: Plan | None,
+    model_folder: Path,
+    resources: Resources,
+    gpu_memory_gb: float | None,
+) -> tuple[str, Fit]:
+    """Return the dtype, the rows of a batch and whether gradients are checkpointed: as asked, as
+    the run began, or else as they fit the workers with the rows that take most.
+
+    Args:
+        gpu_memory_gb: by default what the smallest GPU has.
+
+    Raises:
+        ValueError: not even one row fits.
+    """
+    on_gpus = resources.device == "cuda"
+    if gpu_memory_gb is not None and not on_gpus:
+        raise ValueError("--gpu-memory-gb is of GPUs, and the workers have none; leave it out")
+    if before is not None:
+        # Found out when it began; a GPU that is smaller fails rows, with the remedies.
+        checkpoint = bool(before.log.get("checkpoint_gradients"))
+        return before.dtype, Fit(before.batch_size, trial.checkpoint_gradients or checkpoint)
+    if not METHODS[trial.method].shares_passes:
+        dtype = trial.dtype or ("bfloat16" if on_gpus else "float32")
+        return dtype, Fit(trial.batch_size or CPU_BATCH_SIZE, trial.checkpoint_gradients)
+    if on_gpus:
+        return fit_on_gpus(trial, resources, gpu_memory_gb)
+    return trial.dtype or "float32", fit_on_cpus(trial, model_folder, resources.memory_bytes)
 
 
 def find_card() -> Card:
