@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import tempfile
 
 # Before torch is imported. Two tests run at a time on as few as two cores, and OpenMP's threads
 # spin while they wait for a core.
@@ -11,6 +12,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import pytest
 import torch
+from selenium import webdriver
 from xdist.scheduler import LoadScopeScheduling
 
 from flipsketch.models.tiny import write_tiny_model
@@ -42,6 +44,7 @@ GROUPS = {
         "tests/execution/test_pool.py",
         "tests/execution/test_attempts.py::test_rows_that_raise_hang_or_end_their_process_on_ray",
     ),
+    "browser": ("tests/report/test_page.py", "tests/svg/test_animated.py::test_a_browser"),
     "curate": ("tests/end_to_end/test_curate.py",),
 }
 
@@ -73,6 +76,25 @@ def tiny_model(tiny_folder) -> VideoModel:
 def tiny_model64(tiny_folder) -> VideoModel:
     """In float64, where equal means equal."""
     return load_model(tiny_folder, dtype=torch.float64)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Tests that ask for it are among `GROUPS`: one process starts it, once."""
+    if not (shutil.which("chromium") and shutil.which("chromedriver")):
+        pytest.skip("needs a browser: Debian's packages chromium and chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    flags = ["headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run"]
+    flags += ["disable-background-networking", "disable-component-update", "disable-sync"]
+    with tempfile.TemporaryDirectory() as profile:
+        for flag in [*flags, f"user-data-dir={profile}", "window-size=1200,900"]:
+            options.add_argument(f"--{flag}")
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        service = webdriver.ChromeService(shutil.which("chromedriver"))
+        driver = webdriver.Chrome(options, service)
+        yield driver
+        driver.quit()
 
 
 @pytest.fixture(scope="session")

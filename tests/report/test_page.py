@@ -2,12 +2,9 @@
 
 import json
 import re
-import shutil
-import tempfile
 from pathlib import Path
 
 import pytest
-from selenium import webdriver
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
@@ -19,24 +16,6 @@ from tests.helpers.corpora import QUICK, good_rows, make_manifest, read_rows
 
 LOCAL = ExecutorConfig(executor="local")
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> & \u2028 \"it\" '{data}'"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not (shutil.which("chromium") and shutil.which("chromedriver")):
-        pytest.skip("needs a browser: Debian's packages chromium and chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    flags = ["headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run"]
-    flags += ["disable-background-networking", "disable-component-update", "disable-sync"]
-    with tempfile.TemporaryDirectory() as profile:
-        for flag in [*flags, f"user-data-dir={profile}", "window-size=1200,900"]:
-            options.add_argument(f"--{flag}")
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        service = webdriver.ChromeService(shutil.which("chromedriver"))
-        driver = webdriver.Chrome(options, service)
-        yield driver
-        driver.quit()
 
 
 @pytest.fixture(scope="module")
