@@ -20,6 +20,8 @@ from flipsketch.models.registry import EMBEDDED_MODEL, choose_lora
 from flipsketch.openmp import let_idle_threads_sleep
 from flipsketch.storage.location import split_query
 
+FORMATS = (".gif", ".mp4", ".png")
+
 
 @dataclass(frozen=True, kw_only=True)
 class OneConfig:
@@ -28,7 +30,7 @@ class OneConfig:
     prompt: Positional[str]
     """What happens in the clip, such as "a cat waves its tail"."""
     output: Annotated[str, arg(aliases=["-o"])]
-    """File to write, a path or a URI: *.gif, or *.png for a filmstrip."""
+    """File to write, a path or a URI: *.gif, *.mp4, or *.png for a filmstrip."""
     model: str = EMBEDDED_MODEL
     """Folder in diffusers' layout, or the name of a model: doodle, which is part of this project,
     or one on the Hugging Face Hub (damo-vilab/text-to-video-ms-1.7b is the paper's)."""
@@ -46,8 +48,8 @@ class OneConfig:
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
 
     def __post_init__(self) -> None:
-        if self.format not in (".gif", ".png"):
-            raise ValueError(f"--output must end in .gif or .png, got {self.output}")
+        if self.format not in FORMATS:
+            raise ValueError(f"--output must end in {', '.join(FORMATS)}, got {self.output}")
         if not self.prompt.strip():
             raise ValueError(EMPTY_PROMPT)
         if self.threads is not None and self.threads < 1:
@@ -73,7 +75,7 @@ def animate_drawing(config: OneConfig) -> None:
 
     import torch
 
-    from flipsketch.media.clip import check_pixels, encode_filmstrip, encode_gif
+    from flipsketch.media.clip import check_pixels, encode_filmstrip, encode_gif, encode_mp4
     from flipsketch.media.sketch import load_sketch
     from flipsketch.method.sampler import animate
     from flipsketch.models.video_model import DTYPES, load_model
@@ -94,7 +96,7 @@ def animate_drawing(config: OneConfig) -> None:
     check_pixels(config.sampling.num_frames, model.size)
     sketch = load_sketch(config.sketch, model.size, darken=config.sampling.darken_sketch)
     (clip,) = animate(model, [sketch], [config.prompt], [config.seed], config.sampling)
-    encode = encode_gif if config.format == ".gif" else encode_filmstrip
+    encode = {".gif": encode_gif, ".mp4": encode_mp4, ".png": encode_filmstrip}[config.format]
     write_file(config.output, encode(clip.frames))
     print(config.output)
 

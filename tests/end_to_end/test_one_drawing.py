@@ -2,6 +2,7 @@
 
 import os
 
+import av
 import pytest
 from PIL import Image, ImageOps
 
@@ -19,7 +20,7 @@ def flipsketch(*arguments) -> None:
     run([str(argument) for argument in arguments])
 
 
-@pytest.mark.parametrize("name", ["cat.gif", "deep/cat.png"])
+@pytest.mark.parametrize("name", ["cat.gif", "deep/cat.png", "cat.mp4"])
 def test_one_drawing_becomes_one_file(tiny_folder, tmp_path, capsys, name):
     output = tmp_path / name
     flipsketch(
@@ -27,6 +28,11 @@ def test_one_drawing_becomes_one_file(tiny_folder, tmp_path, capsys, name):
         *("--num-frames", 3, "--num-inference-steps", 1, "--threads", 1),
     )
     assert capsys.readouterr().out.strip() == str(output)
+    if output.suffix == ".mp4":
+        with av.open(str(output)) as video:
+            (stream,) = video.streams
+            assert (stream.width, stream.height, stream.frames) == (16, 16, 3)
+        return
     picture = Image.open(output)
     assert picture.size == ((16, 16) if output.suffix == ".gif" else (16, 48))
 
@@ -35,7 +41,7 @@ def test_one_drawing_becomes_one_file(tiny_folder, tmp_path, capsys, name):
     ("sketch", "prompt", "output", "reason"),
     [
         ("none.svg", "a cat", "a.gif", "none.svg"),
-        (SKETCHES / "cat.svg", "a cat", "a.mp4", "must end in .gif or .png"),
+        (SKETCHES / "cat.svg", "a cat", "a.webp", "must end in .gif, .mp4, .png"),
         (SKETCHES / "cat.svg", "", "a.gif", "the prompt is empty"),
         (SKETCHES / "cat.svg", "  ", "a.gif", "the prompt is empty"),
     ],

@@ -1,5 +1,6 @@
 import io
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,6 +11,7 @@ from flipsketch.media.clip import (
     encode_filmstrip,
     encode_frames,
     encode_gif,
+    encode_mp4,
 )
 
 
@@ -45,6 +47,24 @@ def test_frames_and_gif_hold_every_frame():
     for number, frame in enumerate(frames):
         gif.seek(number)
         np.testing.assert_array_equal(np.asarray(gif.convert("RGB")), frame)
+
+
+@pytest.mark.parametrize("size", [(64, 48), (63, 49)])
+def test_a_video_shows_every_frame(size):
+    frames = np.full((5, *size, 3), 255, np.uint8)
+    for number, frame in enumerate(frames):
+        frame[20:26, 6 * number : 6 * number + 12] = 0
+    video = encode_mp4(frames, frames_per_second=12.5)
+    assert encode_mp4(frames, frames_per_second=12.5) == video
+    with av.open(io.BytesIO(video)) as container:
+        (stream,) = container.streams
+        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
+        assert (stream.frames, stream.average_rate) == (5, 12.5)
+        shown = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(stream)])
+    # Sides of an odd number of pixels have one more.
+    assert shown.shape[1:3] == (64, 48 if size[1] == 48 else 50)
+    far = np.abs(shown[:, : size[0], : size[1]].astype(int) - frames)
+    assert far.mean() < 1
 
 
 def test_strokes_become_black_and_paper_white_whatever_the_greys():
