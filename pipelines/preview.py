@@ -8,7 +8,7 @@ from pipelines.execution.sources import SourcesConfig
 
 log = logging.getLogger(__name__)
 
-# A picture of more would have more pixels than readers of images take.
+# In all corpora shown: a picture of more would have more pixels than readers of images take.
 MAX_CLIPS = 300
 
 
@@ -16,6 +16,9 @@ MAX_CLIPS = 300
 class PreviewConfig:
     corpus: str
     """Folder of the corpus, a path or a URI."""
+    versus: tuple[str, ...] = ()
+    """More corpora of the same manifest, by other methods or settings: each row's clips are shown
+    together, named after their method, or their folder where the methods are the same."""
     output: str
     """PNG file to write, a path or a URI."""
     num_clips: int = 12
@@ -27,7 +30,7 @@ class PreviewConfig:
     manifest: str | None = None
     """Where the corpus's manifest is now, if it has moved; it names the sketches."""
     gifs: str | None = None
-    """Folder to which a GIF of each shown clip is written."""
+    """Folder to which a GIF of each shown row is written, with --versus its clips side by side."""
     sources: SourcesConfig = field(default_factory=SourcesConfig)
 
     def __post_init__(self) -> None:
@@ -35,11 +38,11 @@ class PreviewConfig:
             raise ValueError(f"seed must be at least 0, got {self.seed}")
         if not split_query(self.output)[0].endswith(".png"):
             raise ValueError(f"--output must end in .png, got {self.output}")
+        most = MAX_CLIPS // (1 + len(self.versus))
         for name, number in (("num_clips", self.num_clips), ("ids", len(self.ids) or 1)):
-            if not 1 <= number <= MAX_CLIPS:
+            if not 1 <= number <= most:
                 raise ValueError(
-                    f"{name} must be 1 to {MAX_CLIPS} clips, as many as one picture shows, got "
-                    f"{number}"
+                    f"{name} must be 1 to {most} clips, as many as one picture shows, got {number}"
                 )
 
 
@@ -55,6 +58,7 @@ def write_preview(config: PreviewConfig) -> int:
 
     picture = draw_preview(
         config.corpus,
+        *config.versus,
         num_clips=config.num_clips,
         seed=config.seed,
         ids=config.ids,

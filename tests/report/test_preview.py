@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -5,9 +6,11 @@ import pytest
 from PIL import Image
 
 from flipsketch.media.contact_sheet import CELL, draw_strip
+from flipsketch.report.preview import join_films
+from flipsketch.report.side_by_side import open_corpora
 from pipelines.animate import animate_manifest
 from pipelines.preview import PreviewConfig, write_preview
-from tests.helpers.corpora import read_rows
+from tests.helpers.corpora import good_rows, make_job, make_manifest, read_rows
 
 
 @pytest.fixture
@@ -52,6 +55,64 @@ def test_a_corpus_whose_manifest_is_gone_still_shows_its_frames(job, corpus, tmp
     assert (picture[:CELL, :CELL] < 200).any()
 
 
+@pytest.fixture
+def still(job) -> str:
+    """The same manifest by another method."""
+    still = replace(job, method="still", output=f"{job.output}-still")
+    animate_manifest(still)
+    return still.output
+
+
+def test_corpora_of_one_manifest_are_shown_side_by_side(made, still, tmp_path):
+    shown = {"ids": ("row 2", "row 4"), "gifs": str(tmp_path / "gifs")}
+    output = str(tmp_path / "a.png")
+    write_preview(PreviewConfig(corpus=made.output, versus=(still,), output=output, **shown))
+    strips = np.split(np.asarray(Image.open(output)), 4)
+    write_preview(PreviewConfig(corpus=still, output=output, ids=shown["ids"]))
+    for strip, alone in zip(strips[1::2], np.split(np.asarray(Image.open(output)), 2), strict=True):
+        # Below the first corpus's clip, beside which the sketch is.
+        assert (strip[:CELL, :CELL] == 255).all()
+        np.testing.assert_array_equal(strip[:CELL, CELL + 8 :], alone[:CELL, CELL + 8 :])
+    for strip in strips[::2]:
+        assert (strip[:CELL, :CELL] < 200).any()
+    gif = Image.open(next((tmp_path / "gifs").iterdir()))
+    assert gif.size == (512, 256) and gif.n_frames == 3
+
+
+def test_corpora_are_named_after_what_tells_them_apart(made, still, tmp_path):
+    assert [corpus.label for corpus in open_corpora(made.output, still)] == ["flipsketch", "still"]
+    names = [corpus.label for corpus in open_corpora(made.output, f"{made.output}/../corpus-still")]
+    assert names == ["flipsketch", "still"]
+    copy = shutil.copytree(made.output, tmp_path / "copy")
+    names = [corpus.label for corpus in open_corpora(made.output, str(copy))]
+    assert names == ["corpus", "copy"]
+
+
+def test_corpora_of_two_manifests_are_not(made, still, tmp_path, tiny_folder):
+    rows = [{**row, "prompt": "it rests"} for row in good_rows(2)]
+    (tmp_path / "other").mkdir()
+    other = replace(
+        make_job(tiny_folder, tmp_path / "other"),
+        manifest=make_manifest(tmp_path / "other", rows),
+        method="still",
+    )
+    animate_manifest(other)
+    config = PreviewConfig(corpus=made.output, versus=(other.output,), output="a.png")
+    with pytest.raises(ValueError, match="its row 'row 0' has another prompts than the first"):
+        write_preview(config)
+    with pytest.raises(ValueError, match=f"{other.output}: has no clip of id 'row 3'"):
+        write_preview(replace(config, ids=("row 3",)))
+
+
+def test_films_of_other_lengths_and_sizes_are_joined():
+    dark, light = np.zeros((3, 64, 64, 3), np.uint8), np.full((6, 96, 96, 3), 255, np.uint8)
+    light[5] = 9
+    joined = join_films([dark, light])
+    assert joined.shape == (6, 288, 256 + 288, 3)
+    assert (joined[:, :256, :256] == 0).all() and (joined[:, 256:, :256] == 255).all()
+    assert (joined[:5, :, 256:] == 255).all() and (joined[5, :, 256:] == 9).all()
+
+
 def test_what_is_not_there_is_said(corpus, tmp_path):
     with pytest.raises(ValueError, match="no clip of id 'none'"):
         write_preview(PreviewConfig(corpus=corpus, output="a.png", ids=("none",)))
@@ -70,3 +131,5 @@ def test_a_picture_shows_no_more_clips_than_fit():
     for more in ({"num_clips": 100_000}, {"ids": tuple(map(str, range(1_000)))}):
         with pytest.raises(ValueError, match="must be 1 to 300 clips"):
             PreviewConfig(corpus="a", output="a.png", **more)
+    with pytest.raises(ValueError, match="must be 1 to 100 clips"):
+        PreviewConfig(corpus="a", versus=("b", "c"), output="a.png", num_clips=101)
