@@ -337,7 +337,6 @@ def read_arc(start: complex, end: complex, numbers: list[float]) -> Segment:
     # and both ends lie on it; if they are too far apart, it grows. (A half circle is one curve or
     # two by the last bit of its angles, so each step is done as cairosvg does it.)
     rotation, stretch = math.radians(degrees), ry / rx
-    turn = cmath.rect(1.0, rotation)
     final_x, final_y = rotate(end.real - start.real, end.imag - start.imag, -rotation)
     final_y /= stretch
     bearing = math.atan2(final_y, final_x)
@@ -351,15 +350,22 @@ def read_arc(start: complex, end: complex, numbers: list[float]) -> Segment:
     if not is_clockwise:
         sweep -= 2 * math.pi
     arc = Arc(start, rotation, stretch, centre, radius, first, last, bool(is_clockwise))
+    hull = follow_arc(arc, sweep)
+    hull[-1] = end
+    return ("A", flatten(hull), arc)
+
+
+def follow_arc(arc: Arc, sweep: float) -> list[complex]:
+    """Return the points of curves along an arc: two handles and an end for each quarter or less."""
+    turn = cmath.rect(1.0, arc.rotation)
     num_curves = max(1, math.ceil(abs(sweep) / (math.pi / 2) - 1e-9))
     step = sweep / num_curves
     reach = 4 / 3 * math.tan(step / 4) * 1j
     hull: list[complex] = []
     for i in range(num_curves):
-        leave = cmath.rect(radius, first + i * step)
-        arrive = cmath.rect(radius, first + (i + 1) * step)
+        leave = cmath.rect(arc.radius, arc.first + i * step)
+        arrive = cmath.rect(arc.radius, arc.first + (i + 1) * step)
         for point in (leave + reach * leave, arrive - reach * arrive, arrive):
-            point += centre
-            hull.append(start + complex(point.real, point.imag * stretch) * turn)
-    hull[-1] = end
-    return ("A", flatten(hull), arc)
+            point += arc.centre
+            hull.append(arc.origin + complex(point.real, point.imag * arc.stretch) * turn)
+    return hull

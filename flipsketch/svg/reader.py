@@ -34,6 +34,10 @@ def pad_to_square(pixels: np.ndarray, size: int) -> np.ndarray:
     """Centre pixels (H, W, 3) on a white square (size, size, 3); they must show some ink."""
     # Before padding: a black page with white bars beside it is as blank as a white one.
     check_ink(pixels)
+    return centre_on_white(pixels, size)
+
+
+def centre_on_white(pixels: np.ndarray, size: int) -> np.ndarray:
     height, width = pixels.shape[:2]
     if height == width == size:
         return pixels
