@@ -1,4 +1,5 @@
-"""Rasterize animations: folders or archives of SVG frames in, shards to train on out.
+"""Rasterize animations: SVG frames in folders, archives or a corpus of Live-Sketch in, shards to
+train on out.
 
 The driver finds the animations and joins them with their prompts into a manifest; from there on
 this is a job like any other.
@@ -10,6 +11,7 @@ import io
 import json
 import logging
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from shlex import quote
@@ -24,7 +26,7 @@ from flipsketch.animations.discovery import Animation, find_animations
 from flipsketch.animations.reader import RasterConfig
 from flipsketch.corpus.kinds import RASTERIZE
 from flipsketch.corpus.manifest import ManifestSummary, parse_rows, summarize_manifest
-from flipsketch.corpus.plan import Plan
+from flipsketch.corpus.plan import Plan, read_plan
 from flipsketch.corpus.row import name_digest
 from flipsketch.corpus.row_digests import fingerprint_rows
 from flipsketch.corpus.run_folder import read_run
@@ -59,7 +61,8 @@ BYTES_PER_FRAME, USUAL_FRAMES = 4_000, 24
 class RasterizeConfig(RunConfig):
     animations: str
     """Folder (or .zip, or .tar) of animations, at any depth: Live-Sketch's output
-    (NAME/svg_logs/svg_step*/frame000.svg) or plain ones (NAME/frame000.svg)."""
+    (NAME/svg_logs/svg_step*/frame000.svg) or plain ones (NAME/frame000.svg); or a corpus that
+    --method livesketch made, whose good rows are its animations."""
     captions: str | None = None
     """Table (*.tsv, *.csv, *.jsonl or *.parquet) with columns name and prompt; an animation that it
     lacks needs a prompt.txt beside its frames."""
@@ -69,7 +72,8 @@ class RasterizeConfig(RunConfig):
     """Number of processes that will read the shards at once in training; the job warns if there are
     fewer than four shards for each."""
     license: Annotated[str | None, tyro.conf.arg(aliases=["--licence"])] = None
-    """License of the animations, for the dataset card."""
+    """License of the animations, for the dataset card; by default that of a corpus, and unknown for
+    others."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -313,12 +317,20 @@ def plan_run(
         "command": command_line(),
         "animations": anchor(config.animations),
         "captions": config.captions,
-        "licence": config.license or "unknown",
+        "licence": config.license or corpus_license(config.animations) or "unknown",
         "executor": config.executor.executor,
         "workers": workers,
         "versions": {"cairo": import_cairo().cairo_version_string()},
     }
     return Plan(settings, () if config.rows_per_shard else ("rows_per_shard",), notes)
+
+
+def corpus_license(animations: str) -> str | None:
+    """Return the license of a corpus that is taken as animations; others do not say theirs."""
+    with suppress(OSError, ValueError):
+        plan = read_plan(open_folder(animations))
+        return plan and plan.licence
+    return None
 
 
 def print_plan(plan: Plan, summary: ManifestSummary) -> None:

@@ -1,4 +1,5 @@
-"""Find animations in a folder or an archive, at any depth, and the prompts beside them."""
+"""Find animations in a folder or an archive, at any depth, and the prompts beside them; or those
+that a corpus of Live-Sketch holds."""
 
 import logging
 import posixpath
@@ -6,15 +7,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from flipsketch.animations.reader import ALL_ARCHIVES, FRAME, STEPS
-from flipsketch.storage.archives import WITHIN, ArchiveFiles, Files, FolderFiles, open_files
+from flipsketch.animations.layout import ALL_ARCHIVES, FRAME, PROMPT_FILE, STEPS
+from flipsketch.animations.vector_corpus import VectorCorpus, open_animations
+from flipsketch.storage.archives import WITHIN, ArchiveFiles, Files, FolderFiles
 from flipsketch.storage.folder import open_location
 from flipsketch.storage.reading import READ_TIMEOUT_S, read_in_time
 from flipsketch.storage.text import is_text
 
 log = logging.getLogger(__name__)
 
-PROMPT_FILE = "prompt.txt"
 MAX_PROMPT_BYTES = 10_000
 # Levels of folders.
 MAX_DEPTH = 16
@@ -47,10 +48,12 @@ def find_animations(
 
     Raises:
         OSError: there is no such root.
-        ValueError: it is neither a folder nor an archive.
+        ValueError: it is neither a folder nor an archive, or a corpus of other clips.
     """
     base = posixpath.basename(open_location(root)[1].rstrip("/"))
-    files = open_files(root, allowed)
+    files = open_animations(root, allowed)
+    if isinstance(files, VectorCorpus):
+        files.warn_of_others()
     yield from Search(root, timeout_s).find_in(files, Place(own_name=strip_ending(base)))
 
 
@@ -64,7 +67,7 @@ class Place:
     """The name of an animation that is the tree's root."""
 
 
-Tree = FolderFiles | ArchiveFiles
+Tree = FolderFiles | ArchiveFiles | VectorCorpus
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ class Search:
 
     def find_in_archive(self, files: Tree, place: Place, path: str) -> Iterator[Animation]:
         inside = strip_ending(path)
-        if isinstance(files, ArchiveFiles):
+        if not isinstance(files, FolderFiles):
             yield Animation(posixpath.join(place.name, inside), place.location + path)
             return
         try:

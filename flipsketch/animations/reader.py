@@ -1,34 +1,26 @@
 """Animations: folders of SVG frames, read and drawn.
 
 Two layouts are supported, in folders, .zip and .tar (discovery.py finds them): Live-Sketch's
-(`<name>/svg_logs/svg_step*/frame000.svg`) and the plain one (`<name>/frame000.svg`).
+(`<name>/svg_logs/svg_step*/frame000.svg`) and the plain one (`<name>/frame000.svg`). A corpus made
+by Live-Sketch is read as a folder in the first (vector_corpus.py).
 """
 
 import functools
 import hashlib
 import posixpath
-import re
 from dataclasses import dataclass
 
 import numpy as np
 
+from flipsketch.animations.layout import ALL_ARCHIVES, FRAME, STEP, STEPS
+from flipsketch.animations.vector_corpus import VectorCorpus, open_animations
 from flipsketch.media.clip import check_pixels
-from flipsketch.storage.archives import (
-    ARCHIVES,
-    COMPRESSED,
-    WITHIN,
-    ArchiveFiles,
-    Files,
-    open_files,
-)
+from flipsketch.storage.archives import WITHIN, ArchiveFiles, Files
 from flipsketch.storage.reading import name_error
 from flipsketch.svg.reader import MAX_BYTES, SvgReader, pad_to_square
 from flipsketch.svg.render import draw
 
-FRAME = re.compile(r"frame_?(\d+)\.svg", re.IGNORECASE)
-STEPS, STEP = "svg_logs", re.compile(r"svg_step(\d+)")
 MAX_ANIMATION_FRAMES = 1_024
-ALL_ARCHIVES = (*COMPRESSED, *ARCHIVES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,13 +68,15 @@ class AnimationReader:
 
     def reopen(self) -> None:
         """Open archives anew: a read that was left behind may still use those that are open."""
-        self.files = functools.lru_cache(1)(lambda: open_files(self.root, self.allowed))
+        self.files = functools.lru_cache(1)(lambda: open_animations(self.root, self.allowed))
         self.archive = functools.lru_cache(4)(self.open_archive)
 
     def open_archive(self, path: str) -> ArchiveFiles:
         files = self.files()
         if isinstance(files, ArchiveFiles):
             raise ValueError("is an archive within an archive; extract the outer one")
+        if isinstance(files, VectorCorpus):
+            raise FileNotFoundError("the corpus has no archives")
         return files.open_archive(path)
 
     def read(self, location: str) -> list[tuple[str, bytes]]:

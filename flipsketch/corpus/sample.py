@@ -27,11 +27,14 @@ class Sample:
     json: bytes
     sketch: bytes | None
     """A PNG; None in corpora of format 3 and earlier."""
+    svg: bytes | None = None
+    """The frames as one animated SVG, of a method that moves the strokes themselves."""
 
     def members(self) -> dict[str, bytes]:
         """Return what the sample's files hold, by their endings."""
         files = {"json": self.json, "png": self.png, "txt": self.txt}
-        return files if self.sketch is None else {**files, "sketch.png": self.sketch}
+        more = {"sketch.png": self.sketch, "svg": self.svg}
+        return files | {name: content for name, content in more.items() if content is not None}
 
 
 def encode_sample(
@@ -58,7 +61,8 @@ def encode_sample(
 
 
 def decode_members(key: str, files: dict[str, bytes]) -> Sample:
-    return Sample(key, files["png"], files["txt"], files["json"], files.get("sketch.png"))
+    more = (files.get(name) for name in ("sketch.png", "svg"))
+    return Sample(key, files["png"], files["txt"], files["json"], *more)
 
 
 def pack_samples(samples: list[Sample]) -> bytes:
