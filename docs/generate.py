@@ -31,6 +31,10 @@ JOBS = {
     "one_drawing": ("flipsketch/__main__.py", "flipsketch.__main__.OneConfig"),
     "animate": ("jobs/animate_manifest.py", "pipelines.animate.AnimateConfig"),
     "shards": ("jobs/make_shards.py", "pipelines.rasterize.RasterizeConfig"),
+    "write_animations": (
+        "jobs/write_animations.py",
+        "pipelines.write_animations.WriteAnimationsConfig",
+    ),
     "doodles": ("jobs/make_doodles.py", "pipelines.doodles.DoodlesConfig"),
     "train": ("jobs/train_lora.py", "pipelines.training.config.TrainConfig"),
     "evaluate": ("jobs/evaluate.py", "pipelines.evaluate.EvaluateConfig"),

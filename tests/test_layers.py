@@ -45,7 +45,7 @@ PIPELINES |= {
     job: ROOMS
     for job in (
         *("animate", "rasterize", "train", "evaluate", "curate", "status"),
-        *("preview", "report", "doodles", "import_lora", "merge_lora"),
+        *("preview", "report", "doodles", "import_lora", "merge_lora", "write_animations"),
     )
 }
 PIPELINES["compare"] = ROOMS | {"animate", "evaluate"}
@@ -125,7 +125,7 @@ def test_jobs_read_their_command_lines_before_they_import_anything_heavy():
     program = """
 import pathlib, runpy, sys
 jobs = sorted(pathlib.Path("jobs").glob("*.py"))
-assert len(jobs) == 13
+assert len(jobs) == 14
 heavy = {"torch", "diffusers", "transformers", "peft", "ray", "datasets", "matplotlib", "cv2"}
 for job in jobs:
     sys.argv = [str(job), "--help"]
