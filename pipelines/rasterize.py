@@ -329,7 +329,7 @@ def corpus_license(animations: str) -> str | None:
     """Return the license of a corpus that is taken as animations; others do not say theirs."""
     with suppress(OSError, ValueError):
         plan = read_plan(open_folder(animations))
-        return plan and plan.licence
+        return plan.licence if plan else None
     return None
 
 
