@@ -31,7 +31,6 @@ from flipsketch.media.sketch import load_sketch
 from flipsketch.method.config import SamplingConfig, model_defaults
 from flipsketch.method.methods import METHODS
 from flipsketch.method.request import ClipRequest
-from flipsketch.method.sampler import finish_frames
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.models.video_model import DTYPES
 from flipsketch.scoring.clip_model import ClipScorer
@@ -167,8 +166,8 @@ class Frontier:
                 ClipRequest(self.sketch(row), row.prompts, row.seed, sampling)
                 for row in rows[start : start + size]
             ]
-            for pixels in self.method.animate(requests):
-                yield finish_frames(pixels, sampling)
+            for clip in self.method.animate(requests):
+                yield clip.draw(sampling).frames
 
     def sketch(self, row: Row) -> np.ndarray:
         darken = model_defaults(self.config.model).darken_sketch

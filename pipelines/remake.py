@@ -21,7 +21,6 @@ from flipsketch.corpus.shard import read_metadata, read_sample, read_shards
 from flipsketch.media.clip import decode_filmstrip
 from flipsketch.method.config import LATER_FIELDS, SamplingConfig
 from flipsketch.method.methods import METHODS
-from flipsketch.method.sampler import finish_frames
 from flipsketch.models.registry import NO_LORA, find_embedded, find_model, fingerprint_folder
 from flipsketch.storage.folder import Folder, open_folder
 from flipsketch.storage.text import describe_error
@@ -185,11 +184,11 @@ def animate_row(
             return str(read.error)
         if read.columns["sketch_sha256"] != clip["sketch_sha256"]:
             return f"{row.sketch!r:.200}: the sketch is another one now; restore it"
-        pixels, raised = maker.sample_pixels(batch, [row], {row.index: read}, attempts)
+        clips, raised = maker.animate_rows(batch, [row], {row.index: read}, attempts)
         if raised is not None:
             return describe_error(raised)
         try:
-            return finish_frames(pixels[row.index], sampling)
+            return clips[row.index].draw(sampling).frames
         except (ValueError, MemoryError) as error:
             return describe_error(error)
 

@@ -15,6 +15,7 @@ from flipsketch.storage.sealed import to_text
 
 ORIGINS = {
     "flipsketch": "made by FlipSketch (Bandyopadhyay and Song, CVPR 2025)",
+    "livesketch": "made by Live-Sketch (Gal et al., 2023)",
     "t2v": "made by a text-to-video model from the prompts alone",
     "still": "each the sketch, repeated",
     "svd": "made by Stable Video Diffusion (Blattmann et al., 2023)",
@@ -24,6 +25,9 @@ SKETCHES = {
     RASTERIZE.name: "`<key>.sketch.png` the first frame, which stands for a sketch",
     None: "no sketches, which samples of the format that they were copied from do not hold",
 }
+VECTOR = (
+    "; `<key>.svg` the clip as one SVG that plays, whose frames `flipsketch.svg.animated` reads"
+)
 TEMPLATE = """# Sketch animations
 
 {num_ok:,} clips of {num_rows:,} {inputs} with prompts ({num_failed:,} failed), in {num_shards:,}
@@ -32,7 +36,7 @@ shards, {origin}.
 | file | holds |
 |---|---|
 | `{tars}/*.tar` | WebDataset samples: {sketches}; `<key>.txt` the prompt; `<key>.png` the clip \
-as a filmstrip, frames stacked top to bottom; `<key>.json` how it was made{more_in_json} |
+as a filmstrip, frames stacked top to bottom{vector}; `<key>.json` how it was made{more_in_json} |
 | `metadata/*.parquet` | a row for each input row, good or failed, with the shard, offset and \
 length of its sample; where a failed row was tried again, the file with the highest number counts; \
 a tar without one is a leftover |
@@ -125,6 +129,7 @@ def write_card(folder: Folder, plan: Plan, shards: list[ShardFacts], more: str =
     is_drawn = plan.kind is RASTERIZE
     found = find_sample(folder, plan, shards)
     has_sketch = found is None or found[0].sketch is not None
+    has_svg = found is not None and found[0].svg is not None
     kind = RASTERIZE.name if is_drawn else ANIMATE.name
     data = DatasetCardData(
         license=plan.licence,
@@ -139,6 +144,7 @@ def write_card(folder: Folder, plan: Plan, shards: list[ShardFacts], more: str =
         origin="drawn from SVG frames" if is_drawn else ORIGINS[plan.method],
         tars=plan.tars,
         sketches=SKETCHES[kind if has_sketch else None],
+        vector=VECTOR if has_svg else "",
         with_datasets=fill_example(WITH_DATASETS, plan, has_sketch),
         with_webdataset=fill_example(WITH_WEBDATASET, plan, has_sketch),
         with_pyarrow=fill_example(WITH_PYARROW, plan, has_sketch),
@@ -190,8 +196,8 @@ def describe_features(sample: Sample, schema: pa.Schema) -> list[dict[str, Any]]
         {"name": "__key__", "dtype": "string"},
         {"name": "__url__", "dtype": "string"},
     ]
-    if sample.sketch is not None:
-        features.insert(2, {"name": "sketch.png", "dtype": "image"})
+    more = [("sketch.png", "image", sample.sketch), ("svg", "binary", sample.svg)]
+    features[2:2] = [{"name": name, "dtype": kind} for name, kind, file in more if file is not None]
     return features
 
 

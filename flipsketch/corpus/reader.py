@@ -24,6 +24,8 @@ class CorpusClip:
     prompt: str
     frames: np.ndarray
     """uint8 (F, H, W, 3)."""
+    svg: bytes | None
+    """The frames as one SVG that plays, of a method that moves strokes; else None."""
     row: dict[str, Any]
     """Its row of the metadata."""
 
@@ -74,5 +76,6 @@ def decode_clip(row: dict[str, Any], sample: Sample) -> CorpusClip:
         sketch=None if sample.sketch is None else decode_filmstrip(sample.sketch, 1)[0],
         prompt=sample.txt.decode(),
         frames=decode_filmstrip(sample.png, row["num_frames"]),
+        svg=sample.svg,
         row=row,
     )

@@ -38,7 +38,11 @@ class Sample:
 
 
 def encode_sample(
-    clip: Clip, sketch: np.ndarray, record: dict[str, Any], schema: pa.Schema
+    clip: Clip,
+    sketch: np.ndarray,
+    record: dict[str, Any],
+    schema: pa.Schema,
+    svg: bytes | None = None,
 ) -> Sample:
     """Return a clip as a sample.
 
@@ -49,6 +53,7 @@ def encode_sample(
             same, and no time, host or attempt, so that bytes are reproducible. They stand there
             side by side, the manifest's own among them, under the names that they have in the
             metadata: planning has seen to it that no two are alike.
+        svg: the frames as one file, of a method that moves strokes.
     """
     about = {field.name: to_json_value(record[field.name], field.type) for field in schema}
     return Sample(
@@ -57,6 +62,7 @@ def encode_sample(
         txt=clip.prompt.encode(),
         json=json.dumps(about, sort_keys=True).encode(),
         sketch=encode_filmstrip(sketch[None]),
+        svg=svg,
     )
 
 

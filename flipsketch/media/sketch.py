@@ -75,15 +75,19 @@ def decode_sketch(content: bytes, size: int) -> np.ndarray:
         raise ValueError("the sketch is empty (0 bytes); write the file again")
     if len(content) > MAX_FILE_BYTES:
         raise ValueError(f"the sketch has more than {MAX_FILE_BYTES:,} bytes; make it smaller")
-    is_xml = content[:64].lstrip(BEFORE_XML).startswith(b"<")
-    is_gzip = content.startswith(b"\x1f\x8b")
-    if is_xml or is_gzip:
+    if is_svg(content):
         return rasterize_svg(content, size)
     image = read_raster(content)
     scale = size / max(image.size)
     width, height = (max(1, round(side * scale)) for side in image.size)
     # Padded last: a square around a line of 16 million pixels would not fit into memory.
     return pad_to_square(np.asarray(image.resize((width, height), Image.Resampling.LANCZOS)), size)
+
+
+def is_svg(content: bytes) -> bool:
+    """Tell whether a file is read as SVG, which may be compressed."""
+    is_xml = content[:64].lstrip(BEFORE_XML).startswith(b"<")
+    return is_xml or content.startswith(b"\x1f\x8b")
 
 
 def read_raster(content: bytes) -> Image.Image:

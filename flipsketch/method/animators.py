@@ -3,7 +3,11 @@
 Each is a line in `methods.METHODS`, and all of them make the same corpora.
 """
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,9 +15,11 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import Module
 
+from flipsketch.media.sketch import load_sketch
+from flipsketch.method.config import SamplingConfig
 from flipsketch.method.methods import METHODS
-from flipsketch.method.request import ClipRequest, count_segments
-from flipsketch.method.sampler import animate_pixels, draw_batch_noise
+from flipsketch.method.request import ClipRequest, DrawnClip, RawClip, count_segments
+from flipsketch.method.sampler import animate_pixels, draw_batch_noise, finish_frames
 from flipsketch.method.text_to_video import latents_shape, sample_pixels
 from flipsketch.models.graphs import graphs_of
 from flipsketch.models.kernels import PLAIN, Kernels
@@ -21,7 +27,48 @@ from flipsketch.models.registry import find_model, frame_size
 from flipsketch.models.video_model import load_model
 
 
-class FlipSketch:
+@dataclass(frozen=True, eq=False)
+class PixelClip:
+    """A clip of a method that makes pixels."""
+
+    pixels: Tensor
+    """(3, F, H, W) in [-1, 1]; what went wrong holds NaN."""
+
+    def draw(self, sampling: SamplingConfig) -> DrawnClip:
+        return DrawnClip(finish_frames(self.pixels, sampling))
+
+
+class Animator(ABC):
+    """A method with its model loaded."""
+
+    size: int
+    """Height and width of its clips."""
+    device: torch.device
+    unet: Module | None = None
+    """Whose gradients may be checkpointed."""
+
+    def cuts_prompt(self, prompt: str) -> bool:
+        """Tell whether a prompt has more tokens than are looked at."""
+        return False
+
+    def read(self, content: bytes, sampling: SamplingConfig, own: Any) -> tuple[np.ndarray, Any]:
+        """Return what a request has of a sketch's file: its pixels, and a drawing, if the method
+        needs one.
+
+        Args:
+            own: settings of the row that this method alone has.
+
+        Raises:
+            ValueError: the method cannot animate it.
+        """
+        return load_sketch(content, self.size, darken=sampling.darken_sketch), None
+
+    @abstractmethod
+    def animate(self, requests: list[ClipRequest]) -> Sequence[RawClip]:
+        """Return a clip for each request, of as many frames as all of them ask for."""
+
+
+class FlipSketch(Animator):
     """The paper's method (Bandyopadhyay and Song, CVPR 2025)."""
 
     def __init__(
@@ -34,22 +81,17 @@ class FlipSketch:
     ):
         """Raises ValueError: the model or the adapter cannot be loaded."""
         self.model = load_model(model, lora=lora, device=device, dtype=dtype, kernels=kernels)
-        self.size, self.device = self.model.size, self.model.device
-
-    @property
-    def unet(self) -> Module | None:
-        """Whose gradients may be checkpointed."""
-        return self.model.unet
+        self.size, self.device, self.unet = self.model.size, self.model.device, self.model.unet
 
     def cuts_prompt(self, prompt: str) -> bool:
-        """Tell whether a prompt has more tokens than are looked at."""
         return self.model.cuts_prompt(prompt)
 
-    def animate(self, requests: list[ClipRequest]) -> Tensor:
-        """Return pixels (B, 3, F, size, size) in [-1, 1], of as many frames as the requests'."""
-        return graphs_of(self.model.unet).run_freeing(lambda: self.sample(requests))
+    def animate(self, requests: list[ClipRequest]) -> Sequence[RawClip]:
+        pixels = graphs_of(self.model.unet).run_freeing(lambda: self.sample(requests))
+        return [PixelClip(clip) for clip in pixels.cpu()]
 
     def sample(self, requests: list[ClipRequest]) -> Tensor:
+        """Return pixels (B, 3, F, size, size)."""
         return animate_pixels(self.model, requests)
 
 
@@ -66,10 +108,8 @@ class TextToVideo(FlipSketch):
         return torch.cat([segments[0], *(later[:, :, 1:] for later in segments[1:])], dim=2)
 
 
-class Still:
+class Still(Animator):
     """The sketch, repeated: what consistency alone rewards most."""
-
-    unet: Module | None = None
 
     def __init__(
         self,
@@ -82,22 +122,17 @@ class Still:
         """Uses nothing of the model but the size of its frames."""
         self.size, self.device = frame_size(find_model(model)), torch.device("cpu")
 
-    def cuts_prompt(self, prompt: str) -> bool:
-        return False
-
-    def animate(self, requests: list[ClipRequest]) -> Tensor:
+    def animate(self, requests: list[ClipRequest]) -> list[PixelClip]:
         pixels = torch.from_numpy(np.stack([request.sketch for request in requests]))
         pixels = pixels.permute(0, 3, 1, 2)[:, :, None] / 127.5 - 1
-        return pixels.repeat(1, 1, requests[0].num_frames, 1, 1)
+        return [PixelClip(clip) for clip in pixels.repeat(1, 1, requests[0].num_frames, 1, 1)]
 
 
-class StableVideo:
+class StableVideo(Animator):
     """Stable Video Diffusion (Blattmann et al., 2023), which knows the sketch and no prompt.
 
     The sketch is padded with white to the 16:9 that the model knows, and the clip is cropped back.
     """
-
-    unet: Module | None = None
 
     def __init__(
         self,
@@ -124,14 +159,11 @@ class StableVideo:
         self.size, self.width = native * 3 // 4, native * 4 // 3
         self.device = self.pipeline.device
 
-    def cuts_prompt(self, prompt: str) -> bool:
-        return False
-
-    def animate(self, requests: list[ClipRequest]) -> Tensor:
-        pixels = torch.stack([self.animate_request(request) for request in requests])
+    def animate(self, requests: list[ClipRequest]) -> list[PixelClip]:
+        clips = [self.animate_request(request) for request in requests]
         num_frames = requests[0].num_frames
-        chosen = np.linspace(0, pixels.shape[2] - 1, num_frames).round().astype(int)
-        return pixels[:, :, chosen]
+        chosen = np.linspace(0, clips[0].shape[1] - 1, num_frames).round().astype(int)
+        return [PixelClip(pixels[:, chosen].cpu()) for pixels in clips]
 
     def animate_request(self, request: ClipRequest) -> Tensor:
         """Return as many frames as the model makes: pixels (3, F, size, size) in [-1, 1]."""
@@ -159,6 +191,3 @@ def crop(frames: Tensor) -> Tensor:
     height, width = frames.shape[-2:]
     left = (width - height) // 2
     return frames[..., left : left + height]
-
-
-Animator = FlipSketch | TextToVideo | Still | StableVideo

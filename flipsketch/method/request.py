@@ -1,7 +1,9 @@
-"""What is asked of the sampler: a request for each clip, its settings resolved when it is made."""
+"""What is asked of a method, a request for each clip, its settings resolved when it is made; and
+what it gives back."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -26,6 +28,8 @@ class ClipRequest:
     """One for each segment; a segment begins with the last frame of the one before."""
     seed: int
     sampling: SamplingConfig
+    drawing: Any = None
+    """The sketch once more, as a method that moves strokes rather than pixels has read it."""
 
     @property
     def num_frames(self) -> int:
@@ -34,6 +38,23 @@ class ClipRequest:
 
     def conditioning(self, segment: int) -> Conditioning:
         return Conditioning(self.prompts[segment], self.sampling)
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnClip:
+    """A clip as it is written."""
+
+    frames: np.ndarray
+    """uint8 (F, H, W, 3)."""
+    svg: bytes | None = None
+    """The frames as one SVG that plays, of a method that moves strokes."""
+
+
+class RawClip(Protocol):
+    """What a method makes of a request, on the host: it is drawn beside the next batch."""
+
+    def draw(self, sampling: SamplingConfig) -> DrawnClip:
+        """Raises ValueError: the clip went wrong."""
 
 
 def count_frames(num_segments: int, num_frames: int) -> int:

@@ -181,12 +181,17 @@ def draw_batch_noise(
 
 def draw_clip_noise(latents_shape: torch.Size, num_frames: int, seed: int, segment: int) -> Tensor:
     """Return one row's noise (C, F, h, w), the same on every device and in every batch."""
-    if segment > 0:
-        digest = hashlib.sha256(f"{seed}/{segment}".encode()).digest()
-        seed = int.from_bytes(digest[:8], "big") >> 1
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(segment_seed(seed, segment))
     channels, height, width = latents_shape[1], *latents_shape[-2:]
     return torch.randn(channels, num_frames, height, width, generator=generator)
+
+
+def segment_seed(seed: int, segment: int) -> int:
+    """Return the seed of a segment of a clip: 63 bits."""
+    if segment == 0:
+        return seed
+    digest = hashlib.sha256(f"{seed}/{segment}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
 
 
 def leave_sketch(

@@ -10,12 +10,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 # Kinds of batches whose graphs are kept; inverting and sampling clips of one length are two. Graphs
 # share their memory, but each kind has inputs and buffers of its own.
@@ -241,7 +243,7 @@ class Graphs:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def run_freeing(self, work: Callable[[], Tensor]) -> Tensor:
+    def run_freeing(self, work: Callable[[], Result]) -> Result:
         """Return what work returns; where memory runs out that the graphs hold, again without."""
         try:
             return work()

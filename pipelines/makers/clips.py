@@ -12,16 +12,14 @@ from typing import Any
 
 import pyarrow as pa
 import torch
-from torch import Tensor
 
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.row import Row
 from flipsketch.corpus.run_folder import refuse_lost_folder
 from flipsketch.corpus.shard import ROW_DIGEST, ShardFacts
-from flipsketch.media.sketch import load_sketch
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.methods import METHODS
-from flipsketch.method.request import ClipRequest
+from flipsketch.method.request import ClipRequest, RawClip
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.graphs import use_graphs
 from flipsketch.models.kernels import read_kernels
@@ -120,6 +118,7 @@ class AnimationMaker:
         """Return what the metadata says of a row before anything is tried."""
         known = {**self.plan.settings, **asdict(sampling)}
         return {
+            **row.extra,
             **{name: known[name] for name in settings_schema(self.plan.settings).names},
             "id": row.id,
             "manifest_row": row.index,
@@ -135,7 +134,6 @@ class AnimationMaker:
             "attempts": attempts.deaths(row) + (row.index not in attempts.given_up),
             "align_steps": sampling.num_align_steps,
             "compose_steps": sampling.num_compose_steps,
-            **row.extra,
         }
 
     def read_row(
@@ -151,24 +149,24 @@ class AnimationMaker:
             if isinstance(row.sketch, str):
                 where = f"{name_source(row.sketch)}: "
             columns = {**columns, "sketch_sha256": hashlib.sha256(content).hexdigest()}
-            sketch = load_sketch(content, self.method.size, darken=sampling.darken_sketch)
+            sketch, drawing = self.method.read(content, sampling, None)
         except BaseException as error:
             # Decoders and tokenizers raise anything at all: a panic of Rust is no Exception.
             if attempts.is_interrupt(error):
                 raise
             unread = isinstance(error, UnavailableError)
             return RowOutcome(columns, error=f"{where}{describe_error(error)}", unread=unread)
-        return ReadRow(ClipRequest(sketch, row.prompts, row.seed, sampling), columns)
+        return ReadRow(ClipRequest(sketch, row.prompts, row.seed, sampling, drawing), columns)
 
-    def sample_pixels(
+    def animate_rows(
         self, batch: list[Row], group: list[Row], read: dict[int, ReadRow], attempts: Attempts
-    ) -> tuple[dict[int, Tensor], BaseException | None]:
-        """Return the pixels of some rows of a batch by row index, or what the model raised. The
+    ) -> tuple[dict[int, RawClip], BaseException | None]:
+        """Return the clips of some rows of a batch by row index, or what the model raised. The
         places of the others are taken by copies of one of them: the batch keeps its shape, on which
         results depend in their last digits."""
         filled = [row if row in group else group[0] for row in batch]
         try:
-            pixels = self.method.animate([read[row.index].request for row in filled]).cpu()
+            clips = self.method.animate([read[row.index].request for row in filled])
         except BaseException as error:
             # The model may raise anything at all on a row; the others are to be saved.
             if attempts.is_interrupt(error):
@@ -176,7 +174,7 @@ class AnimationMaker:
             self.end_if_broken(error)
             return {}, error
         places = {row.index: place for place, row in enumerate(batch)}
-        return {row.index: pixels[places[row.index]] for row in group}, None
+        return {row.index: clips[places[row.index]] for row in group}, None
 
     def end_if_broken(self, error: BaseException) -> None:
         """A GPU that has hit an illegal instruction or address is lost to its process: end it, as
@@ -302,9 +300,9 @@ class ClipShard:
             group = groups.pop(0)
             started = time.monotonic()
             with attempts.running("animating", group, maker.batch_timeout):
-                pixels, error = maker.sample_pixels(batch, group, read, attempts)
+                clips, error = maker.animate_rows(batch, group, read, attempts)
                 seconds = (time.monotonic() - started) / len(group)
-                for row, clip in pixels.items():
+                for row, clip in clips.items():
                     self.encoder.submit(row, read[row], clip, seconds)
                 if attempts.follows_death:
                     # It may have been the encoding; what runs beside it is not to be blamed.

@@ -6,12 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
-from torch import Tensor
 
 from flipsketch.corpus.sample import encode_sample
 from flipsketch.media.clip import Clip
-from flipsketch.method.request import ClipRequest
-from flipsketch.method.sampler import finish_frames
+from flipsketch.method.request import ClipRequest, RawClip
 from flipsketch.scoring.pixel import score_pixels
 from flipsketch.storage.text import describe_error
 from pipelines.makers.outcome import RowOutcome
@@ -33,8 +31,8 @@ class SampleEncoder:
         self.schema, self.pool = schema, ThreadPoolExecutor(1)
         self.encoding: dict[int, Future[RowOutcome]] = {}
 
-    def submit(self, index: int, row: ReadRow, pixels: Tensor, seconds: float) -> None:
-        self.encoding[index] = self.pool.submit(finish_row, row, pixels, seconds, self.schema)
+    def submit(self, index: int, row: ReadRow, clip: RawClip, seconds: float) -> None:
+        self.encoding[index] = self.pool.submit(finish_row, row, clip, seconds, self.schema)
 
     def wait(self) -> None:
         """Raises CancelledError: the encoder was closed before."""
@@ -50,11 +48,12 @@ class SampleEncoder:
         return {row: job.result() for row, job in self.encoding.items() if job.done()}
 
 
-def finish_row(row: ReadRow, pixels: Tensor, seconds: float, schema: pa.Schema) -> RowOutcome:
-    """Return a row's outcome: a sample, or a failure if the pixels are no clip."""
+def finish_row(row: ReadRow, raw: RawClip, seconds: float, schema: pa.Schema) -> RowOutcome:
+    """Return a row's outcome: a sample, or a failure if what was animated is no clip."""
     columns = {**row.columns, "seconds": seconds}
     try:
-        frames = finish_frames(pixels, row.request.sampling)
+        drawn = raw.draw(row.request.sampling)
+        frames = drawn.frames
         num_frames, height, width, _ = frames.shape
         made = {
             **columns,
@@ -65,7 +64,8 @@ def finish_row(row: ReadRow, pixels: Tensor, seconds: float, schema: pa.Schema) 
             **asdict(score_pixels(frames, row.request.sketch)),
         }
         clip = Clip(key=made["key"], prompt=made["prompt"], frames=frames)
-        return RowOutcome(made, encode_sample(clip, row.request.sketch, made, schema))
+        sample = encode_sample(clip, row.request.sketch, made, schema, drawn.svg)
+        return RowOutcome(made, sample)
     # Encoders raise whatever there is; an interrupt does not come to a thread.
     except BaseException as error:
         return RowOutcome(columns, error=describe_error(error))

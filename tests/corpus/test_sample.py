@@ -78,6 +78,25 @@ def test_places_meet_without_a_gap():
     assert tar[ends[-1] :].strip(b"\0") == b""
 
 
+def test_only_a_clip_of_strokes_has_an_svg():
+    frames, (plain,) = make_samples(1)
+    drawn = encode_sample(Clip("key", "a way", frames[0]), frames[0, 0], {}, pa.schema([]), b"<svg")
+    tar = pack_samples([plain, drawn])
+    with tarfile.open(fileobj=io.BytesIO(tar)) as members:
+        endings = [name.partition(".")[2] for name in members.getnames()]
+    assert endings == [
+        "json",
+        "png",
+        "sketch.png",
+        "txt",
+        *("json", "png", "sketch.png", "svg", "txt"),
+    ]
+    for sample, (key, (offset, length)) in zip(
+        (plain, drawn), locate_samples(tar).items(), strict=True
+    ):
+        assert unpack_sample(key, tar[offset : offset + length]) == sample
+
+
 @pytest.mark.parametrize("name", COLUMNS)
 def test_a_column_is_typed_in_json(name):
     kind, value, expected_kind, expected = COLUMNS[name]

@@ -118,7 +118,7 @@ def test_t2v_is_the_models_own_sampling_and_knows_no_sketch(two_rows, tiny_model
     sketch = load_sketch(SKETCHES / "star.svg", 16)
     method = TextToVideo(grey.model, None, "cpu", torch.float32)
     request = ClipRequest(sketch, ("a cat jumps",), 3, grey.sampling)
-    again = finish_frames(method.animate([request])[0], grey.sampling)
+    again = method.animate([request])[0].draw(grey.sampling).frames
     assert np.abs(again.astype(int) - clips["one"]).max() <= 1
 
 
