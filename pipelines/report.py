@@ -14,6 +14,9 @@ REPORT_FILE = "report.html"
 class ReportConfig:
     corpus: str
     """Folder of a corpus of clips, a path or a URI."""
+    versus: tuple[str, ...] = ()
+    """More corpora of the same manifest, by other methods or settings, whose clips are shown beside
+    those of this one."""
     output: str | None = None
     """HTML file to write, a path or a URI; by default report.html in the corpus."""
     manifest: str | None = None
@@ -43,16 +46,18 @@ def write_report(config: ReportConfig) -> int:
     """
     from flipsketch.corpus.plan import read_clips_plan
     from flipsketch.report.page import MEGABYTE, build_page
+    from flipsketch.report.side_by_side import open_corpora
     from flipsketch.storage.folder import open_folder
     from flipsketch.storage.output_file import write_file
     from flipsketch.storage.sealed import to_text
 
-    folder = open_folder(config.corpus)
-    plan = read_clips_plan(folder)
+    for corpus in (config.corpus, *config.versus):
+        read_clips_plan(open_folder(corpus))
+    corpora = open_corpora(config.corpus, *config.versus)
+    folder = corpora[0].folder
     page = to_text(
         build_page(
-            folder,
-            plan,
+            corpora,
             sources=config.sources.of(config.manifest or ""),
             num_clips=config.num_clips,
             max_megabytes=config.max_megabytes,

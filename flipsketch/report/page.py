@@ -21,6 +21,7 @@ from flipsketch.corpus.plan import Plan, manifest_of
 from flipsketch.corpus.shard import read_metadata, read_sample, read_shards
 from flipsketch.media.clip import decode_filmstrip
 from flipsketch.report.preview import find_sketches, read_sketch
+from flipsketch.report.side_by_side import Corpus, check_pair
 from flipsketch.scoring.scores import SCORES
 from flipsketch.scoring.store import read_scores, scored_shards, scores_name
 from flipsketch.storage.folder import Folder
@@ -50,8 +51,7 @@ class Entry:
 
 
 def build_page(
-    folder: Folder,
-    plan: Plan,
+    corpora: list[Corpus],
     *,
     sources: Sources | None = None,
     num_clips: int = 2000,
@@ -61,18 +61,23 @@ def build_page(
     """Return the HTML.
 
     Args:
+        corpora: what the page is about, and others of its manifest whose clips are shown beside.
         sources: reads the sketches; of the manifest that the corpus notes, unless it has one.
         num_clips: most rows in the gallery, chosen at random with `seed`.
         max_megabytes: size of the page at which no more clips are added.
     """
+    folder, plan = corpora[0].folder, corpora[0].plan
     entries = read_entries(folder, plan)
+    others = [Other(corpus, read_entries(corpus.folder, corpus.plan)) for corpus in corpora[1:]]
     scored = [entry.scores for entry in entries if entry.scores is not None]
     names = [name for name in SCORES if any(scores.get(name) is not None for scores in scored)]
     picked = random.Random(seed).sample(range(len(entries)), min(num_clips, len(entries)))
     failed = Counter(entry.row["error"] for entry in entries if entry.row["status"] != "ok")
     data: dict[str, Any] = {
         "title": f"Sketch animations: {folder.path.rpartition('/')[2]}",
-        "facts": list_facts(plan, entries),
+        "facts": list_facts(plan, entries)
+        + [("Beside it", f"{corpus.label} ({corpus.folder})") for corpus in corpora[1:]],
+        "labels": [corpus.label for corpus in corpora],
         "failures": failed.most_common(REASONS_SHOWN),
         "settings": json.dumps(plan.settings, indent=1, sort_keys=True),
         "histograms": [make_histogram(name, scored) for name in names],
@@ -81,7 +86,7 @@ def build_page(
     }
     room = max_megabytes * MEGABYTE - len(fill_template(data).encode())
     sources = (sources or Sources()).of_manifest(manifest_of(folder, plan))
-    gallery = Gallery(folder, sources, names, room)
+    gallery = Gallery(folder, others, sources, names, room)
     # In random order until it is full, so that all parts of the corpus are represented.
     gallery.add([entries[place] for place in picked])
     shown = sorted(zip(picked, gallery.clips, strict=False), key=itemgetter(0))
@@ -159,11 +164,26 @@ def make_histogram(name: str, scored: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+class Other:
+    """A corpus whose clips are shown beside those of the page's own."""
+
+    def __init__(self, corpus: Corpus, entries: list[Entry]) -> None:
+        self.folder = corpus.folder
+        self.entries = {entry.row["id"]: entry for entry in entries}
+
+    def find(self, row: dict[str, Any]) -> Entry | None:
+        """Raises ValueError: the row of this id is of another sketch or prompt."""
+        if (entry := self.entries.get(row["id"])) and row["status"] == entry.row["status"] == "ok":
+            check_pair(row, entry.row, self.folder)
+        return entry
+
+
 @dataclass
 class Gallery:
     """The rows on the page, added until its room is used up."""
 
     folder: Folder
+    others: list[Other]
     sources: Sources
     names: list[str]
     """Names of the scores, in order."""
@@ -179,7 +199,8 @@ class Gallery:
         num_bytes = 0
         for entry, clip in zip(entries, self.describe(entries), strict=True):
             digest = entry.row["sketch_sha256"]
-            if clip["film"] and digest not in places:
+            has_film = any(shown["film"] for shown in (clip, *clip["others"]))
+            if has_film and digest not in places:
                 sketch = read_sketch(named.get(entry.row["id"]), self.sources, SIDE, digest)
                 if sketch is not None:
                     places[digest] = len(self.sketches)
@@ -193,11 +214,8 @@ class Gallery:
 
     def describe(self, entries: list[Entry]) -> Iterator[dict[str, Any]]:
         for entry in entries:
-            row, scores = entry.row, entry.scores
-            film = None
-            if row["status"] == "ok":
-                sample = read_sample(self.folder, entry.shard, row)
-                film = encode_small(decode_filmstrip(sample.png, row["num_frames"]))
+            row = entry.row
+            beside = [(other.folder, other.find(row)) for other in self.others]
             yield {
                 "id": row["id"],
                 "key": row["key"],
@@ -205,10 +223,21 @@ class Gallery:
                 "seed": str(row["seed"]),
                 "status": row["status"],
                 "error": row["error"],
-                "frames": row["num_frames"],
-                "scores": scores and [round_score(scores[name]) for name in self.names],
-                "film": film,
+                **self.describe_clip(self.folder, entry),
+                "others": [self.describe_clip(*found) for found in beside],
             }
+
+    def describe_clip(self, folder: Folder, entry: Entry | None) -> dict[str, Any]:
+        """Return frames and scores of a row's clip, without those that it lacks."""
+        if entry is None or entry.row["status"] != "ok":
+            return {"frames": None, "scores": None, "film": None}
+        row, scores = entry.row, entry.scores
+        sample = read_sample(folder, entry.shard, row)
+        return {
+            "frames": row["num_frames"],
+            "scores": scores and [round_score(scores[name]) for name in self.names],
+            "film": encode_small(decode_filmstrip(sample.png, row["num_frames"])),
+        }
 
 
 def round_score(value: float | bool | None) -> float | bool | None:

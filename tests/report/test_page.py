@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ def test_it_renders_without_errors_and_says_what_there_is(page):
     )
     # The film is as many squares high as the clip has frames.
     assert films[0].value_of_css_property("background-size").replace(" ", "") == "100%300%"
-    image = page.find_element("css selector", ".pair img")
+    image = page.find_element("css selector", ".tiles img")
     assert image.get_property("naturalWidth") == 96
 
 
@@ -154,6 +155,39 @@ def test_it_keeps_to_its_size_and_number(corpus):
     # Which clips are left out does not go by their place in the corpus.
     ids = [clip["id"] for clip in read_data(fewer)["clips"]]
     assert ids == sorted(ids) != [f"row {number}" for number in range(len(ids))]
+
+
+def test_corpora_of_one_manifest_are_shown_side_by_side(corpus, browser, tmp_path):
+    manifest, output = f"{corpus}/../manifest.jsonl", tmp_path / "still"
+    still = AnimateConfig(
+        manifest=manifest,
+        output=str(output),
+        model=json.loads(Path(corpus, "run.json").read_text())["log"]["model"],
+        method="still",
+        sampling=QUICK,
+        max_failures="1",
+        threads=1,
+        executor=LOCAL,
+    )
+    animate_manifest(still)
+    write_report(ReportConfig(corpus=corpus, versus=(still.output,), output=f"{output}/page.html"))
+    browser.get(f"file://{output}/page.html")
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    first = browser.find_element("css selector", ".clip")
+    captions = first.find_elements("css selector", "figcaption")
+    assert [caption.text for caption in captions] == ["sketch", "flipsketch", "still"]
+    lefts = [caption.location["x"] for caption in captions]
+    assert lefts == sorted(set(lefts)) and len({caption.location["y"] for caption in captions}) == 1
+    assert len(browser.find_elements("css selector", ".film")) == 2 * 7
+    # A score of each.
+    names = [name.text for name in first.find_elements("tag name", "dt")]
+    values = [value.text for value in first.find_elements("tag name", "dd")]
+    assert len(values) == 2 * len(names) and values[2 * names.index("motion") + 1] == "0"
+    assert f"still ({output})" in browser.find_element("id", "facts").text
+    other = make_manifest(tmp_path, [{**good_rows(1)[0], "prompt": "it rests"}])
+    animate_manifest(replace(still, manifest=other, output=f"{tmp_path}/other"))
+    with pytest.raises(ValueError, match="another prompts than the first corpus"):
+        write_report(ReportConfig(corpus=corpus, versus=(f"{tmp_path}/other",), output="a.html"))
 
 
 def read_data(page: Path) -> dict:
