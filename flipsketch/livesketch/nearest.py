@@ -1,7 +1,7 @@
 """Which curve of each shape is nearest to a pixel, and where on it: a search without gradient.
 
-Curves are cut into straight pieces of at most 2 pixels, each of which looks at the few pixels
-around it; a minimum over the pieces of a shape, taken in the cells of its bounding box, finds the
+Curves are cut into straight pieces of a few pixels, each of which looks at the pixels around it; a
+minimum over the pieces of a shape, taken in the cells of its bounding box, finds the
 nearest. The inside of fills is counted by winding numbers: along a row of pixels each crossing of
 the outline adds or takes one.
 
@@ -15,20 +15,24 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-MAX_PIECE = 2.0
-"""In pixels; the chord of a circle with a radius of 5 pixels then is 0.1 pixel off."""
-MAX_SPAN = 8
-"""Sides of the square that neighbouring control points of a curve may lie apart. Beyond, pieces are
-longer than 2 pixels and leave gaps: motion that explodes must not keep the other rows waiting."""
+FLATNESS = 0.03
+"""In pixels: how far a piece's chord may lie off its curve."""
+MIN_LENGTH = 3.0
+"""In pixels. Longer pieces are fewer, but look at more pixels that are not near; the best length
+grows with the width of the line."""
 MAX_PIECES = 1 << 23
 """In one call. 1,000 curves x 24 frames at 256 pixels are about 500,000."""
 MAX_CANDIDATES = 1 << 21
 """Pairs of piece and pixel to keep together, which bounds memory."""
-CHUNK = 1 << 17
+TINY = 1e-30
+"""Squared pixels: a shorter piece is a point."""
+CHUNK = 1 << 16
 """Pairs to look at together, which stay in the processor's cache."""
 
 
 class Shapes(NamedTuple):
+    """Of all frames' shapes and their cubics."""
+
     half_width: Tensor
     """In pixels (K)."""
     is_filled: Tensor
@@ -37,6 +41,15 @@ class Shapes(NamedTuple):
     """(S)."""
     is_outline: Tensor
     """Whether distance to a cubic counts: not to one that closes the fill of an open stroke (S)."""
+
+    def repeat(self, num_frames: int) -> "Shapes":
+        """Return the table of as many frames, one after the other."""
+        half_width, is_filled, is_even_odd, shape_of_cubic, is_outline = (
+            table.repeat(num_frames) for table in self
+        )
+        frame = torch.arange(num_frames, device=shape_of_cubic.device)
+        shift = frame.repeat_interleave(len(self.shape_of_cubic)) * len(self.half_width)
+        return Shapes(half_width, is_filled, is_even_odd, shape_of_cubic + shift, is_outline)
 
 
 class Pieces(NamedTuple):
@@ -64,15 +77,19 @@ class Boxes(NamedTuple):
     """Of the first cell (G x K)."""
     num_cells: int
 
-    def cells(self, shape: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    def cells(self, shape: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the first cell of the row of each pixel, and the cells to go on from there."""
         row = y - self.top[shape]
-        return self.offset[shape] + row * (self.width[shape] + 1) + x - self.left[shape]
+        return self.offset[shape] + row * (self.width[shape] + 1), x - self.left[shape]
 
-    def locate(self, cells: Tensor) -> "Pixels":
-        shape = torch.searchsorted(self.offset, cells, right=True) - 1
-        place, stride = cells - self.offset[shape], self.width[shape] + 1
-        row = place // stride
-        return Pixels(shape, self.left[shape] + place - row * stride, self.top[shape] + row)
+    def locate(self, cells: Tensor, shape: Tensor) -> "Pixels":
+        place, stride = cells - take(self.offset, shape), take(self.width, shape) + 1
+        row = quotient(place, stride)
+        x = take(self.left, shape) + place - row * stride
+        return Pixels(shape, x, take(self.top, shape) + row)
+
+    def shape_at(self, cells: Tensor) -> Tensor:
+        return torch.searchsorted(self.offset, cells, right=True) - 1
 
 
 class Pixels(NamedTuple):
@@ -107,21 +124,19 @@ def find_nearest(cubics: Tensor, shapes: Shapes, size: int) -> Nearest:
     """
     num_frames, num_cubics = cubics.shape[2:]
     num_shapes = len(shapes.half_width)
-    patch = patch_side(shapes.half_width)[shapes.shape_of_cubic]
-    # Three times the longest edge of its control polygon bounds a curve's speed.
-    edges = cubics.diff(dim=0)
-    speed = 3 * (edges[:, 0].square() + edges[:, 1].square()).sqrt().amax(dim=0)
-    counts = (speed / MAX_PIECE).ceil().clamp(1, math.ceil(3 * MAX_SPAN * size / MAX_PIECE)).long()
+    reach = take(shapes.half_width, shapes.shape_of_cubic) + 0.5
+    longest = (2 * reach).clamp(min=MIN_LENGTH)
+    counts = count_pieces(cubics, longest).clamp(1, 4 * size).long()
     if (num_pieces := int(counts.sum())) > MAX_PIECES:
         raise ValueError(
-            f"the lines of {num_frames} frames at {size} pixels are {num_pieces:,} pieces of "
-            f"{MAX_PIECE:g} pixels, the limit is {MAX_PIECES:,}; draw fewer sketches or frames in "
-            "one call, or smaller ones"
+            f"the lines of {num_frames} frames at {size} pixels are {num_pieces:,} straight pieces "
+            f"long, the limit is {MAX_PIECES:,}; draw fewer sketches or frames in one call, or "
+            "smaller ones"
         )
     found = []
-    for first, last in group((counts * patch.square()).sum(dim=1).tolist()):
-        pieces = flatten(cubics[:, :, first:last], counts[first:last], shapes)
-        near = search(pieces, shapes, size)
+    for first, last in group((counts * (longest + 2 * reach).square()).sum(dim=1).tolist()):
+        tables = shapes.repeat(last - first)
+        near = search(flatten(cubics[:, :, first:last], counts[first:last], tables), tables, size)
         found.append(
             near._replace(
                 pixels=near.pixels._replace(shape=near.pixels.shape + first * num_shapes),
@@ -139,13 +154,35 @@ def find_nearest(cubics: Tensor, shapes: Shapes, size: int) -> Nearest:
     )
 
 
-def group(loads: list[int]) -> Iterator[tuple[int, int]]:
+def take(table: Tensor, index: Tensor) -> Tensor:
+    """Return entries along the last dimension; on a CPU much faster than `table[..., index]`."""
+    return table.index_select(-1, index)
+
+
+def quotient(number: Tensor, divisor: Tensor | int) -> Tensor:
+    """Return `number // divisor`, by floating point, which divides several times as fast."""
+    return ((number.double() + 0.5) / divisor).floor().long()
+
+
+def count_pieces(cubics: Tensor, longest: Tensor) -> Tensor:
+    """Return how many pieces keep each curve's chords flat and, on average, short."""
+    edges = cubics.diff(dim=0)
+    bends = edges.diff(dim=0)
+    length = (edges[:, 0].square() + edges[:, 1].square()).sqrt().sum(dim=0)
+    bend = (bends[:, 0].square() + bends[:, 1].square()).sqrt().amax(dim=0)
+    # A curve's second derivative is at most 6 bends, and a chord off by an eighth of it times the
+    # square of its step.
+    flat = (bend * 6 / 8 / FLATNESS).sqrt()
+    return torch.maximum(length / longest, flat).ceil()
+
+
+def group(loads: list[float]) -> Iterator[tuple[int, int]]:
     """Yield ranges of frames whose loads stay within the bound, or that are one frame."""
-    first, total = 0, 0
+    first, total = 0, 0.0
     for frame, load in enumerate(loads):
         if total + load > MAX_CANDIDATES and frame > first:
             yield first, frame
-            first, total = frame, 0
+            first, total = frame, 0.0
         total += load
     yield first, len(loads)
 
@@ -157,25 +194,26 @@ def bernstein(t: Tensor) -> tuple[Tensor, ...]:
 
 def flatten(cubics: Tensor, counts: Tensor, shapes: Shapes) -> Pieces:
     """Return each curve cut into as many pieces as `counts` (G, S) says."""
-    num_cubics = counts.shape[1]
     counts = counts.flatten()
     num_points = counts + 1
     row = torch.arange(len(counts), device=counts.device).repeat_interleave(num_points)
-    step = torch.arange(len(row), device=row.device) - (num_points.cumsum(0) - num_points)[row]
-    t = step.to(cubics.dtype) / counts[row]
+    count = take(counts, row)
+    step = torch.arange(len(row), device=row.device) - take(num_points.cumsum(0) - num_points, row)
+    t = step.to(cubics.dtype) / count
     # One operation at a time: fused ones may round by where in a tensor a number stands.
     points = torch.zeros(2, len(row), dtype=cubics.dtype, device=cubics.device)
     for weight, corner in zip(bernstein(t), cubics.flatten(2), strict=True):
-        points += weight * corner[:, row]
-    starts = (step < counts[row]).nonzero().squeeze(1)
-    row = row[starts]
-    shape = row // num_cubics * len(shapes.half_width) + shapes.shape_of_cubic[row % num_cubics]
-    return Pieces(row, shape, points[:, starts], points[:, starts + 1], t[starts], t[starts + 1])
-
-
-def patch_side(half_width: Tensor) -> Tensor:
-    """Return how many centres of pixels can lie within reach of a piece along one axis."""
-    return (MAX_PIECE + 2 * half_width + 1).floor().long() + 1
+        points += weight * take(corner, row)
+    starts = (step < count).nonzero().squeeze(1)
+    row = take(row, starts)
+    return Pieces(
+        row,
+        take(shapes.shape_of_cubic, row),
+        take(points, starts),
+        take(points, starts + 1),
+        take(t, starts),
+        take(t, starts + 1),
+    )
 
 
 def search(pieces: Pieces, shapes: Shapes, size: int) -> Nearest:
@@ -187,31 +225,28 @@ def search(pieces: Pieces, shapes: Shapes, size: int) -> Nearest:
     inside = cells[:0]
     if bool(shapes.is_filled.any()):
         cells, is_inside, inside = split_fills(pieces, shapes, boxes, nearest)
-    pixels, piece = boxes.locate(cells), nearest[cells]
+    piece = take(nearest, cells)
+    pixels = boxes.locate(cells, take(pieces.shape, piece))
     offset, along = lay(pieces, piece, pixels)
-    s = project(offset, along)
-    ends = zip(bernstein(pieces.t[piece]), bernstein(pieces.next_t[piece]), strict=True)
+    square = along[0] * along[0] + along[1] * along[1]
+    s = (offset[0] * along[0] + offset[1] * along[1]) / square.clamp(min=TINY)
+    s = s.clamp(0, 1)
+    ends = zip(bernstein(take(pieces.t, piece)), bernstein(take(pieces.next_t, piece)), strict=True)
     weights = torch.stack([(1 - s) * first + s * last for first, last in ends])
     sign = torch.where(is_inside, -1.0, 1.0).to(s)
-    return Nearest(pixels, pieces.row[piece], weights, sign, boxes.locate(inside))
+    inside_pixels = boxes.locate(inside, boxes.shape_at(inside))
+    return Nearest(pixels, take(pieces.row, piece), weights, sign, inside_pixels)
 
 
 def lay(pieces: Pieces, piece: Tensor, pixels: Pixels) -> tuple[Tensor, Tensor]:
     """Return vectors from the pieces' starts to the pixels' centres, and to the pieces' ends."""
-    start = pieces.start[:, piece]
-    return torch.stack([pixels.x, pixels.y]) + 0.5 - start, pieces.end[:, piece] - start
-
-
-def project(offset: Tensor, along: Tensor) -> Tensor:
-    """Return the share of the way along a piece where it is nearest."""
-    square = along[0] * along[0] + along[1] * along[1]
-    return ((offset[0] * along[0] + offset[1] * along[1]) / square.clamp(min=1e-30)).clamp(0, 1)
+    start = take(pieces.start, piece)
+    return torch.stack([pixels.x, pixels.y]) + 0.5 - start, take(pieces.end, piece) - start
 
 
 def bound(pieces: Pieces, shapes: Shapes, size: int) -> Boxes:
     """Return the boxes of the shapes, as far as they reach, within the square."""
-    num_frames = int(pieces.row[-1]) // len(shapes.shape_of_cubic) + 1
-    reach = (shapes.half_width + 0.5).repeat(num_frames)
+    reach = shapes.half_width + 0.5
     sides = []
     for start, end in zip(pieces.start, pieces.end, strict=True):
         low, high = torch.minimum(start, end), torch.maximum(start, end)
@@ -221,57 +256,51 @@ def bound(pieces: Pieces, shapes: Shapes, size: int) -> Boxes:
         last = (high + reach).floor().clamp(-1, size - 1).long()
         sides += [first, (last + 1 - first).clamp(min=0)]
     left, width, top, height = sides
-    num_cells = (width + 1) * height * (width > 0)
-    return Boxes(
-        left,
-        top,
-        width,
-        height * (width > 0),
-        num_cells.cumsum(0) - num_cells,
-        int(num_cells.sum()),
-    )
+    height = height * (width > 0)
+    counts = (width + 1) * height
+    return Boxes(left, top, width, height, counts.cumsum(0) - counts, int(counts.sum()))
 
 
 def nearest_pieces(pieces: Pieces, shapes: Shapes, boxes: Boxes, size: int) -> Tensor:
     """Return for each cell the piece that is nearest; one past the last where none is in reach."""
-    num_shapes, num_cubics = len(shapes.half_width), len(shapes.shape_of_cubic)
-    reach = shapes.half_width[pieces.shape % num_shapes] + 0.5
-    low = torch.minimum(pieces.start, pieces.end) - reach
-    high = torch.maximum(pieces.start, pieces.end) + reach
-    is_seen = ((high > 0) & (low < size)).all(dim=0) & shapes.is_outline[pieces.row % num_cubics]
-    corner = (low - 0.5).ceil().long()
-    sides = patch_side(shapes.half_width)[pieces.shape % num_shapes]
+    reach = take(shapes.half_width, pieces.shape) + 0.5
+    corner = (torch.minimum(pieces.start, pieces.end) - reach - 0.5).ceil().clamp(min=0)
+    beyond = (torch.maximum(pieces.start, pieces.end) + reach - 0.5).floor().clamp(max=size - 1)
+    # So many centres of pixels are within reach along the longer axis; none if it is not seen.
+    sides = (beyond - corner + 1).long()
+    is_seen = (sides > 0).all(dim=0) & take(shapes.is_outline, pieces.row)
+    sides = torch.where(is_seen, sides.amax(dim=0), 0)
+    corner = corner.long()
     best = torch.full([boxes.num_cells], math.inf, dtype=reach.dtype, device=reach.device)
     found = []
     for side in sides.unique().tolist():
-        chosen = (is_seen & (sides == side)).nonzero().squeeze(1)
-        for piece in chosen.split(max(1, CHUNK // side**2)):
-            x, y = corner[:, piece, None] + torch.arange(side, device=piece.device)
+        if not side:
+            continue
+        for piece in (sides == side).nonzero().squeeze(1).split(max(1, CHUNK // side**2)):
+            x, y = take(corner, piece)[..., None] + torch.arange(side, device=piece.device)
             squares = square_distances(pieces, piece, x, y)
-            is_near = squares < reach[piece, None, None] ** 2
-            is_near &= ((y >= 0) & (y < size))[:, :, None] & ((x >= 0) & (x < size))[:, None]
+            # A pixel beyond the square is out of reach.
+            limit = take(reach, piece)[:, None].square() * (y < size)
+            is_near = (squares < limit[..., None]) & (x < size)[:, None]
             pair = is_near.flatten().nonzero().squeeze(1)
-            squares = squares.flatten()[pair]
-            shape = pieces.shape[piece, None]
-            # The first column's cell in each row, and the column.
-            row = boxes.cells(shape, boxes.left[shape], y)
-            cells = row[:, :, None] + (x - boxes.left[shape])[:, None]
-            cells = cells.flatten()[pair]
+            row, column = boxes.cells(take(pieces.shape, piece)[:, None], x, y)
+            cells = row[..., None] + column[:, None]
+            squares, cells = take(squares.flatten(), pair), take(cells.flatten(), pair)
             best.scatter_reduce_(0, cells, squares, "amin")
-            found.append((cells, squares, piece[pair // side**2]))
+            found.append((cells, squares, take(piece, quotient(pair, side**2))))
     nearest = torch.full([boxes.num_cells], len(reach), device=reach.device)
     for cells, squares, piece in found:
-        is_best = squares == best[cells]
-        nearest.scatter_reduce_(0, cells[is_best], piece[is_best], "amin")
+        is_best = (squares == take(best, cells)).nonzero().squeeze(1)
+        nearest.scatter_reduce_(0, take(cells, is_best), take(piece, is_best), "amin")
     return nearest
 
 
 def square_distances(pieces: Pieces, piece: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """Return the squared distances of pieces (m) from pixels (m, w) and (m, h): (m, h, w)."""
-    start, end = pieces.start[:, piece, None], pieces.end[:, piece, None]
+    start, end = take(pieces.start, piece)[..., None], take(pieces.end, piece)[..., None]
     along_x, along_y = end - start
     to_x, to_y = x + 0.5 - start[0], y + 0.5 - start[1]
-    square = (along_x * along_x + along_y * along_y).clamp(min=1e-30)
+    square = (along_x * along_x + along_y * along_y).clamp(min=TINY)
     s = (to_x * along_x / square)[:, None] + (to_y * along_y / square)[:, :, None]
     s = s.clamp_(0, 1)
     away_x = to_x[:, None] - s * along_x[:, None]
@@ -281,11 +310,12 @@ def square_distances(pieces: Pieces, piece: Tensor, x: Tensor, y: Tensor) -> Ten
 
 def wind(pieces: Pieces, shapes: Shapes, boxes: Boxes) -> Tensor:
     """Return each cell's winding number; 0 for shapes without a fill."""
-    filled = shapes.is_filled[pieces.shape % len(shapes.is_filled)].nonzero().squeeze(1)
-    shape = pieces.shape[filled]
-    (start_x, start_y), (end_x, end_y) = pieces.start[:, filled], pieces.end[:, filled]
+    filled = take(shapes.is_filled, pieces.shape).nonzero().squeeze(1)
+    shape = take(pieces.shape, filled)
+    (start_x, start_y), (end_x, end_y) = take(pieces.start, filled), take(pieces.end, filled)
     # The rows whose centres a piece crosses; the next piece begins where it ends.
-    top, bottom = boxes.top[shape], boxes.top[shape] + boxes.height[shape]
+    top = take(boxes.top, shape)
+    bottom = top + take(boxes.height, shape)
     first = (torch.minimum(start_y, end_y) - 0.5).ceil().long().clamp(top, bottom)
     last = (torch.maximum(start_y, end_y) - 0.5).ceil().long().clamp(top, bottom)
     counts = last - first
@@ -299,8 +329,9 @@ def wind(pieces: Pieces, shapes: Shapes, boxes: Boxes) -> Tensor:
     # which is no pixel; so a row's crossings, which add up to 0, stay in the row.
     x = x.clamp(boxes.left[shape], boxes.left[shape] + boxes.width[shape])
     turns = torch.where(end_y > start_y, 1, -1)[piece]
+    row, column = boxes.cells(shape, x, y)
     cells = torch.zeros(boxes.num_cells, dtype=torch.int64, device=x.device)
-    return cells.index_add_(0, boxes.cells(shape, x, y), turns).cumsum(0)
+    return cells.index_add_(0, row + column, turns).cumsum(0)
 
 
 def split_fills(
@@ -309,17 +340,18 @@ def split_fills(
     """Return the cells near outlines, whether they are inside of a fill, and those deep inside."""
     winding = wind(pieces, shapes, boxes)
     wound = winding.nonzero().squeeze(1)
-    is_even_odd = shapes.is_even_odd[boxes.locate(wound).shape % len(shapes.is_even_odd)]
+    is_even_odd = take(shapes.is_even_odd, boxes.shape_at(wound))
     is_inside = torch.zeros_like(winding, dtype=torch.bool)
     is_inside[wound] = ~is_even_odd | (winding[wound] % 2 != 0)
     cells = (nearest < len(pieces.row)).nonzero().squeeze(1)
-    pixels = boxes.locate(cells)
-    offset, along = lay(pieces, nearest[cells], pixels)
+    piece = take(nearest, cells)
+    shape = take(pieces.shape, piece)
+    offset, along = lay(pieces, piece, boxes.locate(cells, shape))
     # Across the nearest piece there is one turn more, or one less. If that is inside too, the piece
     # is no edge of the fill.
     normal = (along[0] * offset[1] - along[1] * offset[0]).sign().long()
     across = winding[cells] + normal
-    is_even_odd = shapes.is_even_odd[pixels.shape % len(shapes.is_even_odd)]
+    is_even_odd = take(shapes.is_even_odd, shape)
     is_deep = is_inside[cells] & (normal != 0) & ~is_even_odd & (across != 0)
     cells = cells[~is_deep]
     is_near_inside = is_inside[cells]

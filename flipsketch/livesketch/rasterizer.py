@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flipsketch.livesketch.nearest import Nearest, Shapes, find_nearest
+from flipsketch.livesketch.nearest import Nearest, Shapes, find_nearest, take
 from flipsketch.livesketch.vector import VectorSketch, place_canvas
 
 FAR = 1e6
@@ -129,22 +129,21 @@ class VectorBatch:
             corners = torch.stack([x, y], dim=1).nan_to_num(nan=FAR, posinf=FAR, neginf=-FAR)
             corners = corners.clamp(-FAR, FAR).unflatten(2, (len(points), -1))
             near = find_nearest(corners, shapes, size)
-        coverage = cover(x, y, near, shapes)
+            # Of all frames, as the rows in x and y.
+            shapes = shapes.repeat(len(points))
+            ink = self.ink.to(points.dtype).repeat(len(points))
+            frame = torch.arange(len(points), device=points.device)
+            picture = (self.sketch_of_shape * len(points) + frame[:, None]).flatten()
         # Of the paper, what each shape leaves white. Its logarithms add up.
-        ink = self.ink.to(points.dtype)
-        num_shapes = len(ink)
-        white = torch.cat(
-            [
-                1 - ink[near.pixels.shape % num_shapes] * coverage,
-                1 - ink[near.inside.shape % num_shapes],
-            ]
-        ).clamp(min=torch.finfo(points.dtype).tiny)
         shape, column, row = (
             torch.cat(parts) for parts in zip(near.pixels, near.inside, strict=True)
         )
-        picture = self.sketch_of_shape[shape % num_shapes] * len(points) + shape // num_shapes
+        coverage = torch.cat(
+            [cover(x, y, near, shapes), torch.ones_like(near.inside.x, dtype=x.dtype)]
+        )
+        white = (1 - take(ink, shape) * coverage).clamp(min=torch.finfo(points.dtype).eps)
         total = points.new_zeros(len(self.canvases) * len(points) * size * size)
-        total = total.index_add(0, (picture * size + row) * size + column, white.log())
+        total = total.index_add(0, (take(picture, shape) * size + row) * size + column, white.log())
         return (1 - total.exp()).view(-1, len(points), size, size) * mask
 
     def place(self, points: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -177,11 +176,12 @@ def cover(x: Tensor, y: Tensor, near: Nearest, shapes: Shapes) -> Tensor:
     # On the line itself the distance has no gradient; its root would have NaN.
     is_off = square > 0
     distance = torch.where(is_off, torch.where(is_off, square, 1.0).sqrt(), 0.0)
-    shape = near.pixels.shape % len(shapes.half_width)
-    half_width = shapes.half_width[shape]
+    half_width = take(shapes.half_width, near.pixels.shape)
     coverage = (half_width + 0.5 - near.sign * distance).clamp(min=0)
     # A pixel is wider than a thin line.
-    most = torch.where(shapes.is_filled[shape], 1.0, (2 * half_width).clamp(max=1))
+    most = torch.where(
+        take(shapes.is_filled, near.pixels.shape), 1.0, (2 * half_width).clamp(max=1)
+    )
     return torch.minimum(coverage, most)
 
 
