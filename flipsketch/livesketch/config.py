@@ -1,0 +1,67 @@
+"""How the strokes of a sketch are moved: the settings of Live-Sketch."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+MAX_OPTIMIZATION_STEPS = 10_000
+MAX_TRIES = 64
+MAX_OUTPUT_SIZE = 1024
+
+MotionName = Literal["lattice", "mlp"]
+# The published number, and what is enough for the lattice: 40 often are.
+NUM_STEPS: dict[MotionName, int] = {"lattice": 100, "mlp": 1000}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveSketchConfig:
+    motion: MotionName = "lattice"
+    """What moves the strokes: lattice bends the paper that they are drawn on, smoothly in space and
+    time; mlp is the published network, which moves every point of every frame by itself."""
+    optimization_steps: int | None = None
+    """Number of optimization steps; by default 100, and 1000 with the published network. Clips of
+    fewer steps are made faster and move less."""
+    distillation_guidance: float = 15.0
+    """Weight of classifier-free guidance in score distillation. Raise it when clips ignore the
+    prompt. The published network has weights of its own, 30 and 40."""
+    rigidity: float = 0.3
+    """How strongly strokes resist being stretched; 0 lets the model stretch them as it likes. The
+    published network has no such term."""
+    tries: int = 1
+    """Number of clips that are optimized for each row, with seeds of their own, to keep the best by
+    the scorer. The time is proportional to it."""
+    published_defects: bool = False
+    """With the published network, repeat two defects of its code: scales are read from the head for
+    shears, and gradients of the global path add up over all steps."""
+    output_size: int | None = None
+    """Height and width of the clip's frames in pixels, which are drawn from the moved strokes; by
+    default 256, or the model's size if that is larger."""
+
+    def __post_init__(self) -> None:
+        if self.motion not in get_args(MotionName):
+            raise ValueError(
+                f"motion must be one of {', '.join(get_args(MotionName))}, got {self.motion!r}"
+            )
+        for name, least, most in (
+            ("optimization_steps", 1, MAX_OPTIMIZATION_STEPS),
+            ("tries", 1, MAX_TRIES),
+            ("output_size", 16, MAX_OUTPUT_SIZE),
+        ):
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise ValueError(f"{name} must lie between {least} and {most}, got {value}")
+        if not math.isfinite(self.distillation_guidance):
+            raise ValueError(
+                f"distillation_guidance must be a finite number, got {self.distillation_guidance}"
+            )
+        if not 0 <= self.rigidity < math.inf:
+            raise ValueError(f"rigidity must be 0 or a positive number, got {self.rigidity}")
+        if self.published_defects and self.motion != "mlp":
+            raise ValueError(
+                "published_defects is about the published network; add motion mlp, or leave it out"
+            )
+
+    @property
+    def num_steps(self) -> int:
+        steps = self.optimization_steps
+        return NUM_STEPS[self.motion] if steps is None else steps
