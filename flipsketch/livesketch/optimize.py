@@ -1,0 +1,118 @@
+"""Live-Sketch (Gal et al., 2023): vector sketches and prompts to the points of each frame.
+
+Shapes, here and in every file: B batch, C latent channels (4), F frames, H W pixels, h w latents,
+P points of a sketch, N those of all sketches of a batch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from flipsketch.livesketch.config import LiveSketchConfig
+from flipsketch.livesketch.distillation import (
+    FirstFrameNoise,
+    distillation_gradient,
+    draw_noise_and_timesteps,
+    pixel_gradient,
+)
+from flipsketch.livesketch.motion import Lattice
+from flipsketch.livesketch.rasterizer import VectorBatch
+from flipsketch.livesketch.regularizers import Edges
+from flipsketch.livesketch.vector import VectorSketch
+from flipsketch.method.guidance import encode_guidance
+from flipsketch.method.request import Conditioning, shared_settings
+from flipsketch.models.graphs import graphs_of
+from flipsketch.models.video_model import VideoModel
+
+# As the model sees them, in pixels: thinner ones fade in its latents.
+MIN_LINE_WIDTH = 0.75
+
+
+def animate_vectors(
+    model: VideoModel,
+    sketches: Sequence[VectorSketch],
+    conditionings: Sequence[Conditioning],
+    seeds: Sequence[int],
+    config: LiveSketchConfig | None = None,
+) -> list[np.ndarray]:
+    """Return the points of each clip's frames, float64 (F, P, 2): NaN where the model's predictions
+    were not finite, which other rows do not notice.
+
+    Args:
+        conditionings: one for each row: its prompt, and how its sketch is inverted.
+
+    Raises:
+        ValueError: the rows' settings differ in what a batch shares.
+    """
+    config = config or LiveSketchConfig()
+    scene = Scene(model, sketches, conditionings)
+    motion = Lattice(scene.batch.split(scene.still), scene.latents_shape[2])
+    objectives = motion.objectives(config.distillation_guidance)
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    is_finite = torch.ones(len(sketches), dtype=torch.bool, device=model.device)
+    with graphs_of(model.unet).batch(model.unet, "distill", scene.latents_shape):
+        for _ in range(config.num_steps):
+            for objective in objectives:
+                points = scene.still + motion()
+                pixels = scene.draw(points)
+                gradient = scene.distill(pixels, generators, objective.guidance_scale)
+                is_finite &= gradient.isfinite().flatten(1).all(dim=1)
+                loss = (pixels * gradient.where(is_finite.view(-1, 1, 1, 1, 1), 0)).sum()
+                if config.rigidity > 0:
+                    loss = loss + config.rigidity * scene.edges.stretch(points).sum()
+                objective.optimizer.zero_grad()
+                loss.backward()
+                objective.optimizer.step()
+    is_finite = is_finite[scene.batch.sketch_of_point, None]
+    moved = scene.batch.points + motion().detach().where(is_finite, torch.nan)
+    return [points.cpu().numpy() for points in scene.batch.split(moved)]
+
+
+class Scene:
+    """The sketches of a batch as the model sees them, and what it is asked to make of them."""
+
+    def __init__(
+        self,
+        model: VideoModel,
+        sketches: Sequence[VectorSketch],
+        conditionings: Sequence[Conditioning],
+    ) -> None:
+        """Raises ValueError: the rows' settings differ in what a batch shares."""
+        sampling = shared_settings([conditioning.sampling for conditioning in conditionings])
+        self.model = model
+        self.is_signed = sampling.sketch_range == "signed"
+        self.batch = VectorBatch.pack(sketches).to(model.device)
+        self.still = self.batch.points.to(model.latents_dtype)
+        self.edges = Edges(self.batch, self.still)
+        self.guidance = encode_guidance(model, conditionings)
+        null_embeds = model.encode_prompts([""]).expand_as(self.guidance.prompt_embeds)
+        sketch_latents = model.encode(self.draw(self.still[None]))
+        self.first_frame = FirstFrameNoise.invert(
+            model, sketch_latents, null_embeds, sampling.num_inference_steps
+        )
+        channels, _, *sides = sketch_latents.shape[1:]
+        self.latents_shape = torch.Size((len(sketches), channels, sampling.num_frames, *sides))
+
+    def draw(self, points: Tensor) -> Tensor:
+        """Return pixels (B, 3, F, H, W) of points (F, N, 2)."""
+        ink = self.batch.rasterize(points, self.model.size, min_line_width=MIN_LINE_WIDTH)
+        paper = 1 - 2 * ink if self.is_signed else 1 - ink
+        return paper[:, None].expand(-1, 3, -1, -1, -1)
+
+    def distill(
+        self, pixels: Tensor, generators: Sequence[torch.Generator], guidance_scale: float
+    ) -> Tensor:
+        """Return the gradient on pixels (B, 3, F, H, W) of score distillation, at a timestep and
+        with noise of each row's own."""
+        noise, t = draw_noise_and_timesteps(generators, self.latents_shape)
+        noise, t = noise.to(self.still), t.to(self.still.device)
+        noise[:, :, :1] = self.first_frame.at(t)
+        guidance = replace(self.guidance, scale=guidance_scale)
+        return pixel_gradient(
+            self.model,
+            pixels,
+            lambda latents: distillation_gradient(self.model, latents, noise, t, guidance),
+        )

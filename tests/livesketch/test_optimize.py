@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+import torch
+
+from flipsketch.livesketch.config import LiveSketchConfig
+from flipsketch.livesketch.optimize import animate_vectors
+from flipsketch.livesketch.vector import read_vector
+from flipsketch.method.config import SamplingConfig
+from flipsketch.method.request import Conditioning
+
+SKETCHES = [
+    read_vector(
+        f'<svg viewBox="0 0 16 16"><path d="{data}" fill="none" stroke="black"/></svg>'.encode()
+    )
+    for data in ("M4 4C4 9 8 9 11 5M5 12L11 12", "M3 8L8 3L13 8Z")
+]
+SAMPLING = SamplingConfig(num_frames=4, num_inference_steps=3)
+SHORT = LiveSketchConfig(optimization_steps=3)
+
+
+def animate(model, rows=(0, 1), config=SHORT, seeds=(1, 2)):
+    prompts = ("a cat", "a dog")
+    conditionings = [Conditioning(prompts[row], SAMPLING) for row in rows]
+    return animate_vectors(
+        model, [SKETCHES[row] for row in rows], conditionings, [seeds[row] for row in rows], config
+    )
+
+
+def test_frame_0_is_the_sketch_and_the_others_move(tiny_model):
+    for sketch, points in zip(SKETCHES, animate(tiny_model), strict=True):
+        assert points.shape == (4, len(sketch.points), 2) and points.dtype == np.float64
+        np.testing.assert_array_equal(points[0], sketch.points)
+        assert np.abs(points[1:] - sketch.points).max(axis=(1, 2)).min() > 1e-4
+
+
+def test_a_batch_of_two_equals_two_alone(tiny_model64):
+    together = animate(tiny_model64)
+    for row in (0, 1):
+        (alone,) = animate(tiny_model64, (row,))
+        np.testing.assert_allclose(together[row], alone, rtol=0, atol=1e-9)
+    assert np.abs(animate(tiny_model64, seeds=(1, 3))[1] - together[1]).max() > 1e-4
+
+
+def test_the_same_call_twice_is_the_same_bytes(tiny_model):
+    first, second = (animate(tiny_model) for _ in range(2))
+    assert [points.tobytes() for points in first] == [points.tobytes() for points in second]
+
+
+def test_the_model_stays_frozen(tiny_model):
+    tiny_model.unet.requires_grad_(True)
+    before = {name: weight.clone() for name, weight in tiny_model.unet.state_dict().items()}
+    animate(tiny_model)
+    assert all(weight.grad is None for weight in tiny_model.unet.parameters())
+    for name, weight in tiny_model.unet.state_dict().items():
+        assert torch.equal(weight, before[name])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("motion", "wave"),
+        ("optimization_steps", 0),
+        ("tries", 0),
+        ("output_size", 0),
+        ("distillation_guidance", float("nan")),
+        ("rigidity", -1.0),
+        ("published_defects", True),
+    ],
+)
+def test_impossible_settings_are_refused_by_name(field, value):
+    with pytest.raises(ValueError, match=field):
+        LiveSketchConfig(**{field: value})
