@@ -50,6 +50,8 @@ JOBS = {
         "pipelines.doodle_model.settings.DoodleModelConfig",
     ),
 }
+# Of groups whose fields are not named as people write them.
+TITLES = {"livesketch": "Live-Sketch"}
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ def generated_part(name: str) -> str:
     flags = list_flags(config_class)
     parts = [f"```sh\n{find_command(description)}\n```\n"]
     for group in dict.fromkeys(flag.group for flag in flags):
-        title = group.replace("_", " ").capitalize() + " flags" if group else "Flags"
+        named = TITLES.get(group, group.replace("_", " ").capitalize())
+        title = f"{named} flags" if group else "Flags"
         parts.append(f"## {title}\n\n{table([flag for flag in flags if flag.group == group])}")
     return "\n".join(parts)
 

@@ -8,7 +8,7 @@ import functools
 import logging
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
@@ -18,8 +18,9 @@ from flipsketch.corpus.manifest import ManifestSummary, summarize_manifest
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.row import Row
 from flipsketch.corpus.run_folder import check_resumes, read_run, refuse_strange_files
+from flipsketch.livesketch.config import LiveSketchConfig
 from flipsketch.media.clip import check_pixels
-from flipsketch.method.config import SamplingConfig
+from flipsketch.method.config import SamplingConfig, model_defaults
 from flipsketch.method.fitting import Fit
 from flipsketch.method.methods import METHODS
 from flipsketch.models.registry import (
@@ -40,8 +41,8 @@ from pipelines.execution.locations import anchor, anchor_model, refuse_vanishing
 from pipelines.execution.process import command_line, library_versions
 from pipelines.execution.sources import SourcesConfig
 from pipelines.execution.work import Resources
-from pipelines.makers.clip_columns import row_schema
-from pipelines.makers.clip_settings import choose_kernels, sampling_settings
+from pipelines.makers.clip_columns import reserved_names, row_schema
+from pipelines.makers.clip_settings import choose_kernels, livesketch_settings, sampling_settings
 from pipelines.makers.row_settings import RowKinds, find_error
 from pipelines.sharding.planning import ROWS_PER_SHARD, choose_rows_per_shard, read_summary
 from pipelines.sharding.run import Run, RunConfig
@@ -63,10 +64,12 @@ class AnimateConfig(RunConfig):
     """Adapter folder (unet/ and perhaps text_encoder/, each in peft's format) or name. Default:
     doodle-lora with the model doodle, no adapter with others; none leaves it out."""
     method: str = "flipsketch"
-    """Method to animate with: flipsketch, or a baseline: t2v (the model and adapter from the prompt
-    alone), still (the sketch repeated) or svd (Stable Video Diffusion, whose folder or Hub name is
-    the model)."""
+    """Method to animate with: flipsketch; livesketch, which moves the strokes of SVG sketches and
+    writes the clips as SVG too; or a baseline: t2v (the model and adapter from the prompt alone),
+    still (the sketch repeated) or svd (Stable Video Diffusion, whose folder or Hub name is the
+    model)."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    livesketch: LiveSketchConfig = field(default_factory=LiveSketchConfig)
     batch_size: int | None = None
     """Rows animated together. By default as many as fit, measured on the smallest GPU, and 4 on a
     CPU. It changes the last digits, so a resumed run has the number that it began with."""
@@ -106,6 +109,13 @@ class AnimateConfig(RunConfig):
             )
         if self.method not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, got {self.method}")
+        if not METHODS[self.method].moves_strokes and self.livesketch != LiveSketchConfig():
+            said, usual = asdict(self.livesketch), asdict(LiveSketchConfig())
+            flags = [f"--{name}".replace("_", "-") for name in said if said[name] != usual[name]]
+            raise ValueError(
+                f"the method {self.method} has no use for {', '.join(flags)}; add --method "
+                f"livesketch, or leave it out"
+            )
         if self.lora not in (None, "", NO_LORA) and not METHODS[self.method].takes_lora:
             raise ValueError(f"the method {self.method} takes no adapter; leave out --lora")
 
@@ -121,6 +131,7 @@ def animate_manifest(config: AnimateConfig) -> int:
     Raises:
         ValueError, OSError: the run cannot begin.
     """
+    config = settle(config)
     refuse_vanishing_output(config.output)
     folder = open_folder(config.output)
     before = None if config.overwrite else read_run(folder, ANIMATE)
@@ -135,14 +146,15 @@ def animate_manifest(config: AnimateConfig) -> int:
     if before is None:
         # What a run in the folder was planned with has been looked at before its plan was written.
         check_loads(config, model_folder)
-    kinds = RowKinds(config.sampling)
+    kinds = RowKinds(config.sampling, config.method)
 
     def see(row: Row) -> str | None:
-        if find_error(row, config.sampling, size) is None:
+        if find_error(row, config.sampling, config.method, size) is None:
             kinds.add(row)
         return row.error
 
-    manifest = read_summary(config.manifest, folder, before, reserved_names(before), see)
+    reserved = reserved_names(config.method, before.settings if before else None)
+    manifest = read_summary(config.manifest, folder, before, reserved, see)
 
     from flipsketch.models.kernels import read_kernels
     from pipelines.makers.clips import AnimationMaker, ClipMakerConfig
@@ -172,6 +184,9 @@ def animate_manifest(config: AnimateConfig) -> int:
                 lora=trial.lora,
                 sources=config.sources.of(config.manifest),
                 sampling=config.sampling,
+                livesketch=replace(
+                    config.livesketch, clip_model=anchor_model(config.livesketch.clip_model)
+                ),
                 device=resources.device,
                 checkpoint_gradients=fitted[1].checkpoint_gradients,
                 graphs=config.graphs,
@@ -198,13 +213,28 @@ def animate_manifest(config: AnimateConfig) -> int:
     return run.carry_out(plan, notes={"manifest": anchor(config.manifest)})
 
 
+def settle(config: AnimateConfig) -> AnimateConfig:
+    """Return the job with settings of the sampler that its method has a use for."""
+    sampling = METHODS[config.method].settle(config.sampling)
+    usual = model_defaults(config.model)
+    unused = [
+        name
+        for name, value in asdict(config.sampling).items()
+        if value not in (getattr(sampling, name), getattr(usual, name))
+    ]
+    if unused:
+        log.warning("the method %s has no use for %s", config.method, ", ".join(unused))
+    return replace(config, sampling=sampling)
+
+
 def check_clips(config: AnimateConfig, model_folder: Path) -> int:
     """Return height and width of the clips; raise ValueError if they would be too large to read."""
-    size = METHODS[config.method].frame_size(model_folder)
+    size = METHODS[config.method].frame_size(model_folder, config.livesketch.output_size)
     try:
         check_pixels(config.sampling.num_frames, size)
     except ValueError as error:
-        raise ValueError(f"{error}; lower --num-frames") from error
+        smaller = " or --output-size" if METHODS[config.method].moves_strokes else ""
+        raise ValueError(f"{error}; lower --num-frames{smaller}") from error
     return size
 
 
@@ -214,20 +244,27 @@ def check_loads(config: AnimateConfig, model_folder: Path) -> None:
 
     lora = find_embedded(config.adapter) if config.adapter else None
     inspect_model(model_folder, METHODS[config.method].parts, lora)
+    if config.livesketch.tries > 1:
+        from flipsketch.scoring.clip_model import find_scorer, inspect_scorer
+
+        inspect_scorer(find_scorer(config.livesketch.clip_model), "CLIPModel")
 
 
 def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
     """Print what the run would make and cost."""
-    from pipelines.sharding.dry_run import Workload, print_dry_run
+    from pipelines.sharding.dry_run import USUAL_SIZE, Workload, print_dry_run
 
-    kinds = RowKinds(config.sampling)
+    kinds = RowKinds(config.sampling, config.method)
     find_bad: Callable[[Row], str | None] = attrgetter("error")
+    size = config.livesketch.output_size or USUAL_SIZE
     model = here if (here := find_embedded(config.model)).is_dir() else None
     if model is None:
         check_hub_name(config.model)
     else:
         size = check_clips(config, find_model(config.model, METHODS[config.method].parts))
-        find_bad = functools.partial(find_error, config=config.sampling, size=size)
+        find_bad = functools.partial(
+            find_error, config=config.sampling, method=config.method, size=size
+        )
         if before is None:
             check_loads(config, model)
     if before is None and not config.overwrite:
@@ -239,12 +276,14 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
         return problem
 
     num_before = before.num_rows if before else 0
-    manifest = summarize_manifest(config.manifest, reserved_names(before), num_before, see)
+    reserved = reserved_names(config.method, before.settings if before else None)
+    manifest = summarize_manifest(config.manifest, reserved, num_before, see)
     if before is not None:
         refuse_another_run(config, folder, before, manifest, model)
     workload = Workload(
         model=model,
         method=config.method,
+        size=size,
         kinds=kinds.sampled(),
         sampling=config.sampling,
         costliest=kinds.costliest(),
@@ -322,6 +361,7 @@ def plan_run(
         **model,
         "lora_fingerprint": fingerprint_folder(lora) if lora else None,
         **sampling_settings(config.sampling, before),
+        **livesketch_settings(config.method, config.livesketch, before),
     }
     notes = {
         "command": command_line(),
@@ -339,8 +379,3 @@ def plan_run(
         },
     }
     return Plan(settings, tuple(chosen), notes)
-
-
-def reserved_names(before: Plan | None) -> list[str]:
-    """Return the names of columns that a manifest may not have for its own."""
-    return row_schema(settings=None if before is None else before.settings).names

@@ -31,6 +31,7 @@ from pipelines.execution.process import library_versions
 from pipelines.execution.sources import SourcesConfig
 from pipelines.makers.batches import split_batches
 from pipelines.makers.clip_columns import row_schema
+from pipelines.makers.clip_settings import read_livesketch
 from pipelines.makers.clips import AnimationMaker, ClipMakerConfig
 from pipelines.makers.outcome import RowOutcome
 from pipelines.makers.row_settings import row_sampling
@@ -158,6 +159,7 @@ def animate_again(
                 lora=lora or NO_LORA,
                 sources=config.sources.of(manifest),
                 sampling=sampling,
+                livesketch=read_livesketch(plan),
                 device=device or "cpu",
             ),
             plan=plan,
@@ -173,7 +175,9 @@ def animate_row(
     maker: AnimationMaker, index: int, shard: list[Row], row: Row, clip: dict[str, Any]
 ) -> np.ndarray | str:
     """Return one row's frames, or why it has none; the rest of its batch is taken by copies."""
-    samplings = {one.index: row_sampling(one, maker.config.sampling) for one in shard}
+    samplings = {
+        one.index: row_sampling(one, maker.config.sampling, maker.plan.method) for one in shard
+    }
     batches = split_batches(shard, samplings, maker.plan.batch_size)
     batch = next(batch for batch in batches if row in batch)
     sampling = samplings[row.index]

@@ -30,12 +30,18 @@ class LiveSketchConfig:
     tries: int = 1
     """Number of clips that are optimized for each row, with seeds of their own, to keep the best by
     the scorer. The time is proportional to it."""
+    clip_model: str = "doodle-clip"
+    """Scorer that chooses among the tries: a folder with a CLIPModel, or a name on the Hugging Face
+    Hub. The default knows doodles only."""
     published_defects: bool = False
     """With the published network, repeat two defects of its code: scales are read from the head for
     shears, and gradients of the global path add up over all steps."""
     output_size: int | None = None
     """Height and width of the clip's frames in pixels, which are drawn from the moved strokes; by
     default 256, or the model's size if that is larger."""
+    trace: bool = False
+    """Trace the drawings that are not strokes and black fills: raster files, and SVGs with coloured
+    fills. A row may say otherwise, in a column trace."""
 
     def __post_init__(self) -> None:
         if self.motion not in get_args(MotionName):

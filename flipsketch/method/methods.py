@@ -69,6 +69,12 @@ METHODS = {
     "flipsketch": Method(
         animator="flipsketch.method.animators:FlipSketch", takes_lora=True, shares_passes=True
     ),
+    "livesketch": Method(
+        animator="flipsketch.livesketch.animator:LiveSketch",
+        takes_lora=True,
+        moves_strokes=True,
+        settings=("num_frames", "num_inference_steps", "negative_prompt", "sketch_range"),
+    ),
     "t2v": Method(
         animator="flipsketch.method.animators:TextToVideo", takes_lora=True, shares_passes=True
     ),

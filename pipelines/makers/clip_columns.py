@@ -1,11 +1,15 @@
 """The columns of a corpus of clips."""
 
+import types
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import asdict
+from typing import Any, get_args, get_type_hints
 
 import pyarrow as pa
 
 from flipsketch.corpus.shard import ROW_SCHEMA
+from flipsketch.livesketch.config import LiveSketchConfig
+from flipsketch.method.methods import METHODS
 from flipsketch.scoring.scores import PIXEL_COLUMNS
 
 SETTINGS_SCHEMA = pa.schema(
@@ -43,6 +47,13 @@ LATER_SCHEMA = pa.schema(
     ]
 )
 
+# Settings of Live-Sketch whose columns have other names: a score has this one.
+COLUMN_NAMES = {"motion": "stroke_motion"}
+NO_COLUMNS = ("output_size", "clip_model")
+# Columns of a manifest that say a setting of Live-Sketch for their row: reserved for that there,
+# and the manifest's own business elsewhere.
+OWN_COLUMNS = ("trace",)
+
 # Besides the settings and the manifest's own columns.
 IN_SAMPLE = [
     *("id", "key", "prompt", "prompts", "seed", "sketch_sha256"),
@@ -63,7 +74,40 @@ def settings_schema(settings: Mapping[str, Any] | None = None) -> pa.Schema:
         settings: of its plan; by default those of a new run.
     """
     later = [field for field in LATER_SCHEMA if settings is None or field.name in settings]
-    return pa.schema([*SETTINGS_SCHEMA, *later])
+    own: list[pa.Field] = []
+    if settings is not None and METHODS[settings.get("method", "flipsketch")].moves_strokes:
+        own = [field for name, field in livesketch_columns().items() if name in settings]
+    return pa.schema([*SETTINGS_SCHEMA, *later, *own])
+
+
+def livesketch_columns() -> dict[str, pa.Field]:
+    """Return the columns of Live-Sketch's settings, by the settings' names."""
+    kinds = {bool: pa.bool_(), int: pa.int32(), float: pa.float64()}
+    columns = {}
+    for name, hint in get_type_hints(LiveSketchConfig).items():
+        # Of "int | None" the int; the names of a Literal are text.
+        hint = get_args(hint)[0] if isinstance(hint, types.UnionType) else hint
+        columns[name] = pa.field(COLUMN_NAMES.get(name, name), kinds.get(hint, pa.string()))
+    # The height and width of a clip say it already; and where a scorer lies says nothing.
+    return {name: column for name, column in columns.items() if name not in NO_COLUMNS}
+
+
+def describe_livesketch(config: LiveSketchConfig) -> dict[str, Any]:
+    """Return what the columns of Live-Sketch's settings say."""
+    values = {**asdict(config), "optimization_steps": config.num_steps}
+    return {COLUMN_NAMES.get(name, name): value for name, value in values.items()}
+
+
+def reserved_names(method: str, settings: Mapping[str, Any] | None) -> list[str]:
+    """Return the names of columns that a manifest may not have for its own.
+
+    Args:
+        settings: of the plan of a run that there is already.
+    """
+    names = row_schema(settings=settings).names
+    if settings is None and METHODS[method].moves_strokes:
+        names += [column.name for column in livesketch_columns().values()]
+    return [name for name in names if name not in OWN_COLUMNS]
 
 
 def row_schema(
@@ -75,4 +119,7 @@ def row_schema(
         extra: the manifest's own columns.
         settings: of its plan; by default those of a new run.
     """
-    return pa.schema([*ROW_SCHEMA, *PIXEL_COLUMNS, *settings_schema(settings), *(extra or [])])
+    own = settings_schema(settings)
+    # Those that say a setting are in its column.
+    carried = [field for field in extra or [] if field.name not in own.names]
+    return pa.schema([*ROW_SCHEMA, *PIXEL_COLUMNS, *own, *carried])

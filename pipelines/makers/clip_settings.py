@@ -1,10 +1,13 @@
-"""What a run's plan says of the sampler and of the networks' kernels."""
+"""What a run's plan says of the sampler, of Live-Sketch and of the networks' kernels."""
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any, Literal
 
 from flipsketch.corpus.plan import Plan
+from flipsketch.livesketch.config import LiveSketchConfig
 from flipsketch.method.config import LATER_FIELDS, SamplingConfig
+from flipsketch.method.methods import METHODS
+from flipsketch.models.registry import fingerprint_folder
 
 
 def sampling_settings(sampling: SamplingConfig, before: Plan | None) -> dict[str, Any]:
@@ -19,6 +22,41 @@ def sampling_settings(sampling: SamplingConfig, before: Plan | None) -> dict[str
         or name not in LATER_FIELDS
         or value != getattr(usual, name)
     }
+
+
+def livesketch_settings(
+    method: str, config: LiveSketchConfig, before: Plan | None
+) -> dict[str, Any]:
+    """Return the plan's settings of Live-Sketch: none with other methods; a plan from before some
+    of them is as `sampling_settings` has it.
+
+    Raises:
+        ValueError: there is no such scorer.
+    """
+    if not METHODS[method].moves_strokes:
+        return {}
+    usual = asdict(LiveSketchConfig()) | {"scorer_fingerprint": None}
+    known = asdict(config) | {"scorer_fingerprint": None}
+    # What it is, not where; of a single try none is chosen.
+    del known["clip_model"]
+    if config.tries > 1:
+        from flipsketch.scoring.clip_model import find_scorer
+
+        scorer = find_scorer(config.clip_model)
+        known["scorer_fingerprint"] = fingerprint_folder(scorer, ("",))
+    return {
+        name: value
+        for name, value in known.items()
+        if before is None or name in before.settings or value != usual[name]
+    }
+
+
+def read_livesketch(plan: Plan) -> LiveSketchConfig:
+    """Return the settings of Live-Sketch that a plan has; those that it lacks are the usual."""
+    if not METHODS[plan.method].moves_strokes:
+        return LiveSketchConfig()
+    names = [field.name for field in fields(LiveSketchConfig) if field.name in plan.settings]
+    return LiveSketchConfig(**{name: plan.settings[name] for name in names})
 
 
 def choose_kernels(

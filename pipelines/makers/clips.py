@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +17,7 @@ from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.row import Row
 from flipsketch.corpus.run_folder import refuse_lost_folder
 from flipsketch.corpus.shard import ROW_DIGEST, ShardFacts
+from flipsketch.livesketch.config import LiveSketchConfig
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.methods import METHODS
 from flipsketch.method.request import ClipRequest, RawClip
@@ -33,10 +34,10 @@ from flipsketch.storage.text import describe_error, describe_raised
 from pipelines.execution.attempts import Attempts, has_note
 from pipelines.execution.work import JobError, Report
 from pipelines.makers.batches import describe_out_of_memory, is_out_of_memory, split_batches
-from pipelines.makers.clip_columns import sample_schema, settings_schema
+from pipelines.makers.clip_columns import describe_livesketch, sample_schema, settings_schema
 from pipelines.makers.encoding import ReadRow, SampleEncoder
 from pipelines.makers.outcome import RowOutcome, commit_outcomes, count_outcomes
-from pipelines.makers.row_settings import find_error, row_sampling
+from pipelines.makers.row_settings import find_error, row_livesketch, row_sampling
 
 BROKEN_DEVICE = 71  # exit code
 # Rows on which the model raises before any comes out well: then it is not the rows.
@@ -54,6 +55,8 @@ class ClipMakerConfig:
     """Reads the rows' sketches."""
     sampling: SamplingConfig
     """The job's; a row may have settings of its own."""
+    livesketch: LiveSketchConfig = field(default_factory=LiveSketchConfig)
+    """The job's, for the method of that name."""
     device: str
     checkpoint_gradients: bool = False
     graphs: bool = True
@@ -78,7 +81,9 @@ class AnimationMaker:
         animator = METHODS[plan.method].animator_class
         dtype = DTYPES[plan.dtype]
         kernels = read_kernels(plan.kernels)
-        self.method = animator(config.model, config.lora, config.device, dtype, kernels)
+        self.moves_strokes = METHODS[plan.method].moves_strokes
+        own = [config.livesketch] if self.moves_strokes else []
+        self.method = animator(config.model, config.lora, config.device, dtype, kernels, *own)
         if config.graphs and config.device == "cuda" and self.method.unet is not None:
             use_graphs(self.method.unet)
 
@@ -117,6 +122,8 @@ class AnimationMaker:
     def describe(self, row: Row, sampling: SamplingConfig, attempts: Attempts) -> dict[str, Any]:
         """Return what the metadata says of a row before anything is tried."""
         known = {**self.plan.settings, **asdict(sampling)}
+        if self.moves_strokes:
+            known |= describe_livesketch(row_livesketch(row, self.config.livesketch))
         return {
             **row.extra,
             **{name: known[name] for name in settings_schema(self.plan.settings).names},
@@ -149,7 +156,8 @@ class AnimationMaker:
             if isinstance(row.sketch, str):
                 where = f"{name_source(row.sketch)}: "
             columns = {**columns, "sketch_sha256": hashlib.sha256(content).hexdigest()}
-            sketch, drawing = self.method.read(content, sampling, None)
+            own = row_livesketch(row, self.config.livesketch) if self.moves_strokes else None
+            sketch, drawing = self.method.read(content, sampling, own)
         except BaseException as error:
             # Decoders and tokenizers raise anything at all: a panic of Rust is no Exception.
             if attempts.is_interrupt(error):
@@ -230,12 +238,13 @@ class ClipShard:
             # Before a note is put there; in a store the driver holds a lease.
             refuse_lost_folder(maker.folder, maker.plan.fingerprint)
         self.attempts = Attempts(maker.folder, self.index, maker.config.driver)
-        job = maker.config.sampling
+        job, method = maker.config.sampling, maker.plan.method
         with self.stage() as attempts:
             self.rows = [
-                replace(row, error=find_error(row, job, maker.method.size)) for row in self.rows
+                replace(row, error=find_error(row, job, method, maker.method.size))
+                for row in self.rows
             ]
-            self.samplings = {row.index: row_sampling(row, job) for row in self.rows}
+            self.samplings = {row.index: row_sampling(row, job, method) for row in self.rows}
             self.read_rows(attempts)
 
     def read_rows(self, attempts: Attempts) -> None:

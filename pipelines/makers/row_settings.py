@@ -5,13 +5,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flipsketch.corpus.row import Row
+from flipsketch.livesketch.config import LiveSketchConfig
 from flipsketch.media.clip import check_pixels
 from flipsketch.method.config import SamplingConfig
+from flipsketch.method.methods import METHODS
 from flipsketch.method.request import count_frames
 
+FLAGS = {"true": True, "false": False, "1": True, "0": False}
 
-def row_sampling(row: Row, config: SamplingConfig) -> SamplingConfig:
-    """Return the settings of one row: the job's, but for what the row says itself."""
+
+def row_sampling(row: Row, config: SamplingConfig, method: str) -> SamplingConfig:
+    """Return the settings of one row: the job's, but for what the row says itself and the method
+    has a use for."""
     changes: dict[str, Any] = {
         name: value
         for name in ("num_frames", "reference_scale", "sketch_in_noise", "negative_prompt")
@@ -21,7 +26,13 @@ def row_sampling(row: Row, config: SamplingConfig) -> SamplingConfig:
         changes["align_steps"] = 0
     elif row.align and config.align_steps == 0:
         changes["align_steps"] = None
-    return replace(config, **changes)
+    return METHODS[method].settle(replace(config, **changes))
+
+
+def row_livesketch(row: Row, config: LiveSketchConfig) -> LiveSketchConfig:
+    """Return a row's settings of Live-Sketch; what it has wrong is for `find_error` to say."""
+    trace = FLAGS.get(str(row.extra.get("trace")).lower())
+    return config if trace is None else replace(config, trace=trace)
 
 
 @dataclass(frozen=True)
@@ -30,19 +41,25 @@ class RowKinds:
 
     config: SamplingConfig
     """The job's settings."""
+    method: str
     counts: Counter[tuple[int | None, bool | None, int]] = field(default_factory=Counter)
     """Rows by their own num_frames and align, and their number of prompts."""
 
     def add(self, row: Row) -> None:
-        self.counts[row.num_frames, row.align, len(row.prompts)] += 1
+        align = row.align if "align_steps" in METHODS[self.method].settings else None
+        self.counts[row.num_frames, align, len(row.prompts)] += 1
 
     def sampled(self) -> list[tuple[SamplingConfig, int, int]]:
         """Return the settings, the number of prompts and the number of rows of each kind; with no
         row at all, one with the job's settings."""
         return [
-            (row_sampling(Row(index=0, num_frames=frames, align=align), self.config), prompts, rows)
+            (self.sampling_of(frames, align), prompts, rows)
             for (frames, align, prompts), rows in self.counts.items()
         ] or [(self.config, 1, 1)]
+
+    def sampling_of(self, num_frames: int | None, align: bool | None) -> SamplingConfig:
+        row = Row(index=0, num_frames=num_frames, align=align)
+        return row_sampling(row, self.config, self.method)
 
     @property
     def num_own(self) -> int:
@@ -66,7 +83,7 @@ class RowKinds:
         return tuple(found)
 
 
-def find_error(row: Row, config: SamplingConfig, size: int) -> str | None:
+def find_error(row: Row, config: SamplingConfig, method: str, size: int) -> str | None:
     """Return why no clip can be made of a row, whatever its sketch is, if that is so.
 
     Args:
@@ -81,4 +98,7 @@ def find_error(row: Row, config: SamplingConfig, size: int) -> str | None:
     except ValueError as error:
         many = f"{len(row.prompts)} prompts of " if len(row.prompts) > 1 else ""
         return f"{error} ({many}{num_frames} frames): give fewer num_frames or fewer prompts"
+    trace = row.extra.get("trace")
+    if METHODS[method].moves_strokes and trace is not None and str(trace).lower() not in FLAGS:
+        return f"trace must be true or false, found {trace!r:.80}"
     return None

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 UNITS = {"cuda": "GPU", "cpu": "worker"}
 # A filmstrip of real sketches has 0.06 bytes a pixel, its tar, JSON and Parquet about 6,000 more.
 BYTES_PER_PIXEL, BYTES_PER_CLIP = 0.06, 6000
+# A frame as SVG, of drawings of 30 curves; of 100 it has five times as many.
+BYTES_PER_SVG_FRAME = 2000
 USUAL_SIZE = 256  # pixels, of ModelScope T2V
 # What a GPU of 2022 makes of the traced operations, which is a guess, and one thread of a CPU: it
 # took 9.5 s for the 0.87 TFLOP of a clip of doodle without alignment.
@@ -46,6 +48,8 @@ class Workload:
     model: Path | None
     """None where its folder is not here."""
     method: str
+    size: int
+    """Height and width of the clips."""
     kinds: list[tuple[SamplingConfig, int, int]]
     """Of rows: settings, number of prompts and number of rows."""
     sampling: SamplingConfig
@@ -158,13 +162,13 @@ def print_dry_run(
         num_bytes = sizes.total(manifest.num_rows, num_good, num_shards).mean
         source = "measured on the existing shards"
     else:
-        size = USUAL_SIZE
-        if workload.model is not None:
-            size = METHODS[workload.method].frame_size(workload.model)
         num_frames = mean(
             workload, lambda config, prompts: count_frames(prompts, config.num_frames)
         )
-        clip_bytes = BYTES_PER_PIXEL * size**2 * num_frames + BYTES_PER_CLIP
+        frame_bytes = BYTES_PER_PIXEL * workload.size**2
+        if METHODS[workload.method].moves_strokes:
+            frame_bytes += BYTES_PER_SVG_FRAME
+        clip_bytes = frame_bytes * num_frames + BYTES_PER_CLIP
         num_bytes = num_good * clip_bytes
         clip_s, source = guess_seconds(needs, workload.method, device)
     print(f"bytes:  {format_bytes(num_bytes)} in all, tars and Parquet")

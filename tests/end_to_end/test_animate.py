@@ -237,7 +237,7 @@ def test_rows_that_differ_in_kind_are_batched_apart():
     rows[3] = replace(rows[3], prompts=("a", "b"))
     rows[5] = replace(rows[5], reference_scale=3.0, negative_prompt="x", seed=9)
     config = SamplingConfig(num_frames=4, align_steps=0)
-    samplings = {row.index: row_sampling(row, config) for row in rows}
+    samplings = {row.index: row_sampling(row, config, "flipsketch") for row in rows}
     batches = [[row.index for row in batch] for batch in split_batches(rows, samplings, 2)]
     assert batches == [[0, 4], [5, 6], [1], [2], [3]]
 

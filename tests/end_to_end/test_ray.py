@@ -35,6 +35,7 @@ from tests.helpers.corpora import (
     same_corpus,
     wait_for,
 )
+from tests.helpers.vector_jobs import make_vector_job
 
 
 @pytest.fixture(params=[2, pytest.param(1, marks=pytest.mark.slow)])
@@ -52,6 +53,15 @@ def test_the_job_ends_and_makes_what_the_local_executor_makes(cpus, job, tmp_pat
     on_ray = replace(job, executor=ExecutorConfig(executor="ray", workers=cpus))
     assert animate_manifest(on_ray) == 1
     assert [row["status"] == "ok" for row in read_rows(on_ray.output)] == [n != 3 for n in range(6)]
+    assert same_corpus(on_ray.output, local.output)
+
+
+@pytest.mark.slow
+def test_strokes_are_moved_as_in_this_process(cpus, tiny_folder, tmp_path):
+    local = make_vector_job(tiny_folder, tmp_path)
+    on_ray = ExecutorConfig(executor="ray", workers=cpus)
+    on_ray = replace(local, output=str(tmp_path / "ray"), executor=on_ray)
+    assert animate_manifest(local) == animate_manifest(on_ray) == 0
     assert same_corpus(on_ray.output, local.output)
 
 

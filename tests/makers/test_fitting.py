@@ -50,7 +50,7 @@ def test_a_worker_says_why_nothing_fits(trial):
 
 def test_the_rows_that_take_most_decide(trial, tiny_folder):
     short, long = trial.samplings[0], replace(SHORT, num_frames=8)
-    kinds = RowKinds(short)
+    kinds = RowKinds(short, "flipsketch")
     for index in range(9):
         kinds.add(Row(index=index, prompts=("a",)))
     assert kinds.num_own == 0 and kinds.costliest() == (short,)

@@ -152,7 +152,7 @@ def test_runs_of_two_methods_do_not_mix(two_rows):
 
 
 def test_what_a_method_does_not_know_is_refused(job):
-    with pytest.raises(ValueError, match="method must be one of flipsketch, t2v, still, svd"):
+    with pytest.raises(ValueError, match="one of flipsketch, livesketch, t2v, still, svd"):
         replace(job, method="magic")
     with pytest.raises(ValueError, match="still takes no adapter"):
         replace(job, method="still", lora="x")
