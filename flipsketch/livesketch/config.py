@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from flipsketch.method.config import MAX_STEPS
+
 MAX_OPTIMIZATION_STEPS = 10_000
 MAX_TRIES = 64
 MAX_OUTPUT_SIZE = 1024
@@ -11,6 +13,8 @@ MAX_OUTPUT_SIZE = 1024
 MotionName = Literal["lattice", "mlp"]
 # The published number, and what is enough for the lattice: 40 often are.
 NUM_STEPS: dict[MotionName, int] = {"lattice": 100, "mlp": 1000}
+NUM_STEPS_AFTER_DRAFT = 16
+NUM_DRAFT_STEPS: dict[MotionName, int] = {"lattice": 12, "mlp": 0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,9 +22,16 @@ class LiveSketchConfig:
     motion: MotionName = "lattice"
     """What moves the strokes: lattice bends the paper that they are drawn on, smoothly in space and
     time; mlp is the published network, which moves every point of every frame by itself."""
+    draft_steps: int | None = None
+    """Number of denoising steps of a draft, a clip that FlipSketch samples and whose motion the
+    strokes follow before they are optimized; by default 12, and none with the published network,
+    which cannot follow it. 0 begins with the sketch at rest."""
+    draft_guidance: float = 5.0
+    """Weight of classifier-free guidance in the draft. Raise it for more motion; only the motion is
+    taken from the draft, so it may be higher than FlipSketch's own."""
     optimization_steps: int | None = None
-    """Number of optimization steps; by default 100, and 1000 with the published network. Clips of
-    fewer steps are made faster and move less."""
+    """Number of steps of score distillation; by default 16 after a draft, 100 without one, and 1000
+    with the published network. With 0 the strokes follow the draft alone."""
     distillation_guidance: float = 15.0
     """Weight of classifier-free guidance in score distillation. Raise it when clips ignore the
     prompt. The published network has weights of its own, 30 and 40."""
@@ -49,19 +60,24 @@ class LiveSketchConfig:
                 f"motion must be one of {', '.join(get_args(MotionName))}, got {self.motion!r}"
             )
         for name, least, most in (
-            ("optimization_steps", 1, MAX_OPTIMIZATION_STEPS),
+            ("draft_steps", 0, MAX_STEPS),
+            ("optimization_steps", 0, MAX_OPTIMIZATION_STEPS),
             ("tries", 1, MAX_TRIES),
             ("output_size", 16, MAX_OUTPUT_SIZE),
         ):
             value = getattr(self, name)
             if value is not None and not least <= value <= most:
                 raise ValueError(f"{name} must lie between {least} and {most}, got {value}")
-        if not math.isfinite(self.distillation_guidance):
-            raise ValueError(
-                f"distillation_guidance must be a finite number, got {self.distillation_guidance}"
-            )
+        for name in ("draft_guidance", "distillation_guidance"):
+            if not math.isfinite(getattr(self, name)):
+                raise ValueError(f"{name} must be a finite number, got {getattr(self, name)}")
         if not 0 <= self.rigidity < math.inf:
             raise ValueError(f"rigidity must be 0 or a positive number, got {self.rigidity}")
+        if self.motion == "mlp" and self.num_draft_steps > 0:
+            raise ValueError(
+                f"the published network (motion mlp) cannot follow a draft; draft_steps must be 0 "
+                f"or left out, got {self.draft_steps}"
+            )
         if self.published_defects and self.motion != "mlp":
             raise ValueError(
                 "published_defects is about the published network; add motion mlp, or leave it out"
@@ -69,5 +85,11 @@ class LiveSketchConfig:
 
     @property
     def num_steps(self) -> int:
-        steps = self.optimization_steps
-        return NUM_STEPS[self.motion] if steps is None else steps
+        if self.optimization_steps is not None:
+            return self.optimization_steps
+        return NUM_STEPS_AFTER_DRAFT if self.num_draft_steps > 0 else NUM_STEPS[self.motion]
+
+    @property
+    def num_draft_steps(self) -> int:
+        steps = self.draft_steps
+        return NUM_DRAFT_STEPS[self.motion] if steps is None else steps

@@ -121,11 +121,11 @@ class FirstFrameNoise:
 
 
 def draw_noise_and_timesteps(
-    generators: Sequence[torch.Generator], shape: torch.Size
+    generators: Sequence[torch.Generator], shape: torch.Size, last_timestep: int = LAST_TIMESTEP
 ) -> tuple[Tensor, Tensor]:
     """Return noise (B, C, F, h, w) and timesteps (B,), on the host, by each row's own generator."""
     noise, timesteps = [], []
     for generator in generators:
-        timesteps.append(torch.randint(FIRST_TIMESTEP, LAST_TIMESTEP + 1, (), generator=generator))
+        timesteps.append(torch.randint(FIRST_TIMESTEP, last_timestep + 1, (), generator=generator))
         noise.append(torch.randn(shape[1:], generator=generator))
     return torch.stack(noise), torch.stack(timesteps)

@@ -63,13 +63,26 @@ class Lattice(nn.Module):
         zeros = points[0].new_zeros
         self.nodes = nn.Parameter(zeros(len(points), NUM_FREQUENCIES, NODES**2, 2))
         self.affine = nn.Parameter(zeros(len(points), NUM_FREQUENCIES, NUM_AFFINE))
+        self.follows = zeros(sum(map(len, points)), 1) + 1
+        """0 for points that are held where the sketch has them."""
 
-    def objectives(self, guidance_scale: float) -> list[Objective]:
+    def objectives(self, guidance_scale: float, pace: float = 1.0) -> list[Objective]:
+        """Args: pace: factor on the rates."""
         groups = [
-            {"params": [self.nodes], "lr": NODE_RATE},
-            {"params": [self.affine], "lr": AFFINE_RATE},
+            {"params": [self.nodes], "lr": pace * NODE_RATE},
+            {"params": [self.affine], "lr": pace * AFFINE_RATE},
         ]
         return [Objective(guidance_scale, torch.optim.Adam(groups, betas=(0.9, 0.9)))]
+
+    def hold(self, are_held: Tensor) -> None:
+        """Hold points (N,) where the sketch has them, and no others."""
+        self.follows = (~are_held[:, None]).to(self.nodes)
+
+    @torch.no_grad()
+    def shift(self, shifts: Tensor) -> None:
+        """Move sketches as wholes, as near as they can, by the shifts (B, F, 2) of their frames."""
+        basis = time_basis(torch.linspace(0, 1, self.num_frames).to(self.nodes))
+        self.affine[..., :2] = torch.linalg.pinv(basis) @ shifts
 
     def forward(self) -> Tensor:
         """Return displacements (F, N, 2) of the frames; those of frame 0 are exactly 0."""
@@ -81,7 +94,7 @@ class Lattice(nn.Module):
         basis = time_basis(times)
         nodes = torch.einsum("tk,bknc->btnc", basis, self.nodes)
         maps = torch.einsum("tk,bka->bta", basis, self.affine)
-        return torch.cat(
+        moved = torch.cat(
             [
                 transform(offsets + weights @ row, affine) - offsets
                 for offsets, weights, row, affine in zip(
@@ -90,6 +103,7 @@ class Lattice(nn.Module):
             ],
             dim=1,
         )
+        return moved * self.follows
 
 
 def node_weights(offsets: Tensor, reach: Tensor) -> Tensor:

@@ -13,13 +13,16 @@ from torch import Tensor
 
 from flipsketch.livesketch.config import LiveSketchConfig
 from flipsketch.livesketch.distillation import (
+    LAST_TIMESTEP,
     FirstFrameNoise,
     distillation_gradient,
     draw_noise_and_timesteps,
     pixel_gradient,
 )
+from flipsketch.livesketch.draft import sample_draft
 from flipsketch.livesketch.motion import Lattice
 from flipsketch.livesketch.rasterizer import VectorBatch
+from flipsketch.livesketch.registration import fit_motion
 from flipsketch.livesketch.regularizers import Edges
 from flipsketch.livesketch.vector import VectorSketch
 from flipsketch.method.guidance import encode_guidance
@@ -29,6 +32,9 @@ from flipsketch.models.video_model import VideoModel
 
 # As the model sees them, in pixels: thinner ones fade in its latents.
 MIN_LINE_WIDTH = 0.75
+# What follows a draft is refined: by smaller updates, and at timesteps at which the motion as a
+# whole is decided already.
+PACE_AFTER_DRAFT, LAST_AFTER_DRAFT = 0.4, 600
 
 
 def animate_vectors(
@@ -50,7 +56,12 @@ def animate_vectors(
     config = config or LiveSketchConfig()
     scene = Scene(model, sketches, conditionings)
     motion = Lattice(scene.batch.split(scene.still), scene.latents_shape[2])
-    objectives = motion.objectives(config.distillation_guidance)
+    pace = 1.0
+    if config.num_draft_steps > 0:
+        ink = sample_draft(model, sketches, conditionings, seeds, config)
+        fit_motion(motion, scene.batch, scene.edges, ink, config.rigidity)
+        pace, scene.last_timestep = PACE_AFTER_DRAFT, LAST_AFTER_DRAFT
+    objectives = motion.objectives(config.distillation_guidance, pace)
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     is_finite = torch.ones(len(sketches), dtype=torch.bool, device=model.device)
     with graphs_of(model.unet).batch(model.unet, "distill", scene.latents_shape):
@@ -83,6 +94,7 @@ class Scene:
         """Raises ValueError: the rows' settings differ in what a batch shares."""
         sampling = shared_settings([conditioning.sampling for conditioning in conditionings])
         self.model = model
+        self.last_timestep = LAST_TIMESTEP
         self.is_signed = sampling.sketch_range == "signed"
         self.batch = VectorBatch.pack(sketches).to(model.device)
         self.still = self.batch.points.to(model.latents_dtype)
@@ -107,7 +119,7 @@ class Scene:
     ) -> Tensor:
         """Return the gradient on pixels (B, 3, F, H, W) of score distillation, at a timestep and
         with noise of each row's own."""
-        noise, t = draw_noise_and_timesteps(generators, self.latents_shape)
+        noise, t = draw_noise_and_timesteps(generators, self.latents_shape, self.last_timestep)
         noise, t = noise.to(self.still), t.to(self.still.device)
         noise[:, :, :1] = self.first_frame.at(t)
         guidance = replace(self.guidance, scale=guidance_scale)

@@ -15,7 +15,8 @@ SKETCHES = [
     for data in ("M4 4C4 9 8 9 11 5M5 12L11 12", "M3 8L8 3L13 8Z")
 ]
 SAMPLING = SamplingConfig(num_frames=4, num_inference_steps=3)
-SHORT = LiveSketchConfig(optimization_steps=3)
+SHORT = LiveSketchConfig(draft_steps=0, optimization_steps=3)
+DRAFTED = LiveSketchConfig(draft_steps=2, optimization_steps=1)
 
 
 def animate(model, rows=(0, 1), config=SHORT, seeds=(1, 2)):
@@ -41,6 +42,15 @@ def test_a_batch_of_two_equals_two_alone(tiny_model64):
     assert np.abs(animate(tiny_model64, seeds=(1, 3))[1] - together[1]).max() > 1e-4
 
 
+def test_a_draft_leads_the_strokes(tiny_model):
+    (drafted,), (other,) = (animate(tiny_model, (1,), DRAFTED, (0, seed)) for seed in (2, 3))
+    np.testing.assert_array_equal(drafted[0], SKETCHES[1].points)
+    assert np.abs(drafted[1:] - SKETCHES[1].points).max() > 1e-3
+    assert np.abs(drafted - other).max() > 1e-3
+    with pytest.raises(ValueError, match="draft_steps"):
+        LiveSketchConfig(motion="mlp", draft_steps=2)
+
+
 def test_the_same_call_twice_is_the_same_bytes(tiny_model):
     first, second = (animate(tiny_model) for _ in range(2))
     assert [points.tobytes() for points in first] == [points.tobytes() for points in second]
@@ -59,7 +69,9 @@ def test_the_model_stays_frozen(tiny_model):
     ("field", "value"),
     [
         ("motion", "wave"),
-        ("optimization_steps", 0),
+        ("draft_steps", -1),
+        ("draft_guidance", float("inf")),
+        ("optimization_steps", -1),
         ("tries", 0),
         ("output_size", 0),
         ("distillation_guidance", float("nan")),
