@@ -7,20 +7,25 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
 from flipsketch.cli import parse, report_error
 from flipsketch.corpus.row import EMPTY_PROMPT, MAX_SEED
-from flipsketch.method.config import SamplingConfig
+from flipsketch.livesketch.config import LiveSketchConfig
+from flipsketch.method.config import SamplingConfig, model_defaults
+from flipsketch.method.methods import METHODS
 from flipsketch.models.choices import Precision
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.models.registry import EMBEDDED_MODEL, choose_lora
 from flipsketch.openmp import let_idle_threads_sleep
 from flipsketch.storage.location import split_query
 
-FORMATS = (".gif", ".mp4", ".png")
+if TYPE_CHECKING:
+    from flipsketch.method.request import DrawnClip
+
+FORMATS = (".gif", ".mp4", ".png", ".svg")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +35,11 @@ class OneConfig:
     prompt: Positional[str]
     """What happens in the clip, such as "a cat waves its tail"."""
     output: Annotated[str, arg(aliases=["-o"])]
-    """File to write, a path or a URI: *.gif, *.mp4, or *.png for a filmstrip."""
+    """File to write, a path or a URI: *.gif, *.mp4, *.png for a filmstrip, or, of the method
+    livesketch, *.svg, which plays in a browser at any size."""
+    method: Literal["flipsketch", "livesketch"] = "flipsketch"
+    """What animates: flipsketch draws each frame, of any sketch; livesketch moves the strokes of an
+    SVG, which stay whole."""
     model: str = EMBEDDED_MODEL
     """Folder in diffusers' layout, or the name of a model: doodle, which is part of this project,
     or one on the Hugging Face Hub (damo-vilab/text-to-video-ms-1.7b is the paper's)."""
@@ -46,10 +55,17 @@ class OneConfig:
     threads: int | None = None
     """CPU threads. Default: one for each core; fewer are faster while other programs use cores."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    livesketch: LiveSketchConfig = field(default_factory=LiveSketchConfig)
 
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
             raise ValueError(f"--output must end in {', '.join(FORMATS)}, got {self.output}")
+        self.livesketch.check_method(self.method)
+        if self.format == ".svg" and not METHODS[self.method].moves_strokes:
+            raise ValueError(
+                f"the method {self.method} draws pixels, which make no SVG; add --method "
+                f"livesketch, which moves the strokes of an SVG, or write .gif, .mp4 or .png"
+            )
         if not self.prompt.strip():
             raise ValueError(EMPTY_PROMPT)
         if self.threads is not None and self.threads < 1:
@@ -71,14 +87,13 @@ def animate_drawing(config: OneConfig) -> None:
     # Threads of PyTorch otherwise spin while they wait: on a busy machine all become much slower.
     let_idle_threads_sleep()
     # The drawing first: a bad one should not wait for the model.
-    warn_of_dark(config.sketch)
+    content = check_drawing(config)
 
     import torch
 
-    from flipsketch.media.clip import check_pixels, encode_filmstrip, encode_gif, encode_mp4
-    from flipsketch.media.sketch import load_sketch
-    from flipsketch.method.sampler import animate
-    from flipsketch.models.video_model import DTYPES, load_model
+    from flipsketch.media.clip import check_pixels
+    from flipsketch.method.request import ClipRequest
+    from flipsketch.models.video_model import DTYPES
     from flipsketch.storage.output_file import write_file
 
     if config.threads is not None:
@@ -87,32 +102,59 @@ def animate_drawing(config: OneConfig) -> None:
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("device is cuda, but torch finds no GPU here; leave out --device")
     dtype = config.dtype or ("bfloat16" if device == "cuda" else "float32")
-    model = load_model(config.model, lora=config.lora, device=device, dtype=DTYPES[dtype])
+    method = METHODS[config.method]
+    if unused := method.list_unused(config.sampling, model_defaults(config.model)):
+        print(f"the method {config.method} has no use for {', '.join(unused)}", file=sys.stderr)
+    sampling = method.settle(config.sampling)
+    own = {"config": config.livesketch} if method.moves_strokes else {}
+    animator = method.animator_class(config.model, config.lora, device, DTYPES[dtype], **own)
+    check_pixels(sampling.num_frames, animator.size)
+    sketch, drawing = animator.read(content, sampling, own.get("config"))
     adapter = choose_lora(config.model, config.lora) or "none"
     print(f"animating on {device}, model {config.model}, adapter {adapter}", file=sys.stderr)
-    if device == "cpu" and config.sampling.num_align_steps:
+    if device == "cpu" and sampling.num_align_steps:
         hint = "this takes a while without a GPU; --align-steps 0 takes a quarter of the time"
         print(hint, file=sys.stderr)
-    check_pixels(config.sampling.num_frames, model.size)
-    sketch = load_sketch(config.sketch, model.size, darken=config.sampling.darken_sketch)
-    (clip,) = animate(model, [sketch], [config.prompt], [config.seed], config.sampling)
-    encode = {".gif": encode_gif, ".mp4": encode_mp4, ".png": encode_filmstrip}[config.format]
-    write_file(config.output, encode(clip.frames))
+    request = ClipRequest(sketch, (config.prompt,), config.seed, sampling, drawing)
+    (clip,) = animator.animate([request])
+    write_file(config.output, encode(clip.draw(sampling), config.format))
     print(config.output)
 
 
-def warn_of_dark(path: str) -> None:
-    """Warn of a drawing that is mostly dark; raise ValueError or OSError if it cannot be read."""
-    from flipsketch.media.sketch import load_sketch
+def encode(clip: "DrawnClip", format: str) -> bytes:
+    from flipsketch.media.clip import encode_filmstrip, encode_gif, encode_mp4
+
+    if format == ".svg":
+        assert clip.svg is not None, "refused with methods that move no strokes"
+        return clip.svg
+    return {".gif": encode_gif, ".mp4": encode_mp4, ".png": encode_filmstrip}[format](clip.frames)
+
+
+def check_drawing(config: OneConfig) -> bytes:
+    """Return the drawing's file, and warn of one that is mostly dark.
+
+    Raises:
+        ValueError, OSError: it cannot be read, or not by the method.
+    """
+    from flipsketch.livesketch.drawing import read_drawing
+    from flipsketch.media.sketch import load_sketch, read_content
     from flipsketch.scoring.ink import ink
     from flipsketch.scoring.pixel import MAX_INK_SHARE
 
-    if ink(load_sketch(path, 64)).mean() > MAX_INK_SHARE:
+    content = read_content(config.sketch)
+    try:
+        sketch = load_sketch(content, 64)
+        if METHODS[config.method].moves_strokes:
+            read_drawing(content, trace=config.livesketch.trace)
+    except ValueError as error:
+        raise ValueError(f"{config.sketch}: {error}") from error
+    if ink(sketch).mean() > MAX_INK_SHARE:
         print(
-            f"{path}: is mostly dark; the method expects dark lines on white paper, so invert it, "
-            f"or whiten its paper",
+            f"{config.sketch}: is mostly dark; the method expects dark lines on white paper, so "
+            f"invert it, or whiten its paper",
             file=sys.stderr,
         )
+    return content
 
 
 def run(args: Sequence[str] | None = None) -> None:

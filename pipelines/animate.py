@@ -8,7 +8,7 @@ import functools
 import logging
 import platform
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
@@ -109,13 +109,7 @@ class AnimateConfig(RunConfig):
             )
         if self.method not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, got {self.method}")
-        if not METHODS[self.method].moves_strokes and self.livesketch != LiveSketchConfig():
-            said, usual = asdict(self.livesketch), asdict(LiveSketchConfig())
-            flags = [f"--{name}".replace("_", "-") for name in said if said[name] != usual[name]]
-            raise ValueError(
-                f"the method {self.method} has no use for {', '.join(flags)}; add --method "
-                f"livesketch, or leave it out"
-            )
+        self.livesketch.check_method(self.method)
         if self.lora not in (None, "", NO_LORA) and not METHODS[self.method].takes_lora:
             raise ValueError(f"the method {self.method} takes no adapter; leave out --lora")
 
@@ -215,16 +209,10 @@ def animate_manifest(config: AnimateConfig) -> int:
 
 def settle(config: AnimateConfig) -> AnimateConfig:
     """Return the job with settings of the sampler that its method has a use for."""
-    sampling = METHODS[config.method].settle(config.sampling)
-    usual = model_defaults(config.model)
-    unused = [
-        name
-        for name, value in asdict(config.sampling).items()
-        if value not in (getattr(sampling, name), getattr(usual, name))
-    ]
-    if unused:
+    method = METHODS[config.method]
+    if unused := method.list_unused(config.sampling, model_defaults(config.model)):
         log.warning("the method %s has no use for %s", config.method, ", ".join(unused))
-    return replace(config, sampling=sampling)
+    return replace(config, sampling=method.settle(config.sampling))
 
 
 def check_clips(config: AnimateConfig, model_folder: Path) -> int:

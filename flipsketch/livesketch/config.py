@@ -1,10 +1,11 @@
 """How the strokes of a sketch are moved: the settings of Live-Sketch."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal, get_args
 
 from flipsketch.method.config import MAX_STEPS
+from flipsketch.method.methods import METHODS
 
 MAX_OPTIMIZATION_STEPS = 10_000
 MAX_TRIES = 64
@@ -81,6 +82,16 @@ class LiveSketchConfig:
         if self.published_defects and self.motion != "mlp":
             raise ValueError(
                 "published_defects is about the published network; add motion mlp, or leave it out"
+            )
+
+    def check_method(self, method: str) -> None:
+        """Raise ValueError for settings of Live-Sketch with a method that has no use for them."""
+        said, usual = asdict(self), asdict(LiveSketchConfig())
+        flags = [f"--{name}".replace("_", "-") for name in said if said[name] != usual[name]]
+        if flags and not METHODS[method].moves_strokes:
+            raise ValueError(
+                f"the method {method} has no use for {', '.join(flags)}; add --method livesketch, "
+                f"or leave it out"
             )
 
     @property

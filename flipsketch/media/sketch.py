@@ -33,16 +33,24 @@ def load_sketch(source: str | Path | bytes, size: int, *, darken: bool = False) 
         return darken_ink(load_sketch(source, size))
     if isinstance(source, bytes):
         return decode_sketch(source, size)
-    if is_uri(str(source)):
-        content = read_file(str(source))
-    else:
-        with open(source, "rb") as file:
-            # One byte more tells that the file is too large; a device has no end.
-            content = file.read(MAX_FILE_BYTES + 1)
+    content = read_content(source)
     try:
         return decode_sketch(content, size)
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
+
+
+def read_content(source: str | Path) -> bytes:
+    """Return a file's bytes; of one that is too large one byte more than the limit.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    if is_uri(str(source)):
+        return read_file(str(source))
+    with open(source, "rb") as file:
+        # A device has no end.
+        return file.read(MAX_FILE_BYTES + 1)
 
 
 def check_sketch(content: bytes, sha256: str | None) -> None:

@@ -5,7 +5,7 @@ A method is a line here and a class elsewhere, which is imported when the method
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +57,15 @@ class Method:
         if len(self.settings) == len(fields(SamplingConfig)):
             return sampling
         return replace(NOTHING, **{name: getattr(sampling, name) for name in self.settings})
+
+    def list_unused(self, sampling: SamplingConfig, usual: SamplingConfig) -> list[str]:
+        """Return the settings of the sampler, other than usual, that the method has no use for."""
+        settled = self.settle(sampling)
+        return [
+            name
+            for name, value in asdict(sampling).items()
+            if value not in (getattr(settled, name), getattr(usual, name))
+        ]
 
     @property
     def animator_class(self) -> Callable[..., "Animator"]:

@@ -1,12 +1,16 @@
 """The command `flipsketch`, as a person calls it, in this process."""
 
 import os
+import re
 
 import av
+import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
 from flipsketch.__main__ import run
+from flipsketch.svg.animated import read_animated_svg
+from flipsketch.svg.reader import rasterize_svg
 from tests.helpers.corpora import SKETCHES
 
 
@@ -37,11 +41,47 @@ def test_one_drawing_becomes_one_file(tiny_folder, tmp_path, capsys, name):
     assert picture.size == ((16, 16) if output.suffix == ".gif" else (16, 48))
 
 
+def test_strokes_that_move_become_a_drawing_that_plays(tiny_folder, tmp_path):
+    arguments = (SKETCHES / "boat.svg", "a boat", "--method", "livesketch", "--model", tiny_folder)
+    arguments += ("--num-frames", 3, "--num-inference-steps", 1, "--optimization-steps", 2)
+    arguments += ("--output-size", 32, "--threads", 1)
+    flipsketch(*arguments, "-o", tmp_path / "boat.svg")
+    frames = read_animated_svg((tmp_path / "boat.svg").read_bytes())
+    assert len(frames) == 3 and frames[1] != frames[0]
+    # The first is the sketch.
+    np.testing.assert_array_equal(
+        rasterize_svg(frames[0], 256), rasterize_svg((SKETCHES / "boat.svg").read_bytes(), 256)
+    )
+    flipsketch(*arguments, "-o", tmp_path / "boat.gif")
+    picture = Image.open(tmp_path / "boat.gif")
+    assert picture.size == (32, 32) and picture.n_frames == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("boat.svg", "-o", "boat.svg"), "flipsketch draws pixels, which make no SVG"),
+        (("boat.svg", "-o", "boat.gif", "--tries", "2"), "has no use for --tries"),
+        (("kite.png", "-o", "kite.svg", "--method", "livesketch"), "kite.png: .*raster"),
+    ],
+)
+def test_what_a_method_cannot_do_is_said_before_a_model_is_loaded(
+    tmp_path, monkeypatch, capsys, arguments, reason
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="^2$"):
+        flipsketch(SKETCHES / arguments[0], "it moves", *arguments[1:], "--model", "none")
+    # Without the frame that a wrong flag is said in.
+    told = " ".join(re.sub("[│╭╮╰╯─]", " ", capsys.readouterr().err).split())
+    assert re.search(reason, told)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("sketch", "prompt", "output", "reason"),
     [
         ("none.svg", "a cat", "a.gif", "none.svg"),
-        (SKETCHES / "cat.svg", "a cat", "a.webp", "must end in .gif, .mp4, .png"),
+        (SKETCHES / "cat.svg", "a cat", "a.webp", "must end in .gif, .mp4, .png, .svg"),
         (SKETCHES / "cat.svg", "", "a.gif", "the prompt is empty"),
         (SKETCHES / "cat.svg", "  ", "a.gif", "the prompt is empty"),
     ],
