@@ -1,68 +1,38 @@
 """Which curve of each shape is nearest to a pixel, and where on it: a search without gradient.
 
-Curves are cut into straight pieces of a few pixels, each of which looks at the pixels around it; a
-minimum over the pieces of a shape, taken in the cells of its bounding box, finds the
-nearest. The inside of fills is counted by winding numbers: along a row of pixels each crossing of
-the outline adds or takes one.
+Each straight piece of a curve looks at the pixels around it; a minimum over the pieces of a shape,
+taken in the cells of its bounding box, finds the nearest. The inside of fills is counted by winding
+numbers: along a row of pixels each crossing of the outline adds or takes one.
 
 G: frames, S: cubics, K: shapes, M: pieces, N: pixels near a shape.
 """
 
 import math
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-FLATNESS = 0.03
-"""In pixels: how far a piece's chord may lie off its curve."""
-MIN_LENGTH = 3.0
-"""In pixels. Longer pieces are fewer, but look at more pixels that are not near; the best length
-grows with the width of the line."""
+from flipsketch.livesketch.flattening import (
+    MAX_TRIM,
+    MIN_LENGTH,
+    MIN_TRIM,
+    TINY,
+    Pieces,
+    Shapes,
+    bernstein,
+    count_pieces,
+    flatten,
+    take,
+)
+
 MAX_PIECES = 1 << 23
 """In one call. 1,000 curves x 24 frames at 256 pixels are about 500,000."""
 MAX_CANDIDATES = 1 << 21
 """Pairs of piece and pixel to keep together, which bounds memory."""
-TINY = 1e-30
-"""Squared pixels: a shorter piece is a point."""
 CHUNK = 1 << 16
 """Pairs to look at together, which stay in the processor's cache."""
-
-
-class Shapes(NamedTuple):
-    """Of all frames' shapes and their cubics."""
-
-    half_width: Tensor
-    """In pixels (K)."""
-    is_filled: Tensor
-    is_even_odd: Tensor
-    shape_of_cubic: Tensor
-    """(S)."""
-    is_outline: Tensor
-    """Whether distance to a cubic counts: not to one that closes the fill of an open stroke (S)."""
-
-    def repeat(self, num_frames: int) -> "Shapes":
-        """Return the table of as many frames, one after the other."""
-        half_width, is_filled, is_even_odd, shape_of_cubic, is_outline = (
-            table.repeat(num_frames) for table in self
-        )
-        frame = torch.arange(num_frames, device=shape_of_cubic.device)
-        shift = frame.repeat_interleave(len(self.shape_of_cubic)) * len(self.half_width)
-        return Shapes(half_width, is_filled, is_even_odd, shape_of_cubic + shift, is_outline)
-
-
-class Pieces(NamedTuple):
-    row: Tensor
-    """Of the curve among all frames' (M)."""
-    shape: Tensor
-    """Among all frames' (M)."""
-    start: Tensor
-    end: Tensor
-    """x and y in pixels (2, M)."""
-    t: Tensor
-    next_t: Tensor
-    """The curve's parameter at start and end."""
 
 
 class Boxes(NamedTuple):
@@ -101,6 +71,16 @@ class Pixels(NamedTuple):
     y: Tensor
 
 
+class Ends(NamedTuple):
+    """Those of the pixels near a shape whose nearest point is the trimmed end of a path (E)."""
+
+    place: Tensor
+    cut: Tensor
+    """Share of its piece that is cut off; negative at the path's start."""
+    chord: Tensor
+    """Weights of the control points (4, E), which give the vector of the piece."""
+
+
 class Nearest(NamedTuple):
     pixels: Pixels
     """Those within reach of a shape's outline."""
@@ -110,6 +90,7 @@ class Nearest(NamedTuple):
     """Of its control points; they give its nearest point (4, N)."""
     sign: Tensor
     """-1 inside of a fill, else 1."""
+    ends: Ends
     inside: Pixels
     """Those deep inside of a fill."""
 
@@ -126,6 +107,7 @@ def find_nearest(cubics: Tensor, shapes: Shapes, size: int) -> Nearest:
     num_shapes = len(shapes.half_width)
     reach = take(shapes.half_width, shapes.shape_of_cubic) + 0.5
     longest = (2 * reach).clamp(min=MIN_LENGTH)
+    # So many pieces cross the square several times; longer curves lie mostly outside of it.
     counts = count_pieces(cubics, longest).clamp(1, 4 * size).long()
     if (num_pieces := int(counts.sum())) > MAX_PIECES:
         raise ValueError(
@@ -133,7 +115,7 @@ def find_nearest(cubics: Tensor, shapes: Shapes, size: int) -> Nearest:
             f"long, the limit is {MAX_PIECES:,}; draw fewer sketches or frames in one call, or "
             "smaller ones"
         )
-    found = []
+    found, num_pixels = [], 0
     for first, last in group((counts * (longest + 2 * reach).square()).sum(dim=1).tolist()):
         tables = shapes.repeat(last - first)
         near = search(flatten(cubics[:, :, first:last], counts[first:last], tables), tables, size)
@@ -141,22 +123,12 @@ def find_nearest(cubics: Tensor, shapes: Shapes, size: int) -> Nearest:
             near._replace(
                 pixels=near.pixels._replace(shape=near.pixels.shape + first * num_shapes),
                 row=near.row + first * num_cubics,
+                ends=near.ends._replace(place=near.ends.place + num_pixels),
                 inside=near.inside._replace(shape=near.inside.shape + first * num_shapes),
             )
         )
-    pixels, row, weights, sign, inside = zip(*found, strict=True)
-    return Nearest(
-        Pixels(*map(torch.cat, zip(*pixels, strict=True))),
-        torch.cat(row),
-        torch.cat(weights, dim=1),
-        torch.cat(sign),
-        Pixels(*map(torch.cat, zip(*inside, strict=True))),
-    )
-
-
-def take(table: Tensor, index: Tensor) -> Tensor:
-    """Return entries along the last dimension; on a CPU much faster than `table[..., index]`."""
-    return table.index_select(-1, index)
+        num_pixels += len(near.row)
+    return join(found)
 
 
 def quotient(number: Tensor, divisor: Tensor | int) -> Tensor:
@@ -164,16 +136,11 @@ def quotient(number: Tensor, divisor: Tensor | int) -> Tensor:
     return ((number.double() + 0.5) / divisor).floor().long()
 
 
-def count_pieces(cubics: Tensor, longest: Tensor) -> Tensor:
-    """Return how many pieces keep each curve's chords flat and, on average, short."""
-    edges = cubics.diff(dim=0)
-    bends = edges.diff(dim=0)
-    length = (edges[:, 0].square() + edges[:, 1].square()).sqrt().sum(dim=0)
-    bend = (bends[:, 0].square() + bends[:, 1].square()).sqrt().amax(dim=0)
-    # A curve's second derivative is at most 6 bends, and a chord off by an eighth of it times the
-    # square of its step.
-    flat = (bend * 6 / 8 / FLATNESS).sqrt()
-    return torch.maximum(length / longest, flat).ceil()
+def join(parts: Sequence[Any]) -> Any:
+    """Concatenate tensors, or tuples of them, along the last dimension."""
+    if isinstance(parts[0], Tensor):
+        return torch.cat(tuple(parts), dim=-1)
+    return type(parts[0])(*(join(each) for each in zip(*parts, strict=True)))
 
 
 def group(loads: list[float]) -> Iterator[tuple[int, int]]:
@@ -185,35 +152,6 @@ def group(loads: list[float]) -> Iterator[tuple[int, int]]:
             first, total = frame, 0.0
         total += load
     yield first, len(loads)
-
-
-def bernstein(t: Tensor) -> tuple[Tensor, ...]:
-    s = 1 - t
-    return s * s * s, 3 * s * s * t, 3 * s * t * t, t * t * t
-
-
-def flatten(cubics: Tensor, counts: Tensor, shapes: Shapes) -> Pieces:
-    """Return each curve cut into as many pieces as `counts` (G, S) says."""
-    counts = counts.flatten()
-    num_points = counts + 1
-    row = torch.arange(len(counts), device=counts.device).repeat_interleave(num_points)
-    count = take(counts, row)
-    step = torch.arange(len(row), device=row.device) - take(num_points.cumsum(0) - num_points, row)
-    t = step.to(cubics.dtype) / count
-    # One operation at a time: fused ones may round by where in a tensor a number stands.
-    points = torch.zeros(2, len(row), dtype=cubics.dtype, device=cubics.device)
-    for weight, corner in zip(bernstein(t), cubics.flatten(2), strict=True):
-        points += weight * take(corner, row)
-    starts = (step < count).nonzero().squeeze(1)
-    row = take(row, starts)
-    return Pieces(
-        row,
-        take(shapes.shape_of_cubic, row),
-        take(points, starts),
-        take(points, starts + 1),
-        take(t, starts),
-        take(t, starts + 1),
-    )
 
 
 def search(pieces: Pieces, shapes: Shapes, size: int) -> Nearest:
@@ -231,11 +169,25 @@ def search(pieces: Pieces, shapes: Shapes, size: int) -> Nearest:
     square = along[0] * along[0] + along[1] * along[1]
     s = (offset[0] * along[0] + offset[1] * along[1]) / square.clamp(min=TINY)
     s = s.clamp(0, 1)
+    trim = take(pieces.trim, piece)
     ends = zip(bernstein(take(pieces.t, piece)), bernstein(take(pieces.next_t, piece)), strict=True)
-    weights = torch.stack([(1 - s) * first + s * last for first, last in ends])
+    share = trim + s * (1 - trim - take(pieces.next_trim, piece))
+    weights = torch.stack([(1 - share) * first + share * last for first, last in ends])
     sign = torch.where(is_inside, -1.0, 1.0).to(s)
     inside_pixels = boxes.locate(inside, boxes.shape_at(inside))
-    return Nearest(pixels, take(pieces.row, piece), weights, sign, inside_pixels)
+    row = take(pieces.row, piece)
+    return Nearest(pixels, row, weights, sign, find_ends(pieces, piece, s), inside_pixels)
+
+
+def find_ends(pieces: Pieces, piece: Tensor, s: Tensor) -> Ends:
+    trim, next_trim = take(pieces.trim, piece), take(pieces.next_trim, piece)
+    cut = torch.where(s == 1, next_trim, 0) - torch.where(s == 0, trim, 0)
+    # What is left at the bounds grows with its piece.
+    is_bounded = (cut.abs() == MAX_TRIM) | (cut.abs() == -MIN_TRIM)
+    place = ((cut != 0) & ~is_bounded).nonzero().squeeze(1)
+    piece = take(piece, place)
+    first, last = (bernstein(take(t, piece)) for t in (pieces.t, pieces.next_t))
+    return Ends(place, take(cut, place), torch.stack(last) - torch.stack(first))
 
 
 def lay(pieces: Pieces, piece: Tensor, pixels: Pixels) -> tuple[Tensor, Tensor]:

@@ -6,8 +6,8 @@ pixel only the nearest point of a shape counts. It is searched for without gradi
 piece of a curve looks at the few pixels around it. By the envelope theorem it may then be taken as
 a fixed mixture of its curve's four control points, and the distance to it has the true gradient.
 
-Caps and joins are round, whatever the paint says; cairo draws the final clips as the paint says.
-Where shapes of different grey cross, the darker shows.
+Joins are round, and so are caps, but trimmed to the ink that the paint's caps have; the final clips
+are drawn by cairo, as the paint says. Where shapes of different grey cross, the darker shows.
 
 On a CPU a batch equals its rows bit by bit, with any number of threads: all sums over pixels and
 points are made in the order of shapes and pixels. On CUDA `index_add` adds in any order, unless
@@ -16,6 +16,7 @@ points are made in the order of shapes and pixels. On CUDA `index_add` adds in a
 B: sketches, F: frames, P: points, S: cubics and K: shapes of all sketches, N: pixels near a shape.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,9 +25,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flipsketch.livesketch.nearest import Nearest, Shapes, find_nearest, take
-from flipsketch.livesketch.vector import VectorSketch, place_canvas
+from flipsketch.livesketch.flattening import Shapes, mix, take
+from flipsketch.livesketch.nearest import Nearest, find_nearest
+from flipsketch.livesketch.vector import VectorShape, VectorSketch, place_canvas
 
+OVERHANGS = {"round": math.pi / 4, "square": 1.0}
+"""Of the caps of strokes, in half widths at the same area; a butt has none."""
 FAR = 1e6
 """In pixels: as far away from the square as control points are looked for."""
 
@@ -42,48 +46,52 @@ class VectorBatch:
     """Rows of points (S, 4)."""
     shape_of_cubic: Tensor
     is_closing: Tensor
-    """Whether a cubic only closes the fill of an open path."""
+    """Whether a cubic only closes the fill of an open path (S)."""
+    is_start: Tensor
+    is_end: Tensor
+    """Whether it begins or ends an open stroke (S)."""
     sketch_of_shape: Tensor
     stroke_width: Tensor
+    overhang: Tensor
     ink: Tensor
     is_filled: Tensor
     is_even_odd: Tensor
-    """One a shape; widths in sides of the square."""
+    """One a shape (K); widths in sides of the square, overhangs of caps in half widths."""
     canvases: tuple[tuple[float, float, float, float], ...]
     """One a sketch."""
 
     @classmethod
     def pack(cls, sketches: Sequence[VectorSketch]) -> "VectorBatch":
-        cubics, shape_of_cubic, is_closing = [], [], []
-        num_points = num_shapes = 0
-        for sketch in sketches:
-            for shape in sketch.shapes:
-                rows = shape.segments
-                closing = closing_cubics(rows) if shape.is_filled else rows[:0]
-                cubics += [rows + num_points, closing + num_points]
-                shape_of_cubic += [num_shapes] * (len(rows) + len(closing))
-                is_closing += [False] * len(rows) + [True] * len(closing)
-                num_shapes += 1
-            num_points += len(sketch.points)
         shapes = [shape for sketch in sketches for shape in sketch.shapes]
+        num_points = [len(sketch.points) for sketch in sketches]
+        num_shapes = [len(sketch.shapes) for sketch in sketches]
         points = torch.from_numpy(np.concatenate([sketch.points for sketch in sketches]))
-        counts = torch.tensor([[len(sketch.points), len(sketch.shapes)] for sketch in sketches]).T
-        sketch_of_point, sketch_of_shape = (
-            torch.arange(len(sketches)).repeat_interleave(count) for count in counts
-        )
+        outlines = [outline_of(shape) for shape in shapes]
+        num_cubics = [len(outline) for outline in outlines]
+        outline = torch.from_numpy(np.concatenate(outlines))
+        sketch_of_shape = repeat_numbers(num_shapes)
+        shape_of_cubic = repeat_numbers(num_cubics)
+        first_point = torch.tensor([0, *np.cumsum(num_points)])[sketch_of_shape][shape_of_cubic]
+        is_closing, is_start, is_end = outline[:, 4:].bool().T
+        numbers = [
+            (shape.stroke_width, OVERHANGS.get(str(shape.paint["stroke-linecap"]), 0.0), shape.ink)
+            for shape in shapes
+        ]
+        stroke_width, overhang, ink = torch.tensor(numbers, dtype=points.dtype).T
         return cls(
             points=points,
-            sketch_of_point=sketch_of_point,
-            cubics=torch.from_numpy(np.concatenate(cubics)),
-            shape_of_cubic=torch.tensor(shape_of_cubic),
-            is_closing=torch.tensor(is_closing),
+            sketch_of_point=repeat_numbers(num_points),
+            cubics=outline[:, :4] + first_point[:, None],
+            shape_of_cubic=shape_of_cubic,
+            is_closing=is_closing,
+            is_start=is_start,
+            is_end=is_end,
             sketch_of_shape=sketch_of_shape,
-            stroke_width=torch.tensor([shape.stroke_width for shape in shapes], dtype=points.dtype),
-            ink=torch.tensor([shape.ink for shape in shapes], dtype=points.dtype),
+            stroke_width=stroke_width,
+            overhang=overhang,
+            ink=ink,
             is_filled=torch.tensor([shape.is_filled for shape in shapes]),
-            is_even_odd=torch.tensor(
-                [shape.paint.get("fill-rule") == "evenodd" for shape in shapes]
-            ),
+            is_even_odd=torch.tensor([shape.paint["fill-rule"] == "evenodd" for shape in shapes]),
             canvases=tuple(sketch.canvas for sketch in sketches),
         )
 
@@ -118,12 +126,15 @@ class VectorBatch:
         x = (points[..., 0] * size + left).index_select(1, rows).view(-1, 4).T.contiguous()
         y = (points[..., 1] * size + top).index_select(1, rows).view(-1, 4).T.contiguous()
         with torch.no_grad():
+            trim = trim_of(half_width, self.overhang.to(half_width))[self.shape_of_cubic]
             shapes = Shapes(
                 half_width,
                 self.is_filled,
                 self.is_even_odd,
                 self.shape_of_cubic,
                 ~self.is_closing | (self.stroke_width == 0)[self.shape_of_cubic],
+                self.is_start * trim,
+                self.is_end * trim,
             )
             # Points that are not finite would reach no picture, or all.
             corners = torch.stack([x, y], dim=1).nan_to_num(nan=FAR, posinf=FAR, neginf=-FAR)
@@ -170,8 +181,18 @@ def cover(x: Tensor, y: Tensor, near: Nearest, shapes: Shapes) -> Tensor:
     Args:
         x, y: control points of all frames' cubics, in pixels (4, F x S).
     """
-    away_x = near.pixels.x + 0.5 - mix(x, near)
-    away_y = near.pixels.y + 0.5 - mix(y, near)
+    corners = [[take(corner, near.row) for corner in side] for side in (x, y)]
+    ends = near.ends
+    chords = [mix(ends.chord, [take(corner, ends.place) for corner in side]) for side in corners]
+    length = (chords[0] * chords[0] + chords[1] * chords[1]).sqrt()
+    # A fixed length is cut off at an end: a longer piece ends further on. This is zero, and has the
+    # gradient.
+    growth = ends.cut * (length / length.detach() - 1)
+    points = [
+        mix(near.weights, side).index_add(0, ends.place, growth * chord.detach())
+        for side, chord in zip(corners, chords, strict=True)
+    ]
+    away_x, away_y = near.pixels.x + 0.5 - points[0], near.pixels.y + 0.5 - points[1]
     square = away_x * away_x + away_y * away_y
     # On the line itself the distance has no gradient; its root would have NaN.
     is_off = square > 0
@@ -179,23 +200,41 @@ def cover(x: Tensor, y: Tensor, near: Nearest, shapes: Shapes) -> Tensor:
     half_width = take(shapes.half_width, near.pixels.shape)
     coverage = (half_width + 0.5 - near.sign * distance).clamp(min=0)
     # A pixel is wider than a thin line.
-    most = torch.where(
-        take(shapes.is_filled, near.pixels.shape), 1.0, (2 * half_width).clamp(max=1)
-    )
-    return torch.minimum(coverage, most)
+    is_filled = take(shapes.is_filled, near.pixels.shape)
+    return torch.minimum(coverage, torch.where(is_filled, 1.0, (2 * half_width).clamp(max=1)))
 
 
-def mix(side: Tensor, near: Nearest) -> Tensor:
-    total: Tensor | float = 0.0
-    for weight, column in zip(near.weights, side, strict=True):
-        total = total + weight * column.index_select(0, near.row)
-    assert isinstance(total, Tensor)
-    return total
+def trim_of(half_width: Tensor, overhang: Tensor) -> Tensor:
+    """Return by how much a stroke is drawn shorter at an end, in pixels (K).
+
+    Args:
+        overhang: of the cap that is painted, see `OVERHANGS` (K).
+    """
+    # The ink beyond a round end: coverage by distance, summed over half the plane.
+    thick = math.pi / 2 * (half_width.square() + 1 / 12)
+    thin = math.pi / 2 * half_width * (0.5 + 2 / 3 * half_width.square())
+    ink = torch.where(half_width > 0.5, thick, thin)
+    return torch.where(half_width > 0, ink / (2 * half_width) - overhang * half_width, 0)
 
 
-def closing_cubics(rows: np.ndarray) -> np.ndarray:
-    """Return the lines that close a fill's open subpaths: cubics with handles at their ends."""
-    begins = np.flatnonzero(np.r_[True, rows[1:, 0] != rows[:-1, 3]])
-    starts, ends = rows[begins, 0], rows[np.r_[begins[1:], len(rows)] - 1, 3]
-    closing = np.stack([ends, ends, starts, starts], axis=1)
-    return closing[starts != ends]
+def repeat_numbers(counts: list[int]) -> Tensor:
+    """Return 0 as often as the first count says, 1 as often as the second, and so on."""
+    return torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
+
+
+def outline_of(shape: VectorShape) -> np.ndarray:
+    """Return the rows of a shape's cubics, and whether each only closes a fill, begins an open
+    stroke, or ends one (S, 7).
+
+    A line that closes an open subpath of a fill is a cubic with its handles at its ends.
+    """
+    rows = shape.segments
+    is_start = ~np.isin(rows[:, 0], rows[:, 3])
+    is_end = ~np.isin(rows[:, 3], rows[:, 0])
+    if not shape.is_filled:
+        return np.column_stack([rows, np.zeros(len(rows), int), is_start, is_end])
+    starts, ends = rows[is_start, 0], rows[is_end, 3]
+    closing = np.column_stack([ends, ends, starts, starts])
+    # The outline of a fill is closed, so that it has no ends.
+    flags = np.repeat([[0, 0, 0], [1, 0, 0]], [len(rows), len(closing)], axis=0)
+    return np.column_stack([np.concatenate([rows, closing]), flags])

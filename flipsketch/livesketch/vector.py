@@ -32,6 +32,7 @@ MAX_STRETCH = 1.25
 CLOSE = 1e-6
 """In sides of the square: a path that closes over this distance ends in its first point."""
 BLACK_STROKE: Paint = {
+    "fill-rule": "nonzero",
     "fill": "none",
     "stroke": "#000000",
     "stroke-opacity": 1.0,
