@@ -99,10 +99,13 @@ class VectorCorpus:
 
         Raises:
             FileNotFoundError: there is none of that name.
+            OSError: there may be one, in what cannot be read at the moment.
         """
-        if name not in self.rows:
-            raise FileNotFoundError(f"the corpus has no good row named {name!r}")
-        return self.rows[name]
+        if name in self.rows:
+            return self.rows[name]
+        if self.doubts:
+            raise OSError(f"no good row named {name!r} can be read: {self.doubts[0]}")
+        raise FileNotFoundError(f"the corpus has no good row named {name!r}")
 
     def read_contents(self, name: str) -> dict[str, bytes]:
         """Return what an animation's files hold, by their paths in its folder, the prompt's last.

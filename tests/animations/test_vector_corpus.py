@@ -53,6 +53,10 @@ def test_a_damaged_shard_costs_no_other(tmp_path, caplog):
     assert [found.name for found in find_animations(root)] == ["ball", "éléphant.svg"]
     assert "metadata/00000.parquet: not readable" in caplog.text
     assert "2 rows not made yet" in caplog.text
+    reader = AnimationReader(root, RasterConfig())
+    with pytest.raises(OSError, match="no good row named 'cat 3' can be read: metadata/00000"):
+        reader.read("cat 3")
+    assert len(reader.read("ball")) == 4
 
 
 def test_a_sample_without_its_svg_is_named(tmp_path):
