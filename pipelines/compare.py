@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from flipsketch.cli import CANNOT_BE_DONE
 from flipsketch.corpus.shard import committed_shards, read_metadata
+from flipsketch.livesketch.config import LiveSketchConfig
 from flipsketch.method.config import SamplingConfig, model_defaults
 from flipsketch.method.methods import METHODS
 from flipsketch.method.presets import PRESETS, Preset
@@ -30,9 +31,10 @@ from pipelines.execution.sources import SourcesConfig
 log = logging.getLogger(__name__)
 
 PUBLISHED = ("s2v_consistency", "t2v_alignment")
-# What a run may say beside settings of the sampler.
+# What a run may say beside settings of the sampler, and of Live-Sketch if that is its method.
 OWN = ("name", "method", "model", "lora", "preset")
 SETTINGS = tuple(field.name for field in fields(SamplingConfig))
+LIVESKETCH_SETTINGS = tuple(field.name for field in fields(LiveSketchConfig))
 # What the Markdown table shows; the Parquet one has every score.
 SHOWN = {
     "s2v_consistency": "S2V consistency",
@@ -61,7 +63,8 @@ class CompareConfig:
     *.tsv, each also with .gz."""
     runs: str = "data/runs/paper.toml"
     """TOML file, a path or a URI, with a table [[run]] for each run: its name and, if they differ
-    from the defaults, its method, model, lora, preset and settings of the sampler."""
+    from the defaults, its method, model, lora, preset and settings, as the flags of
+    animate_manifest.py name them."""
     output: str
     """Folder of the runs' corpora and of the tables, a path or a URI."""
     model: str = EMBEDDED_MODEL
@@ -175,9 +178,13 @@ def parse_run(where: str, entry: dict[str, Any]) -> NamedRun:
             f"as 0.956"
         )
     settings = {key: entry[key] for key in entry if key not in {*own, "published"}}
-    if unknown := sorted(settings.keys() - set(SETTINGS)):
+    method = own.get("method", NamedRun.method)
+    moves_strokes = method in METHODS and METHODS[method].moves_strokes
+    known = (*SETTINGS, *LIVESKETCH_SETTINGS) if moves_strokes else SETTINGS
+    if unknown := sorted(settings.keys() - set(known)):
         raise ValueError(
-            f"{where} ({name}): {unknown[0]!r} is no setting; there are {', '.join(SETTINGS)}"
+            f"{where} ({name}): {unknown[0]!r} is no setting of the method {method}; there are "
+            f"{', '.join(known)}"
         )
     return NamedRun(**own, settings=settings, published=published)
 
@@ -185,10 +192,7 @@ def parse_run(where: str, entry: dict[str, Any]) -> NamedRun:
 def carry_out(config: CompareConfig, run: NamedRun) -> tuple[dict[str, Any], int]:
     """Animate and score one run; return its row of the table, and the exit code."""
     model = run.model or config.model
-    try:
-        sampling = replace(model_defaults(model, run.preset), **run.settings)
-    except TypeError as error:
-        raise ValueError(f"{run.name}: {error}") from error
+    sampling, livesketch = settle_settings(config, run, model)
     corpus = locate_below(config.output, run.folder)
     lora = config.lora if run.lora is None else run.lora
     if run.lora is None and run.method in METHODS and not METHODS[run.method].takes_lora:
@@ -201,6 +205,7 @@ def carry_out(config: CompareConfig, run: NamedRun) -> tuple[dict[str, Any], int
             method=run.method,
             output=corpus,
             sampling=sampling,
+            livesketch=livesketch,
             batch_size=config.batch_size,
             dtype=config.dtype,
             device=config.device,
@@ -221,6 +226,25 @@ def carry_out(config: CompareConfig, run: NamedRun) -> tuple[dict[str, Any], int
     )
     summary, num_failed = score_corpus(scoring)
     return summarize(run, open_folder(corpus), summary), max(animated, num_failed and 1)
+
+
+def settle_settings(
+    config: CompareConfig, run: NamedRun, model: str
+) -> tuple[SamplingConfig, LiveSketchConfig]:
+    """Return a run's settings of the sampler and of Live-Sketch.
+
+    Raises:
+        ValueError: one has a value that it cannot have.
+    """
+    own = {name: run.settings[name] for name in run.settings if name in LIVESKETCH_SETTINGS}
+    said = {name: run.settings[name] for name in run.settings if name not in own}
+    if run.method in METHODS and METHODS[run.method].moves_strokes:
+        # What chooses among the tries is what scores them, unless the run has it otherwise.
+        own = {"clip_model": config.clip_model, **own}
+    try:
+        return replace(model_defaults(model, run.preset), **said), LiveSketchConfig(**own)
+    except TypeError as error:
+        raise ValueError(f"{run.name}: {error}") from error
 
 
 def summarize(run: NamedRun, folder: Folder, summary: ScoreSummary) -> dict[str, Any]:

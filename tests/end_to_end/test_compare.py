@@ -32,6 +32,15 @@ num_frames = 3
 num_inference_steps = 2
 binarize = false
 """
+LIVESKETCH = """
+[[run]]
+name = "Live-Sketch"
+method = "livesketch"
+num_frames = 3
+num_inference_steps = 2
+optimization_steps = 1
+output_size = 16
+"""
 
 
 @pytest.fixture
@@ -95,13 +104,37 @@ def test_a_model_that_is_not_to_be_had_costs_no_other_run(config, tmp_path):
     )
 
 
+def test_a_run_of_live_sketch_has_its_own_settings(config, tmp_path):
+    (tmp_path / "runs.toml").write_text(LIVESKETCH)
+    assert compare(config) == 0
+    rows = read_rows(str(Path(config.output) / "live-sketch"))
+    own = {(row["method"], row["optimization_steps"], row["height"]) for row in rows}
+    assert own == {("livesketch", 1, 16)}
+    assert read_table(config)["Live-Sketch"]["clips"] == 3
+
+
+def test_a_value_that_a_setting_cannot_have_costs_no_other_run(config, tmp_path):
+    wrong = '[[run]]\nname = "wrong"\nmethod = "livesketch"\ntries = 0\n'
+    still = '[[run]]\nname = "still"\nmethod = "still"\n'
+    (tmp_path / "more.toml").write_text(wrong + still)
+    assert compare(replace(config, runs=str(tmp_path / "more.toml"))) == 2
+    table = read_table(config)
+    assert table["wrong"]["error"] == "tries must lie between 1 and 64, got 0"
+    assert table["still"]["clips"] == 3
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("[[run", "not TOML"),
         ("x = 1", r"must have a table \[\[run\]\]"),
         ('[[run]]\nmethod = "still"', "run 1: needs a name"),
-        ('[[run]]\nname = "a"\nlambda = 3', "run 1 .a.: 'lambda' is no setting; there are num_fr"),
+        ('[[run]]\nname = "a"\nlambda = 3', "run 1 .a.: 'lambda' is no setting of the method f"),
+        ('[[run]]\nname = "a"\ntries = 3', "'tries' is no setting of the method flipsketch; there"),
+        (
+            '[[run]]\nname = "a"\nmethod = "livesketch"\nlambda = 3',
+            "'lambda' is no setting of the method livesketch; there are num_frames, .*, motion, ",
+        ),
         ('[[run]]\nname = "a"\npreset = "x"', "preset must be one of exact, fast, draft, got 'x'"),
         ('[[run]]\nname = "a"\npublished = { x = 0.1 }', "published may have s2v_consistency"),
         ('[[run]]\nname = "A b"\n[[run]]\nname = "a B"', "two runs are named like 'a-b'"),
@@ -117,4 +150,6 @@ def test_the_papers_runs_are_all_there():
     runs = {run.name: run for run in read_runs(str(ROOT / "data" / "runs" / "paper.toml"))}
     assert runs["lambda 1"].settings == {"reference_scale": 1.0}
     assert runs["no composition"].published == {"s2v_consistency": 0.876, "t2v_alignment": 0.168}
-    assert {run.method for run in runs.values()} == {"flipsketch", "t2v", "still", "svd"}
+    assert runs["Live-Sketch"].published == {"s2v_consistency": 0.965, "t2v_alignment": 0.142}
+    methods = {run.method for run in runs.values()}
+    assert methods == {"flipsketch", "livesketch", "t2v", "still", "svd"}
