@@ -13,7 +13,7 @@ OUT_PATH = $(firstword $(subst ?, ,$(OUT)))
 PREVIEW = $(if $(findstring ://,$(OUT)),$(OUT_PATH)-preview.png$(subst $(OUT_PATH),,$(OUT)),$(OUT)-preview.png)
 BIN := .venv/bin
 
-.PHONY: help install demo animate preview report shards doodles train doodle-model docs test test-slow lint clean
+.PHONY: help install demo animate preview report shards doodles train circle doodle-model docs test test-slow lint clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -67,6 +67,25 @@ out/training-shards/README.md: | install
 	$(BIN)/python jobs/make_doodles.py --output out/training-doodles --num-animations 200
 	$(BIN)/python jobs/make_shards.py --animations out/training-doodles --output out/training-shards \
 		--size 64 --line-width 1 --rows-per-shard 25 --executor local
+
+circle: install ## Go the paper's way in miniature: sketches, Live-Sketch, shards, an adapter, FlipSketch
+	$(BIN)/python jobs/make_doodles.py --manifest out/circle/sketches.parquet --num-animations 11 --seed 21 \
+		--subjects ball balloon bird boat butterfly car cat fish flower person rocket
+	$(BIN)/python jobs/animate_manifest.py --manifest out/circle/sketches.parquet --model doodle \
+		--method livesketch --optimization-steps 40 --output out/circle/livesketch $(ARGS)
+	$(BIN)/python jobs/make_shards.py --animations out/circle/livesketch --output out/circle/shards --size 64 \
+		--line-width 1 --rows-per-shard 2 --executor local
+	$(BIN)/python jobs/train_lora.py --shards out/circle/shards --model doodle --lora none --target-set all \
+		--learning-rate 1e-3 --schedule cosine --warmup-steps 10 --num-steps 60 --global-batch-size 4 \
+		--batch-size 4 --validate-every 0 --output out/circle/train --executor local
+	$(BIN)/python jobs/animate_manifest.py --manifest data/manifests/demo.jsonl --model doodle \
+		--lora out/circle/train/lora --preset draft --output out/circle/with $(ARGS)
+	$(BIN)/python jobs/animate_manifest.py --manifest data/manifests/demo.jsonl --model doodle \
+		--lora none --preset draft --output out/circle/without $(ARGS)
+	$(BIN)/python jobs/preview.py --corpus out/circle/livesketch --output out/circle/livesketch.png
+	$(BIN)/python jobs/preview.py --corpus out/circle/with --versus out/circle/without \
+		--num-clips 100 --output out/circle/preview.png
+	@echo "Look at out/circle/livesketch.png (the clips to train on) and at out/circle/preview.png (clips by FlipSketch with the new adapter, and without any)."
 
 doodle-model: install ## Train a model like doodle, its adapter and its scorer, from nothing (hours on a CPU)
 	$(BIN)/python jobs/make_doodle_model.py --output out/doodle-model $(ARGS)
