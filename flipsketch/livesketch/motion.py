@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 # Cosines of time with 1/2, 1, 3/2 and 2 periods a clip.
 NUM_FREQUENCIES = 4
@@ -30,6 +31,12 @@ class Objective:
 
     guidance_scale: float
     optimizer: Optimizer
+    schedule: LRScheduler | None = None
+
+    def step(self) -> None:
+        self.optimizer.step()
+        if self.schedule is not None:
+            self.schedule.step()
 
 
 def time_basis(times: Tensor) -> Tensor:
@@ -86,12 +93,12 @@ class Lattice(nn.Module):
 
     def forward(self) -> Tensor:
         """Return displacements (F, N, 2) of the frames; those of frame 0 are exactly 0."""
-        return self.at(torch.linspace(0, 1, self.num_frames).to(self.nodes))
+        return self.at(torch.linspace(0, 1, self.num_frames, dtype=self.nodes.dtype))
 
     def at(self, times: Tensor) -> Tensor:
         """Return displacements (T, N, 2) at times (T,), 0 that of the sketch and 1 that of the last
         frame."""
-        basis = time_basis(times)
+        basis = time_basis(times).to(self.nodes.device)
         nodes = torch.einsum("tk,bknc->btnc", basis, self.nodes)
         maps = torch.einsum("tk,bka->bta", basis, self.affine)
         moved = torch.cat(

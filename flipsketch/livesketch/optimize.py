@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from flipsketch.livesketch.augmentation import augment
 from flipsketch.livesketch.config import LiveSketchConfig
 from flipsketch.livesketch.distillation import (
     LAST_TIMESTEP,
@@ -20,7 +21,8 @@ from flipsketch.livesketch.distillation import (
     pixel_gradient,
 )
 from flipsketch.livesketch.draft import sample_draft
-from flipsketch.livesketch.motion import Lattice
+from flipsketch.livesketch.motion import Lattice, Objective
+from flipsketch.livesketch.published import Mlp
 from flipsketch.livesketch.rasterizer import VectorBatch
 from flipsketch.livesketch.registration import fit_motion
 from flipsketch.livesketch.regularizers import Edges
@@ -54,32 +56,52 @@ def animate_vectors(
         ValueError: the rows' settings differ in what a batch shares.
     """
     config = config or LiveSketchConfig()
-    scene = Scene(model, sketches, conditionings)
-    motion = Lattice(scene.batch.split(scene.still), scene.latents_shape[2])
-    pace = 1.0
+    scene = Scene(model, sketches, conditionings, config)
+    draft = None
     if config.num_draft_steps > 0:
-        ink = sample_draft(model, sketches, conditionings, seeds, config)
-        fit_motion(motion, scene.batch, scene.edges, ink, config.rigidity)
-        pace, scene.last_timestep = PACE_AFTER_DRAFT, LAST_AFTER_DRAFT
-    objectives = motion.objectives(config.distillation_guidance, pace)
+        draft = sample_draft(model, sketches, conditionings, seeds, config)
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    motion, objectives = begin_motion(scene, generators, draft, config)
     is_finite = torch.ones(len(sketches), dtype=torch.bool, device=model.device)
     with graphs_of(model.unet).batch(model.unet, "distill", scene.latents_shape):
         for _ in range(config.num_steps):
             for objective in objectives:
                 points = scene.still + motion()
-                pixels = scene.draw(points)
+                pixels = scene.draw(points, generators)
                 gradient = scene.distill(pixels, generators, objective.guidance_scale)
                 is_finite &= gradient.isfinite().flatten(1).all(dim=1)
                 loss = (pixels * gradient.where(is_finite.view(-1, 1, 1, 1, 1), 0)).sum()
-                if config.rigidity > 0:
+                if config.rigidity > 0 and config.motion == "lattice":
                     loss = loss + config.rigidity * scene.edges.stretch(points).sum()
-                objective.optimizer.zero_grad()
+                motion.zero_grad()
                 loss.backward()
-                objective.optimizer.step()
+                objective.step()
+    motion.eval()
     is_finite = is_finite[scene.batch.sketch_of_point, None]
     moved = scene.batch.points + motion().detach().where(is_finite, torch.nan)
     return [points.cpu().numpy() for points in scene.batch.split(moved)]
+
+
+def begin_motion(
+    scene: "Scene",
+    generators: Sequence[torch.Generator],
+    draft: Tensor | None,
+    config: LiveSketchConfig,
+) -> tuple[nn.Module, list[Objective]]:
+    """Return what moves the points of a batch, and the losses of a step.
+
+    Args:
+        draft: ink of clips that the motion follows at first (B, F, H, W).
+    """
+    points, num_frames = scene.batch.split(scene.still), scene.latents_shape[2]
+    if config.motion == "mlp":
+        mlp = Mlp(points, num_frames, generators, config.published_defects)
+        return mlp, mlp.objectives(config.num_steps)
+    lattice, pace = Lattice(points, num_frames), 1.0
+    if draft is not None:
+        fit_motion(lattice, scene.batch, scene.edges, draft, config.rigidity)
+        pace = PACE_AFTER_DRAFT
+    return lattice, lattice.objectives(config.distillation_guidance, pace)
 
 
 class Scene:
@@ -90,27 +112,33 @@ class Scene:
         model: VideoModel,
         sketches: Sequence[VectorSketch],
         conditionings: Sequence[Conditioning],
+        config: LiveSketchConfig,
     ) -> None:
         """Raises ValueError: the rows' settings differ in what a batch shares."""
         sampling = shared_settings([conditioning.sampling for conditioning in conditionings])
-        self.model = model
-        self.last_timestep = LAST_TIMESTEP
+        self.model, self.is_published = model, config.motion == "mlp"
+        self.last_timestep = LAST_AFTER_DRAFT if config.num_draft_steps > 0 else LAST_TIMESTEP
         self.is_signed = sampling.sketch_range == "signed"
         self.batch = VectorBatch.pack(sketches).to(model.device)
         self.still = self.batch.points.to(model.latents_dtype)
         self.edges = Edges(self.batch, self.still)
         self.guidance = encode_guidance(model, conditionings)
-        null_embeds = model.encode_prompts([""]).expand_as(self.guidance.prompt_embeds)
         sketch_latents = model.encode(self.draw(self.still[None]))
-        self.first_frame = FirstFrameNoise.invert(
-            model, sketch_latents, null_embeds, sampling.num_inference_steps
-        )
+        self.first_frame = None
+        if not self.is_published:
+            null_embeds = model.encode_prompts([""]).expand_as(self.guidance.prompt_embeds)
+            self.first_frame = FirstFrameNoise.invert(
+                model, sketch_latents, null_embeds, sampling.num_inference_steps
+            )
         channels, _, *sides = sketch_latents.shape[1:]
         self.latents_shape = torch.Size((len(sketches), channels, sampling.num_frames, *sides))
 
-    def draw(self, points: Tensor) -> Tensor:
-        """Return pixels (B, 3, F, H, W) of points (F, N, 2)."""
+    def draw(self, points: Tensor, generators: Sequence[torch.Generator] = ()) -> Tensor:
+        """Return pixels (B, 3, F, H, W) of points (F, N, 2), augmented as published if there are
+        generators and the motion is the published one."""
         ink = self.batch.rasterize(points, self.model.size, min_line_width=MIN_LINE_WIDTH)
+        if self.is_published and generators:
+            ink = augment(ink, generators)
         paper = 1 - 2 * ink if self.is_signed else 1 - ink
         return paper[:, None].expand(-1, 3, -1, -1, -1)
 
@@ -121,7 +149,8 @@ class Scene:
         with noise of each row's own."""
         noise, t = draw_noise_and_timesteps(generators, self.latents_shape, self.last_timestep)
         noise, t = noise.to(self.still), t.to(self.still.device)
-        noise[:, :, :1] = self.first_frame.at(t)
+        if self.first_frame is not None:
+            noise[:, :, :1] = self.first_frame.at(t)
         guidance = replace(self.guidance, scale=guidance_scale)
         return pixel_gradient(
             self.model,

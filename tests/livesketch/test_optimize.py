@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,8 +16,9 @@ SKETCHES = [
     )
     for data in ("M4 4C4 9 8 9 11 5M5 12L11 12", "M3 8L8 3L13 8Z")
 ]
-SAMPLING = SamplingConfig(num_frames=4, num_inference_steps=3)
-SHORT = LiveSketchConfig(draft_steps=0, optimization_steps=3)
+SAMPLING = SamplingConfig(num_frames=4, num_inference_steps=2)
+SHORT = LiveSketchConfig(draft_steps=0, optimization_steps=2)
+PUBLISHED = replace(SHORT, motion="mlp")
 DRAFTED = LiveSketchConfig(draft_steps=2, optimization_steps=1)
 
 
@@ -34,16 +37,34 @@ def test_frame_0_is_the_sketch_and_the_others_move(tiny_model):
         assert np.abs(points[1:] - sketch.points).max(axis=(1, 2)).min() > 1e-4
 
 
-def test_a_batch_of_two_equals_two_alone(tiny_model64):
-    together = animate(tiny_model64)
+@pytest.mark.parametrize("config", [SHORT, PUBLISHED], ids=["lattice", "mlp"])
+def test_a_batch_of_two_equals_two_alone(tiny_model64, config):
+    together = animate(tiny_model64, config=config)
     for row in (0, 1):
-        (alone,) = animate(tiny_model64, (row,))
+        (alone,) = animate(tiny_model64, (row,), config)
         np.testing.assert_allclose(together[row], alone, rtol=0, atol=1e-9)
-    assert np.abs(animate(tiny_model64, seeds=(1, 3))[1] - together[1]).max() > 1e-4
+    other = animate(tiny_model64, (1,), config, seeds=(1, 3))
+    assert np.abs(other[0] - together[1]).max() > 1e-4
+
+
+def test_the_published_network_moves_frame_0_too(tiny_model):
+    clips = animate(tiny_model, config=replace(PUBLISHED, published_defects=True))
+    for sketch, points in zip(SKETCHES, clips, strict=True):
+        assert np.abs(points - sketch.points).max(axis=(1, 2)).min() > 1e-4
+
+
+def test_a_row_that_is_not_finite_fails_alone(tiny_model):
+    good = animate(tiny_model)
+    broken = replace(SKETCHES[0], points=np.full_like(SKETCHES[0].points, np.nan))
+    conditionings = [Conditioning("a cat", SAMPLING), Conditioning("a dog", SAMPLING)]
+    nan, other = animate_vectors(tiny_model, [broken, SKETCHES[1]], conditionings, [1, 2], SHORT)
+    assert np.isnan(nan).all()
+    np.testing.assert_allclose(other, good[1], rtol=0, atol=1e-5)
 
 
 def test_a_draft_leads_the_strokes(tiny_model):
-    (drafted,), (other,) = (animate(tiny_model, (1,), DRAFTED, (0, seed)) for seed in (2, 3))
+    conditionings = [Conditioning("a dog", SAMPLING)] * 2
+    drafted, other = animate_vectors(tiny_model, [SKETCHES[1]] * 2, conditionings, [2, 3], DRAFTED)
     np.testing.assert_array_equal(drafted[0], SKETCHES[1].points)
     assert np.abs(drafted[1:] - SKETCHES[1].points).max() > 1e-3
     assert np.abs(drafted - other).max() > 1e-3
