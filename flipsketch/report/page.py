@@ -31,6 +31,8 @@ TEMPLATE = Path(__file__).with_name("page.html")
 SIDE = 96  # most pixels of a frame's height on the page
 GREYS = 4
 BINS = 24
+# Larger clips of strokes play from pixels, of which many more fit on a page.
+MAX_SVG_BYTES = 100_000
 REASONS_SHOWN = 50
 SHOWN_OF_ROW = (
     *("id", "key", "prompts", "sketch_sha256", "seed", "status", "error", "num_frames"),
@@ -230,13 +232,15 @@ class Gallery:
     def describe_clip(self, folder: Folder, entry: Entry | None) -> dict[str, Any]:
         """Return frames and scores of a row's clip, without those that it lacks."""
         if entry is None or entry.row["status"] != "ok":
-            return {"frames": None, "scores": None, "film": None}
+            return {"frames": None, "scores": None, "film": None, "svg": None}
         row, scores = entry.row, entry.scores
         sample = read_sample(folder, entry.shard, row)
+        is_small = sample.svg is not None and len(sample.svg) <= MAX_SVG_BYTES
         return {
             "frames": row["num_frames"],
             "scores": scores and [round_score(scores[name]) for name in self.names],
             "film": encode_small(decode_filmstrip(sample.png, row["num_frames"])),
+            "svg": base64.b64encode(sample.svg).decode() if sample.svg and is_small else None,
         }
 
 

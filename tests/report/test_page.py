@@ -1,5 +1,6 @@
 """The page in a real browser: it renders, filters and sorts, and takes no prompt for HTML."""
 
+import base64
 import json
 import re
 from dataclasses import replace
@@ -9,6 +10,9 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
+from flipsketch.livesketch.config import LiveSketchConfig
+from flipsketch.report import page as page_module
+from flipsketch.svg.animated import read_animated_svg
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.evaluate import EvaluateConfig, evaluate
 from pipelines.execution.config import ExecutorConfig
@@ -157,37 +161,71 @@ def test_it_keeps_to_its_size_and_number(corpus):
     assert ids == sorted(ids) != [f"row {number}" for number in range(len(ids))]
 
 
-def test_corpora_of_one_manifest_are_shown_side_by_side(corpus, browser, tmp_path):
-    manifest, output = f"{corpus}/../manifest.jsonl", tmp_path / "still"
-    still = AnimateConfig(
-        manifest=manifest,
-        output=str(output),
-        model=json.loads(Path(corpus, "run.json").read_text())["log"]["model"],
-        method="still",
+@pytest.fixture(scope="module")
+def moved(corpus, tiny_folder, tmp_path_factory) -> AnimateConfig:
+    """What Live-Sketch makes of the same manifest."""
+    job = AnimateConfig(
+        manifest=f"{Path(corpus).parent}/manifest.jsonl",
+        output=str(tmp_path_factory.mktemp("moved") / "corpus"),
+        model=str(tiny_folder),
+        method="livesketch",
         sampling=QUICK,
+        livesketch=LiveSketchConfig(draft_steps=0, optimization_steps=1, output_size=32),
         max_failures="1",
         threads=1,
         executor=LOCAL,
     )
-    animate_manifest(still)
-    write_report(ReportConfig(corpus=corpus, versus=(still.output,), output=f"{output}/page.html"))
-    browser.get(f"file://{output}/page.html")
+    assert animate_manifest(job) == 0
+    return job
+
+
+def test_corpora_of_one_manifest_are_shown_side_by_side(corpus, moved, browser, tmp_path):
+    output = str(tmp_path / "page.html")
+    write_report(ReportConfig(corpus=corpus, versus=(moved.output,), output=output))
+    browser.get(f"file://{output}")
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
     first = browser.find_element("css selector", ".clip")
     captions = first.find_elements("css selector", "figcaption")
-    assert [caption.text for caption in captions] == ["sketch", "flipsketch", "still"]
+    assert [caption.text for caption in captions] == ["sketch", "flipsketch", "livesketch"]
     lefts = [caption.location["x"] for caption in captions]
     assert lefts == sorted(set(lefts)) and len({caption.location["y"] for caption in captions}) == 1
     assert len(browser.find_elements("css selector", ".film")) == 2 * 7
     # A score of each.
     names = [name.text for name in first.find_elements("tag name", "dt")]
     values = [value.text for value in first.find_elements("tag name", "dd")]
-    assert len(values) == 2 * len(names) and values[2 * names.index("motion") + 1] == "0"
-    assert f"still ({output})" in browser.find_element("id", "facts").text
-    other = make_manifest(tmp_path, [{**good_rows(1)[0], "prompt": "it rests"}])
-    animate_manifest(replace(still, manifest=other, output=f"{tmp_path}/other"))
+    motions = [read_rows(output)[0]["motion"] for output in (corpus, moved.output)]
+    place = 2 * names.index("motion")
+    assert [float(value) for value in values[place : place + 2]] == pytest.approx(motions, 1e-3)
+    assert f"livesketch ({moved.output})" in browser.find_element("id", "facts").text
+
+
+def test_clips_of_strokes_play_from_their_svg(moved, browser, monkeypatch):
+    write_report(ReportConfig(corpus=moved.output))
+    browser.get(f"file://{moved.output}/report.html")
+    clip = browser.find_element("css selector", ".clip")
+    browser.execute_script("arguments[0].scrollIntoView()", clip)
+    WebDriverWait(browser, 5).until(lambda _: clip.find_elements("css selector", ".film img"))
+    (picture,) = clip.find_elements("css selector", ".film img")
+    kind, _, content = picture.get_attribute("src").partition(",")
+    assert kind == "data:image/svg+xml;base64"
+    assert len(read_animated_svg(base64.b64decode(content))) == 3
+    # It is shown, and not where it is stopped: there is its film.
+    assert picture.get_property("naturalWidth") > 0 and picture.is_displayed()
+    browser.execute_script("arguments[0].focus()", clip)
+    clip.send_keys(" ")
+    assert not picture.is_displayed()
+    monkeypatch.setattr(page_module, "MAX_SVG_BYTES", 100)
+    write_report(ReportConfig(corpus=moved.output))
+    clips = read_data(Path(moved.output) / "report.html")["clips"]
+    assert {clip["svg"] for clip in clips} == {None} and clips[0]["film"]
+
+
+def test_corpora_of_two_manifests_are_not_shown_together(corpus, moved, tmp_path):
+    manifest = make_manifest(tmp_path, [{**good_rows(1)[0], "prompt": "it rests"}])
+    other = replace(moved, manifest=manifest, output=f"{tmp_path}/other")
+    animate_manifest(other)
     with pytest.raises(ValueError, match="another prompts than the first corpus"):
-        write_report(ReportConfig(corpus=corpus, versus=(f"{tmp_path}/other",), output="a.html"))
+        write_report(ReportConfig(corpus=corpus, versus=(other.output,), output="a.html"))
 
 
 def read_data(page: Path) -> dict:
