@@ -8,9 +8,12 @@ Time is the process's own, best of all repeats, forward alone and with backward;
 of both above what was there before.
 """
 
+import functools
 import glob
+import multiprocessing
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,9 +50,12 @@ def main(config: RasterizerBenchmark) -> None:
         print(
             "| segments | frames | forward ms | with backward ms | peak MB |\n|---|---|---|---|---|"
         )
-        for size, num_frames in CASES:
-            for count in config.segments:
-                print(measure(config, count, size, num_frames), flush=True)
+        cases = [(count, *case) for case in CASES for count in config.segments]
+        # A process each: memory that one case has freed would hide what the next one takes.
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(1, mp_context=spawn, max_tasks_per_child=1) as pool:
+            for line in pool.map(functools.partial(measure, config), cases):
+                print(line, flush=True)
     compare(config)
 
 
@@ -63,23 +69,25 @@ def scribble(num_strokes: int) -> VectorSketch:
     return VectorSketch(points, tuple(VectorShape(row, 3 / 256) for row in rows))
 
 
-def measure(config: RasterizerBenchmark, count: int, size: int, num_frames: int) -> str:
+def measure(config: RasterizerBenchmark, case: tuple[int, int, int]) -> str:
+    torch.set_num_threads(config.threads)
+    count, size, num_frames = case
     device = torch.device(config.device)
     batch = VectorBatch.pack([scribble(count)]).to(device)
     points = batch.points.float().repeat(num_frames, 1, 1).requires_grad_()
-    forward, both, peaks = [], [], []
+    forward, both = [], []
+    reset_peak(device)
+    before = read_peak(device)
     for _ in range(config.repeats):
-        reset_peak(device)
-        before = read_peak(device)
         started = clock(device)
         ink = batch.rasterize(points, size)
         drawn = clock(device)
         ink.square().sum().backward()
         forward.append(drawn - started)
         both.append(clock(device) - started)
-        peaks.append(read_peak(device) - before)
     times = f"{1e3 * min(forward):.1f} | {1e3 * min(both):.1f}"
-    return f"| {count:,} | {num_frames} x {size} | {times} | {max(peaks) / 1e6:.0f} |"
+    peak = (read_peak(device) - before) / 1e6
+    return f"| {count:,} | {num_frames} x {size} | {times} | {peak:.0f} |"
 
 
 def clock(device: torch.device) -> float:

@@ -29,6 +29,8 @@ from flipsketch.livesketch.flattening import (
 
 MAX_PIECES = 1 << 23
 """In one call. 1,000 curves x 24 frames at 256 pixels are about 500,000."""
+MAX_PIXELS = 1 << 26
+"""Near or inside of the shapes of all frames in one call, at about 100 bytes each."""
 MAX_CANDIDATES = 1 << 21
 """Pairs of piece and pixel to keep together, which bounds memory."""
 CHUNK = 1 << 16
@@ -98,24 +100,18 @@ class Nearest(NamedTuple):
 def find_nearest(cubics: Tensor, shapes: Shapes, size: int) -> Nearest:
     """Return for every pixel and every shape within reach of it the nearest point.
 
-    Raises ValueError if the curves of all frames are too long for one call.
+    Raises ValueError if all frames together are too much work for one call.
 
     Args:
         cubics: x and y of the control points in pixels (4, 2, F, S).
     """
-    num_frames, num_cubics = cubics.shape[2:]
-    num_shapes = len(shapes.half_width)
+    num_cubics, num_shapes = cubics.shape[3], len(shapes.half_width)
     reach = take(shapes.half_width, shapes.shape_of_cubic) + 0.5
     longest = (2 * reach).clamp(min=MIN_LENGTH)
     # So many pieces cross the square several times; longer curves lie mostly outside of it.
     counts = count_pieces(cubics, longest).clamp(1, 4 * size).long()
-    if (num_pieces := int(counts.sum())) > MAX_PIECES:
-        raise ValueError(
-            f"the lines of {num_frames} frames at {size} pixels are {num_pieces:,} straight pieces "
-            f"long, the limit is {MAX_PIECES:,}; draw fewer sketches or frames in one call, or "
-            "smaller ones"
-        )
-    found, num_pixels = [], 0
+    check_work("straight pieces of lines", int(counts.sum()), MAX_PIECES)
+    found, num_pixels, num_inside = [], 0, 0
     for first, last in group((counts * (longest + 2 * reach).square()).sum(dim=1).tolist()):
         tables = shapes.repeat(last - first)
         near = search(flatten(cubics[:, :, first:last], counts[first:last], tables), tables, size)
@@ -128,7 +124,17 @@ def find_nearest(cubics: Tensor, shapes: Shapes, size: int) -> Nearest:
             )
         )
         num_pixels += len(near.row)
+        num_inside += len(near.inside.x)
+        check_work("pixels to draw", num_pixels + num_inside, MAX_PIXELS)
     return join(found)
+
+
+def check_work(what: str, count: int, limit: int) -> None:
+    if count > limit:
+        raise ValueError(
+            f"the sketches' frames have {count:,} {what} in one call, the limit is {limit:,}; draw "
+            "fewer sketches or frames in one call, or smaller ones"
+        )
 
 
 def quotient(number: Tensor, divisor: Tensor | int) -> Tensor:

@@ -112,7 +112,7 @@ class VectorBatch:
         """Return ink (B, F, size, size): 0 white, 1 black; differentiable in the points.
 
         Points that are not finite give no error, and NaN at most in pictures of their own sketch.
-        Raises ValueError if the lines of all frames are too long to be drawn in one call.
+        Raises ValueError if all sketches and frames together are too much work for one call.
 
         Args:
             points: in sides of the square (F, P, 2), float32 or float64.

@@ -20,8 +20,13 @@ from flipsketch.svg.render import Paint, Shape, draw
 READ_SIZE = 256
 MAX_CUBICS = 2_000
 MAX_LENGTH = 200.0
-"""Of all lines together, in sides of the square. Within both limits a step of the rasterizer stays
-within seconds and gigabytes. (Of 60 real sketches none has more than 540 curves or 88 sides.)"""
+"""Of all lines together, in sides of the square."""
+MAX_AREA = 8.0
+"""Of all shapes together, in squares. Within these limits the rasterizer draws 24 frames of 256
+pixels in seconds and a few GB. (Of 78 real sketches none has more than 270 curves, 82 sides or 0.8
+squares.)"""
+MARGIN = 1 / 256
+"""In sides of the square: at a pixel's width around lines the rasterizer has work."""
 MAX_DISTANCE = 1_000.0
 """Of a point, in sides of the square; further away cairo's coordinates wrap around."""
 MIN_INK = 16 / 255
@@ -170,14 +175,20 @@ def pen_scale(matrix: Matrix, is_stroked: bool, where: str) -> float:
 
 def check_size(sketch: VectorSketch) -> None:
     num_cubics = sum(len(shape.segments) for shape in sketch.shapes)
-    length = 0.0
+    length = area = 0.0
     for shape in sketch.shapes:
-        # The length of the control polygons: an upper bound.
+        # Of the control polygons: an upper bound.
         steps = np.diff(sketch.points[shape.segments], axis=1)
-        length += float(np.hypot(steps[..., 0], steps[..., 1]).sum())
+        own_length = float(np.hypot(steps[..., 0], steps[..., 1]).sum())
+        width = shape.stroke_width + MARGIN
+        length += own_length
+        box = np.ptp(sketch.points[shape.segments.ravel()], axis=0).prod() * shape.is_filled
+        # What lies outside of the square is not drawn.
+        area += min(1.0, float(box) + width * (own_length + width))
     for what, count, limit in (
         ("lines and curves", num_cubics, MAX_CUBICS),
         ("sides of its canvas as the length of all lines", length, MAX_LENGTH),
+        ("times its canvas as the area of all shapes", area, MAX_AREA),
     ):
         if not count <= limit:
             raise ValueError(

@@ -229,9 +229,13 @@ def test_thin_lines_are_as_wide_as_asked_and_pale_ones_as_pale_as_painted():
     assert torch.allclose(inks[2], inks[1] * 127 / 255)
 
 
-def test_lines_too_long_for_one_call_are_refused(monkeypatch):
-    monkeypatch.setattr(nearest, "MAX_PIECES", 1_000)
-    batch = VectorBatch.pack([scribble(60)])
+@pytest.mark.parametrize(
+    ("limit", "what"),
+    [("MAX_PIECES", "straight pieces of lines"), ("MAX_PIXELS", "pixels to draw")],
+)
+def test_too_much_work_for_one_call_is_refused(limit, what, monkeypatch):
+    batch = VectorBatch.pack([fill(scribble(20))])
+    monkeypatch.setattr(nearest, limit, 15_000)
     batch.rasterize(batch.points[None], 64)
-    with pytest.raises(ValueError, match=r"of 24 frames at 64 pixels .* limit is 1,000; draw"):
-        batch.rasterize(batch.points.expand(24, -1, -1), 64)
+    with pytest.raises(ValueError, match=rf"{what} in one call, the limit is 15,000; draw fewer"):
+        batch.rasterize(batch.points.expand(60, -1, -1), 64)

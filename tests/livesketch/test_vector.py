@@ -91,6 +91,7 @@ def test_a_wide_canvas_is_centred_in_the_unit_square():
         (f'<path d="M1 1" {PEN}/>', "draws nothing on white paper"),
         (f'<path d="M{"0 0L1 1 " * 1_001}" {PEN}/>', "2,001 lines and curves, .* at most 2,000"),
         (f'<path d="M{"0 0L64 64 " * 201}" {PEN}/>', "as the length of all lines"),
+        ('<path d="M0 32H64" stroke-width="99" stroke="#000"/>' * 9, "as the area of all shapes"),
         ("<image/>", "<image> element"),
     ],
 )
