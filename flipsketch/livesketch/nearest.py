@@ -34,7 +34,7 @@ MAX_PIXELS = 1 << 26
 MAX_CANDIDATES = 1 << 21
 """Pairs of piece and pixel to keep together, which bounds memory."""
 CHUNK = 1 << 16
-"""Pairs to look at together, which stay in the processor's cache."""
+"""Pairs to look at together on a CPU, whose cache they stay in."""
 
 
 class Boxes(NamedTuple):
@@ -231,10 +231,9 @@ def nearest_pieces(pieces: Pieces, shapes: Shapes, boxes: Boxes, size: int) -> T
     corner = corner.long()
     best = torch.full([boxes.num_cells], math.inf, dtype=reach.dtype, device=reach.device)
     found = []
-    for side in sides.unique().tolist():
-        if not side:
-            continue
-        for piece in (sides == side).nonzero().squeeze(1).split(max(1, CHUNK // side**2)):
+    chunk = CHUNK if reach.device.type == "cpu" else MAX_CANDIDATES
+    for side in sides[sides > 0].unique().tolist():
+        for piece in (sides == side).nonzero().squeeze(1).split(max(1, chunk // side**2)):
             x, y = take(corner, piece)[..., None] + torch.arange(side, device=piece.device)
             squares = square_distances(pieces, piece, x, y)
             # A pixel beyond the square is out of reach.

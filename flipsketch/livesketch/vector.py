@@ -107,8 +107,9 @@ def read_vector(svg: bytes) -> VectorSketch:
     for number, shape in enumerate(drawing.shapes, 1):
         where = f"shape {number} of {len(drawing.shapes)} in the SVG"
         paint = dict(shape.paint)
-        is_stroked = check_stroke(paint, shapes, where)
-        is_filled = check_fill(paint, shapes, where)
+        is_filled = check_fill(paint, bool(shapes), where)
+        # A shape's stroke lies on its own fill.
+        is_stroked = check_stroke(paint, bool(shapes) or is_filled, where)
         if not is_stroked:
             paint["stroke"] = "none"
         if not is_filled:
@@ -126,17 +127,17 @@ def read_vector(svg: bytes) -> VectorSketch:
     return sketch
 
 
-def check_stroke(paint: Paint, below: list[VectorShape], where: str) -> bool:
+def check_stroke(paint: Paint, has_ink_below: bool, where: str) -> bool:
     """Return whether the stroke leaves ink. Raises ValueError if it hides what lies below."""
     if paint["stroke"] == "none" or not float(paint["stroke-width"]) > 0:
         return False
     if ink_of(paint, "stroke") >= MIN_INK:
         return True
-    check_hides_nothing(paint, "stroke", below, where)
+    check_hides_nothing(paint, "stroke", has_ink_below, where)
     return False
 
 
-def check_fill(paint: Paint, below: list[VectorShape], where: str) -> bool:
+def check_fill(paint: Paint, has_ink_below: bool, where: str) -> bool:
     """Return whether the fill is black. Raises ValueError for a fill of another colour."""
     if paint["fill"] == "none":
         return False
@@ -148,17 +149,17 @@ def check_fill(paint: Paint, below: list[VectorShape], where: str) -> bool:
             f"{where} has the fill {paint['fill']} at {float(paint['fill-opacity']):.0%}; "
             "Live-Sketch moves strokes and black fills: remove the fill, or have the drawing traced"
         )
-    check_hides_nothing(paint, "fill", below, where)
+    check_hides_nothing(paint, "fill", has_ink_below, where)
     return False
 
 
-def check_hides_nothing(paint: Paint, name: str, below: list[VectorShape], where: str) -> None:
+def check_hides_nothing(paint: Paint, name: str, has_ink_below: bool, where: str) -> None:
     # White below all others is paper. What is nearly transparent neither hides nor shows.
-    if below and float(paint[f"{name}-opacity"]) >= MIN_INK:
+    if has_ink_below and float(paint[f"{name}-opacity"]) >= MIN_INK:
         raise ValueError(
-            f"{where} has the white {name} {paint[name]} above other shapes; Live-Sketch moves ink "
-            f"and cannot hide it: cut the lines below and remove the {name}, or have the drawing "
-            "traced"
+            f"{where} has the white {name} {paint[name]} above others or on its fill; Live-Sketch "
+            f"moves ink and cannot hide it: cut what lies below and remove the {name}, or have the "
+            "drawing traced"
         )
 
 
@@ -189,6 +190,12 @@ def check_size(sketch: VectorSketch) -> None:
         ("lines and curves", num_cubics, MAX_CUBICS),
         ("sides of its canvas as the length of all lines", length, MAX_LENGTH),
         ("times its canvas as the area of all shapes", area, MAX_AREA),
+        # Half, to leave room for motion.
+        (
+            "sides of its canvas to its farthest point",
+            np.abs(sketch.points).max(),
+            MAX_DISTANCE / 2,
+        ),
     ):
         if not count <= limit:
             raise ValueError(
