@@ -29,6 +29,7 @@ from flipsketch.livesketch.regularizers import Edges
 from flipsketch.livesketch.vector import VectorSketch
 from flipsketch.method.guidance import encode_guidance
 from flipsketch.method.request import Conditioning, shared_settings
+from flipsketch.models.deterministic import adding_in_order
 from flipsketch.models.graphs import graphs_of
 from flipsketch.models.video_model import VideoModel
 
@@ -55,7 +56,17 @@ def animate_vectors(
     Raises:
         ValueError: the rows' settings differ in what a batch shares.
     """
-    config = config or LiveSketchConfig()
+    with adding_in_order(model.device):
+        return optimize_points(model, sketches, conditionings, seeds, config or LiveSketchConfig())
+
+
+def optimize_points(
+    model: VideoModel,
+    sketches: Sequence[VectorSketch],
+    conditionings: Sequence[Conditioning],
+    seeds: Sequence[int],
+    config: LiveSketchConfig,
+) -> list[np.ndarray]:
     scene = Scene(model, sketches, conditionings, config)
     draft = None
     if config.num_draft_steps > 0:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from flipsketch.livesketch.augmentation import augment
+from flipsketch.livesketch.augmentation import augment, draw_places, take
 from flipsketch.livesketch.published import Mlp, PublishedNetwork, rate_share, sinusoids
 
 POINTS, FRAMES = 7, 3
@@ -146,5 +146,10 @@ def test_an_augmented_clip_is_seen_from_one_side_in_all_its_frames():
     assert not torch.allclose(seen[0], seen[1]) and not torch.allclose(seen[0], ink[0])
     alone = augment(ink[1:], [torch.Generator().manual_seed(2)])
     assert torch.equal(alone[0], seen[1])
+    x, y = draw_places(16, torch.Generator().manual_seed(1))
+    picture = torch.rand(3, 16, 16, dtype=torch.float64)
+    grid = torch.stack([x, y], dim=-1)[None] / 8 - 1
+    expected = F.grid_sample(picture[None], grid, align_corners=False)[0]
+    torch.testing.assert_close(take(picture, x, y), expected)
     # What is shown is at least 40% of the area, and nothing is shown as larger than that makes it.
     assert 0 < seen.sum() / ink.sum() < 1 / 0.4
