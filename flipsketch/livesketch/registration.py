@@ -101,14 +101,13 @@ def hold_strokes(motion: Lattice, batch: VectorBatch, ink: Tensor) -> None:
     rest = blur(draw(batch, points) - ink, blurring)
     stayed = draw(alone, still[None])
     gain, most = still.new_zeros(2, len(batch.ink))
+    num_points = torch.bincount(shape_of_point, minlength=len(gain))
     # Frame by frame: a drawing may have hundreds of strokes.
     for frame in range(1, len(points)):
         change = blur(stayed - draw(alone, points[frame : frame + 1]), blurring)[:, 0]
         error = rest[batch.sketch_of_shape, frame]
-        distances = torch.zeros_like(gain).scatter_reduce(
-            0, shape_of_point, (points[frame] - still).norm(dim=-1), "mean", include_self=False
-        )
-        is_far = distances > FAR
+        lengths = (points[frame] - still).norm(dim=-1)
+        is_far = torch.zeros_like(gain).index_add(0, shape_of_point, lengths) > FAR * num_points
         gain -= is_far * (2 * error * change + change.square()).sum(dim=(1, 2))
         most += is_far * change.square().sum(dim=(1, 2))
     are_held = gain > STAYED * (most + LEAST)
