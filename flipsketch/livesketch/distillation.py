@@ -16,7 +16,7 @@ from flipsketch.method.inversion import INVERSION_FRAMES, invert_path
 from flipsketch.method.solver import Solver
 from flipsketch.models.video_model import VideoModel, predict_noise
 
-# The published code leaves out the first and the last 50 timesteps of 1,000.
+# Of 1,000; the published code ends one earlier.
 FIRST_TIMESTEP, LAST_TIMESTEP = 50, 949
 
 
@@ -56,6 +56,8 @@ def pixel_gradient(
     model: VideoModel, pixels: Tensor, latents_gradient: Callable[[Tensor], Tensor]
 ) -> Tensor:
     """Return the gradient on pixels (B, 3, F, H, W) that one on their latents brings about.
+
+    Latents are the mode of the VAE's posterior, as everywhere here; the published code samples it.
 
     The graph of the VAE's encoder takes gigabytes for a clip. Where a clip takes several calls, it
     is encoded without gradients first, and again, a call at a time, once the gradient on the

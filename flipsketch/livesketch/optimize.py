@@ -136,7 +136,7 @@ class Scene:
         self.guidance = encode_guidance(model, conditionings)
         sketch_latents = model.encode(self.draw(self.still[None]))
         self.first_frame = None
-        if not self.is_published:
+        if config.num_steps > 0 and not self.is_published:
             null_embeds = model.encode_prompts([""]).expand_as(self.guidance.prompt_embeds)
             self.first_frame = FirstFrameNoise.invert(
                 model, sketch_latents, null_embeds, sampling.num_inference_steps
