@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def resample(points: np.ndarray, num_frames: int) -> np.ndarray:
+def resample_points(points: np.ndarray, num_frames: int) -> np.ndarray:
     """Return points of frames (F, P, 2) as more or fewer frames of the same motion, the first and
     the last of them the same.
 

@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from flipsketch.livesketch.motion import Lattice, transform
-from flipsketch.livesketch.resampling import resample
+from flipsketch.livesketch.resampling import resample_points
 
 FRAMES = 6
 
@@ -98,7 +98,7 @@ def test_curves_may_be_sampled_at_any_frame_rate():
     # Without a rotation or a scale, whose cosines are no cosines of time.
     lattice.affine[..., 2:] = 0
     frames = (points + lattice()).numpy()
-    dense = resample(frames, 31)
+    dense = resample_points(frames, 31)
     np.testing.assert_allclose(dense[:: 30 // (FRAMES - 1)], frames, atol=1e-12)
     expected = points + lattice.at(torch.linspace(0, 1, 31, dtype=torch.float64))
     np.testing.assert_allclose(dense, expected, atol=1e-9)
