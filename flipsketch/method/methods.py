@@ -82,7 +82,13 @@ METHODS = {
         animator="flipsketch.livesketch.animator:LiveSketch",
         takes_lora=True,
         moves_strokes=True,
-        settings=("num_frames", "num_inference_steps", "negative_prompt", "sketch_range"),
+        settings=(
+            *("num_frames", "num_inference_steps", "negative_prompt", "sketch_range"),
+            # Of the draft that FlipSketch samples for it; others come from settings of its own.
+            *("guidance_start", "guidance_stop", "reference_scale", "cache_interval"),
+            *("compose_steps", "compose_spatial", "compose_temporal"),
+            *("hold_sketch", "sketch_in_noise", "darken_sketch"),
+        ),
     ),
     "t2v": Method(
         animator="flipsketch.method.animators:TextToVideo", takes_lora=True, shares_passes=True

@@ -94,7 +94,8 @@ def livesketch_columns() -> dict[str, pa.Field]:
 
 def describe_livesketch(config: LiveSketchConfig) -> dict[str, Any]:
     """Return what the columns of Live-Sketch's settings say."""
-    values = {**asdict(config), "optimization_steps": config.num_steps}
+    values = asdict(config)
+    values |= {"draft_steps": config.num_draft_steps, "optimization_steps": config.num_steps}
     return {COLUMN_NAMES.get(name, name): value for name, value in values.items()}
 
 

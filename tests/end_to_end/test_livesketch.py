@@ -114,16 +114,16 @@ def test_a_run_with_other_settings_is_refused(vectors):
     with pytest.raises(ValueError, match="distillation_guidance: 15.0 there, 3.0 now"):
         animate_manifest(replace(vectors, livesketch=other))
     # What the method has no use for does not matter.
-    sampling = replace(vectors.sampling, guidance_scale=2.0, reference_scale=0.9)
+    sampling = replace(vectors.sampling, guidance_scale=2.0, solver="dpmpp_2m")
     assert animate_manifest(replace(vectors, sampling=sampling)) == 0
 
 
 def test_settings_of_another_method_are_named(job, vectors, caplog):
     with pytest.raises(ValueError, match="flipsketch has no use for --optimization-steps, --tries"):
         replace(job, livesketch=LiveSketchConfig(optimization_steps=3, tries=2))
-    sampling = replace(vectors.sampling, solver="dpmpp_2m", reference_scale=0.1)
+    sampling = replace(vectors.sampling, solver="dpmpp_2m", guidance_scale=2.0)
     animate_manifest(replace(vectors, sampling=sampling, dry_run=True))
-    assert "the method livesketch has no use for solver, reference_scale" in caplog.text
+    assert "the method livesketch has no use for solver, guidance_scale" in caplog.text
 
 
 def test_more_rows_and_second_tries(again, tmp_path):

@@ -29,7 +29,7 @@ def make_vector_job(model: Path, folder: Path) -> AnimateConfig:
         job,
         manifest=manifest,
         method="livesketch",
-        livesketch=LiveSketchConfig(optimization_steps=2, output_size=SIZE),
+        livesketch=LiveSketchConfig(draft_steps=0, optimization_steps=2, output_size=SIZE),
         rows_per_shard=4,
         max_failures="2",
     )

@@ -19,7 +19,7 @@ from tests.helpers.corpora import SKETCHES
 from tests.helpers.requests import SHORT
 
 SAMPLING = METHODS["livesketch"].settle(SHORT)
-QUICK = LiveSketchConfig(optimization_steps=2, output_size=32)
+QUICK = LiveSketchConfig(draft_steps=0, optimization_steps=2, output_size=32)
 
 
 def load(folder, config: LiveSketchConfig = QUICK) -> LiveSketch:
@@ -37,8 +37,10 @@ def request(method: LiveSketch, name: str, *prompts: str, seed: int = 1) -> Clip
     return ClipRequest(sketch, prompts or ("it moves",), seed, SAMPLING, drawing)
 
 
-def test_a_clip_is_the_same_whatever_else_is_in_its_batch(method):
+@pytest.mark.parametrize("draft_steps", [0, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_clip_is_the_same_whatever_else_is_in_its_batch(tiny_folder, draft_steps):
     """Places of bad rows are taken by copies of good ones."""
+    method = load(tiny_folder, replace(QUICK, draft_steps=draft_steps))
     fish, star = request(method, "fish"), request(method, "star", seed=2)
     both, twice = method.animate([fish, star]), method.animate([fish, fish])
     np.testing.assert_array_equal(both[0].points, twice[0].points)
