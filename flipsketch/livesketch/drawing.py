@@ -1,20 +1,38 @@
 """A sketch's file as strokes: read from an SVG, or traced where that is asked for."""
 
+import numpy as np
+
 from flipsketch.livesketch.vector import VectorSketch, read_vector
-from flipsketch.media.sketch import is_svg
+from flipsketch.media.sketch import is_svg, read_raster
+from flipsketch.svg.reader import rasterize_svg
+
+# Of an SVG that is traced, in pixels.
+TRACED_SIZE = 1024
 
 
 def read_drawing(content: bytes, *, trace: bool = False) -> VectorSketch:
     """Return the strokes and black fills of a sketch's file.
 
     Args:
-        trace: what has others.
+        trace: a raster picture, and an SVG that has other paint.
 
     Raises:
-        ValueError: it has others, or cannot be read.
+        ValueError: it has other paint and is not to be traced, or cannot be read.
     """
     if is_svg(content):
-        return read_vector(content)
-    raise ValueError(
-        "the sketch is a raster picture, which has no strokes that could be moved; give it as SVG"
-    )
+        try:
+            return read_vector(content)
+        except ValueError:
+            if not trace:
+                raise
+    if not trace:
+        raise ValueError(
+            "the sketch is a raster picture, which has no strokes to move; give it as SVG, or have "
+            "it traced: by --trace, or by true in a column trace of its row"
+        )
+    # Late: scikit-image takes a second to import.
+    from flipsketch.livesketch import tracing
+
+    if is_svg(content):
+        return tracing.trace(rasterize_svg(content, TRACED_SIZE))
+    return tracing.trace(np.asarray(read_raster(content)))

@@ -93,7 +93,7 @@ def decode_sketch(content: bytes, size: int) -> np.ndarray:
 
 
 def is_svg(content: bytes) -> bool:
-    """Tell whether a file is read as SVG, which may be compressed."""
+    """Tell whether a file is for the reader of SVG, which refuses compressed ones itself."""
     is_xml = content[:64].lstrip(BEFORE_XML).startswith(b"<")
     return is_xml or content.startswith(b"\x1f\x8b")
 

@@ -61,6 +61,8 @@ def test_drawings_that_are_no_strokes_fail_alone(vectors):
     rows = {row["id"]: row for row in read_rows(vectors.output)}
     assert {name for name, row in rows.items() if row["status"] == "failed"} == set(BAD)
     assert "raster picture" in rows["raster"]["error"]
+    assert rows["perhaps"]["error"] == "trace must be true or false, found 'perhaps'"
+    assert (rows["row 4"]["trace"], rows["row 0"]["trace"]) == (True, False)
     assert "coloured.svg" in rows["coloured"]["error"] and "#ff0000" in rows["coloured"]["error"]
 
 
@@ -174,4 +176,4 @@ def test_a_pilot_and_a_dry_run_say_what_the_rest_takes(vectors, tmp_path, capsys
     assert animate_manifest(replace(job, dry_run=True)) == 0
     assert "bytes:" in capsys.readouterr().out
     assert animate_manifest(replace(job, pilot=4)) == 0
-    assert "for the other 3 rows" in capsys.readouterr().out
+    assert "for the other 4 rows" in capsys.readouterr().out

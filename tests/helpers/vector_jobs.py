@@ -12,17 +12,23 @@ from tests.helpers.corpora import good_rows, make_job, make_manifest
 
 SIZE = 32
 COLOURED = '<svg viewBox="0 0 9 9"><path d="M1 1H8V8Z" fill="#f00"/></svg>'
-BAD = {"raster": "raster.png", "coloured": "coloured.svg"}
+BAD: dict[str, dict[str, object]] = {
+    "raster": {"sketch": "raster.png"},
+    "coloured": {"sketch": "coloured.svg"},
+    "perhaps": {"sketch": "raster.png", "trace": "perhaps"},
+}
 
 
 def make_vector_job(model: Path, folder: Path) -> AnimateConfig:
-    """Return a job on seven rows: one of two segments, and two that cannot be animated."""
+    """Return a job on eight rows: one of two segments, one that is traced, and three that cannot be
+    animated."""
     job = make_job(model, folder)
     rows = good_rows(5)
     rows[2] = {"prompts": ["it sails", "it rocks"], **rows[2]}
     del rows[2]["prompt"]
-    bad = [{**rows[0], "id": name, "sketch": file} for name, file in BAD.items()]
-    manifest = make_manifest(folder, [rows[0], bad[0], *rows[1:3], bad[1], *rows[3:]])
+    rows[4] |= {"sketch": "raster.png", "trace": True}
+    bad = [{**rows[0], "id": name, **fields} for name, fields in BAD.items()]
+    manifest = make_manifest(folder, [rows[0], bad[0], *rows[1:3], *bad[1:], *rows[3:]])
     (folder / "coloured.svg").write_text(COLOURED)
     Image.fromarray(load_sketch(folder / "sketches" / "cat.svg", 64)).save(folder / "raster.png")
     return replace(
@@ -31,5 +37,5 @@ def make_vector_job(model: Path, folder: Path) -> AnimateConfig:
         method="livesketch",
         livesketch=LiveSketchConfig(draft_steps=0, optimization_steps=2, output_size=SIZE),
         rows_per_shard=4,
-        max_failures="2",
+        max_failures="3",
     )

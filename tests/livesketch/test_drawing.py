@@ -1,0 +1,50 @@
+"""What a sketch's file is to Live-Sketch: strokes, or a picture to be traced."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from flipsketch.livesketch.drawing import read_drawing
+from flipsketch.livesketch.vector import draw_vector, read_vector
+from flipsketch.scoring.ink import ink, ink_iou
+from flipsketch.svg.reader import rasterize_svg
+from tests.helpers.corpora import SKETCHES
+
+LINE = b'<path d="M10 10H60V50Z" fill="none" stroke="#000" stroke-width="3"/></svg>'
+COLOURED = b'<svg viewBox="0 0 90 60"><path d="M10 10H60V50Z" fill="#fc0"/>' + LINE
+
+
+def test_strokes_are_read_as_they_are_also_where_others_would_be_traced():
+    svg = (SKETCHES / "fish.svg").read_bytes()
+    expected = read_vector(svg).points
+    for trace in (False, True):
+        np.testing.assert_array_equal(read_drawing(svg, trace=trace).points, expected)
+
+
+def test_a_picture_is_traced_only_if_that_is_asked_for():
+    svg = (SKETCHES / "fish.svg").read_bytes()
+    out = io.BytesIO()
+    Image.fromarray(rasterize_svg(svg, 256)).crop((0, 32, 256, 224)).save(out, "PNG")
+    with pytest.raises(ValueError, match="raster picture.*--trace"):
+        read_drawing(out.getvalue())
+    drawing = read_drawing(out.getvalue(), trace=True)
+    assert drawing.canvas[2:] == (256, 192)
+    drawn = draw_vector(drawing, drawing.points, 256)
+    assert ink_iou(ink(drawn), ink(rasterize_svg(svg, 256))) > 0.7
+
+
+def test_other_paint_is_traced_only_if_that_is_asked_for():
+    with pytest.raises(ValueError, match="fill #ffcc00"):
+        read_drawing(COLOURED)
+    drawing = read_drawing(COLOURED, trace=True)
+    drawn = draw_vector(drawing, drawing.points, 256)
+    line = rasterize_svg(b'<svg viewBox="0 0 90 60">' + LINE, 256)
+    assert ink_iou(ink(drawn), ink(line)) > 0.7
+
+
+def test_what_cannot_be_read_is_not_traced_either():
+    for content in (b"<svg><image href='/etc/passwd'/></svg>", b"no picture"):
+        with pytest.raises(ValueError, match="image"):
+            read_drawing(content, trace=True)
