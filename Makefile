@@ -27,7 +27,7 @@ install: .venv/installed ## Install everything into .venv (pip, pinned by constr
 	$(BIN)/pip install --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-demo: install ## Draw, rasterize, fine-tune, animate and show, with the model that comes along
+demo: install ## Draw, rasterize, fine-tune, animate by both methods and show, with the model that comes along
 	$(BIN)/python jobs/make_doodles.py --output out/demo/doodles --num-animations 32 --num-frames 10
 	$(BIN)/python jobs/make_shards.py --animations out/demo/doodles --output out/demo/shards --size 64 \
 		--line-width 1 --rows-per-shard 8 --executor local
@@ -36,11 +36,15 @@ demo: install ## Draw, rasterize, fine-tune, animate and show, with the model th
 		--output out/demo/train --executor local
 	$(BIN)/python jobs/animate_manifest.py --manifest data/manifests/demo.jsonl --model doodle \
 		--align-steps 2 --output out/demo/clips $(ARGS)
-	$(BIN)/python jobs/preview.py --corpus out/demo/clips --output out/demo/preview.png \
-		--num-clips 100 --gifs out/demo/gifs
-	$(BIN)/python jobs/preview.py --corpus out/demo/clips --output out/demo/six.png \
-		--ids bird-flap bird-fly butterfly car flower boat
-	@echo "Look at out/demo/preview.png (each sketch beside its frames) and at out/demo/gifs/."
+	$(BIN)/python jobs/animate_manifest.py --manifest data/manifests/demo.jsonl --model doodle \
+		--method livesketch --trace --output out/demo/livesketch $(ARGS)
+	$(BIN)/python jobs/preview.py --corpus out/demo/clips --versus out/demo/livesketch \
+		--output out/demo/preview.png --num-clips 100 --gifs out/demo/gifs
+	$(BIN)/python jobs/preview.py --corpus out/demo/clips --versus out/demo/livesketch \
+		--output out/demo/six.png --ids bird-flap bird-fly butterfly car flower boat
+	$(BIN)/python jobs/report.py --corpus out/demo/clips --versus out/demo/livesketch \
+		--output out/demo/report.html
+	@echo "Look at out/demo/preview.png (each sketch beside its frames), out/demo/gifs/ and out/demo/report.html."
 
 animate: install ## Animate MANIFEST with MODEL (and the adapter LORA) into OUT; more flags in ARGS
 	$(BIN)/python jobs/animate_manifest.py --manifest '$(MANIFEST)' --model $(MODEL) --output '$(OUT)' \
