@@ -2,9 +2,10 @@
 """Print what Live-Sketch makes of a manifest by several settings, beside FlipSketch and the still
 sketch.
 
-Every setting animates the same rows with the same seeds, in this process, without Ray. Clips are
-drawn at the model's size, so that scores compare. Those that are made are kept in the output
-folder, with sheets to look at, and the same command resumes. Time is the process's on one thread,
+Every setting animates the same rows with the same seeds, in this process, without Ray. For the
+scores all clips have the model's size and are thresholded alike, and all are compared with the
+sketch that FlipSketch is given. Clips that are made are kept in the output folder, with sheets to
+look at, and the same command resumes. Time is the process's on one thread,
 so that other programs on the machine count for little.
 
     python benchmarks/livesketch.py --output out/livesketch --num-rows 8
@@ -29,6 +30,7 @@ from flipsketch.corpus.row import Row
 from flipsketch.livesketch.config import LiveSketchConfig
 from flipsketch.livesketch.optimize import animate_vectors
 from flipsketch.livesketch.vector import VectorSketch, draw_vector, read_vector
+from flipsketch.media.clip import binarize_frames
 from flipsketch.media.contact_sheet import draw_strip, encode_png, stack
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.config import model_defaults
@@ -146,8 +148,8 @@ class Benchmark:
 
     def score(self, row: Row, clip: Clip) -> dict[str, float | None]:
         is_vector = clip.points is not None
-        sketch = clip.frames[0] if is_vector else self.pixels(row)
-        scores = score_clip(clip.frames, sketch, list(row.prompts), self.scorers)
+        frames = binarize_frames(clip.frames, self.sampling.ink_threshold)
+        scores = score_clip(frames, self.pixels(row), list(row.prompts), self.scorers)
         flow = np.array([scores["flow_x"], scores["flow_y"]])
         way = named_way(row.prompts[0])
         return {

@@ -14,7 +14,8 @@ MAX_OUTPUT_SIZE = 1024
 MotionName = Literal["lattice", "mlp"]
 # The published number, and what is enough for the lattice: 40 often are.
 NUM_STEPS: dict[MotionName, int] = {"lattice": 100, "mlp": 1000}
-NUM_STEPS_AFTER_DRAFT = 16
+# On the embedded model 16 more made clips neither better nor worse, and took as long again.
+NUM_STEPS_AFTER_DRAFT = 0
 NUM_DRAFT_STEPS: dict[MotionName, int] = {"lattice": 12, "mlp": 0}
 
 
@@ -31,12 +32,12 @@ class LiveSketchConfig:
     """Weight of classifier-free guidance in the draft. Raise it for more motion; only the motion is
     taken from the draft, so it may be higher than FlipSketch's own."""
     optimization_steps: int | None = None
-    """Number of steps of score distillation; by default 16 after a draft, 100 without one, and 1000
-    with the published network. With 0 the strokes follow the draft alone."""
+    """Number of steps of score distillation; by default none after a draft, 100 without one, and
+    1000 with the published network. A few after a draft refine its motion."""
     distillation_guidance: float = 15.0
     """Weight of classifier-free guidance in score distillation. Raise it when clips ignore the
     prompt. The published network has weights of its own, 30 and 40."""
-    rigidity: float = 0.3
+    rigidity: float = 3.0
     """How strongly strokes resist being stretched; 0 lets the model stretch them as it likes. The
     published network has no such term."""
     tries: int = 1

@@ -39,7 +39,7 @@ FAR = 2 / SIZE
 # of it; -1: the motion does.)
 STAYED = 0.2
 # In squared pixels of ink, added to what could be explained: of dots there is no telling.
-LEAST = 20.0
+LEAST = 40.0
 
 
 def fit_motion(

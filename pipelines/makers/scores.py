@@ -104,8 +104,8 @@ class ScoreMaker:
             frames = decode_filmstrip(png, clip["num_frames"])
             content = self.config.sources.read(row.sketch)
             check_sketch(content, clip["sketch_sha256"])
-            # As the clip's run read it.
-            darken = clip.get("darken_sketch", False)
+            # As the clip's run read it; of strokes only the draft is darkened.
+            darken = clip.get("darken_sketch", False) and "stroke_motion" not in clip
             sketch = load_sketch(content, clip["height"], darken=darken)
             return {**named, **score_clip(frames, sketch, clip["prompts"], self.scorers)}
         # Decoders of broken files, OpenCV and the models raise whatever there is.

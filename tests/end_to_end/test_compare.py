@@ -38,6 +38,7 @@ name = "Live-Sketch"
 method = "livesketch"
 num_frames = 3
 num_inference_steps = 2
+draft_steps = 0
 optimization_steps = 1
 output_size = 16
 """

@@ -43,7 +43,7 @@ def test_one_drawing_becomes_one_file(tiny_folder, tmp_path, capsys, name):
 
 def test_strokes_that_move_become_a_drawing_that_plays(tiny_folder, tmp_path):
     arguments = (SKETCHES / "boat.svg", "a boat", "--method", "livesketch", "--model", tiny_folder)
-    arguments += ("--num-frames", 3, "--num-inference-steps", 1, "--optimization-steps", 2)
+    arguments += ("--num-frames", 3, "--num-inference-steps", 1, "--draft-steps", 2)
     arguments += ("--output-size", 32, "--threads", 1)
     flipsketch(*arguments, "-o", tmp_path / "boat.svg")
     frames = read_animated_svg((tmp_path / "boat.svg").read_bytes())
