@@ -38,8 +38,8 @@ FAR = 2 / SIZE
 # It has stayed if that explains so much more of the clip, as a share of all that it could. (1: all
 # of it; -1: the motion does.)
 STAYED = 0.2
-# In squared pixels of ink, added to what could be explained: of dots there is no telling.
-LEAST = 40.0
+# In squared pixels of ink a frame, added to what could be explained: of dots there is no telling.
+LEAST = 4.0
 
 
 def fit_motion(
@@ -109,8 +109,8 @@ def hold_strokes(motion: Lattice, batch: VectorBatch, ink: Tensor) -> None:
         lengths = (points[frame] - still).norm(dim=-1)
         is_far = torch.zeros_like(gain).index_add(0, shape_of_point, lengths) > FAR * num_points
         gain -= is_far * (2 * error * change + change.square()).sum(dim=(1, 2))
-        most += is_far * change.square().sum(dim=(1, 2))
-    are_held = gain > STAYED * (most + LEAST)
+        most += is_far * (change.square().sum(dim=(1, 2)) + LEAST)
+    are_held = gain > STAYED * most
     held = torch.bincount(batch.sketch_of_shape[are_held], minlength=len(batch.canvases))
     are_wrong = held > torch.bincount(batch.sketch_of_shape) / 2
     motion.nodes[are_wrong] = 0
