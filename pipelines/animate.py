@@ -72,7 +72,8 @@ class AnimateConfig(RunConfig):
     livesketch: LiveSketchConfig = field(default_factory=LiveSketchConfig)
     batch_size: int | None = None
     """Rows animated together. By default as many as fit, measured on the smallest GPU, and 4 on a
-    CPU. It changes the last digits, so a resumed run has the number that it began with."""
+    CPU and with the methods livesketch, still and svd. It changes the last digits, so a resumed run
+    has the number that it began with."""
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
     """Precision of the networks; by default bfloat16 on GPUs that have it, float16 on others, and
     float32 on a CPU."""
@@ -359,6 +360,7 @@ def plan_run(
         "executor": config.executor.executor,
         "workers": resources.workers,
         "device": resources.device,
+        **({"clip_model": config.livesketch.clip_model} if config.livesketch.tries > 1 else {}),
         "graphs": config.graphs and resources.device == "cuda",
         "checkpoint_gradients": fit.checkpoint_gradients,
         "versions": {

@@ -1,6 +1,6 @@
 """What a run's plan says of the sampler, of Live-Sketch and of the networks' kernels."""
 
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import Any, Literal
 
 from flipsketch.corpus.plan import Plan
@@ -40,10 +40,7 @@ def livesketch_settings(
     # What it is, not where; of a single try none is chosen.
     del known["clip_model"]
     if config.tries > 1:
-        from flipsketch.scoring.clip_model import find_scorer
-
-        scorer = find_scorer(config.clip_model)
-        known["scorer_fingerprint"] = fingerprint_folder(scorer, ("",))
+        known["scorer_fingerprint"] = fingerprint_scorer(config.clip_model)
     return {
         name: value
         for name, value in known.items()
@@ -52,11 +49,30 @@ def livesketch_settings(
 
 
 def read_livesketch(plan: Plan) -> LiveSketchConfig:
-    """Return the settings of Live-Sketch that a plan has; those that it lacks are the usual."""
+    """Return the settings of Live-Sketch that a plan has; those that it lacks are the usual.
+
+    Raises:
+        ValueError: the scorer that chose among the tries is not here any more.
+    """
     if not METHODS[plan.method].moves_strokes:
         return LiveSketchConfig()
     names = [field.name for field in fields(LiveSketchConfig) if field.name in plan.settings]
-    return LiveSketchConfig(**{name: plan.settings[name] for name in names})
+    config = LiveSketchConfig(**{name: plan.settings[name] for name in names})
+    if config.tries > 1:
+        config = replace(config, clip_model=plan.log.get("clip_model") or config.clip_model)
+        if fingerprint_scorer(config.clip_model) != plan.settings.get("scorer_fingerprint"):
+            raise ValueError(
+                f"{config.clip_model}: is not the scorer that chose among the tries, by its "
+                f"fingerprint; put that one back"
+            )
+    return config
+
+
+def fingerprint_scorer(location: str) -> str:
+    """Raises ValueError: there is no such scorer."""
+    from flipsketch.scoring.clip_model import find_scorer
+
+    return fingerprint_folder(find_scorer(location), ("",))
 
 
 def choose_kernels(
