@@ -74,9 +74,10 @@ out/training-shards/README.md: | install
 
 circle: install ## Go the paper's way in miniature: sketches, Live-Sketch, shards, an adapter, FlipSketch
 	$(BIN)/python jobs/make_doodles.py --manifest out/circle/sketches.parquet --num-animations 11 --seed 21 \
-		--subjects ball balloon bird boat butterfly car cat fish flower person rocket
+		--subjects ball balloon bird boat butterfly car cat fish flower person rocket \
+		--motions bounce up fly-left sail-left flap drive-right wag swim-right sway walk-left launch
 	$(BIN)/python jobs/animate_manifest.py --manifest out/circle/sketches.parquet --model doodle \
-		--method livesketch --optimization-steps 40 --output out/circle/livesketch $(ARGS)
+		--method livesketch --output out/circle/livesketch $(ARGS)
 	$(BIN)/python jobs/make_shards.py --animations out/circle/livesketch --output out/circle/shards --size 64 \
 		--line-width 1 --rows-per-shard 2 --executor local
 	$(BIN)/python jobs/train_lora.py --shards out/circle/shards --model doodle --lora none --target-set all \

@@ -27,6 +27,7 @@ import tyro
 
 from flipsketch.corpus.reader import read_corpus
 from flipsketch.doodle_model.curriculum import DRAWN, NUM_FRAMES, PACE, VARIETY
+from flipsketch.models.registry import NO_LORA
 from flipsketch.scoring.ink import motion
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.cli import run
@@ -47,16 +48,19 @@ class CircleConfig:
     """Folder of everything that is made."""
     num_clips: int = 22
     """Clips to train on, of each kind; the subjects take turns."""
-    optimization_steps: int = 40
-    """Of Live-Sketch."""
+    optimization_steps: int | None = None
+    """Of Live-Sketch; by default its own."""
     training_steps: int = 100
     num_rows: int | None = None
     """First held-out rows to animate; by default all."""
     seed: int = 21
     """Of the sketches; the model was trained with lower ones."""
     model: str = "doodle"
-    adapter: str | None = "doodle-lora"
-    """The model's own adapter, if it has one."""
+    livesketch_lora: str = "doodle-lora"
+    """Adapter that Live-Sketch has while it makes the clips; none leaves it with what the model
+    itself knows, as in the paper."""
+    reference_lora: str | None = "doodle-lora"
+    """Adapter that the trained ones are compared with."""
     size: int = 64
     """Pixels of the model's frames."""
     manifest: str = "data/manifests/heldout.parquet"
@@ -98,12 +102,14 @@ def make_clips(config: CircleConfig) -> None:
         *("--num-animations", str(config.num_clips), "--num-frames", str(NUM_FRAMES)),
         *("--seed", str(config.seed), "--pace", str(PACE), "--variety", str(VARIETY)),
     )
+    steps = config.optimization_steps
     run_job(
         animate_manifest,
         AnimateConfig,
-        *("--method", "livesketch", "--model", config.model, "--manifest", sketches),
-        *("--optimization-steps", str(config.optimization_steps), "--dtype", config.dtype),
-        *("--output", place(config, LIVESKETCH), "--threads", "1", *LOCAL),
+        *("--method", "livesketch", "--model", config.model, "--lora", config.livesketch_lora),
+        *(() if steps is None else ("--optimization-steps", str(steps))),
+        *("--manifest", sketches, "--output", place(config, LIVESKETCH)),
+        *("--dtype", config.dtype, "--threads", "1", *LOCAL),
     )
 
 
@@ -120,7 +126,7 @@ def train_on(config: CircleConfig, kind: str) -> None:
         train,
         TrainConfig,
         *("--shards", shards, "--output", place(config, f"{kind} training")),
-        *("--model", config.model, "--lora", "none", "--target-set", "all"),
+        *("--model", config.model, "--lora", NO_LORA, "--target-set", "all"),
         *("--num-steps", str(config.training_steps), "--global-batch-size", "4"),
         *("--batch-size", "4", "--learning-rate", "1e-3", "--schedule", "cosine"),
         *("--warmup-steps", str(min(10, config.training_steps // 2)), "--validate-every", "0"),
@@ -132,11 +138,11 @@ def compare_adapters(config: CircleConfig) -> None:
     """Animate the held-out rows with each adapter, and print the table of their scores."""
     runs = config.output / "runs.toml"
     adapters = {
-        "no adapter": "none",
+        "no adapter": NO_LORA,
         **{name_run(kind): f"{place(config, f'{kind} training')}/lora" for kind in KINDS},
     }
-    if config.adapter is not None:
-        adapters[config.adapter] = config.adapter
+    if config.reference_lora is not None:
+        adapters[config.reference_lora] = config.reference_lora
     runs.write_text(
         "".join(
             f'[[run]]\nname = "{name}"\nlora = "{lora}"\npreset = "{config.preset}"\n'
@@ -161,15 +167,15 @@ def name_run(kind: str) -> str:
 
 
 def print_differences(config: CircleConfig) -> None:
-    """Print what the adapter trained on Live-Sketch's clips scores above the others, clip by clip,
+    """Print what the adapters score above the one that was trained on clips by hand, clip by clip,
     since the seeds are the same."""
     runs = read_runs(str(config.output / "runs.toml"))
     scores = {run.name: read_scores(Path(place(config, "compare")) / run.folder) for run in runs}
-    own = scores.pop(name_run(LIVESKETCH))
-    print(f"\n| {name_run(LIVESKETCH)}, minus | {' | '.join(SCORES)} |")
+    own = scores.pop(name_run(HAND))
+    print(f"\n| minus {name_run(HAND)!r} | {' | '.join(SCORES)} |")
     print("|---" * (1 + len(SCORES)) + "|")
     for name, others in scores.items():
-        differences = [np.subtract(own[score], others[score]) for score in SCORES]
+        differences = [np.subtract(others[score], own[score]) for score in SCORES]
         print(f"| {name} | {' | '.join(describe(values, '+') for values in differences)} |")
 
 

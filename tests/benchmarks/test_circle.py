@@ -22,7 +22,8 @@ def test_the_table_is_printed_and_a_rerun_makes_nothing_again(
         size=16,
         manifest=str(ROOT / "data" / "manifests" / "heldout.parquet"),
         clip_model=str(clip_folder),
-        adapter=None,
+        livesketch_lora="none",
+        reference_lora=None,
         dtype="float32",
     )
     circle.main(config)
@@ -30,7 +31,7 @@ def test_the_table_is_printed_and_a_rerun_makes_nothing_again(
     for line in ("| no adapter |", "| trained on clips by Live-Sketch |", "motion of the clips"):
         assert line in printed
     tars = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.tar")}
-    # A corpus of Live-Sketch, two of training shards, and one for each run.
+    # A corpus of Live-Sketch, two of training shards, and one for each of three runs.
     assert len({path.parent for path in tars}) == 6
     circle.main(config)
     assert capsys.readouterr().out == printed
