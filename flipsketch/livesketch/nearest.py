@@ -28,9 +28,9 @@ from flipsketch.livesketch.flattening import (
 )
 
 MAX_PIECES = 1 << 23
-"""In one call. 1,000 curves x 24 frames at 256 pixels are about 500,000."""
-MAX_PIXELS = 1 << 26
-"""Near or inside of the shapes of all frames in one call, at about 100 bytes each."""
+"""In one call. 1,000 curves x 24 frames at 256 pixels are about 700,000."""
+MAX_PIXELS = 1 << 25
+"""Near or inside of the shapes of all frames in one call: about 400 bytes each, with gradients."""
 MAX_CANDIDATES = 1 << 21
 """Pairs of piece and pixel to keep together, which bounds memory."""
 CHUNK = 1 << 16
