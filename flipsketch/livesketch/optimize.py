@@ -139,7 +139,11 @@ class Scene:
         if config.num_steps > 0 and not self.is_published:
             null_embeds = model.encode_prompts([""]).expand_as(self.guidance.prompt_embeds)
             self.first_frame = FirstFrameNoise.invert(
-                model, sketch_latents, null_embeds, sampling.num_inference_steps
+                model,
+                sketch_latents,
+                null_embeds,
+                sampling.num_inference_steps,
+                self.last_timestep,
             )
         channels, _, *sides = sketch_latents.shape[1:]
         self.latents_shape = torch.Size((len(sketches), channels, sampling.num_frames, *sides))

@@ -107,6 +107,10 @@ def test_frame_0_is_noised_along_its_inversion(tiny_model64):
     torch.testing.assert_close(middle[0], (low[0] + high[0]) / 2)
     assert torch.equal(beyond[0], first.at(torch.tensor([801, 1]))[0])
     assert torch.equal(low[1], beyond[1])
+    # An inversion that ends earlier is the same until there.
+    shorter = FirstFrameNoise.invert(tiny_model64, latents, null_embeds, 5, last_timestep=300)
+    assert shorter.timesteps.tolist() == [1, 201, 401]
+    assert torch.equal(shorter.at(torch.tensor([300, 51])), first.at(torch.tensor([300, 51])))
 
 
 def test_noise_and_timesteps_are_each_rows_own():
