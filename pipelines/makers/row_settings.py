@@ -10,6 +10,7 @@ from flipsketch.media.clip import check_pixels
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.methods import METHODS
 from flipsketch.method.request import count_frames
+from flipsketch.svg.animated import MAX_FRAMES
 
 FLAGS = {"true": True, "false": False, "1": True, "0": False}
 
@@ -93,8 +94,11 @@ def find_error(row: Row, config: SamplingConfig, method: str, size: int) -> str 
     if row.error is not None:
         return row.error
     num_frames = row.num_frames or config.num_frames
+    total = count_frames(len(row.prompts), num_frames)
     try:
-        check_pixels(count_frames(len(row.prompts), num_frames), size)
+        check_pixels(total, size)
+        if METHODS[method].moves_strokes and total > MAX_FRAMES:
+            raise ValueError(f"{total} frames are more than the {MAX_FRAMES} of an animated SVG")
     except ValueError as error:
         many = f"{len(row.prompts)} prompts of " if len(row.prompts) > 1 else ""
         return f"{error} ({many}{num_frames} frames): give fewer num_frames or fewer prompts"

@@ -16,11 +16,12 @@ BAD: dict[str, dict[str, object]] = {
     "raster": {"sketch": "raster.png"},
     "coloured": {"sketch": "coloured.svg"},
     "perhaps": {"sketch": "raster.png", "trace": "perhaps"},
+    "long": {"prompt": None, "prompts": ["on"] * 3, "num_frames": 100},
 }
 
 
 def make_vector_job(model: Path, folder: Path) -> AnimateConfig:
-    """Return a job on eight rows: one of two segments, one that is traced, and three that cannot be
+    """Return a job on nine rows: one of two segments, one that is traced, and four that cannot be
     animated."""
     job = make_job(model, folder)
     rows = good_rows(5)
@@ -37,5 +38,5 @@ def make_vector_job(model: Path, folder: Path) -> AnimateConfig:
         method="livesketch",
         livesketch=LiveSketchConfig(draft_steps=0, optimization_steps=2, output_size=SIZE),
         rows_per_shard=4,
-        max_failures="3",
+        max_failures="4",
     )
