@@ -275,6 +275,7 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
         size=size,
         kinds=kinds.sampled(),
         sampling=config.sampling,
+        livesketch=config.livesketch,
         costliest=kinds.costliest(),
         num_own=kinds.num_own,
         batch_size=config.batch_size,

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from flipsketch.corpus.manifest import ManifestSummary
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.shard import ShardFacts, read_metadata, read_shards
+from flipsketch.livesketch.config import LiveSketchConfig
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.fitting import CPU_BATCH_SIZE, USABLE_SHARE, Fit, fit_all
 from flipsketch.method.methods import METHODS
@@ -25,6 +26,7 @@ from pipelines.sharding.planning import ROWS_PER_SHARD, choose_rows_per_shard
 
 if TYPE_CHECKING:
     from flipsketch.method.costs import ClipCosts
+    from flipsketch.models.kernels import Kernels
 
 UNITS = {"cuda": "GPU", "cpu": "worker"}
 # A filmstrip of real sketches has 0.06 bytes a pixel, its tar, JSON and Parquet about 6,000 more.
@@ -54,6 +56,8 @@ class Workload:
     """Of rows: settings, number of prompts and number of rows."""
     sampling: SamplingConfig
     """The job's own."""
+    livesketch: LiveSketchConfig
+    """The job's own, for the method of that name."""
     costliest: tuple[SamplingConfig, ...]
     """Settings of the rows that take most memory."""
     num_own: int
@@ -195,13 +199,16 @@ def find_needs(workload: Workload, plan: Plan | None, device: str, workers: int)
     from flipsketch.models.kernels import FAST, PLAIN, default_kernels, read_kernels
     from flipsketch.models.video_model import DTYPES
 
-    if not METHODS[workload.method].shares_passes:
-        num_rows = plan.batch_size if plan else workload.batch_size or CPU_BATCH_SIZE
+    method = METHODS[workload.method]
+    num_rows = plan.batch_size if plan else workload.batch_size or CPU_BATCH_SIZE
+    if not (method.shares_passes or method.moves_strokes):
         return Needs(Fit(num_rows, workload.checkpoint_gradients))
     dtype = plan.dtype if plan else workload.dtype
     dtype = dtype or ("bfloat16" if device == "cuda" else "float32")
     kernels = {"fast": FAST, "plain": PLAIN, None: default_kernels(device)}[workload.kernels]
     kernels = read_kernels(plan.kernels) if plan else kernels
+    if method.moves_strokes:
+        return find_vector_needs(workload, Fit(num_rows, False), dtype, kernels)
 
     @functools.cache
     def trace(sampling: SamplingConfig) -> TracedCosts:
@@ -248,6 +255,20 @@ def find_needs(workload: Workload, plan: Plan | None, device: str, workers: int)
         where,
         describe_gpus(find_fit) if device == "cuda" and batch_size is None else "",
     )
+
+
+def find_vector_needs(workload: Workload, fit: Fit, dtype: str, kernels: "Kernels") -> Needs:
+    """Find out what Live-Sketch takes with a batch that is not chosen by it."""
+    from flipsketch.livesketch.costs import trace_costs
+    from flipsketch.models.inspection import inspect_model, lay_out_modelscope
+    from flipsketch.models.video_model import DTYPES
+
+    networks = inspect_model(workload.model) if workload.model else lay_out_modelscope()
+    longest = max((config for config, _, _ in workload.kinds), key=lambda kind: kind.num_frames)
+    traced = trace_costs(networks, longest, workload.livesketch, DTYPES[dtype], kernels)
+    each = traced.tflop / longest.num_frames
+    tflop = mean(workload, lambda config, prompts: prompts * config.num_frames * each)
+    return Needs(fit, tflop, traced, dtype, "a worker of any memory")
 
 
 def describe_gpus(find_fit: Callable[[float, int | None], Fit]) -> str:

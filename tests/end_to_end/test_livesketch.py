@@ -1,6 +1,7 @@
 """The job with --method livesketch: vector clips beside those of pixels, all else as with any."""
 
 import json
+import re
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -62,6 +63,7 @@ def test_drawings_that_are_no_strokes_fail_alone(vectors):
     assert {name for name, row in rows.items() if row["status"] == "failed"} == set(BAD)
     assert "raster picture" in rows["raster"]["error"]
     assert rows["perhaps"]["error"] == "trace must be true or false, found 'perhaps'"
+    assert "298 frames are more than the 256 of an animated SVG" in rows["long"]["error"]
     assert (rows["row 4"]["trace"], rows["row 0"]["trace"]) == (True, False)
     assert "coloured.svg" in rows["coloured"]["error"] and "#ff0000" in rows["coloured"]["error"]
 
@@ -171,9 +173,28 @@ def test_it_is_scored_curated_shown_and_verified_as_any_corpus(
     assert "remade: 2 of 2 clips are as committed" in capsys.readouterr().out
 
 
-def test_a_pilot_and_a_dry_run_say_what_the_rest_takes(vectors, tmp_path, capsys):
-    job = replace(vectors, output=str(tmp_path / "pilot"))
-    assert animate_manifest(replace(job, dry_run=True)) == 0
-    assert "bytes:" in capsys.readouterr().out
-    assert animate_manifest(replace(job, pilot=4)) == 0
-    assert "for the other 4 rows" in capsys.readouterr().out
+def test_a_dry_run_says_what_clips_take(vectors, tmp_path, capsys):
+    job = replace(vectors, output=str(tmp_path / "none"), dry_run=True)
+    assert animate_manifest(job) == 0
+    once = read_tflop(capsys)
+    assert animate_manifest(replace(job, livesketch=replace(job.livesketch, tries=3))) == 0
+    assert read_tflop(capsys) == pytest.approx(3 * once, rel=0.01)
+
+
+def read_tflop(capsys) -> float:
+    return float(re.search(r"guessed from (\S+) TFLOP a clip", capsys.readouterr().out)[1])
+
+
+def test_a_pilot_of_the_best_of_two_tries(vectors, clip_folder, tmp_path, capsys):
+    moved = shutil.copytree(clip_folder, tmp_path / "scorer")
+    own = replace(vectors.livesketch, tries=2, clip_model=str(clip_folder))
+    job = replace(vectors, output=str(tmp_path / "pilot"), livesketch=own, pilot=4)
+    assert animate_manifest(job) == 0
+    assert "for the other 5 rows" in capsys.readouterr().out
+    # The scorer is known by what it is, not by where it lies.
+    again = replace(job, livesketch=replace(own, clip_model=str(moved)))
+    assert animate_manifest(again) == 0
+    assert print_status(StatusConfig(corpus=job.output, remake=1)) == 0
+    (moved / "config.json").unlink()
+    with pytest.raises(ValueError, match="scorer"):
+        animate_manifest(again)
