@@ -29,6 +29,7 @@ PARTS = {
     "e": "training",
     "f": "longest kernels",
     "g": "goals, and the defaults that follow",
+    "h": "Live-Sketch",
 }
 
 

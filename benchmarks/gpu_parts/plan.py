@@ -13,6 +13,7 @@ from gpu_parts.card import measure_card
 from gpu_parts.clips import measure_ours, measure_published
 from gpu_parts.conclusions import conclude
 from gpu_parts.fits import measure_fits
+from gpu_parts.livesketch import measure_livesketch
 from gpu_parts.profiles import measure_kernels
 from gpu_parts.rows import Rows
 from gpu_parts.scale import SCALES
@@ -78,6 +79,7 @@ def steps(bench: Bench) -> Iterator[Step]:
     yield "d", lambda: measure_vae(bench)
     yield "e", lambda: measure_training(bench, scale.training_batches[:1])
     yield "g", lambda: conclude(bench)
+    yield "h", lambda: measure_livesketch(bench)
     # Whether a switch that is of no use alone is of any among the others.
     yield "b", lambda: passes.measure([all_but(name) for name in SWITCHES], first[:1], EAGER)
     yield "b", lambda: passes.measure(SWITCHES, scale.aligned_batches[:1], EAGER, UPDATE)

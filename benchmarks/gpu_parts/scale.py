@@ -34,6 +34,10 @@ class Scale:
     """Steps of training before; the last of four records a graph."""
     training_steps: int = 6
     """Timed ones, of one batch each."""
+    livesketch_batches: tuple[int, ...] = (1, 8)
+    """Clips of Live-Sketch at once."""
+    livesketch_steps: int = 6
+    """Timed ones."""
 
 
 SCALES = {
@@ -78,5 +82,7 @@ SCALES = {
         published_calls=1,
         training_warm_up=1,
         training_steps=1,
+        livesketch_batches=(1,),
+        livesketch_steps=1,
     ),
 }

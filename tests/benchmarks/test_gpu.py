@@ -83,8 +83,8 @@ def test_every_part_is_measured_at_toy_size(tmp_path, monkeypatch):
     # with the kernels themselves.
     monkeypatch.setattr("gpu_parts.unet.CHECKPOINTED", (TemporalConvLayer,))
     monkeypatch.setattr("gpu_parts.plan.SWITCHES", SWITCHES)
-    rows = run_parts(tmp_path, "abcdefg", seconds=3600)
-    assert {row["table"][0] for row in rows} == set("abcdefg")
+    rows = run_parts(tmp_path, "abcdefgh", seconds=3600)
+    assert {row["table"][0] for row in rows} == set("abcdefgh")
     assert {row["outcome"] for row in rows} == {"ok", "from the rows above"}
     # Variants differ by rounding alone.
     variants = {row["variant"] for row in rows if "from_plain" in row}
