@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -24,6 +23,9 @@ def draw_places(size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     shifts, crop = torch.rand(4, 2, generator=generator), torch.rand(3, generator=generator)
     # Each corner moves inwards, by a quarter of the side at most.
     moved = CORNERS + np.sign(0.5 - CORNERS) * shifts.numpy() * DISTORTION / 2
+    # Late: the published settings alone need it.
+    import cv2
+
     matrix = torch.from_numpy(cv2.getPerspectiveTransform(moved.astype(np.float32), CORNERS))
     side = float((MIN_AREA + (1 - MIN_AREA) * crop[0]).sqrt())
     left, top = ((1 - side) * crop[1:]).tolist()
