@@ -41,7 +41,7 @@ demo: install ## Draw, rasterize, fine-tune, animate by both methods and show, w
 	$(BIN)/python jobs/preview.py --corpus out/demo/clips --versus out/demo/livesketch \
 		--output out/demo/preview.png --num-clips 100 --gifs out/demo/gifs
 	$(BIN)/python jobs/preview.py --corpus out/demo/clips --versus out/demo/livesketch \
-		--output out/demo/six.png --ids bird-flap bird-fly butterfly car flower boat
+		--output out/demo/six.png --ids bird-fly fish-swim butterfly car flower boat
 	$(BIN)/python jobs/report.py --corpus out/demo/clips --versus out/demo/livesketch \
 		--output out/demo/report.html
 	@echo "Look at out/demo/preview.png (each sketch beside its frames), out/demo/gifs/ and out/demo/report.html."

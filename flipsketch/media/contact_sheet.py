@@ -56,5 +56,8 @@ def stack(strips: list[Image.Image]) -> Image.Image:
 
 def encode_png(picture: Image.Image) -> bytes:
     content = io.BytesIO()
-    picture.save(content, "png", optimize=True)
+    grey = picture.convert("L")
+    # A third of the size, of a picture without colours.
+    is_grey = np.array_equal(np.asarray(grey.convert("RGB")), np.asarray(picture.convert("RGB")))
+    (grey if is_grey else picture).save(content, "png", optimize=True)
     return content.getvalue()

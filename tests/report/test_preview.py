@@ -1,3 +1,4 @@
+import io
 import shutil
 from dataclasses import replace
 
@@ -5,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from flipsketch.media.contact_sheet import CELL, draw_strip
+from flipsketch.media.contact_sheet import CELL, draw_strip, encode_png
 from flipsketch.report.preview import join_films
 from flipsketch.report.side_by_side import open_corpora
 from pipelines.animate import animate_manifest
@@ -102,6 +103,19 @@ def test_corpora_of_two_manifests_are_not(made, still, tmp_path, tiny_folder):
         write_preview(config)
     with pytest.raises(ValueError, match=f"{other.output}: has no clip of id 'row 3'"):
         write_preview(replace(config, ids=("row 3",)))
+
+
+def test_a_picture_without_colours_is_grey():
+    frames = np.full((2, 16, 16, 3), 255, np.uint8)
+    frames[1, 4:8] = 90
+    sheet = draw_strip(None, frames, ["a cat"])
+    grey = Image.open(io.BytesIO(encode_png(sheet)))
+    assert grey.mode == "L"
+    np.testing.assert_array_equal(np.asarray(grey.convert("RGB")), np.asarray(sheet))
+    frames[1, 4:8] = 90, 90, 91
+    coloured = draw_strip(None, frames, ["a cat"])
+    shown = Image.open(io.BytesIO(encode_png(coloured)))
+    np.testing.assert_array_equal(np.asarray(shown), np.asarray(coloured))
 
 
 def test_films_of_other_lengths_and_sizes_are_joined():
