@@ -173,7 +173,8 @@ class Graph:
             whole = np.concatenate(pieces)
             parts.insert(0, self.last_point(whole[::-1], first, radius))
             parts.append(self.last_point(whole, last, radius))
-        points = np.concatenate([part for part in parts if len(part)])
+        # A ring between two crossings may be all bend.
+        points = np.concatenate([part for part in parts if len(part)] or pieces)
         return Line(points + 0.5, is_closed, radius)
 
     def last_point(self, points: np.ndarray, node: int, radius: float) -> np.ndarray:
