@@ -78,6 +78,7 @@ def run_parts(folder: Path, parts: str, *, seconds: float) -> list[dict]:
     return read_lines(folder)
 
 
+@pytest.mark.slow
 def test_every_part_is_measured_at_toy_size(tmp_path, monkeypatch):
     # Tracing every kind of block takes as long as all the rest, and switch after switch is tested
     # with the kernels themselves.

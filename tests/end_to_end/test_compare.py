@@ -151,6 +151,7 @@ def test_the_papers_runs_are_all_there():
     runs = {run.name: run for run in read_runs(str(ROOT / "data" / "runs" / "paper.toml"))}
     assert runs["lambda 1"].settings == {"reference_scale": 1.0}
     assert runs["no composition"].published == {"s2v_consistency": 0.876, "t2v_alignment": 0.168}
+    assert runs["Live-Sketch"].settings == {"draft_steps": 0}
     assert runs["Live-Sketch"].published == {"s2v_consistency": 0.965, "t2v_alignment": 0.142}
     methods = {run.method for run in runs.values()}
     assert methods == {"flipsketch", "livesketch", "t2v", "still", "svd"}

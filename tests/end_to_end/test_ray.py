@@ -65,6 +65,7 @@ def test_strokes_are_moved_as_in_this_process(cpus, tiny_folder, tmp_path):
     assert same_corpus(on_ray.output, local.output)
 
 
+@pytest.mark.slow
 def test_a_pilot_is_made_as_in_this_process(cpus, job, tmp_path, capsys):
     local = replace(job, output=str(tmp_path / "local"))
     on_ray = replace(job, executor=ExecutorConfig(executor="ray", workers=cpus))
