@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, conv2d
 
+from flipsketch.livesketch.grouping import group_shapes
 from flipsketch.livesketch.motion import Lattice
 from flipsketch.livesketch.rasterizer import VectorBatch
 from flipsketch.livesketch.regularizers import Edges
@@ -35,8 +36,8 @@ AFFINE_RATE = 0.008
 # A stroke is compared with what it would be if it had stayed, blurred as in the last phase, in
 # frames in which it has moved by more than this, in sides of the square.
 FAR = 2 / SIZE
-# It has stayed if that explains so much more of the clip, as a share of all that it could. (1: all
-# of it; -1: the motion does.)
+# The strokes of a group have stayed if that explains so much more of the clip, as a share of all
+# that it could. (1: all of it; -1: the motion does.)
 STAYED = 0.2
 # In squared pixels of ink a frame, added to what could be explained: of dots there is no telling.
 LEAST = 4.0
@@ -47,8 +48,8 @@ def fit_motion(
 ) -> None:
     """Set a lattice's parameters so that the strokes cover the ink of a clip (B, F, H, W).
 
-    Strokes that the clip leaves in place while the rest of the sketch moves, such as the ground,
-    are held there.
+    What the clip leaves in place while the rest of the sketch moves, such as the ground, is held
+    there; strokes of one figure move or stay together.
     """
     still = batch.points.to(ink)
     ink = adaptive_avg_pool2d(ink, SIZE)
@@ -82,7 +83,7 @@ def fit_motion(
 
 @torch.no_grad()
 def hold_strokes(motion: Lattice, batch: VectorBatch, ink: Tensor) -> None:
-    """Hold the strokes that have stayed where they were, and let go of all others.
+    """Hold the groups of strokes that have stayed where they were, and let go of all others.
 
     Where most strokes of a sketch have stayed, its motion is wrong: it begins anew at rest.
     """
@@ -110,7 +111,11 @@ def hold_strokes(motion: Lattice, batch: VectorBatch, ink: Tensor) -> None:
         is_far = torch.zeros_like(gain).index_add(0, shape_of_point, lengths) > FAR * num_points
         gain -= is_far * (2 * error * change + change.square()).sum(dim=(1, 2))
         most += is_far * (change.square().sum(dim=(1, 2)) + LEAST)
-    are_held = gain > STAYED * most
+    groups, are_grounds = group_shapes(batch)
+    sums = torch.stack([gain, most])
+    gain, most = torch.zeros_like(sums).index_add(1, groups, sums)[:, groups]
+    # Slid along itself, the ground looks nearly as if it had stayed.
+    are_held = gain > most * torch.where(are_grounds, 0.0, STAYED)
     held = torch.bincount(batch.sketch_of_shape[are_held], minlength=len(batch.canvases))
     are_wrong = held > torch.bincount(batch.sketch_of_shape) / 2
     motion.nodes[are_wrong] = 0

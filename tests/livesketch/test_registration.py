@@ -59,3 +59,20 @@ def test_what_stands_still_is_left_there_beside_a_row_that_is_not_finite(fitted)
     _, _, found = fitted
     assert found[2].abs().max() < 0.02
     assert found[3].isnan().any()
+
+
+def test_strokes_that_touch_stay_in_touch_though_the_clip_moves_one_alone():
+    bird = sketch_of("M 150 60 L 200 60 L 200 110 L 150 110 Z", "M 200 70 L 245 85 L 200 100")
+    asked = glide(bird, -0.4)
+    asked[:, bird.shapes[1].segments.min() :] = 0
+    batch = VectorBatch.pack([bird])
+    still = batch.points.float()
+    motion = Lattice([still], NUM_FRAMES)
+    ink = batch.rasterize(still + asked, 64, min_line_width=2.0)
+    fit_motion(motion, batch, Edges(batch, still), ink, 3.0)
+    moved = (still + motion().detach()).numpy()
+    body, beak = (moved[:, np.unique(shape.segments)] for shape in bird.shapes)
+    gaps = np.linalg.norm(body[:, :, None] - beak[:, None], axis=-1).min(axis=(1, 2))
+    # 10 of 256 at rest.
+    assert gaps.max() < 0.06
+    assert np.abs(moved - moved[0]).max() > 0.1
