@@ -51,11 +51,19 @@ def animate_vectors(
     were not finite, which other rows do not notice.
 
     Args:
-        conditionings: one for each row: its prompt, and how its sketch is inverted.
+        conditionings: `Conditioning(prompt, sampling)` for each row: its prompt, and how its draft
+            is sampled and its sketch inverted.
 
     Raises:
-        ValueError: the rows' settings differ in what a batch shares.
+        ValueError: the rows' settings differ in what a batch shares, or there are not as many of
+            one thing as of the others.
     """
+    counts = {len(sketches), len(conditionings), len(seeds)}
+    if len(counts) > 1 or not sketches:
+        raise ValueError(
+            f"a batch has a conditioning and a seed for each sketch, and one sketch at least; got "
+            f"{len(sketches)} sketches, {len(conditionings)} conditionings and {len(seeds)} seeds"
+        )
     with adding_in_order(model.device):
         return optimize_points(model, sketches, conditionings, seeds, config or LiveSketchConfig())
 

@@ -69,10 +69,10 @@ class VectorShape:
 
 @dataclass(frozen=True)
 class VectorSketch:
-    points: np.ndarray
+    points: np.ndarray = field(repr=False)
     """float64 (P, 2), x and y, in sides of the square in which the canvas is centred: 0 to 1, y
     downwards."""
-    shapes: tuple[VectorShape, ...]
+    shapes: tuple[VectorShape, ...] = field(repr=False)
     """Bottom to top."""
     canvas: tuple[float, float, float, float] = (0.0, 0.0, 256.0, 256.0)
     """Left, top, width and height, in the file's units."""
@@ -284,7 +284,7 @@ def cubics_to(
 def write_vector(sketch: VectorSketch, points: np.ndarray) -> bytes:
     """Return an SVG of the sketch's canvas, strokes and styles, with its points (P, 2) moved.
 
-    Raises ValueError for points that are not finite or far from the canvas.
+    Raises ValueError for points that are not finite or far from the canvas, or not as many.
     """
     left, top, width, height = (f"{number:.10g}" for number in sketch.canvas)
     num_digits = count_digits(sketch)
@@ -328,7 +328,11 @@ def place_canvas(canvas: tuple[float, ...], size: int) -> tuple[int, int, int, i
 
 def to_segments(sketch: VectorSketch, points: np.ndarray) -> Iterator[list[Segment]]:
     """Yield each shape's path in the canvas's units, rounded as it is written."""
-    assert points.shape == sketch.points.shape
+    if points.shape != sketch.points.shape:
+        raise ValueError(
+            f"the sketch has points of shape {sketch.points.shape}, got {points.shape}; give those "
+            f"of one frame"
+        )
     # Negated, so that NaN is refused too.
     if not np.abs(points).max(initial=0) < MAX_DISTANCE:
         raise ValueError(

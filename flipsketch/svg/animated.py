@@ -5,6 +5,7 @@ does not know SMIL shows the first frame. A browser draws what lies between two 
 the points of a path keep their number and order; it plays the file in an `<img>` as well.
 """
 
+import math
 import re
 
 from flipsketch.svg.limits import MAX_BYTES
@@ -30,6 +31,8 @@ def write_animated_svg(frames: list[bytes], frames_per_second: float = 10.0) -> 
         ValueError: they differ in more, or are not svg, g and path elements with path data of
             absolute M, L, C and Z.
     """
+    if not 0 < frames_per_second < math.inf:
+        raise ValueError(f"frames_per_second must be a positive number, got {frames_per_second}")
     check_frames(frames)
     between, paths = split_frames(frames)
     # Not one frame more: after the last, the first follows at once.

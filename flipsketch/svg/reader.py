@@ -95,6 +95,9 @@ class PlainXml(TreeBuilder):
 
 def parse_xml(svg: bytes) -> Element:
     """Return the root of an SVG within the limits on bytes, elements, depth and numbers."""
+    if not isinstance(svg, bytes):
+        kind = type(svg).__name__
+        raise TypeError(f"an SVG is read from its bytes, got {kind}: give Path(...).read_bytes()")
     if svg.startswith(b"\x1f\x8b"):
         raise ValueError("the SVG is compressed with gzip (.svgz); decompress it with gunzip")
     if not svg.strip():

@@ -72,6 +72,12 @@ def test_a_draft_leads_the_strokes(tiny_model):
         LiveSketchConfig(motion="mlp", draft_steps=2)
 
 
+@pytest.mark.parametrize("seeds", [[], [1, 2]])
+def test_a_batch_has_as_many_of_each(tiny_model, seeds):
+    with pytest.raises(ValueError, match=f"1 sketches, 1 conditionings and {len(seeds)} seeds"):
+        animate_vectors(tiny_model, SKETCHES[:1], [Conditioning("a cat", SAMPLING)], seeds, SHORT)
+
+
 def test_the_same_call_twice_is_the_same_bytes(tiny_model):
     first, second = (animate(tiny_model) for _ in range(2))
     assert [points.tobytes() for points in first] == [points.tobytes() for points in second]

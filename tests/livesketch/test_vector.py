@@ -162,6 +162,12 @@ def test_points_that_cannot_be_drawn_are_refused(far):
             make(sketch, points)
 
 
+def test_points_of_a_whole_clip_are_refused():
+    sketch = read(f'<path d="M8 8 H32" {PEN}/>')
+    with pytest.raises(ValueError, match=r"of shape \(4, 2\), got \(3, 4, 2\); give those of one"):
+        write_vector(sketch, np.stack([sketch.points] * 3))
+
+
 def test_a_drawing_of_ones_own_needs_points_and_segments_alone():
     points = np.array([[0.25, 0.5], [0.4, 0.5], [0.6, 0.5], [0.75, 0.5]])
     shape = VectorShape(np.array([[0, 1, 2, 3]]), 4 / 64)

@@ -71,6 +71,12 @@ def test_a_browser_moves_it_in_a_picture_of_a_page(browser, tmp_path):
     WebDriverWait(browser, 10).until(lambda browser: browser.get_screenshot_as_png() != first)
 
 
+@pytest.mark.parametrize("rate", [0, -1.0, float("nan"), float("inf")])
+def test_a_rate_must_be_positive(rate):
+    with pytest.raises(ValueError, match="frames_per_second must be a positive number"):
+        write_animated_svg([bar(8), bar(9)], rate)
+
+
 @pytest.mark.parametrize(
     ("frames", "reason"),
     [

@@ -364,3 +364,8 @@ def test_our_drawings_are_those_of_cairosvg_to_the_pixel(size):
         )
         expected = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
         np.testing.assert_array_equal(draw(shapes, width, height), expected, str(path))
+
+
+def test_text_in_place_of_bytes_is_told():
+    with pytest.raises(TypeError, match=r"from its bytes, got str: give Path\(...\).read_bytes"):
+        rasterize_svg("cat.svg", 64)
