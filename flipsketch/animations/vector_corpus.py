@@ -34,7 +34,7 @@ METHOD = "livesketch"
 # An id that can be the name of a folder as it is; other rows go by their keys, which this excludes.
 PLAIN_ID = re.compile(r"(?!(?:[0-9a-f]{20}|svg_logs)$)[^\W_][\w .()+=@-]{0,59}")
 # Where a sample is, what it shows, and how many steps it was optimized for.
-PLACE = ["shard", "key", "tar_offset", "tar_length"]
+PLACE = ["shard", "key", "tar_offset", "tar_length", "svg_sha256"]
 COLUMNS = [*PLACE, "id", "manifest_row", "status", "prompt", "optimization_steps"]
 
 

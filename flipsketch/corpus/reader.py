@@ -67,7 +67,9 @@ def iterate_clips(folder: Folder, plan: Plan) -> Iterator[CorpusClip]:
             for row in rows:
                 if row["status"] == "ok":
                     content = tar.read_at(row["tar_length"], row["tar_offset"])
-                    sample = unpack_whole_sample(row["key"], content, f"{folder}/{name}")
+                    svg_sha256 = row.get("svg_sha256")
+                    tar_path = f"{folder}/{name}"
+                    sample = unpack_whole_sample(row["key"], content, tar_path, svg_sha256)
                     yield decode_clip(row, sample)
 
 

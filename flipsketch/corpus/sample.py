@@ -2,6 +2,7 @@
 else is known of them."""
 
 import base64
+import hashlib
 import io
 import json
 import math
@@ -108,11 +109,20 @@ def unpack_sample(key: str, content: bytes) -> Sample:
     return decode_members(key, files)
 
 
-def unpack_whole_sample(key: str, content: bytes, tar: str) -> Sample:
+def unpack_whole_sample(
+    key: str, content: bytes, tar: str, svg_sha256: str | None = None
+) -> Sample:
     """Return a sample from its stretch of a tar; raise ValueError, naming the tar, if bytes of it
-    are missing or are others than were written."""
+    are missing or are others than were written.
+
+    Args:
+        svg_sha256: of its SVG, where the metadata say it. A picture has checksums of its own.
+    """
     try:
-        return unpack_sample(key, content)
+        sample = unpack_sample(key, content)
+        if svg_sha256 and hashlib.sha256(sample.svg or b"").hexdigest() != svg_sha256:
+            raise tarfile.TarError(f"{key}.svg is not as it was written")
+        return sample
     except (tarfile.TarError, KeyError) as error:
         raise ValueError(
             f"{tar}: the sample {key} is damaged ({error or 'a file is missing'}); "

@@ -289,4 +289,5 @@ def read_sample(folder: Folder, index: int, row: dict[str, Any], tars: str = "cl
     """
     with folder.open(tar_name(index, tars)) as file:
         content = file.read_at(row["tar_length"], row["tar_offset"])
-    return unpack_whole_sample(row["key"], content, f"{folder}/{tar_name(index, tars)}")
+    name = f"{folder}/{tar_name(index, tars)}"
+    return unpack_whole_sample(row["key"], content, name, row.get("svg_sha256"))

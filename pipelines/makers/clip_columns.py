@@ -47,6 +47,9 @@ LATER_SCHEMA = pa.schema(
     ]
 )
 
+# Of methods that move strokes: a PNG has checksums, an SVG has none.
+VECTOR_SCHEMA = pa.schema([("svg_sha256", pa.string())])
+
 # Settings of Live-Sketch whose columns have other names: a score has this one.
 COLUMN_NAMES = {"motion": "stroke_motion"}
 NO_COLUMNS = ("output_size", "clip_model")
@@ -75,9 +78,13 @@ def settings_schema(settings: Mapping[str, Any] | None = None) -> pa.Schema:
     """
     later = [field for field in LATER_SCHEMA if settings is None or field.name in settings]
     own: list[pa.Field] = []
-    if settings is not None and METHODS[settings.get("method", "flipsketch")].moves_strokes:
+    if settings is not None and moves_strokes(settings):
         own = [field for name, field in livesketch_columns().items() if name in settings]
     return pa.schema([*SETTINGS_SCHEMA, *later, *own])
+
+
+def moves_strokes(settings: Mapping[str, Any]) -> bool:
+    return METHODS[settings.get("method", "flipsketch")].moves_strokes
 
 
 def livesketch_columns() -> dict[str, pa.Field]:
@@ -106,7 +113,9 @@ def reserved_names(method: str, settings: Mapping[str, Any] | None) -> list[str]
         settings: of the plan of a run that there is already.
     """
     names = row_schema(settings=settings).names
-    if settings is None and METHODS[method].moves_strokes:
+    if METHODS[method].moves_strokes:
+        # A row cannot say them, though some have no column.
+        names += [*VECTOR_SCHEMA.names, *get_type_hints(LiveSketchConfig)]
         names += [column.name for column in livesketch_columns().values()]
     return [name for name in names if name not in OWN_COLUMNS]
 
@@ -123,4 +132,5 @@ def row_schema(
     own = settings_schema(settings)
     # Those that say a setting are in its column.
     carried = [field for field in extra or [] if field.name not in own.names]
-    return pa.schema([*ROW_SCHEMA, *PIXEL_COLUMNS, *own, *carried])
+    vector = VECTOR_SCHEMA if settings is not None and moves_strokes(settings) else []
+    return pa.schema([*ROW_SCHEMA, *vector, *PIXEL_COLUMNS, *own, *carried])

@@ -63,6 +63,8 @@ def finish_row(row: ReadRow, raw: RawClip, seconds: float, schema: pa.Schema) ->
             "frames_sha256": hashlib.sha256(frames.tobytes()).hexdigest(),
             **asdict(score_pixels(frames, row.request.sketch)),
         }
+        if drawn.svg is not None:
+            made["svg_sha256"] = hashlib.sha256(drawn.svg).hexdigest()
         clip = Clip(key=made["key"], prompt=made["prompt"], frames=frames)
         sample = encode_sample(clip, row.request.sketch, made, schema, drawn.svg)
         return RowOutcome(made, sample)

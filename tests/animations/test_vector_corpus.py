@@ -9,6 +9,7 @@ from flipsketch.animations.reader import AnimationReader, RasterConfig
 from flipsketch.animations.vector_corpus import VectorCorpus, name_animation
 from flipsketch.corpus.row import Row
 from flipsketch.corpus.run_folder import begin_run
+from flipsketch.corpus.shard import read_metadata, read_sample
 from flipsketch.storage.folder import open_folder
 from tests.helpers.animations import write_training_shards
 from tests.helpers.vector_corpora import (
@@ -65,6 +66,25 @@ def test_a_sample_without_its_svg_is_named(tmp_path):
     with pytest.raises(ValueError, match=f"the sample {key} has no {key}.svg"):
         AnimationReader(root, RasterConfig()).read("ball")
     assert len(AnimationReader(root, RasterConfig()).read("cat 3")) == 4
+
+
+def test_a_changed_byte_of_an_svg_fails_its_sample_alone(tmp_path):
+    root = write_vector_corpus(str(tmp_path), IDS)
+    tar = tmp_path / "clips" / "00001.tar"
+    content = tar.read_bytes()
+    place = content.index(b"M", content.index(b"<path", content.index(b"<svg")))
+    tar.write_bytes(content[:place] + b"L" + content[place + 1 :])
+    key = Row(index=2, id="ball").key
+    damage = f"clips/00001.tar: the sample {key} is damaged .{key}.svg is not as .*delete the tar"
+    reader = AnimationReader(root, RasterConfig())
+    with pytest.raises(ValueError, match=damage):
+        reader.read("ball")
+    assert len(reader.read("éléphant.svg")) == 4
+    # As it is copied by those who curate, and read by others.
+    (row, other) = read_metadata(open_folder(root), 1).to_pylist()
+    with pytest.raises(ValueError, match=damage):
+        read_sample(open_folder(root), 1, row)
+    assert read_sample(open_folder(root), 1, other).svg
 
 
 @pytest.mark.parametrize(

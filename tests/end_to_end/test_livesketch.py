@@ -1,5 +1,6 @@
 """The job with --method livesketch: vector clips beside those of pixels, all else as with any."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -87,9 +88,14 @@ def test_the_settings_are_in_the_plan_the_columns_and_the_samples_of_this_method
     for found in (good[0], sample):
         assert columns <= found.keys()
         assert (found["optimization_steps"], found["stroke_motion"]) == (2, "lattice")
-    assert not columns & read_rows(whole.output)[0].keys()
+    svg = next(read_corpus(vectors.output)).svg
+    assert good[0]["svg_sha256"] == sample["svg_sha256"] == hashlib.sha256(svg).hexdigest()
+    assert not {*columns, "svg_sha256"} & read_rows(whole.output)[0].keys()
     assert not columns & set(reserved_names("flipsketch", None))
-    assert columns - {"trace"} <= set(reserved_names("livesketch", None))
+    reserved = {*columns, *own, "output_size", "clip_model", "svg_sha256"} - {"trace"}
+    for settings in (None, plan):
+        assert reserved <= set(reserved_names("livesketch", settings))
+        assert "trace" not in reserved_names("livesketch", settings)
 
 
 def test_readers_of_tars_give_the_svg_as_it_is(vectors, tmp_path):

@@ -1,5 +1,6 @@
 """Corpora as Live-Sketch makes them, written by hand: samples with an animated SVG."""
 
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +17,8 @@ from flipsketch.storage.folder import open_folder
 from flipsketch.svg.animated import write_animated_svg
 from tests.helpers.animations import frame
 
-SCHEMA = pa.schema([*ROW_SCHEMA, ("method", pa.string()), ("optimization_steps", pa.int32())])
+OWN_COLUMNS = [("method", pa.string()), ("optimization_steps", pa.int32())]
+SCHEMA = pa.schema([*ROW_SCHEMA, ("svg_sha256", pa.string()), *OWN_COLUMNS])
 SAMPLE_SCHEMA = pa.schema([("id", pa.string()), ("optimization_steps", pa.int32())])
 ROWS_PER_SHARD = 2
 STEPS = 40
@@ -83,5 +85,6 @@ def write_vector_shard(
             clip = Clip(row["key"], row["prompt"], white)
             sample = encode_sample(clip, white[0], row, SAMPLE_SCHEMA)
             svg = None if number in without_svg else write_animated_svg(svg_frames(number))
+            row["svg_sha256"] = svg and hashlib.sha256(svg).hexdigest()
             samples.append(replace(sample, svg=svg))
     write_shard(open_folder(location), plan, index, rows, samples, SCHEMA)
