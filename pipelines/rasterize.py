@@ -24,6 +24,7 @@ import tyro
 from flipsketch.animations.captions import find_caption, plain_name, read_captions
 from flipsketch.animations.discovery import Animation, find_animations
 from flipsketch.animations.reader import RasterConfig
+from flipsketch.animations.vector_corpus import read_vector_plan
 from flipsketch.corpus.kinds import RASTERIZE
 from flipsketch.corpus.manifest import ManifestSummary, parse_rows, summarize_manifest
 from flipsketch.corpus.plan import Plan, read_plan
@@ -93,6 +94,7 @@ def make_training_shards(config: RasterizeConfig) -> int:
         ValueError, OSError: the run cannot begin.
     """
     refuse_vanishing_output(config.output)
+    refuse_step(config)
     folder = open_folder(config.output)
     before = None if config.overwrite else read_run(folder, RASTERIZE)
     if not config.dry_run:
@@ -142,6 +144,21 @@ def make_training_shards(config: RasterizeConfig) -> int:
         if config.license is not None:
             notes["licence"] = config.license
         return run.carry_out(plan, files={ANIMATIONS_FILE: content}, notes=notes)
+
+
+def refuse_step(config: RasterizeConfig) -> None:
+    """Raise ValueError if a step is to be taken from a corpus, which has no choice of them."""
+    if config.raster.step is None:
+        return
+    try:
+        read_vector_plan(open_folder(config.animations))
+    # What else is there is seen when it is searched.
+    except (OSError, ValueError):
+        return
+    raise ValueError(
+        f"{config.animations}: is a corpus, which holds one step of each animation; leave out "
+        f"--step"
+    )
 
 
 def warn_of_differences(config: RasterizeConfig, before: Plan | None, plan: Plan) -> None:

@@ -109,6 +109,14 @@ def test_one_bad_sample_costs_no_other_and_writing_goes_on_where_it_was(tmp_path
     assert (folder / "cat" / "prompt.txt").read_text() == "it sleeps"
 
 
+def test_a_step_of_a_corpus_is_refused_at_once(job):
+    for dry_run in (True, False):
+        steps = replace(job, raster=RasterConfig(size=16, step=STEPS), dry_run=dry_run)
+        with pytest.raises(ValueError, match="holds one step of each animation; leave out --step"):
+            make_training_shards(steps)
+    assert not Path(job.output).exists()
+
+
 def test_a_folder_that_is_a_runs_own_is_refused(corpus):
     for output in (corpus, f"{corpus}/animations"):
         with pytest.raises(ValueError, match="is the corpus itself, or in it"):
