@@ -80,6 +80,11 @@ class LiveSketchConfig:
                 f"the published network (motion mlp) cannot follow a draft; draft_steps must be 0 "
                 f"or left out, got {self.draft_steps}"
             )
+        if self.num_draft_steps == self.num_steps == 0:
+            raise ValueError(
+                "draft_steps and optimization_steps are both 0, so that nothing would move; raise "
+                "one of them, or leave it out"
+            )
         if self.published_defects and self.motion != "mlp":
             raise ValueError(
                 "published_defects is about the published network; add motion mlp, or leave it out"

@@ -109,3 +109,9 @@ def test_the_model_stays_frozen(tiny_model):
 def test_impossible_settings_are_refused_by_name(field, value):
     with pytest.raises(ValueError, match=field):
         LiveSketchConfig(**{field: value})
+
+
+def test_settings_by_which_nothing_would_move_are_refused():
+    for setting in ({"draft_steps": 0}, {"motion": "mlp"}):
+        with pytest.raises(ValueError, match="both 0, so that nothing would move"):
+            LiveSketchConfig(optimization_steps=0, **setting)
