@@ -86,7 +86,10 @@ def animate_drawing(config: OneConfig) -> None:
     """
     # Threads of PyTorch otherwise spin while they wait: on a busy machine all become much slower.
     let_idle_threads_sleep()
-    # The drawing first: a bad one should not wait for the model.
+    from flipsketch.storage.output_file import check_output, write_file
+
+    # The output and the drawing first: bad ones should not wait for the model.
+    check_output(config.output)
     content = check_drawing(config)
 
     import torch
@@ -94,7 +97,6 @@ def animate_drawing(config: OneConfig) -> None:
     from flipsketch.media.clip import check_pixels
     from flipsketch.method.request import ClipRequest
     from flipsketch.models.video_model import DTYPES
-    from flipsketch.storage.output_file import write_file
 
     if config.threads is not None:
         torch.set_num_threads(config.threads)

@@ -1,11 +1,46 @@
 """A single file as output, on a local disk or in an object store: whole or not at all."""
 
 import os
+import tempfile
 import uuid
 from pathlib import Path
 
 from flipsketch.storage.folder import open_folder
 from flipsketch.storage.location import is_uri, split_query
+
+
+def split_location(location: str) -> tuple[str, str]:
+    """Return the folder of a file, and its name in it; raise ValueError if it names no file."""
+    path, query = split_query(location)
+    parent, _, name = path.rpartition("/")
+    if not name or (is_uri(path) and not is_uri(parent)) or os.path.isdir(location):
+        raise ValueError(f"{location}: names a folder; give the name of a file to write")
+    return parent + query, name
+
+
+def check_output(location: str) -> None:
+    """See that a file can be written later, before a long work for it; nothing is left behind. Of a
+    store only the name is checked.
+
+    Raises:
+        ValueError: the location names no file.
+        OSError: it cannot be written.
+    """
+    split_location(location)
+    if is_uri(location):
+        return
+    # Folders that are missing are made when the file is written.
+    folder = next(folder for folder in Path(location).absolute().parents if folder.exists())
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        # Without the file that was tried, whose name means nothing to anyone.
+        raise OSError(
+            error.errno,
+            f"{location}: no file can be written to {folder} ({error.strerror}); give another "
+            f"place, or this user the right to write there",
+        ) from error
 
 
 def write_file(location: str, content: bytes) -> None:
@@ -15,12 +50,9 @@ def write_file(location: str, content: bytes) -> None:
         ValueError: the location names no file.
         OSError: it cannot be written; what was there before still is.
     """
-    path, query = split_query(location)
-    parent, _, name = path.rpartition("/")
-    if not name or (is_uri(path) and not is_uri(parent)):
-        raise ValueError(f"{location}: names a folder; give the name of a file to write")
+    parent, name = split_location(location)
     if is_uri(location):
-        open_folder(parent + query).publish(name, content)
+        open_folder(parent).publish(name, content)
         return
     final = Path(location)
     final.parent.mkdir(parents=True, exist_ok=True)

@@ -81,6 +81,7 @@ def test_what_a_method_cannot_do_is_said_before_a_model_is_loaded(
     ("sketch", "prompt", "output", "reason"),
     [
         ("none.svg", "a cat", "a.gif", "none.svg"),
+        (SKETCHES / "cat.svg", "a cat", "/proc/x.gif", "/proc/x.gif: no file can be written"),
         (SKETCHES / "cat.svg", "a cat", "a.webp", "must end in .gif, .mp4, .png, .svg"),
         (SKETCHES / "cat.svg", "", "a.gif", "the prompt is empty"),
         (SKETCHES / "cat.svg", "  ", "a.gif", "the prompt is empty"),

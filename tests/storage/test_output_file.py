@@ -5,7 +5,7 @@ import os
 import pytest
 
 from flipsketch.storage.location import locate_below
-from flipsketch.storage.output_file import write_file
+from flipsketch.storage.output_file import check_output, write_file
 
 
 def test_a_file_is_written_whole_and_nothing_beside_it(tmp_path, monkeypatch):
@@ -20,6 +20,17 @@ def test_a_file_is_written_whole_and_nothing_beside_it(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="no"):
         write_file(str(path), b"new")
     assert path.read_bytes() == b"old" and os.listdir(path.parent) == ["a.png"]
+
+
+def test_a_file_that_cannot_be_written_is_told_beforehand(tmp_path):
+    path = tmp_path / "new" / "a.png"
+    check_output(str(path))
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "new").write_text("a file")
+    for impossible in (path, "/proc/x.svg"):
+        with pytest.raises(OSError, match=f"^.*{impossible}: no file can be written to") as raised:
+            check_output(str(impossible))
+        assert "/tmp." not in str(raised.value) and "another place" in str(raised.value)
 
 
 def test_a_file_goes_to_a_store_under_its_own_name(s3):
