@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from flipsketch.livesketch.vector import VectorSketch, read_vector
+from flipsketch.livesketch.vector import TRACE_IT, VectorSketch, read_vector
 from flipsketch.media.sketch import is_svg, read_raster
 from flipsketch.svg.reader import rasterize_svg
 
@@ -27,8 +27,8 @@ def read_drawing(content: bytes, *, trace: bool = False) -> VectorSketch:
                 raise
     if not trace:
         raise ValueError(
-            "the sketch is a raster picture, which has no strokes to move; give it as SVG, or have "
-            "it traced: by --trace, or by true in a column trace of its row"
+            "the sketch is a raster picture, which has no strokes to move; give it as SVG, or "
+            + TRACE_IT
         )
     # Late: scikit-image takes a second to import.
     from flipsketch.livesketch import tracing

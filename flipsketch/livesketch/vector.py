@@ -36,6 +36,8 @@ MAX_STRETCH = 1.25
 """Of a pen by a transform; the pen is drawn round, of the same area."""
 CLOSE = 1e-6
 """In sides of the square: a path that closes over this distance ends in its first point."""
+TRACE_IT = "have it traced: by --trace, or by true in a column trace of its row"
+"""What to do with a drawing that has other paint."""
 BLACK_STROKE: Paint = {
     "fill-rule": "nonzero",
     "fill": "none",
@@ -147,7 +149,7 @@ def check_fill(paint: Paint, has_ink_below: bool, where: str) -> bool:
     if ink >= MIN_INK:
         raise ValueError(
             f"{where} has the fill {paint['fill']} at {float(paint['fill-opacity']):.0%}; "
-            "Live-Sketch moves strokes and black fills: remove the fill, or have the drawing traced"
+            f"Live-Sketch moves strokes and black fills: remove the fill, or {TRACE_IT}"
         )
     check_hides_nothing(paint, "fill", has_ink_below, where)
     return False
@@ -158,8 +160,8 @@ def check_hides_nothing(paint: Paint, name: str, has_ink_below: bool, where: str
     if has_ink_below and float(paint[f"{name}-opacity"]) >= MIN_INK:
         raise ValueError(
             f"{where} has the white {name} {paint[name]} above others or on its fill; Live-Sketch "
-            f"moves ink and cannot hide it: cut what lies below and remove the {name}, or have the "
-            "drawing traced"
+            f"moves ink and cannot hide it: cut what lies below and remove the {name}, or "
+            + TRACE_IT
         )
 
 

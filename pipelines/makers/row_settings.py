@@ -102,7 +102,8 @@ def find_error(row: Row, config: SamplingConfig, method: str, size: int) -> str 
     except ValueError as error:
         many = f"{len(row.prompts)} prompts of " if len(row.prompts) > 1 else ""
         return f"{error} ({many}{num_frames} frames): give fewer num_frames or fewer prompts"
+    # As text, since the run reads a column of several types as text.
     trace = row.extra.get("trace")
     if METHODS[method].moves_strokes and trace is not None and str(trace).lower() not in FLAGS:
-        return f"trace must be true or false, found {trace!r:.80}"
+        return f"trace must be true or false, found {str(trace)!r:.80}"
     return None

@@ -36,8 +36,12 @@ def test_a_picture_is_traced_only_if_that_is_asked_for():
 
 
 def test_other_paint_is_traced_only_if_that_is_asked_for():
-    with pytest.raises(ValueError, match="fill #ffcc00"):
+    with pytest.raises(ValueError, match="fill #ffcc00.*--trace, or by true in a column trace"):
         read_drawing(COLOURED)
+    below = b'<svg viewBox="0 0 90 60">' + LINE
+    hidden = below.replace(b"</svg>", b'<path d="M9 9H80V50Z" fill="#fff"/></svg>')
+    with pytest.raises(ValueError, match="white fill.*--trace, or by true in a column trace"):
+        read_drawing(hidden)
     drawing = read_drawing(COLOURED, trace=True)
     drawn = draw_vector(drawing, drawing.points, 256)
     line = rasterize_svg(b'<svg viewBox="0 0 90 60">' + LINE, 256)
