@@ -1,5 +1,6 @@
 """Corpora of one manifest side by side: their names, and which of their rows belong together."""
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +17,16 @@ class Corpus:
 
 
 def open_corpora(*paths: str) -> list[Corpus]:
-    """Raises ValueError: one of the folders has no corpus."""
+    """Raises ValueError: one of the folders has no corpus, or is given twice."""
     folders = [open_folder(path) for path in paths]
+    places = [
+        os.path.realpath(folder.path) if folder.is_local else str(folder) for folder in folders
+    ]
+    for number, place in enumerate(places):
+        if place in places[:number]:
+            raise ValueError(
+                f"{folders[number]}: is given twice; give other corpora to compare with"
+            )
     plans = []
     for folder in folders:
         if (plan := read_plan(folder)) is None:
@@ -37,9 +46,9 @@ def check_pair(row: dict[str, Any], other: dict[str, Any], folder: Folder) -> No
     Args:
         folder: of the other row.
     """
-    for name in ("sketch_sha256", "prompts"):
+    for name, what in (("sketch_sha256", "another sketch"), ("prompts", "other prompts")):
         if row.get(name) != other.get(name):
             raise ValueError(
-                f"{folder}: its row {row['id']!r} has another {name.partition('_')[0]} than the "
+                f"{folder}: its row {row['id']!r} has {what} than the "
                 f"first corpus; only corpora of one manifest can be shown side by side"
             )

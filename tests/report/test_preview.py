@@ -89,6 +89,13 @@ def test_corpora_are_named_after_what_tells_them_apart(made, still, tmp_path):
     assert names == ["corpus", "copy"]
 
 
+def test_a_corpus_is_not_shown_beside_itself(made, tmp_path):
+    (tmp_path / "link").symlink_to(made.output)
+    for same in (made.output, f"{made.output}/", str(tmp_path / "link")):
+        with pytest.raises(ValueError, match="is given twice"):
+            open_corpora(made.output, same)
+
+
 def test_corpora_of_two_manifests_are_not(made, still, tmp_path, tiny_folder):
     rows = [{**row, "prompt": "it rests"} for row in good_rows(2)]
     (tmp_path / "other").mkdir()
@@ -99,7 +106,7 @@ def test_corpora_of_two_manifests_are_not(made, still, tmp_path, tiny_folder):
     )
     animate_manifest(other)
     config = PreviewConfig(corpus=made.output, versus=(other.output,), output="a.png")
-    with pytest.raises(ValueError, match="its row 'row 0' has another prompts than the first"):
+    with pytest.raises(ValueError, match="its row 'row 0' has other prompts than the first"):
         write_preview(config)
     with pytest.raises(ValueError, match=f"{other.output}: has no clip of id 'row 3'"):
         write_preview(replace(config, ids=("row 3",)))
