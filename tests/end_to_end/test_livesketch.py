@@ -128,6 +128,17 @@ def test_a_run_with_other_settings_is_refused(vectors):
     assert animate_manifest(replace(vectors, sampling=sampling)) == 0
 
 
+@pytest.mark.parametrize("name", ["output_size", "clip_model", "rigidity"])
+def test_a_row_cannot_say_the_settings_of_the_whole_run(vectors, tmp_path, name):
+    rows = [json.loads(line) for line in Path(vectors.manifest).read_text().splitlines()]
+    manifest = tmp_path / "manifest.jsonl"
+    manifest.write_text("".join(json.dumps({**row, name: 64}) + "\n" for row in rows))
+    for dry_run in (True, False):
+        job = replace(vectors, manifest=str(manifest), output=str(tmp_path / "none"))
+        with pytest.raises(ValueError, match=f"column '{name}' is a reserved name"):
+            animate_manifest(replace(job, dry_run=dry_run))
+
+
 def test_settings_of_another_method_are_named(job, vectors, caplog):
     with pytest.raises(ValueError, match="flipsketch has no use for --optimization-steps, --tries"):
         replace(job, livesketch=LiveSketchConfig(optimization_steps=3, tries=2))
