@@ -14,6 +14,7 @@ from flipsketch.storage.folder import open_folder
 from tests.helpers.animations import write_training_shards
 from tests.helpers.vector_corpora import (
     STEPS,
+    change_first_svg,
     plan_vector_corpus,
     svg_frames,
     write_vector_corpus,
@@ -70,10 +71,7 @@ def test_a_sample_without_its_svg_is_named(tmp_path):
 
 def test_a_changed_byte_of_an_svg_fails_its_sample_alone(tmp_path):
     root = write_vector_corpus(str(tmp_path), IDS)
-    tar = tmp_path / "clips" / "00001.tar"
-    content = tar.read_bytes()
-    place = content.index(b"M", content.index(b"<path", content.index(b"<svg")))
-    tar.write_bytes(content[:place] + b"L" + content[place + 1 :])
+    change_first_svg(tmp_path / "clips" / "00001.tar")
     key = Row(index=2, id="ball").key
     damage = f"clips/00001.tar: the sample {key} is damaged .{key}.svg is not as .*delete the tar"
     reader = AnimationReader(root, RasterConfig())

@@ -26,6 +26,7 @@ from pipelines.preview import PreviewConfig, write_preview
 from pipelines.report import ReportConfig, write_report
 from pipelines.status import StatusConfig, print_status
 from tests.helpers.corpora import read_rows, same_corpus
+from tests.helpers.vector_corpora import change_first_svg
 from tests.helpers.vector_jobs import BAD, SIZE, make_vector_job
 
 LOCAL = ExecutorConfig(executor="local")
@@ -188,6 +189,10 @@ def test_it_is_scored_curated_shown_and_verified_as_any_corpus(
     capsys.readouterr()
     assert print_status(StatusConfig(corpus=again.output, remake=2)) == 0
     assert "remade: 2 of 2 clips are as committed" in capsys.readouterr().out
+    change_first_svg(Path(again.output) / "clips" / "00000.tar")
+    with pytest.raises(ValueError, match=r"00000.tar: the sample .*svg is not as it was written"):
+        curate(replace(chosen, output=str(tmp_path / "more")))
+    assert not list((tmp_path / "more").glob("clips/*"))
 
 
 def test_a_dry_run_says_what_clips_take(vectors, tmp_path, capsys):

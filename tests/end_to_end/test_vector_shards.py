@@ -12,7 +12,13 @@ from pipelines.execution.config import ExecutorConfig
 from pipelines.rasterize import RasterizeConfig, make_training_shards
 from pipelines.write_animations import WriteAnimationsConfig, write_animations
 from tests.helpers.corpora import read_rows, read_tars, same_corpus
-from tests.helpers.vector_corpora import STEPS, svg_frames, write_vector_corpus, write_vector_shard
+from tests.helpers.vector_corpora import (
+    STEPS,
+    change_first_svg,
+    svg_frames,
+    write_vector_corpus,
+    write_vector_shard,
+)
 
 IDS = ["cat", "birds/crow", "ball", "a boat"]
 
@@ -115,6 +121,18 @@ def test_a_step_of_a_corpus_is_refused_at_once(job):
         with pytest.raises(ValueError, match="holds one step of each animation; leave out --step"):
             make_training_shards(steps)
     assert not Path(job.output).exists()
+
+
+def test_a_changed_svg_costs_no_other(job, corpus, tmp_path, caplog):
+    change_first_svg(Path(corpus) / "clips" / "00001.tar")
+    assert make_training_shards(replace(job, max_failures="1")) == 0
+    rows = {row["id"]: row for row in read_rows(job.output)}
+    assert [row["status"] for row in rows.values()].count("ok") == 3
+    assert "clips/00001.tar" in rows["ball"]["error"] and "delete the tar" in rows["ball"]["error"]
+    writing = WriteAnimationsConfig(corpus=corpus, output=str(tmp_path / "animations"))
+    assert write_animations(writing) == 1
+    assert "ball: not written" in caplog.text
+    assert len(list((tmp_path / "animations").iterdir())) == 3
 
 
 def test_a_folder_that_is_a_runs_own_is_refused(corpus):

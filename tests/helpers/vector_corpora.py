@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -56,6 +57,13 @@ def write_vector_corpus(
     for index in range(plan.num_shards if shards is None else shards):
         write_vector_shard(location, index, ids, failed, without_svg)
     return location
+
+
+def change_first_svg(tar: Path) -> None:
+    """Change a byte of the first SVG in a tar, which stays a tar and an SVG."""
+    content = tar.read_bytes()
+    place = content.index(b"M", content.index(b"<path", content.index(b"<svg")))
+    tar.write_bytes(content[:place] + b"L" + content[place + 1 :])
 
 
 def write_vector_shard(
