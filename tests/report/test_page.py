@@ -224,7 +224,7 @@ def test_corpora_of_two_manifests_are_not_shown_together(corpus, moved, tmp_path
     manifest = make_manifest(tmp_path, [{**good_rows(1)[0], "prompt": "it rests"}])
     other = replace(moved, manifest=manifest, output=f"{tmp_path}/other")
     animate_manifest(other)
-    with pytest.raises(ValueError, match="another prompts than the first corpus"):
+    with pytest.raises(ValueError, match="other prompts than the first corpus"):
         write_report(ReportConfig(corpus=corpus, versus=(other.output,), output="a.html"))
 
 
