@@ -78,8 +78,15 @@ def tiny_model64(tiny_folder) -> VideoModel:
     return load_model(tiny_folder, dtype=torch.float64)
 
 
+@pytest.fixture
+def browser(shared_browser):
+    """Leaves the test's page in the end: one that plays keeps a core busy in the tests after it."""
+    yield shared_browser
+    shared_browser.get("about:blank")
+
+
 @pytest.fixture(scope="session")
-def browser():
+def shared_browser():
     """Tests that ask for it are among `GROUPS`: one process starts it, once."""
     if not (shutil.which("chromium") and shutil.which("chromedriver")):
         pytest.skip("needs a browser: Debian's packages chromium and chromium-driver")
