@@ -2,17 +2,11 @@ import numpy as np
 
 from flipsketch.livesketch.grouping import group_shapes
 from flipsketch.livesketch.rasterizer import VectorBatch
-from flipsketch.livesketch.vector import read_vector
+from tests.helpers.drawings import sketch_of
 
 HEAD, EYE, BODY = "M 40 40 L 90 40 L 90 90 L 40 90 Z", "M 60 62 L 62 65", "M 60 93 L 70 150"
 SUN = "M 200 20 L 230 50"
 GROUND = "M 10 152 L 240 154"
-
-
-def sketch_of(*paths):
-    drawn = "".join(f'<path d="{path}" fill="none" stroke="black"/>' for path in paths)
-    svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="256" height="256">{drawn}</svg>'
-    return read_vector(svg.encode())
 
 
 def test_a_figure_is_one_group_and_the_ground_under_it_another():

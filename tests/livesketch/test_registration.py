@@ -6,18 +6,12 @@ from flipsketch.livesketch.motion import Lattice
 from flipsketch.livesketch.rasterizer import VectorBatch
 from flipsketch.livesketch.registration import fit_motion
 from flipsketch.livesketch.regularizers import Edges
-from flipsketch.livesketch.vector import read_vector
+from tests.helpers.drawings import sketch_of
 
 NUM_FRAMES = 4
 BOX = "M 30 150 L 80 150 L 80 190 L 30 190 Z"
 ROOF = "M 40 150 L 55 125 L 70 150"
 GROUND = "M 4 192 L 252 192"
-
-
-def sketch_of(*paths):
-    drawn = "".join(f'<path d="{path}" fill="none" stroke="black"/>' for path in paths)
-    svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="256" height="256">{drawn}</svg>'
-    return read_vector(svg.encode())
 
 
 def glide(sketch, distance):
