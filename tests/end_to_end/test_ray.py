@@ -83,13 +83,17 @@ def test_an_interrupted_run_counts_what_it_was_not_told_of(job, tmp_path, caplog
     folder = open_folder(job.output)
 
     def interrupt():
-        while len(committed_shards(folder)) < 4:
+        # One is told of. More than its second are not to be waited for: an actor that has not
+        # loaded its model yet has none.
+        until = time.monotonic() + 60
+        while len(committed_shards(folder)) < 2 and time.monotonic() < until:
             time.sleep(0.01)
         raise KeyboardInterrupt
 
-    with once_committed(0, interrupt):
+    with once_committed(None, interrupt):
         assert animate_manifest(replace(job, executor=ExecutorConfig(workers=2))) == 130
     made = sorted(committed_shards(folder))
+    assert len(made) > 1
     assert f"interrupted: {len(made)} of 6 shards are committed and kept" in caplog.text
     card = (Path(job.output) / "README.md").read_text()
     assert [index for index in range(6) if f"clips/{index:05d}.tar" in card] == made
