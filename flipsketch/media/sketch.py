@@ -4,10 +4,12 @@ import hashlib
 import io
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from flipsketch.media.config import REPAIR, SketchConfig
 from flipsketch.storage.folder import MAX_FILE_BYTES, read_file
 from flipsketch.storage.location import is_uri
 from flipsketch.svg.reader import pad_to_square, rasterize_svg
@@ -19,7 +21,21 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 BEFORE_XML = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"
 
 
-def load_sketch(source: str | Path | bytes, size: int, *, darken: bool = False) -> np.ndarray:
+class SketchReading(NamedTuple):
+    pixels: np.ndarray
+    """uint8 (size, size, 3)."""
+    notes: tuple[str, ...]
+    """What was repaired, left out or looks wrong: each a kind, which can be counted, or a kind and
+    figures: "whitened the paper: (250, 240, 200)"."""
+
+
+def load_sketch(
+    source: str | Path | bytes,
+    size: int,
+    *,
+    darken: bool = False,
+    config: SketchConfig = REPAIR,
+) -> np.ndarray:
     """Return a sketch (size, size, 3) from a file, at a path or a URI, or its bytes: aspect kept,
     centred on white.
 
@@ -29,15 +45,25 @@ def load_sketch(source: str | Path | bytes, size: int, *, darken: bool = False) 
     Args:
         darken: make pale strokes black, see `darken_ink`.
     """
-    if darken:
-        return darken_ink(load_sketch(source, size))
     if isinstance(source, bytes):
-        return decode_sketch(source, size)
+        return read_sketch(source, size, config, darken=darken).pixels
     content = read_content(source)
     try:
-        return decode_sketch(content, size)
+        return read_sketch(content, size, config, darken=darken).pixels
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
+
+
+def read_sketch(
+    content: bytes, size: int, config: SketchConfig = REPAIR, *, darken: bool = False
+) -> SketchReading:
+    """Return the sketch (size, size, 3) that a file holds, and notes on how it was read.
+
+    Raises:
+        ValueError: it is unsafe, unreadable, too large, blank or no drawing.
+    """
+    pixels = decode_sketch(content, size)
+    return SketchReading(darken_ink(pixels) if darken else pixels, ())
 
 
 def read_content(source: str | Path) -> bytes:

@@ -1,0 +1,24 @@
+"""How the page of a sketch is read: what is done about its paper, and what of it is shown."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Paper = Literal["repair", "as-is", "refuse"]
+Fit = Literal["none", "ink"]
+
+
+@dataclass(frozen=True)
+class SketchConfig:
+    paper: Paper = "repair"
+    """What is done about a sketch that is not dark ink on white, such as a photo of a page, chalk
+    on a blackboard or faint pencil. repair whitens the paper, turns light strokes dark and makes
+    faint ones black; a clean drawing keeps every pixel. as-is takes the picture as it is. refuse
+    fails every sketch that repair would change."""
+    fit: Fit = "none"
+    """What of the page is shown. none shows all of it; ink crops it to the drawing and a margin,
+    for collections in which drawings are small or off centre."""
+
+
+REPAIR = SketchConfig()
+# What earlier versions did, and what the plan of a corpus without these settings means.
+AS_IS = SketchConfig(paper="as-is")
