@@ -17,7 +17,7 @@ from flipsketch.doodles.motions import MOTIONS, ZOOMS
 from flipsketch.doodles.prompts import make_prompt
 from flipsketch.doodles.strokes import Roll, Stroke, curve
 from flipsketch.doodles.subjects.registry import SUBJECTS, motions_of
-from flipsketch.svg.geometry import Segment
+from flipsketch.svg.path_data import Segment
 from flipsketch.svg.render import Paint, Shape, draw
 
 Look = Literal["sketch", "filled", "plain"]

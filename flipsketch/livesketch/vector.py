@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import ImageColor
 
-from flipsketch.svg.geometry import Arc, Matrix, Segment, follow_arc
+from flipsketch.svg.geometry import Matrix
 from flipsketch.svg.limits import check_work
+from flipsketch.svg.path_data import Arc, Segment, follow_arc
 from flipsketch.svg.reader import centre_on_white, read_drawing
 from flipsketch.svg.render import Paint, Shape, draw
 

@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from flipsketch.svg.geometry import NUMBER
+from flipsketch.svg.path_data import NUMBER
 from flipsketch.svg.render import Shape
 
 MAX_BYTES = 1 << 20

@@ -13,17 +13,21 @@ from xml.etree.ElementTree import Element
 from flipsketch.svg.geometry import (
     IDENTITY,
     Matrix,
-    Segment,
     compose,
     read_length,
     read_numbers,
     read_outline,
-    read_paths,
     read_transform,
 )
 from flipsketch.svg.limits import MAX_SIDE, check_work
+from flipsketch.svg.path_data import Segment, read_paths
 from flipsketch.svg.render import Paint, Shape
 from flipsketch.svg.style import INHERITED, Rules, read_opacity, read_paint, read_rules, read_style
+
+
+class NotPlain(ValueError):
+    """What is to be drawn is written in more than the plain dialect, which this module reads."""
+
 
 SVG_NAMESPACES = ("", "{http://www.w3.org/2000/svg")
 SHAPES = {"path", "line", "polyline", "polygon", "circle", "ellipse", "rect"}

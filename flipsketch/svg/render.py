@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from flipsketch.svg.geometry import Arc, Matrix, Segment
+from flipsketch.svg.geometry import Matrix
+from flipsketch.svg.path_data import Arc, Segment
 
 # In pixels: cairosvg's for paths with arcs, and cairo's default.
 ARC_TOLERANCE, TOLERANCE = 1e-5, 0.1

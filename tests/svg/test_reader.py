@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from flipsketch.svg.geometry import read_path, read_paths
+from flipsketch.svg.path_data import read_path, read_paths
 from flipsketch.svg.reader import rasterize_svg, read_drawing
 from flipsketch.svg.render import draw
 from tests.helpers.corpora import SKETCHES
