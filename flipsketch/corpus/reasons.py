@@ -1,0 +1,121 @@
+"""Failed rows by their reason: many rows fail for few reasons, and one example shows what to do."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from flipsketch.storage.sources import name_source
+from flipsketch.storage.text import count
+
+# What differs from row to row in sentences that say the same, in the order in which it is replaced.
+# A quote that was cut short ends with its clause; an apostrophe within a word opens none.
+QUOTED = re.compile(
+    r"""(?<!\w)b?(?:'(?:\\.|[^'\\]|'(?=\w))*'|"(?:\\.|[^"\\]|"(?=\w))*")(?!\w)"""
+    r"""|(?<!\w)b?['"][^;]*"""
+)
+# Names of elements are told apart; what else stands in angle brackets is somebody's own.
+BRACKETED = re.compile(r"<(?![A-Za-z]{1,20}>)[^<>]*>")
+ADDRESS = re.compile(r"(?<![\w.<])(?:[a-z][a-z0-9+.-]*:/)?/[^\s,;:'\"()]+(?::[^\s,;:'\"()]+)*")
+DIGEST = re.compile(r"\b(?:0x[0-9a-f]+|(?=[a-f]*\d)[0-9a-f]{8,})\b")
+# Not the figures within names: UTF-8, 16-bit, float32, #112233.
+FIGURE = re.compile(r"(?<![\w#.,-])[-+]?\d(?:[\d,._]*\d)?(?:e[-+]?\d+)?(?![\w]|-[A-Za-z])")
+SIZE = re.compile(r"\b(\d+)x(\d+)\b")
+ROW = re.compile(r"row [\d,]+: ")
+# A name of a file at the beginning: with a slash, or with an ending such as .svg.
+PATH = re.compile(
+    r"(?!\w+(?:Error|Exception): )"
+    r"(?:[a-z][a-z0-9+.-]*:/[^\s]*|[^\s:]*[/\\][^:]*?|[^:]*?\.\w{1,8}): (?=\S)"
+)
+
+
+@dataclass(frozen=True)
+class FailedRow:
+    number: int
+    """Position in the table, from 1."""
+    id: str
+    """Empty where it has none that can be read."""
+    source: str | None
+    """The path or URI of its sketch, if it has one."""
+    error: str
+
+
+@dataclass
+class FailureGroup:
+    """Rows that failed for the same reason."""
+
+    reason: str
+    num_rows: int
+    example: FailedRow
+    """The first of them."""
+    figures: list[str]
+    """Those of the reason, in their order; N where the rows differ."""
+
+    def __str__(self) -> str:
+        """Say how many rows, why and what to do, and which is one of them."""
+        figures = iter(self.figures)
+        text = re.sub(r"\bN\b", lambda match: next(figures, match[0]), self.reason)
+        such = "e.g. " if self.num_rows > 1 else ""
+        return f"{count(self.num_rows, 'row')}: {text}; {such}{name_row(self.example)}"
+
+    def to_json(self) -> dict[str, str | int | None]:
+        example = self.example
+        return {
+            "reason": self.reason,
+            "rows": self.num_rows,
+            "row": example.number,
+            "id": example.id,
+            "sketch": example.source,
+            "error": example.error,
+        }
+
+
+def reason_of(error: str, source: str | None = None) -> str:
+    """Return what an error has in common with those of other rows: it is without its file, and with
+    '...' for what is quoted and N for each figure.
+
+    Args:
+        source: the path or URI of the row's sketch; without it a path is known by its looks.
+    """
+    return replace_figures(replace_content(error, source))
+
+
+def group_failures(rows: Iterable[FailedRow]) -> list[FailureGroup]:
+    """Return the reasons for which rows failed, the most frequent first."""
+    groups: dict[str, FailureGroup] = {}
+    for row in rows:
+        text = replace_content(row.error, row.source)
+        figures = find_figures(text)
+        reason = replace_figures(text)
+        group = groups.setdefault(reason, FailureGroup(reason, 0, row, figures))
+        group.num_rows += 1
+        if figures != group.figures:
+            pairs = zip(group.figures, figures, strict=True)
+            group.figures = [one if one == other else "N" for one, other in pairs]
+    return sorted(groups.values(), key=lambda group: (-group.num_rows, group.example.number))
+
+
+def name_row(row: FailedRow) -> str:
+    """Return where a row is to be looked for: its number, and its sketch's file or its id."""
+    name = name_source(row.source) if row.source else row.id
+    return f"row {row.number:,} {name}".rstrip()
+
+
+def replace_content(error: str, source: str | None) -> str:
+    text = ROW.sub("", error, count=1) if ROW.match(error) else error
+    if source and text.startswith(start := f"{name_source(source)}: "):
+        text = text.removeprefix(start)
+    elif match := PATH.match(text):
+        text = text[match.end() :]
+    text = QUOTED.sub("'...'", text)
+    text = BRACKETED.sub("<...>", text)
+    text = ADDRESS.sub("'...'", text)
+    text = SIZE.sub(r"\1 x \2", text)
+    return DIGEST.sub("'...'", text)
+
+
+def find_figures(text: str) -> list[str]:
+    return [match[0] for match in re.finditer(rf"{FIGURE.pattern}|\bN\b", text)]
+
+
+def replace_figures(text: str) -> str:
+    return FIGURE.sub("N", text)
