@@ -52,10 +52,14 @@ class FailureGroup:
 
     def __str__(self) -> str:
         """Say how many rows, why and what to do, and which is one of them."""
-        figures = iter(self.figures)
-        text = re.sub(r"\bN\b", lambda match: next(figures, match[0]), self.reason)
         such = "e.g. " if self.num_rows > 1 else ""
-        return f"{count(self.num_rows, 'row')}: {text}; {such}{name_row(self.example)}"
+        return f"{count(self.num_rows, 'row')}: {self.text}; {such}{name_row(self.example)}"
+
+    @property
+    def text(self) -> str:
+        """The reason, with the figures that all rows share."""
+        figures = iter(self.figures)
+        return re.sub(r"\bN\b", lambda match: next(figures, match[0]), self.reason)
 
     def to_json(self) -> dict[str, str | int | None]:
         example = self.example
@@ -81,17 +85,32 @@ def reason_of(error: str, source: str | None = None) -> str:
 
 def group_failures(rows: Iterable[FailedRow]) -> list[FailureGroup]:
     """Return the reasons for which rows failed, the most frequent first."""
-    groups: dict[str, FailureGroup] = {}
+    groups = FailureGroups()
     for row in rows:
+        groups.add(row)
+    return groups.by_size()
+
+
+class FailureGroups:
+    """The groups of rows as they come, of which no more is kept than one of each."""
+
+    def __init__(self) -> None:
+        self.groups: dict[str, FailureGroup] = {}
+
+    def add(self, row: FailedRow) -> None:
         text = replace_content(row.error, row.source)
         figures = find_figures(text)
         reason = replace_figures(text)
-        group = groups.setdefault(reason, FailureGroup(reason, 0, row, figures))
+        group = self.groups.setdefault(reason, FailureGroup(reason, 0, row, figures))
         group.num_rows += 1
         if figures != group.figures:
             pairs = zip(group.figures, figures, strict=True)
             group.figures = [one if one == other else "N" for one, other in pairs]
-    return sorted(groups.values(), key=lambda group: (-group.num_rows, group.example.number))
+
+    def by_size(self) -> list[FailureGroup]:
+        """Return the groups, the largest first."""
+        groups = self.groups.values()
+        return sorted(groups, key=lambda group: (-group.num_rows, group.example.number))
 
 
 def name_row(row: FailedRow) -> str:
