@@ -14,6 +14,8 @@ from flipsketch.svg.render import Shape
 MAX_BYTES = 1 << 20
 MAX_ELEMENTS = 5_000
 MAX_DEPTH = 32
+MAX_DRAWN_ELEMENTS = 100_000
+"""With the copies that `use`, markers, masks and patterns make of a document's elements."""
 MAX_NUMBERS = 100_000
 MAX_SIDE = 4_096
 # At these limits cairo takes about 1 s (cairosvg took 2 s for the first). Of 60 real sketches none

@@ -1,0 +1,87 @@
+"""What an element takes from where it stands: inherited properties, its viewport and its place."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from xml.etree.ElementTree import Element
+
+from flipsketch.svg.geometry import IDENTITY, Matrix, compose, read_transform
+from flipsketch.svg.viewport import Viewport
+
+INITIAL = {
+    "fill": "#000000",
+    "fill-opacity": "1",
+    "fill-rule": "nonzero",
+    "stroke": "none",
+    "stroke-width": "1",
+    "stroke-opacity": "1",
+    "stroke-linecap": "butt",
+    "stroke-linejoin": "miter",
+    "stroke-miterlimit": "4",
+    "stroke-dasharray": "none",
+    "stroke-dashoffset": "0",
+    "paint-order": "normal",
+    "clip-rule": "nonzero",
+    "visibility": "visible",
+    "color": "#000000",
+    "marker-start": "none",
+    "marker-mid": "none",
+    "marker-end": "none",
+}
+"""The inherited properties, and their values where nothing sets them."""
+
+Properties = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Scope:
+    viewport: Viewport
+    properties: Properties
+    """Computed: the element's own over those it inherits."""
+    matrix: Matrix = IDENTITY
+    """From the element's user space to that of the layer it is drawn in."""
+    canvas_matrix: Matrix | None = None
+    """From that layer's space to the canvas; None within a mask, a pattern or a clip path."""
+    context: Properties | None = None
+    """Paints of the shape that a marker belongs to, for `context-fill` and `context-stroke`."""
+    opened: tuple[Element, ...] = ()
+    """The elements that are being copied by `use`, outermost first."""
+    depth: int = 0
+
+    def enter(self, element: Element) -> "Scope":
+        """Return the scope of a child: its properties and its transform are applied."""
+        own = {name: value for name, value in element.items() if name in INITIAL}
+        properties = {**self.properties, **own} if own else self.properties
+        matrix = self.matrix
+        if transform := element.get("transform"):
+            matrix = compose(matrix, read_matrix(transform))
+        return replace(self, properties=properties, matrix=matrix, depth=self.depth + 1)
+
+    def move(self, matrix: Matrix) -> "Scope":
+        return replace(self, matrix=compose(self.matrix, matrix))
+
+    def as_layer(self) -> "Scope":
+        """Return the scope of what is drawn into a layer of its own."""
+        outer = self.canvas_matrix
+        return replace(self, matrix=IDENTITY, canvas_matrix=outer and compose(outer, self.matrix))
+
+    @property
+    def to_canvas(self) -> Matrix | None:
+        return self.canvas_matrix and compose(self.canvas_matrix, self.matrix)
+
+
+def read_matrix(transform: str) -> Matrix:
+    """Return an attribute's matrix; a transform that cannot be read is ignored."""
+    try:
+        return read_transform(transform)
+    except ValueError:
+        return IDENTITY
+
+
+def write_matrix(matrix: Matrix) -> str:
+    return f"matrix({' '.join(map(repr, matrix))})"
+
+
+def is_flat(matrix: Matrix) -> bool:
+    """Tell whether a matrix makes a line or a point of everything, which is not drawn."""
+    a, b, c, d, _, _ = matrix
+    return not abs(a * d - b * c) > 1e-18 * max(1.0, abs(a), abs(b), abs(c), abs(d))
