@@ -3,7 +3,6 @@
 import functools
 import logging
 import time
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,6 +10,7 @@ import pyarrow as pa
 
 from flipsketch.corpus.manifest import ManifestSummary
 from flipsketch.corpus.plan import Plan, manifest_of, read_clips_plan
+from flipsketch.corpus.reasons import FailedRow, group_failures
 from flipsketch.corpus.shard import ShardFacts, read_shards
 from flipsketch.scoring.store import (
     ScoreFacts,
@@ -22,6 +22,7 @@ from flipsketch.scoring.store import (
 )
 from flipsketch.scoring.summary import ScoreSummary, summarize_scores, to_markdown
 from flipsketch.storage.folder import PARTIAL, Folder, open_folder
+from flipsketch.storage.text import count
 from flipsketch.storage.threads import in_threads
 from pipelines.execution.attempts import SCORES, sweep_notes
 from pipelines.execution.config import ExecutorConfig
@@ -204,12 +205,14 @@ def report_failures(folder: Folder, facts: list[ScoreFacts]) -> int:
     """Say what could not be scored and why; return how many clips."""
     num_failed = sum(one.failed for one in facts)
     num_clips = sum(one.num_rows for one in facts)
-    reasons: Counter[str] = Counter()
-    for one in facts:
-        if one.failed:
-            errors = read_scores(folder, one.index, ["error"])["error"]
-            reasons.update(errors.drop_null().to_pylist())
-    for reason, count in reasons.most_common(REASONS_SHOWN):
-        log.warning("not scored, %s: %s", f"{count} clips" if count > 1 else "1 clip", reason)
+    failed = [
+        FailedRow(None, row["id"], None, row["error"])
+        for one in facts
+        if one.failed
+        for row in read_scores(folder, one.index, ["id", "error"]).to_pylist()
+        if row["error"] is not None
+    ]
+    for group in group_failures(failed)[:REASONS_SHOWN]:
+        log.warning("not scored, %s: %s", count(group.num_rows, "clip"), group.with_example)
     log.info("scored %d of %d clips -> %s/scores", num_clips - num_failed, num_clips, folder)
     return num_failed

@@ -30,8 +30,8 @@ PATH = re.compile(
 
 @dataclass(frozen=True)
 class FailedRow:
-    number: int
-    """Position in the table, from 1."""
+    number: int | None
+    """Position in the manifest, from 1; None where it is not known."""
     id: str
     """Empty where it has none that can be read."""
     source: str | None
@@ -51,9 +51,13 @@ class FailureGroup:
     """Those of the reason, in their order; N where the rows differ."""
 
     def __str__(self) -> str:
-        """Say how many rows, why and what to do, and which is one of them."""
+        return f"{count(self.num_rows, 'row')}: {self.with_example}"
+
+    @property
+    def with_example(self) -> str:
+        """The reason with what to do, and one of the rows."""
         such = "e.g. " if self.num_rows > 1 else ""
-        return f"{count(self.num_rows, 'row')}: {self.text}; {such}{name_row(self.example)}"
+        return f"{self.text}; {such}{name_row(self.example)}"
 
     @property
     def text(self) -> str:
@@ -110,13 +114,13 @@ class FailureGroups:
     def by_size(self) -> list[FailureGroup]:
         """Return the groups, the largest first."""
         groups = self.groups.values()
-        return sorted(groups, key=lambda group: (-group.num_rows, group.example.number))
+        return sorted(groups, key=lambda group: (-group.num_rows, group.example.number or 0))
 
 
 def name_row(row: FailedRow) -> str:
     """Return where a row is to be looked for: its number, and its sketch's file or its id."""
     name = name_source(row.source) if row.source else row.id
-    return f"row {row.number:,} {name}".rstrip()
+    return name if row.number is None else f"row {row.number:,} {name}".rstrip()
 
 
 def replace_content(error: str, source: str | None) -> str:

@@ -15,11 +15,12 @@ import pyarrow as pa
 
 from flipsketch.corpus.parts import format_ranges, in_ranges
 from flipsketch.corpus.plan import Plan
+from flipsketch.corpus.reasons import FailedRow
 from flipsketch.corpus.row_digests import planned_digest, read_digests, shard_digest
 from flipsketch.corpus.run_folder import refuse_lost_folder
 from flipsketch.corpus.sample import Sample, locate_samples, pack_samples, unpack_whole_sample
 from flipsketch.storage.folder import Folder
-from flipsketch.storage.parquet import read_footer, read_table
+from flipsketch.storage.parquet import read_footer, read_known_columns, read_table
 from flipsketch.storage.sealed import to_parquet
 from flipsketch.storage.text import describe_error
 from flipsketch.storage.threads import in_threads
@@ -255,14 +256,12 @@ def find_on_their_way(folder: Folder, plan: Plan, tars: list[str]) -> set[str]:
     return {name for name in tars if written.get(name, 0) > max(card, *limits)}
 
 
-@dataclass(frozen=True)
-class Failure:
+@dataclass(frozen=True, kw_only=True)
+class Failure(FailedRow):
     """A row that failed, and has not been made good by a later shard."""
 
-    id: str
     key: str | None
     """None where the manifest itself has the row wrong: trying again cannot help."""
-    error: str
 
 
 def read_failures(folder: Folder, shards: list[ShardFacts]) -> dict[int, Failure]:
@@ -271,13 +270,22 @@ def read_failures(folder: Folder, shards: list[ShardFacts]) -> dict[int, Failure
     telling = sorted(
         (facts for facts in shards if facts.failed or facts.superseded), key=lambda f: f.index
     )
-    columns = ["manifest_row", "id", "key", "status", "error"]
-    tables = in_threads(lambda facts: read_metadata(folder, facts.index, columns), telling)
+    # Of clips the sketch, of training shards the animation.
+    columns = ["manifest_row", "id", "key", "status", "error", "sketch", "animation"]
+    tables = in_threads(
+        lambda facts: read_known_columns(folder, metadata_name(facts.index), columns), telling
+    )
     for table in tables:
         for row in table.to_pylist():
             failures.pop(row["manifest_row"], None)
             if row["status"] == "failed":
-                failures[row["manifest_row"]] = Failure(row["id"], row["key"], row["error"])
+                failures[row["manifest_row"]] = Failure(
+                    number=row["manifest_row"] + 1,
+                    id=row["id"],
+                    source=row.get("sketch") or row.get("animation"),
+                    error=row["error"],
+                    key=row["key"],
+                )
     return failures
 
 

@@ -7,7 +7,6 @@ import base64
 import io
 import json
 import random
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from operator import itemgetter
@@ -18,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from flipsketch.corpus.plan import Plan, manifest_of
+from flipsketch.corpus.reasons import FailedRow, group_failures
 from flipsketch.corpus.shard import read_metadata, read_sample, read_shards
 from flipsketch.media.clip import decode_filmstrip
 from flipsketch.report.preview import find_sketches, read_sketch
@@ -35,8 +35,8 @@ BINS = 24
 MAX_SVG_BYTES = 100_000
 REASONS_SHOWN = 50
 SHOWN_OF_ROW = (
-    *("id", "key", "prompts", "sketch_sha256", "seed", "status", "error", "num_frames"),
-    *("tar_offset", "tar_length"),
+    *("id", "manifest_row", "key", "prompts", "sketch", "sketch_sha256", "seed", "status"),
+    *("error", "num_frames", "tar_offset", "tar_length"),
 )
 # Scores shown under every clip, besides the one that the gallery is sorted by.
 SHOWN = ("s2v_consistency", "t2v_alignment", "motion")
@@ -74,13 +74,17 @@ def build_page(
     scored = [entry.scores for entry in entries if entry.scores is not None]
     names = [name for name in SCORES if any(scores.get(name) is not None for scores in scored)]
     picked = random.Random(seed).sample(range(len(entries)), min(num_clips, len(entries)))
-    failed = Counter(entry.row["error"] for entry in entries if entry.row["status"] != "ok")
+    groups = group_failures(
+        FailedRow(row["manifest_row"] + 1, row["id"], row["sketch"], row["error"])
+        for row in (entry.row for entry in entries)
+        if row["status"] != "ok"
+    )
     data: dict[str, Any] = {
         "title": f"Sketch animations: {folder.path.rpartition('/')[2]}",
         "facts": list_facts(plan, entries)
         + [("Beside it", f"{corpus.label} ({corpus.folder})") for corpus in corpora[1:]],
         "labels": [corpus.label for corpus in corpora],
-        "failures": failed.most_common(REASONS_SHOWN),
+        "failures": [(group.with_example, group.num_rows) for group in groups[:REASONS_SHOWN]],
         "settings": json.dumps(plan.settings, indent=1, sort_keys=True),
         "histograms": [make_histogram(name, scored) for name in names],
         "scores": names,

@@ -16,3 +16,10 @@ def read_table(folder: Folder, name: str, columns: list[str] | None = None) -> p
     with folder.open(name) as file:
         source = file if folder.is_local else pa.BufferReader(file.read())
         return pq.read_table(source, columns=columns, page_checksum_verification=True)
+
+
+def read_known_columns(folder: Folder, name: str, columns: list[str]) -> pa.Table:
+    """Return those of the columns that a file has, as `read_table` does."""
+    with folder.open(name) as file:
+        source = file if folder.is_local else pa.BufferReader(file.read())
+        return pq.ParquetFile(source, page_checksum_verification=True).read(columns)

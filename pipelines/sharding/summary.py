@@ -1,9 +1,9 @@
 """How a run went: what was made, what failed and why, and whether that is too much."""
 
 import logging
-from collections import defaultdict
 from dataclasses import dataclass
 
+from flipsketch.corpus.reasons import group_failures
 from flipsketch.corpus.shard import ShardFacts, read_failures
 from flipsketch.storage.folder import Folder
 from flipsketch.storage.text import count
@@ -11,7 +11,6 @@ from flipsketch.storage.text import count
 log = logging.getLogger(__name__)
 
 REASONS_SHOWN = 5
-IDS_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -49,17 +48,12 @@ class RunSummary:
                 count(num_cut, "prompt"),
             )
         if self.num_failed:
-            found = read_failures(self.folder, self.facts)
-            failures = found.values()
-            rows_by_reason = defaultdict(list)
-            for row, failure in found.items():
-                # One that has no id is known by where it stands.
-                rows_by_reason[failure.error].append(failure.id or f"number {row + 1}")
-            reasons = sorted(rows_by_reason.items(), key=lambda pair: -len(pair[1]))
-            for reason, ids in reasons[:REASONS_SHOWN]:
-                log.warning("failed %s: %s", name_rows(ids), reason)
-            if len(reasons) > REASONS_SHOWN:
-                log.warning("failed for %s", count(len(reasons) - REASONS_SHOWN, "other reason"))
+            failures = read_failures(self.folder, self.facts).values()
+            groups = group_failures(failures)
+            for group in groups[:REASONS_SHOWN]:
+                log.warning("failed %s", group)
+            if len(groups) > REASONS_SHOWN:
+                log.warning("failed for %s", count(len(groups) - REASONS_SHOWN, "other reason"))
             hopeless = sum(failure.key is None for failure in failures)
             again = "rerun the same command" if self.retried else "add --retry-failed"
             if self.is_pilot:
@@ -89,12 +83,6 @@ class RunSummary:
             new_clips / seconds,
             self.folder,
         )
-
-
-def name_rows(ids: list[str]) -> str:
-    """Return how many rows there are and the ids of a few: "2 rows (cat, dog)"."""
-    shown = ", ".join(ids[:IDS_SHOWN]) + (", ..." if len(ids) > IDS_SHOWN else "")
-    return f"{count(len(ids), 'row')} ({shown})"
 
 
 def parse_max_failures(text: str) -> tuple[float, bool]:

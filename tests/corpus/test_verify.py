@@ -16,7 +16,8 @@ from pipelines.animate import animate_manifest
 from pipelines.evaluate import EvaluateConfig, evaluate
 from pipelines.execution.config import ExecutorConfig
 from pipelines.execution.process import command_line
-from pipelines.status import StatusConfig, describe, print_status, read_status
+from pipelines.sharding.state import describe, read_status
+from pipelines.status import StatusConfig, print_status
 from tests.helpers.corpora import good_rows, make_job, make_manifest
 
 
@@ -45,7 +46,7 @@ def test_a_sound_corpus_is_found_sound(corpus, capsys):
     assert print_status(StatusConfig(corpus=str(corpus), verify=True)) == 0
     out = capsys.readouterr().out
     assert "3 of 3 done, 0 missing" in out and "5 ok and 1 failed of 6" in out
-    assert "failed: 1 x" in out and "none.svg" in out
+    assert "failed: 1 row: expected a file, found nothing; row 4 none.svg" in out
     assert "verified: every tar, sample and row of the 3 shards is as committed" in out
     print_status(StatusConfig(corpus=str(corpus), json=True))
     assert json.loads(capsys.readouterr().out)["failed"] == 1

@@ -18,7 +18,7 @@ from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.evaluate import EvaluateConfig, evaluate
 from pipelines.execution.config import ExecutorConfig
-from pipelines.status import read_status
+from pipelines.sharding.state import read_status
 from tests.helpers.commits import once_committed
 from tests.helpers.corpora import good_rows, make_manifest, read_tars, same_corpus
 

@@ -16,7 +16,7 @@ from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.curate import CurateConfig, curate
 from pipelines.evaluate import EvaluateConfig, evaluate
 from pipelines.execution.config import ExecutorConfig
-from pipelines.status import read_status
+from pipelines.sharding.state import read_status
 from tests.helpers.corpora import SKETCHES, make_manifest, read_rows
 
 LOCAL = ExecutorConfig(executor="local")

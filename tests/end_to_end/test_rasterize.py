@@ -23,7 +23,7 @@ from flipsketch.media.clip import decode_filmstrip
 from flipsketch.storage.folder import open_folder
 from pipelines.execution.config import ExecutorConfig
 from pipelines.rasterize import RasterizeConfig, make_training_shards
-from pipelines.status import read_status
+from pipelines.sharding.state import read_status
 from tests.helpers.animations import frame, write_animation, write_livesketch
 from tests.helpers.corpora import exit_code, start_child
 

@@ -16,7 +16,7 @@ from pipelines.execution.config import ExecutorConfig
 from pipelines.execution.sources import SourcesConfig
 from pipelines.makers.training_shards import RasterMaker
 from pipelines.rasterize import RasterizeConfig, make_training_shards
-from pipelines.status import read_status
+from pipelines.sharding.state import read_status
 from tests.helpers.animations import write_animation
 from tests.helpers.corpora import good_rows, make_manifest, read_rows, read_tars
 

@@ -18,7 +18,7 @@ from pipelines.animate import animate_manifest
 from pipelines.rasterize import make_training_shards
 from pipelines.sharding.estimates import estimate_mean, estimate_share, read_sizes
 from pipelines.sharding.pilot import add_pilot, draw_rows
-from pipelines.status import describe, read_status
+from pipelines.sharding.state import describe, read_status
 from tests.corpus.test_run_folder import PLAN
 from tests.helpers.corpora import good_rows, make_manifest, read_rows, read_tars, same_corpus
 from tests.helpers.runs import Runs

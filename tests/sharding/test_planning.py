@@ -19,7 +19,7 @@ from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.execution.config import ExecutorConfig
 from pipelines.sharding.planning import missing_shards
-from pipelines.status import read_status
+from pipelines.sharding.state import read_status
 from tests.corpus.test_run_folder import PLAN, ROWS
 from tests.helpers.corpora import QUICK, good_rows, make_manifest, read_rows, read_tars, same_corpus
 

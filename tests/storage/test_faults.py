@@ -14,7 +14,7 @@ from pyarrow import fs
 from flipsketch.corpus.plan import read_plan
 from flipsketch.storage.folder import Folder, open_folder
 from pipelines.animate import animate_manifest
-from pipelines.status import read_status
+from pipelines.sharding.state import read_status
 from tests.helpers.corpora import exit_code, same_corpus, start_child
 
 NUM_WRITES = 14  # of the job below: the plan, the manifest's summary, 3 shards, the notes, the card
