@@ -17,7 +17,8 @@ from flipsketch.animations.vector_corpus import VectorCorpus, open_animations
 from flipsketch.media.clip import check_pixels
 from flipsketch.storage.archives import WITHIN, ArchiveFiles, Files
 from flipsketch.storage.reading import name_error
-from flipsketch.svg.reader import MAX_BYTES, SvgReader, pad_to_square
+from flipsketch.svg.limits import MAX_BYTES
+from flipsketch.svg.reader import SvgReader, pad_to_square
 from flipsketch.svg.render import draw
 
 MAX_ANIMATION_FRAMES = 1_024

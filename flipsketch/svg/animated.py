@@ -8,9 +8,10 @@ the points of a path keep their number and order; it plays the file in an `<img>
 import math
 import re
 
+from flipsketch.svg.document import parse_strict, svg_name
 from flipsketch.svg.limits import MAX_BYTES
-from flipsketch.svg.page import read_page, svg_name
-from flipsketch.svg.reader import PATH_DATA, parse_xml
+from flipsketch.svg.page import read_page
+from flipsketch.svg.reader import PATH_DATA
 from flipsketch.svg.style import PROPERTIES
 
 MAX_FRAMES = 256
@@ -108,7 +109,7 @@ def check_frames(frames: list[bytes]) -> None:
     for number, frame in enumerate(frames):
         if len(frame) > MAX_BYTES:
             raise ValueError(f"frame {number} has {len(frame):,} bytes, the limit is {MAX_BYTES:,}")
-    root = parse_xml(frames[0])
+    root = parse_strict(frames[0])
     for element in root.iter():
         tag = svg_name(element.tag)
         strange = [name for name in element.keys() if name not in ATTRIBUTES]

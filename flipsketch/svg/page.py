@@ -4,12 +4,12 @@ What can be drawn becomes an outline with a matrix and a paint; what could reach
 or change the picture in ways that are not read is an error; the rest is ignored.
 """
 
-import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
+from flipsketch.svg.document import SVG_NAMESPACES, svg_name
 from flipsketch.svg.geometry import (
     IDENTITY,
     Matrix,
@@ -29,7 +29,6 @@ class NotPlain(ValueError):
     """What is to be drawn is written in more than the plain dialect, which this module reads."""
 
 
-SVG_NAMESPACES = ("", "{http://www.w3.org/2000/svg")
 SHAPES = {"path", "line", "polyline", "polygon", "circle", "ellipse", "rect"}
 NOT_DRAWN = {"defs", "title", "desc", "metadata", "style"}
 
@@ -169,13 +168,6 @@ def read_attributes(element: Element, tag: str) -> dict[str, str]:
                 raise ValueError(f"{name} of a <{tag}> refers to {value[:40]!r}; use plain values")
             attributes[name] = value
     return attributes
-
-
-@functools.lru_cache(256)
-def svg_name(tag: str) -> str:
-    """Return an element's name, empty for an element in an editor's namespace."""
-    namespace, _, name = tag.rpartition("}")
-    return name if namespace in SVG_NAMESPACES else ""
 
 
 def read_canvas(root: Element) -> list[float]:

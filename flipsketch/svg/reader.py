@@ -6,19 +6,21 @@ paint. Only these reach cairo (render.py), which never sees a byte of the file.
 """
 
 import re
-from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
 
 import numpy as np
 
-from flipsketch.svg.limits import MAX_BYTES, MAX_NUMBERS, check_tree
-from flipsketch.svg.page import Drawing, Page, read_page, svg_name
+from flipsketch.svg.document import parse_xml
+from flipsketch.svg.limits import MAX_NUMBERS
+from flipsketch.svg.page import Drawing, Page, read_page
 from flipsketch.svg.render import draw
+from flipsketch.svg.text import unpack
 
 # In levels of 255; a fainter line cannot be seen.
 MIN_CONTRAST = 16
 
 # The form that nearly every program writes; it cannot contain markup.
 PATH_DATA = re.compile(rb'(?<=\sd=")([MLCZ0-9.,eE+ -]*)(?=")')
+BARE_DOCTYPE = re.compile(rb"<!DOCTYPE[^\[<>]*>")
 
 
 def rasterize_svg(svg: bytes, size: int) -> np.ndarray:
@@ -74,6 +76,7 @@ class SvgReader:
         """The pieces of the page's file between its path data."""
 
     def read(self, svg: bytes) -> Drawing:
+        svg = unpack(svg)
         parts = PATH_DATA.split(svg)
         between, texts = parts[::2], [text.decode() for text in parts[1::2]]
         # If the text between the path data is the same, so is the tree; and a file with fewer
@@ -82,35 +85,8 @@ class SvgReader:
             return self.page.with_paths(texts).to_drawing(self.size)
         page = read_page(parse_xml(svg), self.size)
         shown = [outline for outline, *_ in page.outlines if isinstance(outline, str)]
-        self.page = page if shown == texts and b"<!" not in svg else None
+        # Comments and entities can hold path data that is not drawn.
+        is_plain = b"<!" not in BARE_DOCTYPE.sub(b"", svg, count=1)
+        self.page = page if shown == texts and is_plain else None
         self.between = between
         return page.to_drawing(self.size)
-
-
-class PlainXml(TreeBuilder):
-    def doctype(self, *declared: str | None) -> None:
-        # It declares entities, which can read other files or expand without end.
-        raise ValueError("the SVG has a DTD or entities (<!DOCTYPE ...>); remove them")
-
-
-def parse_xml(svg: bytes) -> Element:
-    """Return the root of an SVG within the limits on bytes, elements, depth and numbers."""
-    if not isinstance(svg, bytes):
-        kind = type(svg).__name__
-        raise TypeError(f"an SVG is read from its bytes, got {kind}: give Path(...).read_bytes()")
-    if svg.startswith(b"\x1f\x8b"):
-        raise ValueError("the SVG is compressed with gzip (.svgz); decompress it with gunzip")
-    if not svg.strip():
-        raise ValueError("the SVG is empty")
-    if len(svg) > MAX_BYTES:
-        raise ValueError(f"the SVG has {len(svg):,} bytes, the limit is {MAX_BYTES:,}; simplify it")
-    parser = XMLParser(target=PlainXml())
-    try:
-        parser.feed(svg)
-        root = parser.close()
-    except (ParseError, LookupError) as error:
-        raise ValueError(f"the SVG is cut short or not XML: {error}") from error
-    check_tree(root)
-    if svg_name(root.tag) != "svg":
-        raise ValueError(f"the root element is <{root.tag[:40]}>, but an SVG has <svg>")
-    return root

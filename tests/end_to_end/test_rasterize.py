@@ -239,12 +239,12 @@ HOSTILE = {
         b'<!DOCTYPE svg [<!ENTITY a "aaaaaaaaaa">'
         + b"".join(b'<!ENTITY %c "%s">' % (98 + i, b"&%c;" % (97 + i) * 10) for i in range(9))
         + b"]><svg width='9' height='9'>&j;</svg>",
-        "DTD",
+        "entities",
     ),
     "external": (
         b'<!DOCTYPE svg [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
         b'<svg width="9" height="9"><title>&a;</title></svg>',
-        "DTD",
+        "lies in another file",
     ),
     "file": (b'<svg width="9" height="9"><image href="file:///etc/passwd"/></svg>', "<image>"),
     "http": (b'<svg width="9" height="9"><image href="http://127.0.0.1:9/x"/></svg>', "<image>"),
