@@ -1,0 +1,311 @@
+"""CSS resolved into presentation attributes, so that nothing after it has to know CSS.
+
+After `apply_styles` each element has its own values (what it inherits stays with its ancestors),
+valid and in the form that properties.py describes:
+
+- Colours are `#rrggbb`, `rgba(r,g,b,a)`, `none`, `currentcolor`, `context-fill`, `context-stroke`,
+  or `url(#id)` with an optional fallback behind it (`properties.read_reference`). `currentcolor` of
+  `fill` and `stroke` stays, because a `use` changes what it is: `resolve_current_color` says it
+  once the uses are expanded. Elsewhere (stops) it is resolved here.
+- Lengths are plain numbers, but for what depends on the viewport: percentages, `vw`, `calc()` with
+  these, which `units.read_length` reads.
+- `transform` is SVG's, with `transform-origin` and the properties `translate`, `rotate`, `scale` in
+  it, also on `svg` elements; on gradients and patterns it is `gradientTransform` and
+  `patternTransform`.
+- The root's page colour is its attribute `background`.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from xml.etree.ElementTree import Element
+
+from flipsketch.svg.geometry import IDENTITY, NUMBER, compose, read_transform
+from flipsketch.svg.properties import (
+    ALIASES,
+    ATTRIBUTES,
+    INHERITED,
+    INITIAL,
+    LENGTHS,
+    PROPERTIES,
+    expand_shorthand,
+    normalize_value,
+)
+from flipsketch.svg.stylesheet import Declaration, Rule, read_declarations, read_rules
+from flipsketch.svg.transforms import (
+    PART,
+    around,
+    read_css_transform,
+    read_origin,
+    write_matrix,
+)
+from flipsketch.svg.units import (
+    FONT_LENGTH,
+    FONT_SIZE,
+    plain_length,
+    read_length,
+    write_number,
+)
+from flipsketch.svg.variables import define, substitute
+
+WIDE = {"inherit", "initial", "unset", "revert", "revert-layer"}
+MAX_MATCHES = 2_000_000
+"""Declarations that rules give to elements, together."""
+MAX_VARIABLE_TEXT = 5_000_000
+"""Characters of variables that elements define, together."""
+TRANSFORM_NAMES = {
+    "linearGradient": "gradientTransform",
+    "radialGradient": "gradientTransform",
+    "pattern": "patternTransform",
+}
+TRANSFORMS = {"transform", "transform-origin", "translate", "rotate", "scale"}
+# Resolved here: no `use` comes between these and the element whose colour they take.
+OTHER_COLOURS = ("stop-color", "flood-color", "lighting-color", "background")
+
+Values = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What an element gets from those around it."""
+
+    root: Element
+    color: str = "#000000"
+    font_size: float = FONT_SIZE
+    box: tuple[float, float] = (100.0, 100.0)
+    """Width and height of the nearest viewport, in its own units."""
+    variables: Values = field(default_factory=dict)
+    parent: Values = field(default_factory=dict)
+    """For `inherit` of what is not inherited by itself."""
+
+
+def apply_styles(root: Element) -> None:
+    """Resolve all CSS of a tree into presentation attributes, in place.
+
+    Raises:
+        ValueError: there is more of it than the limits allow.
+    """
+    rules = read_rules(root)
+    matched = match_rules(root, rules) if rules else {}
+    sheet = Sheet(rules)
+    stack = [(root, Context(root))]
+    while stack:
+        element, context = stack.pop()
+        inner = sheet.style(element, matched.get(element, ()), context)
+        for child in [child for child in element if child.tag == "style"]:
+            element.remove(child)
+        stack += [(child, inner) for child in element]
+
+
+def match_rules(root: Element, rules: list[Rule]) -> dict[Element, tuple[int, ...]]:
+    """Return the rules of each element, the strongest last."""
+    import numpy as np
+    from cssselect2.parser import SelectorError, parse
+
+    from flipsketch.svg.selectors import Tree
+
+    tree = Tree(root)
+    found: list[tuple[tuple[int, int, int], int, list[int]]] = []
+    num_matches = 0
+    for number, rule in enumerate(rules):
+        try:
+            selectors = list(parse(rule.prelude, rule.namespaces))
+            masks = [tree.match(selector.parsed_tree) for selector in selectors]
+        except (SelectorError, RecursionError, AttributeError):
+            # As CSS says: one bad selector takes its rule along. (The library trips over some.)
+            continue
+        for selector, mask in zip(selectors, masks, strict=True):
+            if selector.pseudo_element is None:
+                members = np.flatnonzero(mask).tolist()
+                num_matches += len(members) * len(rule.declarations)
+                found.append((selector.specificity, number, members))
+        if num_matches > MAX_MATCHES:
+            raise ValueError("the SVG's style rules match too many elements; simplify it")
+    matched: dict[Element, list[int]] = {}
+    for _, number, members in sorted(found, key=lambda item: item[:2]):
+        for member in members:
+            matched.setdefault(tree.elements[member], []).append(number)
+    return {element: tuple(numbers) for element, numbers in matched.items()}
+
+
+class Sheet:
+    """Rules, and what they come to for elements with the same ones."""
+
+    def __init__(self, rules: list[Rule]) -> None:
+        self.rules = [list(expand(rule.declarations)) for rule in rules]
+        self.merged: dict[tuple[tuple[int, ...], str], Values] = {}
+        self.defined: dict[tuple[int, int], Values] = {}
+        self.num_defined = 0
+
+    def style(self, element: Element, rules: tuple[int, ...], context: Context) -> Context:
+        """Give an element its own values, and return what is around its children."""
+        attributes, values = split_attributes(element)
+        style = element.get("style", "")
+        declared: Values = {}
+        if rules or style:
+            declared = self.merge(rules, style)
+            if element is context.root:
+                # A page's size is no size of the drawing.
+                declared = {k: v for k, v in declared.items() if not is_page_size(k, v)}
+            values |= {name: text for name, text in declared.items() if name[:2] != "--"}
+        context = self.define(declared, context)
+        if any(text in WIDE or "var(" in text.lower() for text in values.values()):
+            values = dict(settle(values, declared, context))
+        context = set_context(attributes, values, context, element is context.root)
+        if not TRANSFORMS.isdisjoint(values):
+            set_transform(element.tag, values, "transform" in declared, context)
+        if element is not context.root:
+            values.pop("background", None)
+        element.attrib.clear()
+        element.attrib.update(attributes)
+        element.attrib.update(values)
+        return replace(context, parent=values)
+
+    def merge(self, rules: tuple[int, ...], style: str) -> Values:
+        """Return the strongest valid value of each property, from the weakest source up."""
+        if (found := self.merged.get((rules, style))) is None:
+            own = list(expand(read_declarations(style)))
+            sources = [*(self.rules[rule] for rule in rules), own]
+            found = self.merged[rules, style] = {
+                name: value
+                for is_important in (False, True)
+                for source in sources
+                for name, value, important in source
+                if important == is_important
+            }
+        return found
+
+    def define(self, declared: Values, context: Context) -> Context:
+        """Return the context with the variables that an element defines."""
+        own = {name: text for name, text in declared.items() if name.startswith("--")}
+        if not own or own.items() <= context.variables.items():
+            return context
+        self.num_defined += sum(map(len, own.values())) + 20 * len(context.variables)
+        if self.num_defined > MAX_VARIABLE_TEXT:
+            raise ValueError("the SVG's style defines too many variables; simplify it")
+        return replace(context, variables=define(own, context.variables))
+
+
+def split_attributes(element: Element) -> tuple[Values, Values]:
+    """Return an element's other attributes, and its presentation attributes that are valid."""
+    attributes, values = {}, {}
+    for name, text in element.items():
+        if name not in ATTRIBUTES:
+            if name not in ("style", "class"):
+                attributes[name] = text
+        elif text.strip().lower() in WIDE or "var(" in text:
+            values[name] = text.strip()
+        elif (value := normalize_value(name, text, True)) is not None:
+            values[name] = value
+    return attributes, values
+
+
+def expand(declarations: Iterable[Declaration]) -> Iterator[Declaration]:
+    """Yield what is valid, shorthands as what they stand for."""
+    for name, text, important in declarations:
+        if name.startswith("--"):
+            yield name, text, important
+            continue
+        for longhand, value in expand_shorthand(ALIASES.get(name, name), text):
+            if longhand not in PROPERTIES:
+                continue
+            if value.lower() in WIDE or "var(" in value.lower():
+                yield longhand, value, important
+            elif (normal := normalize_value(longhand, value)) is not None:
+                yield longhand, normal, important
+
+
+def settle(values: Values, declared: Values, context: Context) -> Iterator[tuple[str, str]]:
+    """Yield values without variables, `inherit` and `initial`."""
+    for name, text in values.items():
+        if "var(" in text.lower():
+            text = settle_variables(name, text, name not in declared, context)
+        word = text.lower()
+        if word not in WIDE:
+            yield name, text
+        elif word == "initial" and name in INITIAL:
+            yield name, INITIAL[name]
+        elif word == "inherit" and name not in INHERITED and name in context.parent:
+            yield name, context.parent[name]
+
+
+def settle_variables(name: str, text: str, is_attribute: bool, context: Context) -> str:
+    try:
+        written = substitute(text, context.variables).strip()
+    except ValueError:
+        return "unset"
+    if written.lower() in WIDE:
+        return written
+    # Not the value before it: once there is a variable, that is forgotten.
+    return normalize_value(name, written, is_attribute) or "unset"
+
+
+def set_context(attributes: Values, values: Values, context: Context, is_root: bool) -> Context:
+    """Return what is around the children; make colours and lengths independent of it."""
+    color, font_size, box = context.color, context.font_size, context.box
+    if "font-size" in values:
+        font_size = read_length(values["font-size"], None, font_size)
+        values["font-size"] = write_number(font_size)
+    if values.get("color") == "currentcolor":
+        del values["color"]
+    color = values.get("color", color)
+    for name in OTHER_COLOURS:
+        if values.get(name) == "currentcolor":
+            values[name] = color
+    for name in LENGTHS.intersection(values):
+        if FONT_LENGTH.search(values[name]):
+            parts = PART.findall(values[name])
+            values[name] = " ".join(plain_length(part, font_size) for part in parts)
+    if "viewBox" in attributes:
+        found = NUMBER.findall(attributes["viewBox"])
+        if len(found) == 4:
+            box = (float(found[2]), float(found[3]))
+    elif is_root:
+        sides = (values.get("width", ""), values.get("height", ""))
+        if all(NUMBER.fullmatch(side) for side in sides):
+            box = (float(sides[0]), float(sides[1]))
+    if (color, font_size, box) == (context.color, context.font_size, context.box):
+        return context
+    return replace(context, color=color, font_size=font_size, box=box)
+
+
+def is_page_size(name: str, value: str) -> bool:
+    """Return whether a property of the root is its size as a part of a page."""
+    return name in ("width", "height") and ("%" in value or "v" in value)
+
+
+def set_transform(tag: str, values: Values, is_css: bool, context: Context) -> None:
+    """Write all that moves an element as its one matrix."""
+    name = TRANSFORM_NAMES.get(tag, "transform")
+    own = values.pop("transform", "none")
+    if not is_css and TRANSFORMS.isdisjoint(values):
+        if name == "transform":
+            values["transform"] = own
+        return
+    origin_text = values.pop("transform-origin", "0 0")
+    steps = [values.pop(step, "none") for step in ("translate", "rotate", "scale")]
+    try:
+        matrix = IDENTITY
+        for text in steps:
+            if text != "none":
+                matrix = compose(matrix, read_css_transform(text, context.box, context.font_size))
+        if own != "none":
+            read = read_css_transform(own, context.box, context.font_size) if is_css else None
+            matrix = compose(matrix, read_transform(own) if read is None else read)
+        origin = read_origin(origin_text, context.box, context.font_size)
+    except ValueError:
+        return
+    if matrix != IDENTITY or is_css:
+        values[name] = write_matrix(around(origin, matrix))
+
+
+def resolve_current_color(root: Element) -> None:
+    """Replace `currentcolor` in `fill` and `stroke`, also an inherited one, by the colour there."""
+    stack = [(root, "#000000", {"fill": "", "stroke": ""})]
+    while stack:
+        element, color, paints = stack.pop()
+        color = element.get("color", color)
+        own = {name: element.get(name, text) for name, text in paints.items()}
+        for name, text in own.items():
+            if text.endswith("currentcolor"):
+                element.set(name, text.removesuffix("currentcolor") + color)
+        stack += [(child, color, own) for child in element]
