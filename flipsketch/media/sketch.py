@@ -13,7 +13,6 @@ from flipsketch.media.config import REPAIR, SketchConfig
 from flipsketch.storage.folder import MAX_FILE_BYTES, read_file
 from flipsketch.storage.location import is_uri
 from flipsketch.svg.reader import pad_to_square, rasterize_svg
-from flipsketch.svg.text import refuse_other_files
 
 MAX_PIXELS = 1 << 24
 FAINT = 16  # of 255: what smoothing leaves around a stroke
@@ -112,7 +111,6 @@ def decode_sketch(content: bytes, size: int) -> np.ndarray:
         raise ValueError(f"the sketch has more than {MAX_FILE_BYTES:,} bytes; make it smaller")
     if is_svg(content):
         return rasterize_svg(content, size)
-    refuse_other_files(content)
     image = read_raster(content)
     scale = size / max(image.size)
     width, height = (max(1, round(side * scale)) for side in image.size)
@@ -121,8 +119,8 @@ def decode_sketch(content: bytes, size: int) -> np.ndarray:
 
 
 def is_svg(content: bytes) -> bool:
-    """Tell whether a file is for the reader of SVG, which decompresses .svgz itself."""
-    is_xml = content[:1024].lstrip(BEFORE_XML).startswith(b"<")
+    """Tell whether a file is for the reader of SVG, which refuses compressed ones itself."""
+    is_xml = content[:64].lstrip(BEFORE_XML).startswith(b"<")
     return is_xml or content.startswith(b"\x1f\x8b")
 
 

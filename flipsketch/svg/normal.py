@@ -28,29 +28,15 @@ Circles of references are cut, and what is missing is treated as SVG 2 says: a p
 its colour or none, a clip path or a mask is ignored, a `use` or a marker draws nothing.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement
 
 from flipsketch.svg.bounds import content_box
-from flipsketch.svg.definitions import Definitions
+from flipsketch.svg.builder import Builder
+from flipsketch.svg.definitions import URL, Definitions
 from flipsketch.svg.geometry import IDENTITY
-from flipsketch.svg.outlines import SHAPES, plain_outline
-from flipsketch.svg.paint import PaintReader
-from flipsketch.svg.scope import INITIAL, Scope, is_flat, write_matrix
+from flipsketch.svg.scope import INITIAL, Scope
 from flipsketch.svg.viewport import Box, Viewport, read_canvas, read_view_box
-
-MAX_LEVELS = 200
-"""Of elements and their copies within one another; Python's own stack ends at 1,000 calls."""
-# Left out, and what the note calls them.
-LEFT_OUT = {
-    "text": "text",
-    "flowRoot": "text",
-    "image": "images",
-    "video": "images",
-    "canvas": "images",
-    "iframe": "images",
-    "foreignObject": "embedded HTML",
-}
 
 
 @dataclass(frozen=True)
@@ -74,73 +60,62 @@ def normalize(root: Element, size: int) -> Normal:
     Raises:
         ValueError: nothing that can be drawn is left, or copies make too much of it.
     """
-    box, matrix = read_canvas(root)
-    builder = Builder(root)
-    viewport = read_view_box(root) or box or Box(0.0, 0.0, 300.0, 150.0)
-    scope = Scope(Viewport(viewport.width, viewport.height), INITIAL, matrix)
-    shown = builder.draw_root(root, replace(scope, canvas_matrix=IDENTITY))
+    canvas, matrix = read_canvas(root)
+    view_box = read_view_box(root) or canvas or Box(0.0, 0.0, 300.0, 150.0)
+    builder = Builder(Definitions(root), canvas)
+    viewport = Viewport(view_box.width, view_box.height)
+    shown = builder.draw_root(root, Scope(viewport, INITIAL, matrix, canvas_matrix=IDENTITY))
     if not shown and builder.notes:
         what = " and ".join(note.removeprefix("left out ") for note in builder.notes)
         raise ValueError(f"the SVG draws nothing but {what}, which is left out; draw it as paths")
-    box = box or content_box(shown, with_strokes=True) or viewport
-    normal = Element("svg", {"viewBox": " ".join(map(repr, box))})
+    if not shown and (symbol := find_sprite(root)) is not None:
+        return normalize(show_symbol(root, symbol), size)
+    canvas = canvas or content_box(shown, stroke="width") or view_box
+    # A single upright line has no width.
+    canvas = Box(*canvas[:2], *(side or max(canvas[2:]) or 1.0 for side in canvas[2:]))
+    normal = Element("svg", {"viewBox": " ".join(map(repr, canvas))})
     if background := root.get("background"):
         normal.set("background", background)
-    if builder.definitions.made:
-        SubElement(normal, "defs").extend(builder.definitions.made)
+    if used := used_definitions(shown, builder.definitions.made):
+        SubElement(normal, "defs").extend(used)
     normal.extend(shown)
-    width, height = (max(1, round(side * size / max(box[2:]))) for side in box[2:])
-    return Normal(normal, width, height, list(box), tuple(builder.notes))
+    width, height = (max(1, round(side * size / max(canvas[2:]))) for side in canvas[2:])
+    return Normal(normal, width, height, list(canvas), tuple(builder.notes))
 
 
-class Builder:
-    """Draws elements of a document into a normal tree."""
+def find_sprite(root: Element) -> Element | None:
+    """Return the only symbol of a document that shows nothing.
 
-    def __init__(self, root: Element) -> None:
-        self.root = root
-        self.definitions = Definitions(root)
-        self.paints = PaintReader(self.definitions, self.draw_children)
-        self.notes: dict[str, None] = {}
+    Raises:
+        ValueError: it has several.
+    """
+    symbols = list(root.iter("symbol"))
+    if len(symbols) > 1:
+        raise ValueError(
+            f"the SVG is a sprite of {len(symbols):,} symbols and shows none of them; write each "
+            "into a file of its own"
+        )
+    return symbols[0] if symbols else None
 
-    def draw_root(self, root: Element, scope: Scope) -> list[Element]:
-        return self.draw_children(root, scope.enter(root))
 
-    def draw_children(self, element: Element, scope: Scope) -> list[Element]:
-        found: list[Element] = []
-        for child in element:
-            found += self.draw(child, scope)
-        return found
+def show_symbol(root: Element, symbol: Element) -> Element:
+    """Return a document that shows a symbol's content."""
+    sprite = Element("svg", {**root.attrib, **symbol.attrib})
+    sprite.extend([*root.iter("defs"), *symbol])
+    return sprite
 
-    def draw(self, element: Element, scope: Scope) -> list[Element]:
-        """Return what an element shows: shapes and layers, bottom to top."""
-        tag = element.tag
-        if tag in LEFT_OUT and element.get("display") != "none":
-            self.notes[f"left out {LEFT_OUT[tag]}"] = None
-        if tag not in SHAPES and tag not in ("g", "a", "svg", "switch", "use"):
-            return []
-        if element.get("display") == "none":
-            return []
-        self.definitions.spend(1)
-        scope = scope.enter(element)
-        if is_flat(scope.matrix):
-            return []
-        if tag in SHAPES:
-            return self.draw_shape(element, scope)
-        return self.draw_children(element, scope)
 
-    def draw_shape(self, element: Element, scope: Scope) -> list[Element]:
-        if scope.properties["visibility"] != "visible":
-            return []
-        outline = plain_outline(element, scope.viewport)
-        if outline is None:
-            return []
-        shape = Element(element.tag, outline)
-        paint = self.paints.read(shape, scope)
-        if paint is None:
-            return []
-        shape.attrib.update(paint)
-        if scope.matrix != IDENTITY:
-            shape.set("transform", write_matrix(scope.matrix))
-        if element.get("vector-effect") == "non-scaling-stroke":
-            shape.set("vector-effect", "non-scaling-stroke")
-        return [shape]
+def used_definitions(shown: list[Element], made: list[Element]) -> list[Element]:
+    """Return the definitions that what is shown refers to, and those that these refer to."""
+    by_name = {f"#{definition.get('id')}": definition for definition in made}
+    used: set[Element] = set()
+    waiting = list(shown)
+    while waiting:
+        for element in waiting.pop().iter():
+            for name in ("fill", "stroke", "clip-path", "mask"):
+                if (found := URL.match(element.get(name, ""))) is not None:
+                    definition = by_name[found[1]]
+                    if definition not in used:
+                        used.add(definition)
+                        waiting.append(definition)
+    return [definition for definition in made if definition in used]

@@ -4,8 +4,6 @@ from xml.etree.ElementTree import Element
 
 from flipsketch.svg.viewport import Viewport
 
-SHAPES = {"path", "line", "polyline", "polygon", "circle", "ellipse", "rect"}
-
 Attributes = dict[str, str]
 
 

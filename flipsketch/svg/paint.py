@@ -3,24 +3,34 @@
 from collections.abc import Callable
 from xml.etree.ElementTree import Element
 
-from flipsketch.svg.definitions import Definitions
+from flipsketch.svg.bounds import content_box
+from flipsketch.svg.definitions import URL, Definitions
 from flipsketch.svg.outlines import Attributes, plain_dashes
-from flipsketch.svg.scope import INITIAL, Scope
-from flipsketch.svg.viewport import read_side
+from flipsketch.svg.paint_servers import NONE, read_server
+from flipsketch.svg.scope import INITIAL, Paint, Scope
+from flipsketch.svg.values import read_fraction, split_colour
 
-STROKE_FORM = ("stroke-linecap", "stroke-linejoin", "stroke-miterlimit", "stroke-dashoffset")
-DrawChildren = Callable[[Element, Scope], list[Element]]
+STROKE_FORM = ("stroke-linecap", "stroke-linejoin", "stroke-miterlimit")
+SERVERS = {"linearGradient", "radialGradient", "pattern"}
 
 
 class PaintReader:
-    def __init__(self, definitions: Definitions, draw_children: DrawChildren) -> None:
+    def __init__(
+        self,
+        definitions: Definitions,
+        draw_children: Callable[[Element, Scope], list[Element]],
+    ) -> None:
         self.definitions = definitions
         self.draw_children = draw_children
         self.known: dict[tuple[object, ...], Attributes | None] = {}
 
     def read(self, shape: Element, scope: Scope) -> Attributes | None:
-        """Return a shape's paint; None if it is not painted."""
-        key = (scope.viewport, *scope.properties.values())
+        """Return the paint of a shape that has its outline so far; None if it is not painted."""
+        properties = scope.properties
+        if "url(" in properties["fill"] + properties["stroke"] or scope.context is not None:
+            return self.compute(shape, scope)
+        # Most shapes share their paint with others.
+        key = (scope.viewport, *properties.values())
         if key not in self.known:
             self.known[key] = self.compute(shape, scope)
         return self.known[key]
@@ -29,9 +39,8 @@ class PaintReader:
         properties, viewport = scope.properties, scope.viewport
         found: Attributes = {}
         for name in ("fill", "stroke"):
-            opacity = read_fraction(properties[f"{name}-opacity"])
-            colour, alpha = split_colour(properties[name])
-            opacity *= alpha
+            colour, opacity = self.paint(properties[name], shape, scope)
+            opacity *= read_fraction(properties[f"{name}-opacity"], 1.0)
             found[name] = colour if opacity > 0 else "none"
             if opacity < 1 and found[name] != "none":
                 found[f"{name}-opacity"] = repr(opacity)
@@ -49,19 +58,30 @@ class PaintReader:
                     found[name] = properties[name]
             if dashes := plain_dashes(properties["stroke-dasharray"], viewport):
                 found["stroke-dasharray"] = " ".join(map(repr, dashes))
+                offset = viewport.read(properties["stroke-dashoffset"], "stroke-dashoffset")
+                if offset:
+                    found["stroke-dashoffset"] = repr(offset)
         if properties["paint-order"] != "normal":
             found["paint-order"] = properties["paint-order"]
         return found
 
-
-def read_fraction(text: str) -> float:
-    value = read_side(text, 1.0)
-    return 1.0 if value is None else min(1.0, max(0.0, value))
-
-
-def split_colour(text: str) -> tuple[str, float]:
-    """Return a colour as `#rrggbb` or `none`, and its opacity."""
-    if text.startswith("rgba("):
-        red, green, blue, alpha = text[5:].rstrip(")").split(",")
-        return f"#{int(red):02x}{int(green):02x}{int(blue):02x}", float(alpha)
-    return text, 1.0
+    def paint(self, text: str, shape: Element, scope: Scope) -> Paint:
+        """Return a fill's or a stroke's colour or reference, and the opacity that belongs to it."""
+        if text in ("context-fill", "context-stroke"):
+            return NONE if scope.context is None else scope.context[text]
+        if match := URL.match(text):
+            server = self.definitions.find(text)
+            if server is not None and server.tag in SERVERS:
+                paint = read_server(
+                    server,
+                    self.definitions,
+                    self.draw_children,
+                    scope.viewport,
+                    lambda: content_box([shape]),
+                )
+                if paint is not None:
+                    return paint
+            text = match[2].strip() or "none"
+        if text == "currentcolor":
+            text = scope.properties["color"]
+        return split_colour(text)

@@ -30,6 +30,8 @@ INITIAL = {
 """The inherited properties, and their values where nothing sets them."""
 
 Properties = Mapping[str, str]
+Paint = tuple[str, float]
+"""A colour, `none` or a reference, and an opacity."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,10 @@ class Scope:
     """From the element's user space to that of the layer it is drawn in."""
     canvas_matrix: Matrix | None = None
     """From that layer's space to the canvas; None within a mask, a pattern or a clip path."""
-    context: Properties | None = None
-    """Paints of the shape that a marker belongs to, for `context-fill` and `context-stroke`."""
+    context: Mapping[str, Paint] | None = None
+    """`context-fill` and `context-stroke` in a marker: the paints of its shape, with opacities."""
     opened: tuple[Element, ...] = ()
     """The elements that are being copied by `use`, outermost first."""
-    depth: int = 0
 
     def enter(self, element: Element) -> "Scope":
         """Return the scope of a child: its properties and its transform are applied."""
@@ -54,7 +55,7 @@ class Scope:
         matrix = self.matrix
         if transform := element.get("transform"):
             matrix = compose(matrix, read_matrix(transform))
-        return replace(self, properties=properties, matrix=matrix, depth=self.depth + 1)
+        return replace(self, properties=properties, matrix=matrix)
 
     def move(self, matrix: Matrix) -> "Scope":
         return replace(self, matrix=compose(self.matrix, matrix))
@@ -85,3 +86,13 @@ def is_flat(matrix: Matrix) -> bool:
     """Tell whether a matrix makes a line or a point of everything, which is not drawn."""
     a, b, c, d, _, _ = matrix
     return not abs(a * d - b * c) > 1e-18 * max(1.0, abs(a), abs(b), abs(c), abs(d))
+
+
+def place(elements: list[Element], matrix: Matrix) -> list[Element]:
+    """Return shapes and layers of a normal tree after they are moved by a matrix."""
+    if matrix != IDENTITY:
+        for element in elements:
+            inner = element.get("transform")
+            outer = compose(matrix, read_matrix(inner)) if inner else matrix
+            element.set("transform", write_matrix(outer))
+    return elements

@@ -1,0 +1,204 @@
+"""Draws a document's elements into a normal tree: groups, copies, viewports and layers."""
+
+from dataclasses import replace
+from xml.etree.ElementTree import Element
+
+from flipsketch.svg.bounds import content_box
+from flipsketch.svg.clips import HIDES_ALL, CutReader, make_layer
+from flipsketch.svg.definitions import Definitions, count_drawn
+from flipsketch.svg.elements import DRAWN, LEFT_OUT, SHAPES
+from flipsketch.svg.geometry import Matrix
+from flipsketch.svg.markers import MarkerReader
+from flipsketch.svg.outlines import plain_outline
+from flipsketch.svg.paint import PaintReader
+from flipsketch.svg.scope import Scope, is_flat, place
+from flipsketch.svg.values import read_fraction
+from flipsketch.svg.viewport import Box, Viewport, fit_box, read_view_box
+
+SIDES = ("x", "y", "width", "height")
+
+
+class Builder:
+    def __init__(self, definitions: Definitions, canvas: Box | None) -> None:
+        self.definitions = definitions
+        self.canvas = canvas
+        self.paints = PaintReader(definitions, self.draw_children)
+        self.cuts = CutReader(definitions, self.draw_children)
+        self.markers = MarkerReader(definitions, self.cuts, self.draw_children)
+        self.notes: dict[str, None] = {}
+
+    def draw_root(self, root: Element, scope: Scope) -> list[Element]:
+        """Return what a document shows, bottom to top.
+
+        Raises:
+            ValueError: it has too many copies or levels.
+        """
+        # Before any is made.
+        self.definitions.spend(count_drawn(root, self.definitions))
+        self.definitions.num_drawn = 0
+        return self.draw_in_layer(root, scope.enter(root), None)
+
+    def draw_children(self, element: Element, scope: Scope) -> list[Element]:
+        found: list[Element] = []
+        for child in element:
+            found += self.draw(child, scope)
+        return found
+
+    def draw(self, element: Element, scope: Scope, use: Element | None = None) -> list[Element]:
+        """Return what an element shows: shapes and layers, bottom to top.
+
+        Args:
+            use: what copies it.
+        """
+        tag = element.tag
+        is_symbol = tag == "symbol" and use is not None
+        if not (tag in DRAWN or tag in LEFT_OUT or is_symbol) or not is_served(element):
+            return []
+        if element.get("display") == "none" and not is_symbol:
+            return []
+        self.definitions.spend(1)
+        scope = scope.enter(element)
+        if tag in LEFT_OUT:
+            if scope.properties["visibility"] == "visible" and has_content(element):
+                self.notes[f"left out {LEFT_OUT[tag]}"] = None
+            return []
+        if is_flat(scope.matrix):
+            return []
+        self.definitions.descend()
+        shown = self.draw_in_layer(element, scope, use)
+        self.definitions.level -= 1
+        return shown
+
+    def draw_in_layer(self, element: Element, scope: Scope, use: Element | None) -> list[Element]:
+        """Return what an element shows, with its opacity, clip path and mask."""
+        if element.get("filter", "none").startswith("url("):
+            self.notes["left out filters"] = None
+        cuts = [name for name in ("clip-path", "mask") if "url(" in element.get(name, "")]
+        opacity = read_fraction(element.get("opacity", "1"), 1.0)
+        if opacity == 0:
+            return []
+        if not cuts and opacity == 1:
+            return self.draw_content(element, scope, use)
+        content = self.draw_content(element, scope.as_layer(), use)
+        if not content:
+            return []
+        effects = {}
+        for name in cuts:
+            read = self.cuts.clip if name == "clip-path" else self.cuts.mask
+            reference = read(element.get(name, ""), scope.viewport, lambda: content_box(content))
+            if reference == HIDES_ALL:
+                return []
+            kept = self.cuts.kept.get(reference or "")
+            if kept is not None:
+                reach = content_box(content, stroke="reach")
+                if self.shows_all(kept, scope) or reach is None or kept.contains(reach):
+                    continue
+            if reference:
+                effects[name] = reference
+        if opacity < 1 and not fade(content, opacity):
+            effects["opacity"] = repr(opacity)
+        if not effects:
+            return place(content, scope.matrix)
+        return [make_layer(content, scope.matrix, effects)]
+
+    def draw_content(self, element: Element, scope: Scope, use: Element | None) -> list[Element]:
+        match element.tag:
+            case "use":
+                return self.draw_copy(element, scope)
+            case "svg" if element in self.definitions.parents:
+                return self.draw_viewport(element, scope, use)
+            case "symbol":
+                return self.draw_viewport(element, scope, use)
+            case "switch":
+                children = [child for child in element if child.tag != "foreignObject"]
+                served = [child for child in children if is_served(child)]
+                return self.draw(served[0], scope) if served else []
+            case tag if tag in SHAPES:
+                return self.draw_shape(element, scope)
+        return self.draw_children(element, scope)
+
+    def draw_shape(self, element: Element, scope: Scope) -> list[Element]:
+        if scope.properties["visibility"] != "visible":
+            return []
+        outline = plain_outline(element, scope.viewport)
+        if outline is None:
+            return []
+        shape = Element(element.tag, outline)
+        paint = self.paints.read(shape, scope)
+        shown = []
+        if paint is not None:
+            shape.attrib.update(paint)
+            if element.get("vector-effect") == "non-scaling-stroke":
+                shape.set("vector-effect", "non-scaling-stroke")
+            shown.append(shape)
+        return place(shown + self.markers.draw(shape, scope), scope.matrix)
+
+    def draw_copy(self, use: Element, scope: Scope) -> list[Element]:
+        """Return the copy that `use` makes of another element."""
+        target = self.definitions.find(use.get("href", ""))
+        if target is None:
+            return []
+        # A copy within itself has no end.
+        if target in scope.opened or target in self.definitions.ancestors(use):
+            return []
+        x, y = (scope.viewport.length(use, name) for name in ("x", "y"))
+        scope = scope.move((1.0, 0.0, 0.0, 1.0, x, y))
+        return self.draw(target, replace(scope, opened=(*scope.opened, target)), use)
+
+    def draw_viewport(self, element: Element, scope: Scope, use: Element | None) -> list[Element]:
+        """Return what a nested `svg` or the copy of a `symbol` shows."""
+        sized = Element("svg", {"width": "100%", "height": "100%", **element.attrib})
+        if use is not None:
+            sides = ((name, use.get(name, "")) for name in ("width", "height"))
+            sized.attrib |= {name: text for name, text in sides if text not in ("", "auto")}
+        port = Box(*(scope.viewport.length(sized, name) for name in SIDES))
+        if port.is_flat:
+            return []
+        box = read_view_box(element)
+        inner: Matrix = (1.0, 0.0, 0.0, 1.0, port.left, port.top)
+        if box is not None:
+            inner = fit_box(box, port, element.get("preserveAspectRatio", ""))
+        viewport = Viewport(*(box or port)[2:])
+        if element.get("overflow") in ("visible", "auto"):
+            return self.draw_children(element, replace(scope.move(inner), viewport=viewport))
+        layer = replace(scope.as_layer(), viewport=viewport)
+        content = self.draw_children(element, layer.move(inner))
+        if not self.shows_all(port, scope):
+            content = self.cuts.to_rectangle(content, port)
+        return place(content, scope.matrix)
+
+    def shows_all(self, box: Box, scope: Scope) -> bool:
+        """Tell whether nothing of the canvas lies outside of a box in an element's user space."""
+        if self.canvas is None or scope.to_canvas is None:
+            return False
+        moved = box.moved(scope.to_canvas)
+        return moved is not None and moved.contains(self.canvas)
+
+
+def fade(content: list[Element], opacity: float) -> bool:
+    """Give a single shape's paint the opacity of its layer; tell whether that is the same."""
+    if len(content) > 1 or content[0].tag == "g":
+        return False
+    painted = [name for name in ("fill", "stroke") if content[0].get(name) != "none"]
+    if len(painted) != 1:
+        return False
+    name = f"{painted[0]}-opacity"
+    content[0].set(name, repr(opacity * float(content[0].get(name, "1"))))
+    return True
+
+
+def is_served(element: Element) -> bool:
+    """Tell whether an element is for a program that speaks plain SVG and English."""
+    if element.get("requiredExtensions") is not None:
+        return False
+    languages = element.get("systemLanguage")
+    return languages is None or any(
+        language.strip().lower().startswith("en") for language in languages.split(",")
+    )
+
+
+def has_content(element: Element) -> bool:
+    """Tell whether an element that is left out would show something."""
+    if LEFT_OUT[element.tag] != "text":
+        return element.tag != "image" or bool(element.get("href"))
+    return any(text.strip() for text in element.itertext())
