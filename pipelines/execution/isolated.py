@@ -5,7 +5,7 @@ import multiprocessing
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -41,7 +41,7 @@ def call_isolated(
     *,
     num_processes: int,
     limit_s: float,
-) -> Iterator[tuple[Item, Result | Lost]]:
+) -> Generator[tuple[Item, Result | Lost], None, None]:
     """Yield each item, in order, with what a function returns for it; all processes are gone when
     the iteration ends, is given up or interrupted.
 

@@ -1,0 +1,151 @@
+"""Sketches as a check found them: those that a run would refuse, repair, or take as they are."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from flipsketch.corpus.reasons import FailedRow, FailureGroup, FailureGroups, name_row, reason_of
+from flipsketch.storage.text import count
+
+Kind = Literal["refused", "repaired", "clean"]
+# What a sketch is one of.
+Noun = Literal["row", "file"]
+KINDS: tuple[Kind, ...] = ("refused", "repaired", "clean")
+GROUPS_PRINTED = 20
+
+
+@dataclass(frozen=True)
+class CheckedSketch:
+    number: int
+    """Of its row or file, from 1."""
+    id: str
+    source: str | None
+    """Its path or URI; None where the manifest holds the file itself."""
+    notes: tuple[str, ...] = ()
+    """What was repaired or left out."""
+    error: str | None = None
+    """Why a run would refuse it, without its path."""
+    picture: bytes | None = None
+    """PNG of what the model would see."""
+    original: bytes | None = None
+    """PNG of what the file shows, where that may be something else."""
+    svg: bytes | None = None
+    """The file, in the same case, if it is an SVG that is not too large to show."""
+
+    @property
+    def kind(self) -> Kind:
+        return "refused" if self.error else "repaired" if self.notes else "clean"
+
+    @property
+    def name(self) -> str:
+        return self.source or self.id or f"row {self.number:,}"
+
+    @property
+    def note_kinds(self) -> tuple[str, ...]:
+        """The notes without their figures."""
+        return tuple(note.partition(": ")[0] for note in self.notes)
+
+    @property
+    def reason(self) -> str:
+        """What it has in common with others that were refused or repaired."""
+        return reason_of(self.error, self.source) if self.error else ", ".join(self.note_kinds)
+
+
+@dataclass
+class Section:
+    """Sketches of one reason."""
+
+    kind: Kind
+    title: str
+    num_sketches: int
+    """In the collection; those that are shown may be fewer."""
+    shown: list[CheckedSketch] = field(default_factory=list)
+
+
+class Check:
+    """What was found so far, of any number of sketches."""
+
+    def __init__(self, num_shown: int = 0) -> None:
+        """
+        Args:
+            num_shown: sketches of each kind that are kept with their pictures.
+        """
+        self.num_shown = num_shown
+        self.counts: Counter[Kind] = Counter()
+        self.refused, self.repaired = FailureGroups(), FailureGroups()
+        self.reasons: Counter[tuple[Kind, str]] = Counter()
+        self.shown: dict[Kind, list[CheckedSketch]] = {kind: [] for kind in KINDS}
+
+    def add(self, sketch: CheckedSketch) -> None:
+        kind = sketch.kind
+        self.counts[kind] += 1
+        self.reasons[kind, sketch.reason] += 1
+        if sketch.error:
+            self.refused.add(FailedRow(sketch.number, sketch.id, sketch.source, sketch.error))
+        else:
+            for note in sketch.note_kinds:
+                self.repaired.add(FailedRow(sketch.number, sketch.id, sketch.source, note))
+        if len(self.shown[kind]) < self.num_shown:
+            self.shown[kind].append(sketch)
+
+    @property
+    def num_sketches(self) -> int:
+        return self.counts.total()
+
+    def describe(self, noun: Noun) -> list[str]:
+        """Return what to print."""
+        lines = [
+            f"opened: {count(self.num_sketches, noun)}; a run would refuse "
+            f"{self.counts['refused']:,}, repair or note {self.counts['repaired']:,} and take "
+            f"{self.counts['clean']:,} as they are"
+        ]
+        for label, groups in (
+            ("refuse", self.refused.by_size()),
+            ("repair", self.repaired.by_size()),
+        ):
+            lines += [
+                f"{label}: {describe_group(group, noun)}" for group in groups[:GROUPS_PRINTED]
+            ]
+            if len(groups) > GROUPS_PRINTED:
+                lines.append(f"{label}: {count(len(groups) - GROUPS_PRINTED, 'other reason')}")
+        return lines
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "sketches": self.num_sketches,
+            **{kind: self.counts[kind] for kind in KINDS},
+            "reasons": [group.to_json() for group in self.refused.by_size()],
+            "repairs": [group.to_json() for group in self.repaired.by_size()],
+        }
+
+    def sections(self, kinds: tuple[Kind, ...]) -> list[Section]:
+        """Return the sketches that are shown, of so many in all as of each kind: refused ones
+        first, those of the most frequent reason before others."""
+        sections: dict[tuple[Kind, str], Section] = {}
+        for sketch in self.iterate_shown(kinds):
+            key = sketch.kind, sketch.reason
+            if key not in sections:
+                title = sketch.reason or "taken as they are"
+                sections[key] = Section(sketch.kind, title, self.reasons[key])
+            sections[key].shown.append(sketch)
+        order = {kind: place for place, kind in enumerate(KINDS)}
+        return sorted(
+            sections.values(), key=lambda section: (order[section.kind], -section.num_sketches)
+        )
+
+    def iterate_shown(self, kinds: tuple[Kind, ...]) -> Iterator[CheckedSketch]:
+        left = self.num_shown
+        for kind in kinds:
+            yield from self.shown[kind][:left]
+            left -= min(left, len(self.shown[kind]))
+
+
+def describe_group(group: FailureGroup, noun: Noun) -> str:
+    """Return how many, why and what to do, and which is one of them."""
+    such = "e.g. " if group.num_rows > 1 else ""
+    return f"{count(group.num_rows, noun)}: {group.text}; {such}{name_example(group, noun)}"
+
+
+def name_example(group: FailureGroup, noun: Noun) -> str:
+    return name_row(group.example) if noun == "row" else group.example.source or ""

@@ -1,0 +1,348 @@
+"""Open every sketch of a manifest or a folder, and show what a run would refuse and repair."""
+
+import json
+import logging
+import os
+import posixpath
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+from pyarrow import fs
+from tyro.conf import Positional
+
+from flipsketch.corpus.manifest import read_rows, summarize_manifest
+from flipsketch.corpus.row import Row
+from flipsketch.livesketch.config import LiveSketchConfig
+from flipsketch.media.config import SketchConfig
+from flipsketch.media.contact_sheet import encode_png
+from flipsketch.method.config import model_defaults
+from flipsketch.method.methods import METHODS
+from flipsketch.models.registry import check_hub_name, find_embedded
+from flipsketch.report.checked_sketch import KINDS, Check, CheckedSketch, Kind, Noun
+from flipsketch.report.sketch_page import build_pages
+from flipsketch.report.sketch_sheet import draw_sheets
+from flipsketch.storage.credentials import hide_credentials
+from flipsketch.storage.errors import printable
+from flipsketch.storage.folder import Folder, open_folder
+from flipsketch.storage.location import split_query
+from flipsketch.storage.output_file import check_output, write_file
+from flipsketch.storage.text import count
+from flipsketch.storage.waiting import check_seconds
+from pipelines.execution.isolated import Lost, call_isolated
+from pipelines.execution.progress import ProgressBar
+from pipelines.execution.sources import SourcesConfig
+from pipelines.makers.sketch_opener import SketchOpener, unopened
+
+log = logging.getLogger(__name__)
+
+# Of files in a folder; what is in them decides how they are read.
+ENDINGS = (
+    *(".svg", ".svgz", ".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
+    *(".ppm", ".pgm", ".pbm", ".avif", ".heic", ".heif"),
+)
+USUAL_SIZE = 256  # pixels, of ModelScope T2V
+ROW_TIMEOUT_S = 60.0
+# Columns of a row that say how its sketch is read.
+OWN = {"trace"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckSketchesConfig:
+    sketches: Positional[str]
+    """Folder of sketches, at any depth, a manifest, or one sketch: a path or a URI."""
+    output: tuple[str, ...] = ()
+    """Files to write, each a path or a URI: *.png for a sheet of the sketches, *.html for a page
+    that opens in a browser, *.jsonl for a table with a line for each sketch. Large collections take
+    several sheets or pages: sheet.png, sheet-2.png and so on. Without any, the findings are only
+    printed."""
+    only: Literal["all", "repaired", "refused"] = "all"
+    """Which sketches sheets and pages show. All are opened and counted in any case."""
+    num_sketches: int = 2000
+    """Number of sketches that sheets and pages show, the first of each kind, refused ones before
+    repaired ones."""
+    model: str | None = None
+    """Model that the sketches are for, as in jobs/animate_manifest.py: its size and its way to read
+    sketches are taken. By default 256 pixels."""
+    method: str = "flipsketch"
+    """Method that the sketches are for; livesketch needs drawings of strokes and black fills."""
+    trace: bool = False
+    """For the method livesketch: trace other drawings."""
+    size: int | None = None
+    """Height and width in pixels of what the model sees, in place of the model's own."""
+    reading: SketchConfig = field(default_factory=SketchConfig)
+    workers: int | None = None
+    """Number of processes; by default one for each CPU."""
+    row_timeout: float = 60.0
+    """Seconds that a sketch may take once it is read; then it is refused, and its process ended."""
+    sources: SourcesConfig = field(default_factory=SourcesConfig)
+    json: bool = False
+    """Print the counts and the reasons as JSON, for scripts."""
+
+    def __post_init__(self) -> None:
+        for output in self.output:
+            if ending_of(output) not in WRITERS:
+                raise ValueError(f"--output must end in {', '.join(WRITERS)}, got {output}")
+        if self.method not in METHODS:
+            raise ValueError(f"method must be one of {', '.join(METHODS)}, got {self.method}")
+        if self.trace and not METHODS[self.method].moves_strokes:
+            raise ValueError(f"--trace is for the method livesketch, got {self.method}")
+        for name, least, most in (
+            ("size", 16, 1024),
+            ("workers", 1, 256),
+            ("num_sketches", 1, 10**5),
+        ):
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise ValueError(f"{name} must lie between {least} and {most:,}, got {value}")
+        check_seconds("row_timeout", self.row_timeout)
+
+    @property
+    def livesketch(self) -> LiveSketchConfig | None:
+        if not METHODS[self.method].moves_strokes:
+            return None
+        return LiveSketchConfig(trace=self.trace, output_size=self.size)
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        return KINDS if self.only == "all" else (self.only,)
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Sketches to open."""
+
+    rows: Iterable[Row]
+    num_rows: int
+    manifest: str
+    """What the rows' paths are relative to the folder of."""
+    noun: Noun
+
+
+def check_sketches(config: CheckSketchesConfig) -> int:
+    """Open the sketches, print what was found and write the outputs; return 1 if any sketch is
+    refused, else 0.
+
+    Raises:
+        ValueError, OSError: there is no sketch, the manifest cannot be used, or an output cannot be
+            written.
+    """
+    for output in config.output:
+        check_output(output)
+    collection = find_collection(config.sketches)
+    size, darken = find_size(config)
+    opener = SketchOpener(
+        sources=config.sources.of(collection.manifest),
+        size=size,
+        config=config.reading,
+        darken=darken,
+        livesketch=config.livesketch,
+        draws=any(ending_of(output) in (".png", ".html") for output in config.output),
+    )
+    check = Check(num_shown=config.num_sketches if opener.draws else 0)
+    table = []
+    for sketch in open_sketches(
+        collection.rows,
+        opener,
+        num_rows=collection.num_rows,
+        workers=config.workers,
+        limit_s=config.row_timeout,
+    ):
+        check.add(sketch)
+        table.append(describe_sketch(sketch))
+    print(
+        printable(
+            json.dumps(check.to_json(), indent=1)
+            if config.json
+            else "\n".join(check.describe(collection.noun))
+        )
+    )
+    findings = Findings(config, collection, size, check, table)
+    for output in config.output:
+        WRITERS[ending_of(output)](findings, output)
+    return 1 if check.counts["refused"] else 0
+
+
+def open_sketches(
+    rows: Iterable[Row],
+    opener: SketchOpener,
+    *,
+    num_rows: int,
+    workers: int | None = None,
+    limit_s: float = ROW_TIMEOUT_S,
+) -> Iterator[CheckedSketch]:
+    """Yield what a run would find of each row's sketch, in order; at a terminal a bar shows how far
+    it is.
+
+    Args:
+        limit_s: for a sketch that has been read.
+    """
+    reading_s = opener.sources.timeout_s or 0.0
+    counts: Counter[Kind] = Counter()
+    opened = call_isolated(
+        opener,
+        (strip(row) for row in rows),
+        num_processes=min(workers or len(os.sched_getaffinity(0)), num_rows),
+        limit_s=reading_s + limit_s,
+    )
+    with ProgressBar(num_rows, unit="sketch", smoothing=0.05) as bar, closing(opened):
+        for row, found in opened:
+            if isinstance(found, Lost):
+                found = replace(unopened(row), error=f"reading the sketch {found.reason}")
+            counts[found.kind] += 1
+            bar.show(counts.total(), f"refused={counts['refused']}, repaired={counts['repaired']}")
+            yield found
+
+
+def strip(row: Row) -> Row:
+    """Return a row without what has nothing to do with its sketch."""
+    return replace(
+        row, prompts=(), extra={name: row.extra[name] for name in OWN & row.extra.keys()}
+    )
+
+
+def find_collection(location: str) -> Collection:
+    """Return the sketches of a folder or manifest, or the one that a file is.
+
+    Raises:
+        ValueError, OSError: there are none, or the manifest cannot be used.
+    """
+    folder = open_folder(location)
+    info = folder.call(lambda: folder.filesystem.get_file_info(folder.path), "", "looking it up")
+    if info.type == fs.FileType.NotFound:
+        raise FileNotFoundError(f"{location}: is not there; check the path")
+    if info.type == fs.FileType.Directory:
+        names = list_sketches(folder)
+        if not names:
+            raise ValueError(
+                f"{location}: has no sketch, of whose names one ends in {' '.join(ENDINGS)}"
+            )
+        return Collection(make_rows(names), len(names), folder.locate("files"), "file")
+    if ending_of(location) in ENDINGS:
+        return Collection(make_rows([posixpath.basename(folder.path)]), 1, location, "file")
+    summary = summarize_manifest(location)
+    return Collection(read_rows(location, summary), summary.num_rows, location, "row")
+
+
+def list_sketches(folder: Folder) -> list[str]:
+    """Return the paths of the sketches below a folder, relative to it, in order."""
+    if folder.is_local:
+        found = [
+            os.path.relpath(os.path.join(parent, name), folder.path)
+            for parent, folders, names in os.walk(folder.path)
+            for name in names
+        ]
+    else:
+        selector = fs.FileSelector(folder.path, recursive=True)
+        files = folder.call(lambda: folder.filesystem.get_file_info(selector), "", "listing")
+        found = [posixpath.relpath(file.path, folder.path) for file in files if file.is_file]
+    shown = [name for name in found if not any(part.startswith(".") for part in name.split("/"))]
+    names = sorted(name for name in shown if ending_of(name) in ENDINGS)
+    if passed_over := Counter(ending_of(name) or "no ending" for name in set(shown) - set(names)):
+        log.info(
+            "passed over: %s",
+            ", ".join(
+                f"{count(n, 'file')} ({ending})" for ending, n in passed_over.most_common(10)
+            ),
+        )
+    return names
+
+
+def make_rows(names: list[str]) -> list[Row]:
+    return [Row(index=index, id=name, sketch=name) for index, name in enumerate(names)]
+
+
+def find_size(config: CheckSketchesConfig) -> tuple[int, bool]:
+    """Return height and width of what the model sees, and whether pale strokes are made black."""
+    if config.model is None:
+        return config.size or USUAL_SIZE, False
+    darken = model_defaults(config.model).darken_sketch
+    if (folder := find_embedded(config.model)).is_dir():
+        own = METHODS[config.method].frame_size(folder, config.size)
+        return config.size or own, darken
+    check_hub_name(config.model)
+    return config.size or USUAL_SIZE, darken
+
+
+def describe_sketch(sketch: CheckedSketch) -> dict[str, Any]:
+    return {
+        "row": sketch.number,
+        "id": sketch.id,
+        "sketch": sketch.source,
+        "status": sketch.kind,
+        "reason": sketch.reason,
+        "error": sketch.error,
+        "notes": list(sketch.notes),
+    }
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is written."""
+
+    config: CheckSketchesConfig
+    collection: Collection
+    size: int
+    check: Check
+    table: list[dict[str, Any]]
+
+    @property
+    def title(self) -> str:
+        return f"Sketches: {hide_credentials(split_query(self.config.sketches)[0])}"
+
+    def write_sheets(self, output: str) -> None:
+        said = f"{self.title}, at {self.size} x {self.size} pixels"
+        sections = self.check.sections(self.config.kinds)
+        for number, sheet in enumerate(draw_sheets(said, sections, self.collection.noun), 1):
+            self.write(numbered(output, number), encode_png(sheet))
+
+    def write_pages(self, output: str) -> None:
+        counts, reading = self.check.counts, self.config.reading
+        facts = [
+            ("Sketches", f"{self.check.num_sketches:,}"),
+            ("Refused", f"{counts['refused']:,}"),
+            ("Repaired, or noted", f"{counts['repaired']:,}"),
+            ("Taken as they are", f"{counts['clean']:,}"),
+            ("Size in pixels", f"{self.size} x {self.size}"),
+            ("Paper, fit", f"{reading.paper}, {reading.fit}"),
+        ]
+        sections = self.check.sections(self.config.kinds)
+        pages = build_pages(
+            self.title,
+            facts,
+            self.check,
+            sections,
+            lambda number: posixpath.basename(split_query(numbered(output, number))[0]),
+            self.collection.noun,
+        )
+        for number, page in enumerate(pages, 1):
+            self.write(numbered(output, number), page.encode())
+
+    def write_table(self, output: str) -> None:
+        lines = (json.dumps(row) + "\n" for row in self.table)
+        self.write(output, "".join(lines).encode())
+
+    def write(self, location: str, content: bytes) -> None:
+        write_file(location, content)
+        log.info("-> %s", location)
+
+
+WRITERS: dict[str, Callable[[Findings, str], None]] = {
+    ".png": Findings.write_sheets,
+    ".html": Findings.write_pages,
+    ".jsonl": Findings.write_table,
+}
+
+
+def numbered(output: str, number: int) -> str:
+    """Return where the sheet or page of a number, from 1, is written."""
+    path, query = split_query(output)
+    stem, dot, ending = path.rpartition(".")
+    return output if number == 1 else f"{stem}-{number}{dot}{ending}{query}"
+
+
+def ending_of(location: str) -> str:
+    return PurePosixPath(split_query(location)[0]).suffix.lower()

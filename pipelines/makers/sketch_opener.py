@@ -1,0 +1,96 @@
+"""Open one sketch as a run would, to find out whether it would be refused or repaired."""
+
+import io
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PIL import Image
+
+from flipsketch.corpus.row import Row
+from flipsketch.livesketch.config import LiveSketchConfig
+from flipsketch.media.config import AS_IS, SketchConfig
+from flipsketch.media.sketch import SketchReading, is_svg, read_raster, read_sketch
+from flipsketch.report.checked_sketch import CheckedSketch
+from flipsketch.storage.sources import Sources, name_source
+from flipsketch.storage.text import describe_error
+from pipelines.makers.row_settings import row_livesketch
+
+# Of what a file shows, in pixels; sketches have the model's size.
+ORIGINAL_SIZE = 192
+# Larger files would make a page of hundreds too heavy to open.
+MAX_SVG_BYTES = 100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class SketchOpener:
+    """How a run reads its sketches; picklable, and light to import."""
+
+    sources: Sources
+    size: int
+    config: SketchConfig
+    darken: bool = False
+    livesketch: LiveSketchConfig | None = None
+    """Where that is the method, which needs strokes."""
+    draws: bool = False
+    """Return pictures as well."""
+
+    def __call__(self, row: Row) -> CheckedSketch:
+        found = unopened(row)
+        content = None
+        try:
+            content = self.sources.read(row.sketch)
+            reading = self.read(content, row)
+            found = replace(found, notes=reading.notes)
+            if self.draws:
+                found = replace(found, picture=to_png(reading.pixels))
+        # Decoders raise anything at all: a panic of Rust is no Exception.
+        except BaseException as error:
+            found = replace(found, error=describe_error(error).removeprefix(f"{found.source}: "))
+        if row.error is not None:
+            # Its sketch may be a good one nevertheless, and is shown.
+            found = replace(found, error=row.error)
+        if self.draws and content and found.kind != "clean":
+            is_small_svg = is_svg(content) and len(content) <= MAX_SVG_BYTES
+            found = replace(
+                found, original=draw_original(content), svg=content if is_small_svg else None
+            )
+        return found
+
+    def read(self, content: bytes, row: Row) -> SketchReading:
+        if self.livesketch is None:
+            return read_sketch(content, self.size, self.config, darken=self.darken)
+        from flipsketch.livesketch.drawing import read_drawing
+        from flipsketch.livesketch.vector import draw_vector
+
+        own = row_livesketch(row, self.livesketch)
+        drawing = read_drawing(content, trace=own.trace)
+        return SketchReading(draw_vector(drawing, drawing.points, self.size), ())
+
+
+def unopened(row: Row) -> CheckedSketch:
+    """Return what is known of a row's sketch before it is opened."""
+    source = name_source(row.sketch) if isinstance(row.sketch, str) else None
+    return CheckedSketch(number=row.index + 1, id=row.id, source=source)
+
+
+def draw_original(content: bytes) -> bytes | None:
+    """Return a PNG of what a file shows, whatever a run makes of it, or None if there is no telling
+    what that is."""
+    try:
+        if is_svg(content):
+            image = Image.fromarray(read_sketch(content, ORIGINAL_SIZE, AS_IS).pixels)
+        else:
+            image = read_raster(content)
+            image.thumbnail((ORIGINAL_SIZE, ORIGINAL_SIZE))
+    # As above.
+    except BaseException:
+        return None
+    return to_png(np.asarray(image))
+
+
+def to_png(pixels: np.ndarray) -> bytes:
+    """Return pixels (H, W, 3) as a PNG, of a grey picture with one channel."""
+    is_grey = (pixels == pixels[..., :1]).all()
+    out = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if is_grey else pixels).save(out, "PNG")
+    return out.getvalue()
