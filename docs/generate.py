@@ -30,6 +30,7 @@ END = "<!-- End of the generated part. -->"
 JOBS = {
     "one_drawing": ("flipsketch/__main__.py", "flipsketch.__main__.OneConfig"),
     "animate": ("jobs/animate_manifest.py", "pipelines.animate.AnimateConfig"),
+    "check_sketches": ("jobs/check_sketches.py", "pipelines.check_sketches.CheckSketchesConfig"),
     "shards": ("jobs/make_shards.py", "pipelines.rasterize.RasterizeConfig"),
     "write_animations": (
         "jobs/write_animations.py",

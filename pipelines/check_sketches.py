@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pyarrow import fs
 from tyro.conf import Positional
 
-from flipsketch.corpus.manifest import read_rows, summarize_manifest
+from flipsketch.corpus.manifest import ManifestSummary, read_rows, summarize_manifest
 from flipsketch.corpus.row import Row
 from flipsketch.livesketch.config import LiveSketchConfig
 from flipsketch.media.config import SketchConfig
@@ -52,7 +52,7 @@ OWN = {"trace"}
 
 @dataclass(frozen=True, kw_only=True)
 class CheckSketchesConfig:
-    sketches: Positional[str]
+    collection: Positional[str]
     """Folder of sketches, at any depth, a manifest, or one sketch: a path or a URI."""
     output: tuple[str, ...] = ()
     """Files to write, each a path or a URI: *.png for a sheet of the sketches, *.html for a page
@@ -73,7 +73,7 @@ class CheckSketchesConfig:
     """For the method livesketch: trace other drawings."""
     size: int | None = None
     """Height and width in pixels of what the model sees, in place of the model's own."""
-    reading: SketchConfig = field(default_factory=SketchConfig)
+    sketches: SketchConfig = field(default_factory=SketchConfig)
     workers: int | None = None
     """Number of processes; by default one for each CPU."""
     row_timeout: float = 60.0
@@ -132,12 +132,12 @@ def check_sketches(config: CheckSketchesConfig) -> int:
     """
     for output in config.output:
         check_output(output)
-    collection = find_collection(config.sketches)
+    collection = find_collection(config.collection)
     size, darken = find_size(config)
     opener = SketchOpener(
         sources=config.sources.of(collection.manifest),
         size=size,
-        config=config.reading,
+        config=config.sketches,
         darken=darken,
         livesketch=config.livesketch,
         draws=any(ending_of(output) in (".png", ".html") for output in config.output),
@@ -153,13 +153,8 @@ def check_sketches(config: CheckSketchesConfig) -> int:
     ):
         check.add(sketch)
         table.append(describe_sketch(sketch))
-    print(
-        printable(
-            json.dumps(check.to_json(), indent=1)
-            if config.json
-            else "\n".join(check.describe(collection.noun))
-        )
-    )
+    shown = printable("\n".join(check.describe(collection.noun)))
+    print(json.dumps(check.to_json(), indent=1) if config.json else shown)
     findings = Findings(config, collection, size, check, table)
     for output in config.output:
         WRITERS[ending_of(output)](findings, output)
@@ -195,6 +190,23 @@ def open_sketches(
             counts[found.kind] += 1
             bar.show(counts.total(), f"refused={counts['refused']}, repaired={counts['repaired']}")
             yield found
+
+
+def check_rows(
+    manifest: str,
+    summary: ManifestSummary,
+    opener: SketchOpener,
+    find_bad: Callable[[Row], str | None],
+) -> int:
+    """Open the sketches of a manifest's rows, but of those that cannot be made in any case, print
+    what was found, and return how many a run would refuse."""
+    rows = (row for row in read_rows(manifest, summary) if find_bad(row) is None)
+    check = Check()
+    num_rows = summary.num_rows - summary.num_bad - len(summary.repeats)
+    for sketch in open_sketches(rows, opener, num_rows=max(1, num_rows)):
+        check.add(sketch)
+    print(printable("\n".join(check.describe("row"))))
+    return check.counts["refused"]
 
 
 def strip(row: Row) -> Row:
@@ -291,7 +303,7 @@ class Findings:
 
     @property
     def title(self) -> str:
-        return f"Sketches: {hide_credentials(split_query(self.config.sketches)[0])}"
+        return f"Sketches: {hide_credentials(split_query(self.config.collection)[0])}"
 
     def write_sheets(self, output: str) -> None:
         said = f"{self.title}, at {self.size} x {self.size} pixels"
@@ -300,14 +312,14 @@ class Findings:
             self.write(numbered(output, number), encode_png(sheet))
 
     def write_pages(self, output: str) -> None:
-        counts, reading = self.check.counts, self.config.reading
+        counts, sketches = self.check.counts, self.config.sketches
         facts = [
             ("Sketches", f"{self.check.num_sketches:,}"),
             ("Refused", f"{counts['refused']:,}"),
             ("Repaired, or noted", f"{counts['repaired']:,}"),
             ("Taken as they are", f"{counts['clean']:,}"),
             ("Size in pixels", f"{self.size} x {self.size}"),
-            ("Paper, fit", f"{reading.paper}, {reading.fit}"),
+            ("Paper, fit", f"{sketches.paper}, {sketches.fit}"),
         ]
         sections = self.check.sections(self.config.kinds)
         pages = build_pages(

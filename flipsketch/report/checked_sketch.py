@@ -13,6 +13,9 @@ Kind = Literal["refused", "repaired", "clean"]
 Noun = Literal["row", "file"]
 KINDS: tuple[Kind, ...] = ("refused", "repaired", "clean")
 GROUPS_PRINTED = 20
+# Sketches of one reason that share a section with others.
+FEW = 3
+OTHERS = "for other reasons, of which each stands below its sketch"
 
 
 @dataclass(frozen=True)
@@ -121,18 +124,30 @@ class Check:
 
     def sections(self, kinds: tuple[Kind, ...]) -> list[Section]:
         """Return the sketches that are shown, of so many in all as of each kind: refused ones
-        first, those of the most frequent reason before others."""
+        first, those of a frequent reason before others, and those of rare ones together."""
         sections: dict[tuple[Kind, str], Section] = {}
+        others: dict[Kind, Section] = {}
         for sketch in self.iterate_shown(kinds):
-            key = sketch.kind, sketch.reason
+            key = kind, reason = sketch.kind, sketch.reason
+            if self.reasons[key] < FEW and kind != "clean":
+                other = others.setdefault(kind, Section(kind, OTHERS, self.count_few(kind)))
+                other.shown.append(sketch)
+                continue
             if key not in sections:
-                title = sketch.reason or "taken as they are"
-                sections[key] = Section(sketch.kind, title, self.reasons[key])
+                title = reason or "taken as they are"
+                sections[key] = Section(kind, title, self.reasons[key])
             sections[key].shown.append(sketch)
-        order = {kind: place for place, kind in enumerate(KINDS)}
-        return sorted(
-            sections.values(), key=lambda section: (order[section.kind], -section.num_sketches)
-        )
+        found = sorted(sections.values(), key=lambda section: -section.num_sketches)
+        return [
+            section
+            for kind in kinds
+            for section in (*found, *others.values())
+            if section.kind == kind
+        ]
+
+    def count_few(self, kind: Kind) -> int:
+        """Return how many sketches are of a reason that few others are of."""
+        return sum(n for (own, _), n in self.reasons.items() if own == kind and n < FEW)
 
     def iterate_shown(self, kinds: tuple[Kind, ...]) -> Iterator[CheckedSketch]:
         left = self.num_shown

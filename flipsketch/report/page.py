@@ -22,6 +22,7 @@ from flipsketch.corpus.shard import read_metadata, read_sample, read_shards
 from flipsketch.media.clip import decode_filmstrip
 from flipsketch.report.preview import find_sketches, read_sketch
 from flipsketch.report.side_by_side import Corpus, check_pair
+from flipsketch.report.template import fill_template
 from flipsketch.scoring.scores import SCORES
 from flipsketch.scoring.store import read_scores, scored_shards, scores_name
 from flipsketch.storage.folder import Folder
@@ -90,7 +91,7 @@ def build_page(
         "scores": names,
         "shown": [names.index(name) for name in SHOWN if name in names],
     }
-    room = max_megabytes * MEGABYTE - len(fill_template(data).encode())
+    room = max_megabytes * MEGABYTE - len(fill_template(TEMPLATE, data).encode())
     sources = (sources or Sources()).of_manifest(manifest_of(folder, plan))
     gallery = Gallery(folder, others, sources, names, room)
     # In random order until it is full, so that all parts of the corpus are represented.
@@ -98,14 +99,8 @@ def build_page(
     shown = sorted(zip(picked, gallery.clips, strict=False), key=itemgetter(0))
     data["sampling"] = f"{len(shown):,} of the corpus's {len(entries):,} rows are shown."
     return fill_template(
-        {**data, "sketches": gallery.sketches, "clips": [clip for _, clip in shown]}
+        TEMPLATE, {**data, "sketches": gallery.sketches, "clips": [clip for _, clip in shown]}
     )
-
-
-def fill_template(data: dict[str, Any]) -> str:
-    # Escaped, so that no prompt can close the script element that it is in.
-    text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
-    return TEMPLATE.read_text(encoding="utf-8").replace("{data}", text)
 
 
 def read_entries(folder: Folder, plan: Plan) -> list[Entry]:

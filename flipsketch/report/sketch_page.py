@@ -81,6 +81,7 @@ def describe_card(sketch: CheckedSketch, section: int) -> dict[str, Any]:
         "kind": sketch.kind,
         "section": section,
         "name": sketch.name,
+        "reason": sketch.reason,
         "said": [sketch.error] if sketch.error else list(sketch.notes),
         **{
             name: base64.b64encode(content).decode() if content else None

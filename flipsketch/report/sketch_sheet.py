@@ -86,7 +86,7 @@ def draw_card(sketch: CheckedSketch, width: int, top: int) -> Image.Image:
     """
     said = [sketch.error] if sketch.error else list(sketch.notes)
     num_letters = int((width * PITCH - 4 * GAP) / LETTER)
-    lines = [(line, INK) for line in wrap(sketch.name, num_letters, MAX_NAME_LINES)]
+    lines = [(line, INK) for line in split_name(sketch.name, num_letters)]
     for text in said:
         own = wrap(text, num_letters, MAX_SAID_LINES)
         lines += [(line, COLOURS[sketch.kind]) for line in own]
@@ -137,6 +137,13 @@ def draw_title(text: str, colour: tuple[int, int, int]) -> Image.Image:
     for number, line in enumerate(lines):
         draw.text((MARGIN, MARGIN + number * line_height), line, colour, font)
     return band
+
+
+def split_name(name: str, width: int) -> list[str]:
+    """Return a name in lines of so many letters; of a long one the end, which tells files apart."""
+    name, most = one_line(name), MAX_NAME_LINES * width
+    name = name if len(name) <= most else f"...{name[3 - most :]}"
+    return [name[start : start + width] for start in range(0, len(name), width)]
 
 
 def wrap(text: str, width: int, most: int) -> list[str]:

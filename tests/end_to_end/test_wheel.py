@@ -55,7 +55,9 @@ def test_a_wheel_animates_a_drawing_from_another_folder(tmp_path):
         "import importlib, pkgutil, flipsketch, flipsketch.report.page, pathlib\n"
         "for module in pkgutil.walk_packages(flipsketch.__path__, 'flipsketch.'):\n"
         "    importlib.import_module(module.name)\n"
-        "assert pathlib.Path(flipsketch.report.page.__file__).with_suffix('.html').is_file()\n"
+        "room = pathlib.Path(flipsketch.report.page.__file__).parent\n"
+        "for name in ('page.html', 'sketch_page.html', 'style.css'):\n"
+        "    assert (room / name).is_file(), name\n"
         "print(flipsketch.__file__)\n"
     )
     ended = subprocess.run(

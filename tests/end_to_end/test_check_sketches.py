@@ -1,0 +1,70 @@
+"""A collection is looked through before a run: every sketch is opened, whatever the others are."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipelines.check_sketches import CheckSketchesConfig, check_sketches
+from tests.helpers.corpora import SKETCHES, good_rows, make_manifest
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two good sketches, one of them in a folder below, two bad ones, and another kind of file."""
+    one, other = sorted(SKETCHES.glob("*.svg"))[:2]
+    (tmp_path / "in" / "more").mkdir(parents=True)
+    shutil.copy(one, tmp_path / "in" / "one.svg")
+    shutil.copy(other, tmp_path / "in" / "more" / "other.SVG")
+    (tmp_path / "in" / "empty.svg").touch()
+    Image.fromarray(np.full((32, 32), 255, np.uint8)).save(tmp_path / "in" / "white.png")
+    (tmp_path / "in" / "notes.txt").write_text("no sketch")
+    return tmp_path
+
+
+def test_a_folder_is_looked_through(folder, capsys):
+    job = CheckSketchesConfig(
+        collection=str(folder / "in"),
+        output=tuple(str(folder / name) for name in ("sheet.png", "page.html", "table.jsonl")),
+        size=64,
+        workers=1,
+    )
+    assert check_sketches(job) == 1
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith("opened: 4 files; a run would refuse 2, repair or note 0")
+    assert sorted(line.rpartition("; ")[2] for line in printed[1:]) == ["empty.svg", "white.png"]
+    rows = [json.loads(line) for line in (folder / "table.jsonl").read_text().splitlines()]
+    assert {row["sketch"]: row["status"] for row in rows} == {
+        "empty.svg": "refused",
+        "more/other.SVG": "clean",
+        "one.svg": "clean",
+        "white.png": "refused",
+    }
+    for row in rows:
+        assert (row["error"] is None) == (row["status"] == "clean")
+        assert row["sketch"] not in (row["error"] or "")
+    assert Image.open(folder / "sheet.png").width > 1000
+    assert "more/other.SVG" in (folder / "page.html").read_text()
+
+
+def test_a_manifest_is_looked_through(tmp_path, capsys):
+    rows = good_rows(3)
+    rows[1]["sketch"] = "gone.svg"
+    rows[2]["id"] = rows[0]["id"]
+    job = CheckSketchesConfig(collection=make_manifest(tmp_path, rows), workers=1, json=True)
+    assert check_sketches(job) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["sketches"], found["refused"], found["clean"]) == (3, 2, 1)
+    missing, repeated = sorted(found["reasons"], key=lambda reason: reason["row"])
+    assert (missing["row"], missing["sketch"]) == (2, "gone.svg")
+    assert missing["reason"] == "expected a file, found nothing"
+    assert "already used" in repeated["reason"]
+
+
+@pytest.mark.parametrize("name", ["gone", "in/notes.txt", "void"])
+def test_what_is_no_collection_is_refused(folder, name):
+    (folder / "void").mkdir()
+    with pytest.raises((ValueError, OSError), match=name):
+        check_sketches(CheckSketchesConfig(collection=str(folder / name)))
