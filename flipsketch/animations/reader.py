@@ -19,7 +19,6 @@ from flipsketch.storage.archives import WITHIN, ArchiveFiles, Files
 from flipsketch.storage.reading import name_error
 from flipsketch.svg.limits import MAX_BYTES
 from flipsketch.svg.reader import SvgReader, pad_to_square
-from flipsketch.svg.render import draw
 
 MAX_ANIMATION_FRAMES = 1_024
 
@@ -197,8 +196,7 @@ def rasterize_animation(frames: list[tuple[str, bytes]], config: RasterConfig) -
                     f"its canvas is {format_canvas(drawing.canvas)}, that of {frames[0][0]} is "
                     f"{format_canvas(first_canvas)}; frames of one animation must share a size"
                 )
-            drawn = draw(drawing.shapes, drawing.width, drawing.height, config.line_width)
-            out[:] = pad_to_square(drawn, size)
+            out[:] = pad_to_square(drawing.draw(line_width=config.line_width), size)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
     return 255 - pixels if config.invert else pixels

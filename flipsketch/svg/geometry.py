@@ -92,8 +92,14 @@ def compose(outer: Matrix, inner: Matrix) -> Matrix:
     )
 
 
-def read_outline(tag: str, attributes: dict[str, str], canvas: list[float]) -> list[Segment]:
-    """Return the segments of a shape, none of a path. Source: SVG 1.1, chapter 9."""
+def read_outline(
+    tag: str, attributes: dict[str, str], canvas: list[float], *, is_lenient: bool = False
+) -> list[Segment]:
+    """Return the segments of a shape, none of a path. Source: SVG 1.1, chapter 9.
+
+    Args:
+        is_lenient: read points that come before an error.
+    """
 
     def get(name: str) -> float:
         is_wide, is_high = name in ("x", "cx", "x1", "x2", "rx", "width"), name != "r"
@@ -106,13 +112,21 @@ def read_outline(tag: str, attributes: dict[str, str], canvas: list[float]) -> l
         return [("M", [get("x1"), get("y1")]), ("L", [get("x2"), get("y2")])]
     if tag in ("polyline", "polygon"):
         points = attributes.get("points", "").strip()
-        return read_path(points and f"M {points} {'Z' if tag == 'polygon' else ''}")
+        segments = read_path(points and f"M {points}", is_lenient=is_lenient)
+        return [*segments, ("Z", [])] if tag == "polygon" and segments else segments
     if tag == "rect":
         x, y, width, height = get("x"), get("y"), get("width"), get("height")
         rx = min(get("rx" if "rx" in attributes else "ry"), width / 2)
         ry = min(get("ry" if "ry" in attributes else "rx"), height / 2)
         return rounded_rectangle(x, y, width, height, rx, ry) if width > 0 < height else []
-    rx, ry = (get("r"), get("r")) if tag == "circle" else (get("rx"), get("ry"))
+    if tag == "circle":
+        rx = ry = get("r")
+    else:
+        # One that is missing is as the other (SVG 2, section 7.4).
+        rx, ry = (
+            get("rx" if "rx" in attributes else "ry"),
+            get("ry" if "ry" in attributes else "rx"),
+        )
     if rx <= 0 or ry <= 0:
         return []
     centre = complex(get("cx"), get("cy"))

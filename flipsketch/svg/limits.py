@@ -4,12 +4,14 @@ Cairo has no time limit, so its work is estimated before it begins. (The limits 
 a number and on miters are set where they are read: geometry.py, style.py.)
 """
 
+from collections.abc import Iterable
 from xml.etree.ElementTree import Element
 
 import numpy as np
 
 from flipsketch.svg.path_data import NUMBER
 from flipsketch.svg.render import Shape
+from flipsketch.svg.scene import Item, drawn_box, layers_of, shapes_of
 
 MAX_BYTES = 1 << 20
 MAX_ELEMENTS = 5_000
@@ -25,6 +27,8 @@ MAX_LINES_IN_ROW = 4_000
 """Lines that cross one row of pixels."""
 MAX_LINE_LENGTH = 1_000
 """Length of all lines together, in sides of the canvas."""
+MAX_LAYERS = 200
+"""Of the size of the canvas, or as many more as they are smaller."""
 # Beyond 2^23 pixels cairo's coordinates wrap around.
 MAX_REACH = 1e6
 
@@ -99,3 +103,19 @@ def check_work(shapes: list[Shape], size: int) -> None:
     ):
         if not count <= limit:
             raise ValueError(f"the SVG has more than {limit:,} {what}; simplify it")
+
+
+def check_scene(items: Iterable[Item], size: int) -> None:
+    """Raise ValueError for what would keep the renderer busy."""
+    items = list(items)
+    check_work(list(shapes_of(items)), size)
+    pixels = 0.0
+    for layer in layers_of(items):
+        if (box := drawn_box(layer)) is not None:
+            left, top, right, bottom = (min(max(side, 0.0), size) for side in box)
+            pixels += (right - left) * (bottom - top)
+    if pixels > MAX_LAYERS * size**2:
+        raise ValueError(
+            f"the SVG has more than {MAX_LAYERS:,} layers (groups with opacity, clip paths, masks) "
+            f"as large as its canvas; simplify it"
+        )

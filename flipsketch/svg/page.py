@@ -1,7 +1,8 @@
-"""One SVG file on its way to shapes: elements, attributes and style resolved against allow-lists.
+"""One plain SVG file on its way to shapes: elements, attributes and style in one pass.
 
-What can be drawn becomes an outline with a matrix and a paint; what could reach outside of the file
-or change the picture in ways that are not read is an error; the rest is ignored.
+What can be drawn becomes an outline with a matrix and a paint; what changes the picture in ways
+that are not read here is an error, NotPlain, and for the slower way of normal.py; the rest is
+ignored.
 """
 
 from collections.abc import Iterator
@@ -22,14 +23,16 @@ from flipsketch.svg.geometry import (
 from flipsketch.svg.limits import MAX_SIDE, check_work
 from flipsketch.svg.path_data import Segment, read_paths
 from flipsketch.svg.render import Paint, Shape
+from flipsketch.svg.strokes import mend_dots
 from flipsketch.svg.style import INHERITED, Rules, read_opacity, read_paint, read_rules, read_style
 
 
 class NotPlain(ValueError):
-    """What is to be drawn is written in more than the plain dialect, which this module reads."""
+    """A file is written in more than the plain dialect, which this module reads."""
 
 
 SHAPES = {"path", "line", "polyline", "polygon", "circle", "ellipse", "rect"}
+CONDITIONS = {"requiredExtensions", "requiredFeatures", "systemLanguage"}
 NOT_DRAWN = {"defs", "title", "desc", "metadata", "style"}
 
 Style = tuple[tuple[str, str], ...]
@@ -79,12 +82,18 @@ class Page:
         return Page(self.canvas, self.rules, outlines)
 
     def to_drawing(self, size: int) -> Drawing:
-        """Raises ValueError: a path cannot be read, or drawing it would take too long."""
-        paths = iter(read_paths([text for text, *_ in self.outlines if isinstance(text, str)]))
+        """Raises NotPlain: a path cannot be read to its end. ValueError: too much to draw."""
+        texts = [text for text, *_ in self.outlines if isinstance(text, str)]
+        try:
+            paths = iter(read_paths(texts))
+        except ValueError as error:
+            raise NotPlain(str(error)) from error
         shapes = []
         for outline, matrix, paint in self.outlines:
             has_arcs = isinstance(outline, str) and ("A" in outline or "a" in outline)
             segments = next(paths) if isinstance(outline, str) else outline
+            if paint["stroke-linecap"] == "square":
+                segments = mend_dots(segments, paint, matrix)
             if segments:
                 shapes.append(Shape(segments, matrix, paint, has_arcs))
         check_work(shapes, size)
@@ -102,15 +111,19 @@ class Page:
         attributes = read_attributes(element, tag)
         transform = attributes.pop("transform", "")
         style = {**dict(inherited), **read_style(attributes, self.rules)}
-        # Overlapping shapes of a translucent group add up, where SVG would blend them as one layer.
-        opacity *= read_opacity(style.get("opacity"))
+        own_opacity = read_opacity(style.get("opacity"))
+        opacity *= own_opacity
         paint = None
         is_removed = style.get("display") == "none"
         if tag != "g" and not is_removed:
             paint = read_paint(style, opacity, self.canvas)
             is_painted = paint["fill"] != "none" or paint["stroke"] != "none"
+            if paint["fill"] != "none" != paint["stroke"] and 0 < own_opacity < 1:
+                raise ValueError("a translucent shape with fill and stroke needs a layer")
             if not is_painted or style.get("visibility") not in (None, "visible"):
                 paint = None
+        elif 0 < own_opacity < 1:
+            raise ValueError("a translucent group needs a layer")
         return Look(
             attributes,
             IDENTITY if is_removed else read_transform(transform),
@@ -129,10 +142,7 @@ def read_shapes(
     if not tag or tag in NOT_DRAWN:
         return
     if tag not in SHAPES and tag != "g":
-        raise ValueError(
-            f"the SVG has a <{tag[:40]}> element; only g, {', '.join(sorted(SHAPES))} are drawn: "
-            "convert it to paths or remove it"
-        )
+        raise ValueError(f"a <{tag[:40]}> element is not plain")
     # Taken out first: most elements differ in nothing else, and share a look.
     path_data = element.attrib.pop("d", "") if tag == "path" else ""
     look = page.look(tag, element, inherited, opacity)
@@ -153,19 +163,25 @@ def read_shapes(
 
 def style_texts(root: Element) -> Iterator[str]:
     """Yield the texts of all `style` elements, also of those in `defs`."""
-    return (element.text or "" for element in root.iter() if svg_name(element.tag) == "style")
+    for element in root.iter():
+        if svg_name(element.tag) == "style":
+            if len(element) or element.get("media", "all") != "all":
+                raise ValueError("a <style> that is not for all media is not plain")
+            yield element.text or ""
 
 
 def read_attributes(element: Element, tag: str) -> dict[str, str]:
-    """Return the attributes in SVG's own namespace; references are an error."""
+    """Return the attributes in SVG's own namespace; references and conditions are an error."""
     attributes = {}
     for full_name, value in element.items():
         namespace, _, name = full_name.rpartition("}")
         if name == "href":
-            raise ValueError(f"a <{tag}> of the SVG has an href; remove links and references")
+            raise ValueError(f"a <{tag[:40]}> has an href")
         if namespace in SVG_NAMESPACES:
             if "url(" in value.lower():
-                raise ValueError(f"{name} of a <{tag}> refers to {value[:40]!r}; use plain values")
+                raise ValueError(f"{name[:40]} of a <{tag[:40]}> refers to {value[:40]!r}")
+            if name in CONDITIONS:
+                raise ValueError(f"a <{tag[:40]}> has a condition, {name}")
             attributes[name] = value
     return attributes
 
@@ -177,9 +193,12 @@ def read_canvas(root: Element) -> list[float]:
         if len(canvas) != 4:
             raise ValueError(f"the SVG's viewBox is {view_box[:40]!r}; it must be four numbers")
     elif "%" in (size := root.get("width", "100%") + " " + root.get("height", "100%")):
-        raise ValueError(f"the SVG has no viewBox and its size is {size}; give it a viewBox")
+        raise ValueError(f"the SVG has no viewBox and its size is {size}")
     else:
         canvas = [0.0, 0.0, *(read_length(root.get(side, "")) for side in ("width", "height"))]
+    ratio = root.get("preserveAspectRatio", "")
+    if view_box and ("none" in ratio or "slice" in ratio):
+        raise ValueError(f"the SVG's preserveAspectRatio is {ratio[:40]!r}")
     width, height = canvas[2:]
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
         raise ValueError(
@@ -189,12 +208,19 @@ def read_canvas(root: Element) -> list[float]:
 
 
 def read_page(root: Element, size: int) -> Page:
-    """Return the page of a root element, scaled so that its longer side is `size` pixels."""
+    """Return the page of a root element, scaled so that its longer side is `size` pixels.
+
+    Raises:
+        NotPlain: it has what is not read here, or would be drawn wrong.
+    """
     # So that a nested <svg> is an unknown element.
     root.tag = "g"
-    canvas = read_canvas(root)
-    left, top, *sides = canvas
-    scale = size / max(sides)
-    page = Page(canvas, read_rules(style_texts(root)))
-    read_shapes(root, page, (), 1.0, (scale, 0.0, 0.0, scale, -left * scale, -top * scale))
+    try:
+        canvas = read_canvas(root)
+        left, top, *sides = canvas
+        scale = size / max(sides)
+        page = Page(canvas, read_rules(style_texts(root)))
+        read_shapes(root, page, (), 1.0, (scale, 0.0, 0.0, scale, -left * scale, -top * scale))
+    except ValueError as error:
+        raise NotPlain(str(error)) from error
     return page

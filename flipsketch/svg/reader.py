@@ -1,18 +1,24 @@
 """Rasterize an SVG of unknown origin into a sketch, safely.
 
-Reading and drawing are separate. `read_drawing` checks the file against allow-lists (page.py) and
-limits (limits.py) and returns plain shapes: paths of four commands, one matrix each, resolved
-paint. Only these reach cairo (render.py), which never sees a byte of the file.
+Reading and drawing are separate, and there are two ways to read. Plain files, as programs for
+sketches write them, become shapes in one pass (page.py): paths of four commands, one matrix each,
+resolved paint. All others take the slower way: a safe tree (document.py), its styles resolved
+(cascade.py), all that SVG knows expanded into few elements (normal.py), and these into shapes
+again, or a scene where shapes cannot say it (scene.py). Only shapes and scenes within the limits
+(limits.py) reach cairo (render.py, layers.py), which never sees a byte of the file.
 """
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from flipsketch.svg.document import parse_xml
-from flipsketch.svg.limits import MAX_NUMBERS
-from flipsketch.svg.page import Drawing, Page, read_page
-from flipsketch.svg.render import draw
+from flipsketch.svg.document import parse_document, parse_xml
+from flipsketch.svg.limits import MAX_NUMBERS, check_scene
+from flipsketch.svg.page import Drawing, NotPlain, Page, read_page
+from flipsketch.svg.render import Shape, draw
+from flipsketch.svg.scene import Item
 from flipsketch.svg.text import unpack
 
 # In levels of 255; a fainter line cannot be seen.
@@ -23,13 +29,46 @@ PATH_DATA = re.compile(rb'(?<=\sd=")([MLCZ0-9.,eE+ -]*)(?=")')
 BARE_DOCTYPE = re.compile(rb"<!DOCTYPE[^\[<>]*>")
 
 
+@dataclass(frozen=True)
+class SvgDrawing:
+    """What an SVG file draws when it fills a square."""
+
+    width: int
+    height: int
+    """In pixels; the longer side is the square's."""
+    canvas: list[float]
+    """Left, top, width and height, in the file's units."""
+    items: Sequence[Item]
+    """Bottom to top."""
+    notes: tuple[str, ...] = ()
+    """What was left out of it, without figures."""
+
+    @property
+    def shapes(self) -> list[Shape] | None:
+        """The items if all are shapes."""
+        shapes = [item for item in self.items if isinstance(item, Shape)]
+        return shapes if len(shapes) == len(self.items) else None
+
+    def draw(self, paper: int = 255, line_width: float | None = None) -> np.ndarray:
+        """Return pixels (height, width, 3).
+
+        Args:
+            paper: its grey level, of 255.
+            line_width: width of all strokes in pixels, in place of their own.
+        """
+        if (shapes := self.shapes) is not None:
+            return draw(shapes, self.width, self.height, line_width, paper)
+        from flipsketch.svg.layers import draw_layers
+
+        return draw_layers(self.items, self.width, self.height, line_width, paper)
+
+
 def rasterize_svg(svg: bytes, size: int) -> np.ndarray:
     """Return the sketch that an SVG file draws: aspect kept, centred on a white square.
 
     Raises ValueError for what is unsafe, unreadable, too large, or leaves no ink.
     """
-    drawing = read_drawing(svg, size)
-    return pad_to_square(draw(drawing.shapes, drawing.width, drawing.height), size)
+    return pad_to_square(read_svg(svg, size).draw(), size)
 
 
 def pad_to_square(pixels: np.ndarray, size: int) -> np.ndarray:
@@ -61,8 +100,49 @@ def check_ink(pixels: np.ndarray) -> None:
     )
 
 
+def read_svg(svg: bytes, size: int) -> SvgDrawing:
+    """Return what an SVG file draws on a square of `size` pixels.
+
+    Raises ValueError for what is unsafe, unreadable or too large, or draws nothing.
+    """
+    root = parse_xml(svg)
+    try:
+        return plain_drawing(read_page(root, size), size)
+    except NotPlain:
+        return read_any(svg, size)
+
+
+def plain_drawing(page: Page, size: int) -> SvgDrawing:
+    width, height, shapes, canvas = page.to_drawing(size)
+    return SvgDrawing(width, height, canvas, shapes)
+
+
+def read_any(svg: bytes, size: int) -> SvgDrawing:
+    """Return what a file draws that is not plain."""
+    from flipsketch.svg.cascade import apply_styles
+    from flipsketch.svg.normal import normalize
+    from flipsketch.svg.scene_reader import read_scene
+
+    root = parse_document(svg)
+    apply_styles(root)
+    normal = normalize(root, size)
+    items = read_scene(normal)
+    check_scene(items, size)
+    return SvgDrawing(normal.width, normal.height, normal.canvas, items, normal.notes)
+
+
 def read_drawing(svg: bytes, size: int) -> Drawing:
-    return read_page(parse_xml(svg), size).to_drawing(size)
+    """Return the plain shapes of a file.
+
+    Raises ValueError for what `read_svg` refuses, and for what shapes cannot say.
+    """
+    drawing = read_svg(svg, size)
+    if drawing.shapes is None:
+        raise ValueError(
+            "the SVG has what plain strokes and fills cannot say: a gradient, a pattern, a mask, "
+            "a clip path or a translucent group; draw it without"
+        )
+    return Drawing(drawing.width, drawing.height, drawing.shapes, drawing.canvas)
 
 
 class SvgReader:
@@ -75,18 +155,26 @@ class SvgReader:
         self.between: list[bytes] = []
         """The pieces of the page's file between its path data."""
 
-    def read(self, svg: bytes) -> Drawing:
+    def read(self, svg: bytes) -> SvgDrawing:
+        """Return what `read_svg` does."""
         svg = unpack(svg)
+        try:
+            return self.read_plain(svg)
+        except NotPlain:
+            return read_any(svg, self.size)
+
+    def read_plain(self, svg: bytes) -> SvgDrawing:
         parts = PATH_DATA.split(svg)
         between, texts = parts[::2], [text.decode() for text in parts[1::2]]
         # If the text between the path data is the same, so is the tree; and a file with fewer
         # characters than the limit on numbers cannot have more numbers than that.
         if self.page is not None and between == self.between and len(svg) < MAX_NUMBERS:
-            return self.page.with_paths(texts).to_drawing(self.size)
+            return plain_drawing(self.page.with_paths(texts), self.size)
         page = read_page(parse_xml(svg), self.size)
+        drawing = plain_drawing(page, self.size)
         shown = [outline for outline, *_ in page.outlines if isinstance(outline, str)]
         # Comments and entities can hold path data that is not drawn.
         is_plain = b"<!" not in BARE_DOCTYPE.sub(b"", svg, count=1)
         self.page = page if shown == texts and is_plain else None
         self.between = between
-        return page.to_drawing(self.size)
+        return drawing

@@ -25,24 +25,37 @@ class Shape(NamedTuple):
     matrix: Matrix
     """From these units to pixels."""
     paint: Paint
-    """SVG's presentation attributes; colours are `#rrggbb` or `none`."""
+    """SVG's presentation attributes; colours are `#rrggbb` or `none`, dashes in the shape's units,
+    left out of a solid line."""
     has_arcs: bool = False
     """Whether its path data has arcs; circles and ellipses are drawn as cairo's own."""
 
 
 def draw(
-    shapes: list[Shape], width: int, height: int, line_width: float | None = None
+    shapes: list[Shape],
+    width: int,
+    height: int,
+    line_width: float | None = None,
+    paper: int = 255,
 ) -> np.ndarray:
-    """Return pixels (height, width, 3): the shapes on white, as cairosvg draws them.
+    """Return pixels (height, width, 3): the shapes on paper, as cairosvg draws them.
 
     Args:
         line_width: width of all strokes in pixels, in place of the shapes' own.
+        paper: its grey level.
     """
     cairo = import_cairo()
     surface = cairo.ImageSurface(cairo.FORMAT_ARGB32, width, height)
     context = cairo.Context(surface)
-    context.set_source_rgb(1, 1, 1)
+    context.set_source_rgb(paper / 255, paper / 255, paper / 255)
     context.paint()
+    draw_shapes(cairo, context, shapes, line_width)
+    return read_pixels(surface, width, height)
+
+
+def draw_shapes(
+    cairo: ModuleType, context: Any, shapes: list[Shape], line_width: float | None = None
+) -> None:
     # Most calls go to the library itself: a method call takes as long as drawing a short line.
     library, pointer = cairo.cairo, context._pointer
     matrix = paint = None
@@ -74,7 +87,6 @@ def draw(
             context.set_tolerance(TOLERANCE)
     # An error of the library is kept in the context, whose methods raise it.
     context.set_matrix(cairo.Matrix())
-    return read_pixels(surface, width, height)
 
 
 def read_pixels(surface: Any, width: int, height: int) -> np.ndarray:
@@ -130,6 +142,8 @@ def set_paint(cairo: ModuleType, context: Any, paint: Paint) -> None:
     context.set_line_join(getattr(cairo, f"LINE_JOIN_{join.upper()}"))
     context.set_miter_limit(paint["stroke-miterlimit"])
     context.set_line_width(paint["stroke-width"])
+    dashes = [float(dash) for dash in str(paint.get("stroke-dasharray", "")).split()]
+    context.set_dash(dashes, float(paint.get("stroke-dashoffset", 0.0)))
     set_colour(context, paint, "stroke")
 
 

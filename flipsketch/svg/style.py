@@ -1,4 +1,7 @@
-"""SVG's paint as plain values: attributes, class rules and `style`, over inherited properties."""
+"""A plain SVG's paint: attributes, class rules and `style`, over inherited properties.
+
+What this would read wrong is an error; cascade.py knows all of CSS.
+"""
 
 import re
 from collections.abc import Iterable
@@ -7,17 +10,28 @@ from PIL import ImageColor
 
 from flipsketch.svg.geometry import diagonal, read_length
 
-MAX_MITER = 10.0
 # Children inherit these; `display` and `opacity` are not inherited but act on a whole group.
 INHERITED = (
     "color fill fill-opacity fill-rule stroke stroke-width stroke-opacity stroke-linecap "
     "stroke-linejoin stroke-miterlimit visibility"
 ).split()
 PROPERTIES = {*INHERITED, "display", "opacity"}
-# These change the picture, so ignoring them would be a silent guess. A tiny dash on a long line
-# keeps cairo busy for hours.
-REFUSED = {"stroke-dasharray", "transform", "transform-origin"}
-UNSAFE_STYLE = re.compile(r"url\(|@|expression|\\", re.IGNORECASE)
+# These change the picture, or may.
+REFUSED = {
+    *("stroke-dasharray", "transform", "transform-origin", "vector-effect", "paint-order"),
+    *("filter", "clip-path", "mask", "marker", "background", "background-color"),
+    *("translate", "rotate", "scale", "all"),
+}
+# Attributes of shapes that CSS may set too.
+GEOMETRY = {"x", "y", "cx", "cy", "r", "rx", "ry", "d"}
+SIDES = {"width", "height"}
+KEYWORDS = {
+    "fill-rule": {"nonzero", "evenodd"},
+    "stroke-linecap": {"butt", "round", "square"},
+    "stroke-linejoin": {"miter", "round", "bevel", "arcs", "miter-clip"},
+    "visibility": {"visible", "hidden", "collapse"},
+}
+NOT_PLAIN = re.compile(r"url\(|@|expression|\\|/\*|!", re.IGNORECASE)
 
 Rules = dict[str, dict[str, tuple[int, str]]]  # class -> property -> (order in the file, value)
 
@@ -31,7 +45,7 @@ def read_style(attributes: dict[str, str], rules: Rules) -> dict[str, str]:
     return {
         **keep_properties(attributes.items()),
         **{name: value for name, (_, value) in ranked.items()},
-        **read_declarations(attributes.get("style", "")),
+        **read_declarations(attributes.get("style", ""), is_root="viewBox" in attributes),
     }
 
 
@@ -46,19 +60,20 @@ def read_rules(texts: Iterable[str]) -> Rules:
         properties = read_declarations(declarations)
         for selector in map(str.strip, selectors.split(",")):
             if not re.fullmatch(r"\.[\w-]+", selector):
-                raise ValueError(
-                    f"the SVG's style has {selector[:40]!r}; only rules for classes "
-                    "(.name {...}) are read: move the others into the elements"
-                )
+                raise ValueError(f"the SVG's style has {selector[:40]!r}")
             for name, value in properties.items():
                 rules.setdefault(selector[1:], {})[name] = (order, value)
     return rules
 
 
-def read_declarations(text: str) -> dict[str, str]:
-    if found := UNSAFE_STYLE.search(text):
-        raise ValueError(f"the SVG's style contains {found[0]!r}; use plain values")
-    declarations = (declaration.partition(":") for declaration in text.split(";"))
+def read_declarations(text: str, is_root: bool = False) -> dict[str, str]:
+    if found := NOT_PLAIN.search(text):
+        raise ValueError(f"the SVG's style contains {found[0]!r}")
+    declarations = [declaration.partition(":") for declaration in text.split(";")]
+    names = {name.strip().lower() for name, _, _ in declarations}
+    # A root's size matters to the page that it stands in.
+    if names & GEOMETRY or (names & SIDES and not is_root):
+        raise ValueError("the SVG's style sets where a shape lies")
     return keep_properties((name, value) for name, _, value in declarations)
 
 
@@ -67,8 +82,13 @@ def keep_properties(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     for name, value in pairs:
         name, value = name.strip().lower(), value.strip().lower()
         if name in REFUSED and value != "none":
-            raise ValueError(f"the SVG sets {name}, which is not read; draw it as plain paths")
-        if name in PROPERTIES and value != "inherit":
+            raise ValueError(f"the SVG sets {name}")
+        if name in KEYWORDS and value not in KEYWORDS[name]:
+            raise ValueError(f"the SVG's {name} is {value[:40]!r}")
+        if name in PROPERTIES:
+            # Not what another rule says, so not what leaving it out would mean.
+            if value == "inherit":
+                raise ValueError(f"the SVG's {name} is 'inherit'")
             properties[name] = value
     return properties
 
@@ -80,29 +100,34 @@ def read_paint(
         "fill-rule": style.get("fill-rule", "nonzero"),
         "stroke-linecap": style.get("stroke-linecap", "butt"),
         "stroke-linejoin": style.get("stroke-linejoin", "miter"),
-        "stroke-miterlimit": min(MAX_MITER, read_length(style.get("stroke-miterlimit", "4"))),
-        "stroke-width": max(0.0, read_length(style.get("stroke-width", "1"), diagonal(canvas))),
+        "stroke-miterlimit": read_length(style.get("stroke-miterlimit", "4")),
+        "stroke-width": read_length(style.get("stroke-width", "1"), diagonal(canvas)),
     }
+    if not (float(paint["stroke-width"]) >= 0 and float(paint["stroke-miterlimit"]) >= 1):
+        raise ValueError("the SVG's stroke-width or stroke-miterlimit is too small")
     for name, default in ("fill", "black"), ("stroke", "none"):
         colour = style.get(name, default)
         if colour == "currentcolor":
             colour = style.get("color", "black")
-        alpha = opacity * read_opacity(style.get(f"{name}-opacity"))
-        if colour in ("none", "transparent"):
-            paint[name] = "none"
-            continue
-        # Pillow would take the last number for a level of 255.
-        if match := re.fullmatch(r"rgba(\([^()]*),([^(),]*)\)", colour):
-            colour, alpha = f"rgb{match[1]})", alpha * read_opacity(match[2])
-        try:
-            red, green, blue, *rest = (min(255, level) for level in ImageColor.getrgb(colour))
-        except ValueError as error:
-            raise ValueError(
-                f"the SVG's {name} is {colour[:40]!r}; use #rrggbb, rgb(r, g, b), a name or none"
-            ) from error
-        paint[name] = f"#{red:02x}{green:02x}{blue:02x}"
-        paint[f"{name}-opacity"] = alpha * (rest[0] / 255 if rest else 1.0)
+        paint[name], alpha = read_colour(colour)
+        if paint[name] != "none":
+            paint[f"{name}-opacity"] = opacity * read_opacity(style.get(f"{name}-opacity")) * alpha
     return paint
+
+
+def read_colour(text: str) -> tuple[str, float]:
+    """Return a colour as `#rrggbb` or `none`, and its opacity."""
+    if text in ("none", "transparent"):
+        return "none", 0.0
+    colour, alpha = text, 1.0
+    # Pillow would take the last number for a level of 255.
+    if match := re.fullmatch(r"rgba(\([^()]*),([^(),]*)\)", colour):
+        colour, alpha = f"rgb{match[1]})", read_opacity(match[2])
+    # Of these Pillow reads what CSS does not, and takes no care of what must be clamped.
+    if colour.startswith("hs"):
+        raise ValueError(f"the SVG has the colour {text[:40]!r}")
+    red, green, blue, *rest = (min(255, level) for level in ImageColor.getrgb(colour))
+    return f"#{red:02x}{green:02x}{blue:02x}", alpha * (rest[0] / 255 if rest else 1.0)
 
 
 def read_opacity(text: str | None) -> float:

@@ -16,7 +16,7 @@ from flipsketch.animations.reader import (
     choose_frames,
     rasterize_animation,
 )
-from flipsketch.svg.reader import SvgReader, rasterize_svg, read_drawing
+from flipsketch.svg.reader import SvgReader, rasterize_svg, read_svg
 from tests.helpers.animations import frame, write_animation, write_livesketch
 
 SIZE = 64
@@ -145,7 +145,7 @@ def test_frames_that_differ_in_path_data_alone_are_read_as_if_each_were_the_firs
     frames.insert(5, frames[3].replace(b"</svg>", b'<!-- <path d="M1 1L5 5"/> --></svg>'))
     frames.insert(6, frames[5].replace(b"M1 1L5 5", b"M2 2L5 5"))
     reader = SvgReader(SIZE)
-    assert [reader.read(svg) for svg in frames] == [read_drawing(svg, SIZE) for svg in frames]
+    assert [reader.read(svg) for svg in frames] == [read_svg(svg, SIZE) for svg in frames]
 
 
 def test_a_frame_after_a_good_one_is_checked_as_well():
@@ -153,8 +153,7 @@ def test_a_frame_after_a_good_one_is_checked_as_well():
     good = frame(0)
     reader.read(good)
     for data, complaint in (
-        (b"M0 0C1 2", "unreadable path data"),
-        (b"M0 0L1e7 0", "1,000,000"),
+        (b"M0 0L1e9 0", "1,000,000"),
         (b"M0 0" + b"L9 9L0 0" * 5000, "lines in one row of pixels|lines and curves"),
         (b"M0 0" + b"L9 9" * 300_000, "bytes"),
     ):
