@@ -14,6 +14,7 @@ from tyro.conf import Positional, arg
 from flipsketch.cli import parse, report_error
 from flipsketch.corpus.row import EMPTY_PROMPT, MAX_SEED
 from flipsketch.livesketch.config import LiveSketchConfig
+from flipsketch.media.config import SketchConfig
 from flipsketch.method.config import SamplingConfig, model_defaults
 from flipsketch.method.methods import METHODS
 from flipsketch.models.choices import Precision
@@ -54,6 +55,7 @@ class OneConfig:
     """Precision of the networks. Default: bfloat16 on a GPU, float32 on a CPU."""
     threads: int | None = None
     """CPU threads. Default: one for each core; fewer are faster while other programs use cores."""
+    sketches: SketchConfig = field(default_factory=SketchConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     livesketch: LiveSketchConfig = field(default_factory=LiveSketchConfig)
 
@@ -111,7 +113,7 @@ def animate_drawing(config: OneConfig) -> None:
     own = {"config": config.livesketch} if method.moves_strokes else {}
     animator = method.animator_class(config.model, config.lora, device, DTYPES[dtype], **own)
     check_pixels(sampling.num_frames, animator.size)
-    sketch, drawing = animator.read(content, sampling, own.get("config"))
+    sketch, drawing, _ = animator.read(content, config.sketches, sampling, own.get("config"))
     adapter = choose_lora(config.model, config.lora) or "none"
     print(f"animating on {device}, model {config.model}, adapter {adapter}", file=sys.stderr)
     if device == "cpu" and sampling.num_align_steps:
@@ -147,7 +149,7 @@ def check_drawing(config: OneConfig) -> bytes:
     try:
         sketch = load_sketch(content, 64)
         if METHODS[config.method].moves_strokes:
-            read_drawing(content, trace=config.livesketch.trace)
+            read_drawing(content, config.sketches, trace=config.livesketch.trace)
     except ValueError as error:
         raise ValueError(f"{config.sketch}: {error}") from error
     if ink(sketch).mean() > MAX_INK_SHARE:

@@ -20,6 +20,7 @@ from flipsketch.corpus.row import Row
 from flipsketch.corpus.run_folder import check_resumes, read_run, refuse_strange_files
 from flipsketch.livesketch.config import LiveSketchConfig
 from flipsketch.media.clip import check_pixels
+from flipsketch.media.config import SketchConfig
 from flipsketch.method.config import SamplingConfig, model_defaults
 from flipsketch.method.fitting import Fit
 from flipsketch.method.methods import METHODS
@@ -42,7 +43,12 @@ from pipelines.execution.process import command_line, library_versions
 from pipelines.execution.sources import SourcesConfig
 from pipelines.execution.work import Resources
 from pipelines.makers.clip_columns import reserved_names, row_schema
-from pipelines.makers.clip_settings import choose_kernels, livesketch_settings, sampling_settings
+from pipelines.makers.clip_settings import (
+    choose_kernels,
+    livesketch_settings,
+    sampling_settings,
+    sketch_settings,
+)
 from pipelines.makers.row_settings import RowKinds, find_error
 from pipelines.sharding.planning import ROWS_PER_SHARD, choose_rows_per_shard, read_summary
 from pipelines.sharding.run import Run, RunConfig
@@ -68,6 +74,7 @@ class AnimateConfig(RunConfig):
     writes the clips as SVG too; or a baseline: t2v (the model and adapter from the prompt alone),
     still (the sketch repeated) or svd (Stable Video Diffusion, whose folder or Hub name is the
     model)."""
+    sketches: SketchConfig = field(default_factory=SketchConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     livesketch: LiveSketchConfig = field(default_factory=LiveSketchConfig)
     batch_size: int | None = None
@@ -350,6 +357,7 @@ def plan_run(
         "method": config.method,
         **model,
         "lora_fingerprint": fingerprint_folder(lora) if lora else None,
+        **sketch_settings(config.sketches, before),
         **sampling_settings(config.sampling, before),
         **livesketch_settings(config.method, config.livesketch, before),
     }

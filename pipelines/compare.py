@@ -12,6 +12,7 @@ import pyarrow as pa
 from flipsketch.cli import CANNOT_BE_DONE
 from flipsketch.corpus.shard import committed_shards, read_metadata
 from flipsketch.livesketch.config import LiveSketchConfig
+from flipsketch.media.config import SketchConfig
 from flipsketch.method.config import SamplingConfig, model_defaults
 from flipsketch.method.methods import METHODS
 from flipsketch.method.presets import PRESETS, Preset
@@ -88,6 +89,7 @@ class CompareConfig:
     """Where the networks run; by default on GPUs if there are any."""
     threads: int | None = None
     """CPU threads of each worker; by default an equal share of the machine's."""
+    sketches: SketchConfig = field(default_factory=SketchConfig)
     sources: SourcesConfig = field(default_factory=SourcesConfig)
     executor: ExecutorConfig = field(default_factory=ExecutorConfig)
 
@@ -204,6 +206,7 @@ def carry_out(config: CompareConfig, run: NamedRun) -> tuple[dict[str, Any], int
             lora=lora,
             method=run.method,
             output=corpus,
+            sketches=config.sketches,
             sampling=sampling,
             livesketch=livesketch,
             batch_size=config.batch_size,

@@ -78,6 +78,7 @@ def train(config: TrainConfig) -> int:
             config.sources.of(config.validation),
             clips.rows["height"][0].as_py(),
             config.num_validation,
+            config=config.sketches,
         )
 
     from flipsketch.models.inspection import inspect_model

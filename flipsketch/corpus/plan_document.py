@@ -4,9 +4,10 @@ have been damaged, edited by hand, or written by another version."""
 import json
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, get_args
 
 from flipsketch.corpus.kinds import CORPUS_FORMAT, KINDS, TRAIN, TRAINING_FORMAT
+from flipsketch.media.config import Fit, Paper
 from flipsketch.storage.sealed import SEAL, check_bytes
 from flipsketch.storage.text import is_text
 
@@ -63,6 +64,8 @@ SETTINGS: dict[str, Check] = {
     ),
     "extra_columns": (lambda value: isinstance(value, dict), "an object of column types"),
     "kernels": (lambda value: value is None or isinstance(value, dict), "an object of switches"),
+    "paper": (lambda value: value in get_args(Paper), f"one of {', '.join(get_args(Paper))}"),
+    "fit": (lambda value: value in get_args(Fit), f"one of {', '.join(get_args(Fit))}"),
     "splits": (is_splits, "a list of names and numbers of rows"),
 }
 LOG: dict[str, Check] = {

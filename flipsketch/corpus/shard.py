@@ -5,14 +5,17 @@ has no tar. The same rows give the same tar to the byte.
 """
 
 import hashlib
+import json
 import re
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
 
+from flipsketch.corpus.notes import COLUMN, count_notes
 from flipsketch.corpus.parts import format_ranges, in_ranges
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.reasons import FailedRow
@@ -86,6 +89,8 @@ class ShardFacts:
     """SHA-256 of the digests of the manifest's rows that it was made of; empty in older shards."""
     unread: str = ""
     """Failed rows whose disk or server did not deliver their files, written like "3 7-12"."""
+    sketch_notes: str = ""
+    """How many good rows have a note of each kind, as JSON; empty where none has one."""
     peak_bytes: int = 0
     """Most GPU memory that its process had taken until then; 0 on a CPU, and in a later run: it is
     no part of the footer, since it is not the plan's to say."""
@@ -94,9 +99,17 @@ class ShardFacts:
     def num_rows(self) -> int:
         return self.ok + self.failed
 
+    @property
+    def notes(self) -> Counter[str]:
+        """How many good rows have a note of each kind on how their sketch was read."""
+        return Counter(json.loads(self.sketch_notes or "{}"))
+
     def to_footer(self) -> dict[str, str]:
         values = {name: str(value) for name, value in asdict(self).items()}
         del values["peak_bytes"]
+        if not self.sketch_notes:
+            # Shards of runs from before there were notes stay what they were.
+            del values["sketch_notes"]
         return {"shard": values.pop("index"), **values}
 
 
@@ -134,6 +147,9 @@ def write_shard(
         row["shard"] = index
     for row in good:
         row["tar_offset"], row["tar_length"] = places[row["key"]]
+    # Of rows that fail none: should they be tried again, their notes would count twice.
+    has_notes = COLUMN in schema.names
+    notes = count_notes(row.get(COLUMN) for row in good) if has_notes else Counter[str]()
     facts = ShardFacts(
         index=index,
         ok=len(good),
@@ -146,6 +162,7 @@ def write_shard(
         plan=plan.fingerprint,
         rows_sha256=shard_digest(row[ROW_DIGEST] for row in rows),
         unread=format_ranges([row["manifest_row"] for row in rows if isinstance(row, UnreadRow)]),
+        sketch_notes=json.dumps(notes, sort_keys=True) if notes else "",
     )
     table = pa.Table.from_pylist(rows, schema=schema.with_metadata(facts.to_footer()))
     parquet = to_parquet(table, row_group_size=ROWS_PER_GROUP)
@@ -194,6 +211,7 @@ def read_facts(folder: Folder, index: int) -> ShardFacts:
         plan=found["plan"],
         rows_sha256=found.get("rows_sha256", ""),
         unread=found.get("unread", ""),
+        sketch_notes=found.get("sketch_notes", ""),
     )
     in_ranges(facts.unread, range(0))
     if footer.num_rows != facts.num_rows:

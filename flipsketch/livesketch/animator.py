@@ -14,10 +14,11 @@ from flipsketch.livesketch.config import LiveSketchConfig
 from flipsketch.livesketch.drawing import read_drawing
 from flipsketch.livesketch.optimize import animate_vectors
 from flipsketch.livesketch.vector import VectorSketch, draw_vector, write_vector
+from flipsketch.media.config import SketchConfig
 from flipsketch.method.animators import FlipSketch
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.methods import STROKES_SIZE
-from flipsketch.method.request import ClipRequest, DrawnClip, count_segments
+from flipsketch.method.request import ClipRequest, DrawnClip, ReadSketch, count_segments
 from flipsketch.method.sampler import segment_seed
 from flipsketch.models.graphs import graphs_of
 from flipsketch.models.kernels import PLAIN, Kernels
@@ -78,10 +79,14 @@ class LiveSketch(FlipSketch):
         self.chooser = Chooser(self.config.clip_model, device) if self.config.tries > 1 else None
 
     def read(
-        self, content: bytes, sampling: SamplingConfig, own: LiveSketchConfig | None
-    ) -> tuple[np.ndarray, VectorSketch]:
-        drawing = read_drawing(content, trace=(own or self.config).trace)
-        return draw_strokes(drawing, drawing.points, self.size), drawing
+        self,
+        content: bytes,
+        sketches: SketchConfig,
+        sampling: SamplingConfig,
+        own: LiveSketchConfig | None,
+    ) -> ReadSketch:
+        drawing, notes = read_drawing(content, sketches, trace=(own or self.config).trace)
+        return ReadSketch(draw_strokes(drawing, drawing.points, self.size), drawing, notes)
 
     def animate(self, requests: list[ClipRequest]) -> Sequence[StrokeClip]:
         tries = []

@@ -3,6 +3,7 @@
 import numpy as np
 
 from flipsketch.livesketch.vector import TRACE_IT, VectorSketch, read_vector
+from flipsketch.media.config import REPAIR, SketchConfig
 from flipsketch.media.sketch import is_svg, read_raster
 from flipsketch.svg.reader import rasterize_svg
 
@@ -10,10 +11,13 @@ from flipsketch.svg.reader import rasterize_svg
 TRACED_SIZE = 1024
 
 
-def read_drawing(content: bytes, *, trace: bool = False) -> VectorSketch:
-    """Return the strokes and black fills of a sketch's file.
+def read_drawing(
+    content: bytes, sketches: SketchConfig = REPAIR, *, trace: bool = False
+) -> tuple[VectorSketch, tuple[str, ...]]:
+    """Return the strokes and black fills of a sketch's file, and notes on how it was read.
 
     Args:
+        sketches: how its page is read.
         trace: a raster picture, and an SVG that has other paint.
 
     Raises:
@@ -21,7 +25,7 @@ def read_drawing(content: bytes, *, trace: bool = False) -> VectorSketch:
     """
     if is_svg(content):
         try:
-            return read_vector(content)
+            return read_vector(content), ()
         except ValueError:
             if not trace:
                 raise
@@ -34,5 +38,5 @@ def read_drawing(content: bytes, *, trace: bool = False) -> VectorSketch:
     from flipsketch.livesketch import tracing
 
     if is_svg(content):
-        return tracing.trace(rasterize_svg(content, TRACED_SIZE))
-    return tracing.trace(np.asarray(read_raster(content)))
+        return tracing.trace(rasterize_svg(content, TRACED_SIZE)), ()
+    return tracing.trace(np.asarray(read_raster(content))), ()

@@ -1,7 +1,8 @@
 """How the page of a sketch is read: what is done about its paper, and what of it is shown."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Self
 
 Paper = Literal["repair", "as-is", "refuse"]
 Fit = Literal["none", "ink"]
@@ -17,6 +18,12 @@ class SketchConfig:
     fit: Fit = "none"
     """What of the page is shown. none shows all of it; ink crops it to the drawing and a margin,
     for collections in which drawings are small or off centre."""
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Self:
+        """Return what a plan, or a row of the metadata, says; where it says nothing, an earlier
+        version took pages as they are."""
+        return cls(settings.get("paper") or AS_IS.paper, settings.get("fit") or AS_IS.fit)
 
 
 REPAIR = SketchConfig()

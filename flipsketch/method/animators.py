@@ -15,10 +15,11 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import Module
 
-from flipsketch.media.sketch import load_sketch
+from flipsketch.media.config import SketchConfig
+from flipsketch.media.sketch import read_sketch
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.methods import METHODS
-from flipsketch.method.request import ClipRequest, DrawnClip, RawClip, count_segments
+from flipsketch.method.request import ClipRequest, DrawnClip, RawClip, ReadSketch, count_segments
 from flipsketch.method.sampler import animate_pixels, draw_batch_noise, finish_frames
 from flipsketch.method.text_to_video import latents_shape, sample_pixels
 from flipsketch.models.graphs import graphs_of
@@ -51,17 +52,21 @@ class Animator(ABC):
         """Tell whether a prompt has more tokens than are looked at."""
         return False
 
-    def read(self, content: bytes, sampling: SamplingConfig, own: Any) -> tuple[np.ndarray, Any]:
+    def read(
+        self, content: bytes, sketches: SketchConfig, sampling: SamplingConfig, own: Any
+    ) -> ReadSketch:
         """Return what a request has of a sketch's file: its pixels, and a drawing, if the method
         needs one.
 
         Args:
+            sketches: how its page is read.
             own: settings of the row that this method alone has.
 
         Raises:
             ValueError: the method cannot animate it.
         """
-        return load_sketch(content, self.size, darken=sampling.darken_sketch), None
+        pixels, notes = read_sketch(content, self.size, sketches, darken=sampling.darken_sketch)
+        return ReadSketch(pixels, None, notes)
 
     @abstractmethod
     def animate(self, requests: list[ClipRequest]) -> Sequence[RawClip]:

@@ -3,7 +3,7 @@ what it gives back."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -38,6 +38,17 @@ class ClipRequest:
 
     def conditioning(self, segment: int) -> Conditioning:
         return Conditioning(self.prompts[segment], self.sampling)
+
+
+class ReadSketch(NamedTuple):
+    """What a method has read of a sketch's file."""
+
+    pixels: np.ndarray
+    """`sketch` of a request."""
+    drawing: Any
+    """`drawing` of a request."""
+    notes: tuple[str, ...]
+    """What was repaired or left out, as `SketchReading` has it."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,7 +37,7 @@ MAX_SVG_BYTES = 100_000
 REASONS_SHOWN = 50
 SHOWN_OF_ROW = (
     *("id", "manifest_row", "key", "prompts", "sketch", "sketch_sha256", "seed", "status"),
-    *("error", "num_frames", "tar_offset", "tar_length"),
+    *("error", "num_frames", "tar_offset", "tar_length", "paper", "fit", "sketch_notes"),
 )
 # Scores shown under every clip, besides the one that the gallery is sorted by.
 SHOWN = ("s2v_consistency", "t2v_alignment", "motion")
@@ -113,7 +113,7 @@ def read_entries(folder: Folder, plan: Plan) -> list[Entry]:
             # Without an evaluation, the metadata have the pixel scores of the animate job.
             known = by_key.get(row["key"], row)
             own = {name: known.get(name) for name in SCORES} if row["status"] == "ok" else None
-            kept = {name: row[name] for name in SHOWN_OF_ROW}
+            kept = {name: row.get(name) for name in SHOWN_OF_ROW}
             found[row["manifest_row"]] = Entry(index, kept, own)
     return [found[place] for place in sorted(found)]
 
@@ -202,7 +202,7 @@ class Gallery:
             digest = entry.row["sketch_sha256"]
             has_film = any(shown["film"] for shown in (clip, *clip["others"]))
             if has_film and digest not in places:
-                sketch = read_sketch(named.get(entry.row["id"]), self.sources, SIDE, digest)
+                sketch = read_sketch(named.get(entry.row["id"]), self.sources, SIDE, entry.row)
                 if sketch is not None:
                     places[digest] = len(self.sketches)
                     self.sketches.append(encode_small(sketch[None]))
@@ -224,6 +224,7 @@ class Gallery:
                 "seed": str(row["seed"]),
                 "status": row["status"],
                 "error": row["error"],
+                "notes": "; ".join(row["sketch_notes"] or []),
                 **self.describe_clip(self.folder, entry),
                 "others": [self.describe_clip(*found) for found in beside],
             }

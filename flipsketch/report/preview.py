@@ -11,13 +11,15 @@ from PIL import Image
 
 from flipsketch.corpus.manifest import parse_rows
 from flipsketch.corpus.plan import manifest_of
-from flipsketch.corpus.shard import read_metadata, read_sample, read_shards
+from flipsketch.corpus.shard import metadata_name, read_sample, read_shards
 from flipsketch.media.clip import decode_filmstrip, encode_gif
+from flipsketch.media.config import SketchConfig
 from flipsketch.media.contact_sheet import CELL, draw_strip, stack
 from flipsketch.media.sketch import check_sketch, load_sketch
 from flipsketch.report.side_by_side import Corpus, check_pair, open_corpora
 from flipsketch.storage.location import locate_below
 from flipsketch.storage.output_file import write_file
+from flipsketch.storage.parquet import read_known_columns
 from flipsketch.storage.sources import Sources
 
 log = logging.getLogger(__name__)
@@ -57,7 +59,7 @@ def draw_preview(
     for clips in chosen:
         row = clips[0].row
         size = max(CELL, row["height"])
-        sketch = read_sketch(sketches.get(row["id"]), sources, size, row.get("sketch_sha256"))
+        sketch = read_sketch(sketches.get(row["id"]), sources, size, row)
         prompts = row.get("prompts") or [row["prompt"]]
         films = [read_frames(corpus, clip) for corpus, clip in zip(opened, clips, strict=True)]
         for corpus, frames in zip(opened, films, strict=True):
@@ -112,11 +114,11 @@ def choose_clips(
 
 def list_clips(corpus: Corpus) -> list[ShownClip]:
     columns = ["id", "key", "status", "num_frames", "height", "tar_offset", "tar_length"]
-    columns += ["prompts", "sketch_sha256"] if corpus.plan.kind.makes_clips else ["prompt"]
+    columns += ["prompt", "prompts", "sketch_sha256", "paper", "fit"]
     return [
         ShownClip(shard, row)
         for shard in sorted(read_shards(corpus.folder, corpus.plan)[0])
-        for row in read_metadata(corpus.folder, shard, columns).to_pylist()
+        for row in read_known_columns(corpus.folder, metadata_name(shard), columns).to_pylist()
         if row["status"] == "ok"
     ]
 
@@ -139,15 +141,19 @@ def find_sketches(manifest: str, ids: set[str]) -> dict[str, str | bytes]:
 
 
 def read_sketch(
-    source: str | bytes | None, sources: Sources, size: int, sha256: str | None
+    source: str | bytes | None, sources: Sources, size: int, row: dict[str, Any]
 ) -> np.ndarray | None:
-    """Return a sketch as it was when its clip was made, None if it is missing or has changed."""
+    """Return a sketch as it was when its clip was made, None if it is missing or has changed.
+
+    Args:
+        row: the clip's, of the metadata.
+    """
     if source is None:
         return None
     try:
         content = sources.read(source)
-        check_sketch(content, sha256)
-        return load_sketch(content, size)
+        check_sketch(content, row.get("sketch_sha256"))
+        return load_sketch(content, size, config=SketchConfig.of(row))
     except (OSError, ValueError) as error:
         log.warning("sketch not shown: %s", error)
         return None

@@ -10,6 +10,7 @@ from PIL import Image
 from flipsketch.corpus.dataset import TrainingClips
 from flipsketch.corpus.manifest import parse_rows
 from flipsketch.corpus.row import default_seed
+from flipsketch.media.config import REPAIR, SketchConfig
 from flipsketch.media.contact_sheet import draw_strip, stack
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.config import SamplingConfig
@@ -42,7 +43,12 @@ def choose_subjects(clips: TrainingClips, number: int) -> list[Subject]:
 
 
 def read_subjects(
-    sources: Sources, size: int, number: int, *, darken: bool = False
+    sources: Sources,
+    size: int,
+    number: int,
+    *,
+    darken: bool = False,
+    config: SketchConfig = REPAIR,
 ) -> list[Subject]:
     """Return the first good rows of a manifest, read as the animate job reads them.
 
@@ -56,7 +62,8 @@ def read_subjects(
         if row.error is not None:
             raise ValueError(f"{manifest}: {row.error}; correct or remove the row")
         try:
-            sketch = load_sketch(sources.read(row.sketch), size, darken=darken)
+            content = sources.read(row.sketch)
+            sketch = load_sketch(content, size, darken=darken, config=config)
         except (OSError, ValueError) as error:
             raise ValueError(
                 f"{manifest}: row {row.id!r}: {error}; correct or remove the row"

@@ -7,6 +7,7 @@ from typing import Any, get_args, get_type_hints
 
 import pyarrow as pa
 
+from flipsketch.corpus import notes
 from flipsketch.corpus.shard import ROW_SCHEMA
 from flipsketch.livesketch.config import LiveSketchConfig
 from flipsketch.method.methods import METHODS
@@ -36,7 +37,7 @@ SETTINGS_SCHEMA = pa.schema(
     ]
 )
 
-# Of LATER_FIELDS: runs whose plans lack one keep to the columns that they began with.
+# Runs whose plans lack one keep to the columns that they began with.
 LATER_SCHEMA = pa.schema(
     [
         ("solver", pa.string()),
@@ -44,8 +45,12 @@ LATER_SCHEMA = pa.schema(
         ("guidance_stop", pa.float64()),
         ("align_updates", pa.int32()),
         ("cache_interval", pa.int32()),
+        ("paper", pa.string()),
+        ("fit", pa.string()),
     ]
 )
+# What was done about the page, where the plan says what is to be done.
+NOTES_SCHEMA = pa.schema([(notes.COLUMN, pa.list_(pa.string()))])
 
 # Of methods that move strokes: a PNG has checksums, an SVG has none.
 VECTOR_SCHEMA = pa.schema([("svg_sha256", pa.string())])
@@ -133,4 +138,5 @@ def row_schema(
     # Those that say a setting are in its column.
     carried = [field for field in extra or [] if field.name not in own.names]
     vector = VECTOR_SCHEMA if settings is not None and moves_strokes(settings) else []
-    return pa.schema([*ROW_SCHEMA, *vector, *PIXEL_COLUMNS, *own, *carried])
+    noted = NOTES_SCHEMA if "paper" in own.names else []
+    return pa.schema([*ROW_SCHEMA, *noted, *vector, *PIXEL_COLUMNS, *own, *carried])

@@ -1,10 +1,11 @@
-"""What a run's plan says of the sampler, of Live-Sketch and of the networks' kernels."""
+"""What a plan says of its sketches, the sampler, Live-Sketch and the networks' kernels."""
 
 from dataclasses import asdict, fields, replace
 from typing import Any, Literal
 
 from flipsketch.corpus.plan import Plan
 from flipsketch.livesketch.config import LiveSketchConfig
+from flipsketch.media.config import AS_IS, SketchConfig
 from flipsketch.method.config import LATER_FIELDS, SamplingConfig
 from flipsketch.method.methods import METHODS
 from flipsketch.models.registry import fingerprint_folder
@@ -21,6 +22,19 @@ def sampling_settings(sampling: SamplingConfig, before: Plan | None) -> dict[str
         or name in before.settings
         or name not in LATER_FIELDS
         or value != getattr(usual, name)
+    }
+
+
+def sketch_settings(config: SketchConfig, before: Plan | None) -> dict[str, Any]:
+    """Return the plan's settings of how sketches are read; a plan from before there were any has
+    none, unless they say something that it cannot mean."""
+    if before is None or "paper" in before.settings:
+        return asdict(config)
+    meant = (asdict(SketchConfig()), asdict(AS_IS))
+    return {
+        name: value
+        for name, value in asdict(config).items()
+        if all(value != known[name] for known in meant)
     }
 
 

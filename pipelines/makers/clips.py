@@ -18,6 +18,7 @@ from flipsketch.corpus.row import Row
 from flipsketch.corpus.run_folder import refuse_lost_folder
 from flipsketch.corpus.shard import ROW_DIGEST, ShardFacts
 from flipsketch.livesketch.config import LiveSketchConfig
+from flipsketch.media.config import SketchConfig
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.methods import METHODS
 from flipsketch.method.request import ClipRequest, RawClip
@@ -76,6 +77,7 @@ class AnimationMaker:
         quiet_libraries()
         self.config, self.plan, self.folder, self.schema = config, plan, folder, schema
         self.sample_schema = sample_schema(schema)
+        self.sketches = SketchConfig.of(plan.settings)
         self.num_made = self.num_raised = 0
         self.last_raised: BaseException | None = None
         animator = METHODS[plan.method].animator_class
@@ -135,6 +137,7 @@ class AnimationMaker:
             "prompt": " ".join(row.prompts),
             "prompts": list(row.prompts),
             "prompt_cut": False,
+            "sketch_notes": None,
             # One with credentials in it is refused, and they are not to be published either.
             "sketch": hide_credentials(row.sketch) if isinstance(row.sketch, str) else None,
             "seed": row.seed,
@@ -157,14 +160,16 @@ class AnimationMaker:
                 where = f"{name_source(row.sketch)}: "
             columns = {**columns, "sketch_sha256": hashlib.sha256(content).hexdigest()}
             own = row_livesketch(row, self.config.livesketch) if self.moves_strokes else None
-            sketch, drawing = self.method.read(content, sampling, own)
+            read = self.method.read(content, self.sketches, sampling, own)
+            columns = {**columns, "sketch_notes": list(read.notes)}
         except BaseException as error:
             # Decoders and tokenizers raise anything at all: a panic of Rust is no Exception.
             if attempts.is_interrupt(error):
                 raise
             unread = isinstance(error, UnavailableError)
             return RowOutcome(columns, error=f"{where}{describe_error(error)}", unread=unread)
-        return ReadRow(ClipRequest(sketch, row.prompts, row.seed, sampling, drawing), columns)
+        request = ClipRequest(read.pixels, row.prompts, row.seed, sampling, read.drawing)
+        return ReadRow(request, columns)
 
     def animate_rows(
         self, batch: list[Row], group: list[Row], read: dict[int, ReadRow], attempts: Attempts

@@ -10,6 +10,7 @@ from flipsketch.corpus.run_folder import refuse_lost_folder
 from flipsketch.corpus.sample import unpack_sample
 from flipsketch.corpus.shard import read_facts, read_metadata, tar_name
 from flipsketch.media.clip import decode_filmstrip
+from flipsketch.media.config import SketchConfig
 from flipsketch.media.sketch import check_sketch, load_sketch
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.scoring.clip_model import ClipScorer, XClipScorer
@@ -106,7 +107,8 @@ class ScoreMaker:
             check_sketch(content, clip["sketch_sha256"])
             # As the clip's run read it; of strokes only the draft is darkened.
             darken = clip.get("darken_sketch", False) and "stroke_motion" not in clip
-            sketch = load_sketch(content, clip["height"], darken=darken)
+            sketches = SketchConfig.of(clip)
+            sketch = load_sketch(content, clip["height"], darken=darken, config=sketches)
             return {**named, **score_clip(frames, sketch, clip["prompts"], self.scorers)}
         # Decoders of broken files, OpenCV and the models raise whatever there is.
         except BaseException as error:

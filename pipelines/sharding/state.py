@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from flipsketch.corpus.notes import describe_notes
 from flipsketch.corpus.parts import count_shards
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.reasons import group_failures
@@ -56,6 +57,8 @@ class Status:
     again."""
     prompts_cut: int = 0
     """Rows with a prompt longer than the text encoder takes."""
+    sketch_notes: dict[str, int] = field(default_factory=dict)
+    """Rows whose sketches were repaired, lack a part, or look wrong, by what was noted."""
     rows_per_s: float | None = None
     """Between the first commit and the last."""
     reasons: dict[str, int] = field(default_factory=dict)
@@ -96,6 +99,7 @@ def read_status(
         failed=sum(facts.failed - facts.superseded for facts in shards.values()),
         unread=len(unread_rows(plan, shards)),
         prompts_cut=sum(facts.prompts_cut for facts in shards.values()),
+        sketch_notes=dict(sum((facts.notes for facts in shards.values()), Counter[str]())),
         rows_per_s=commit_rate(folder, list(shards.values())),
     )
     status.reasons, status.failures = find_failures(folder, shards)
@@ -193,6 +197,8 @@ def describe(status: Status, verified: bool) -> str:
     ]
     if status.prompts_cut:
         lines.append(f"cut:    {status.prompts_cut} prompts were longer than the model takes")
+    if status.sketch_notes:
+        lines.append(f"notes:  {describe_notes(status.sketch_notes)}; see sketch_notes")
     shown = list(status.reasons.items())[:REASONS_SHOWN]
     lines += [f"failed: {count(number, 'row')}: {reason}" for reason, number in shown]
     if len(status.reasons) > len(shown):

@@ -1,8 +1,10 @@
 """How a run went: what was made, what failed and why, and whether that is too much."""
 
 import logging
+from collections import Counter
 from dataclasses import dataclass
 
+from flipsketch.corpus.notes import describe_notes
 from flipsketch.corpus.reasons import group_failures
 from flipsketch.corpus.shard import ShardFacts, read_failures
 from flipsketch.storage.folder import Folder
@@ -47,6 +49,8 @@ class RunSummary:
                 "%s longer than the text encoder takes, and cut (prompt_cut in the metadata)",
                 count(num_cut, "prompt"),
             )
+        if notes := sum((facts.notes for facts in self.facts), Counter[str]()):
+            log.info("sketches: %s; sketch_notes in the metadata", describe_notes(notes))
         if self.num_failed:
             failures = read_failures(self.folder, self.facts).values()
             groups = group_failures(failures)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from flipsketch.corpus.dataset import ReaderConfig
+from flipsketch.media.config import SketchConfig
 from flipsketch.models.registry import NO_LORA, choose_lora
 from flipsketch.training.config import TrainingConfig
 from pipelines.execution.config import ExecutorConfig
@@ -66,6 +67,7 @@ class TrainConfig:
     """Number of sketches in the samples."""
     validation_steps: int = 25
     """Number of DDIM steps for the samples."""
+    sketches: SketchConfig = field(default_factory=SketchConfig)
     sources: SourcesConfig = field(default_factory=SourcesConfig)
     max_restarts: int = 3
     """How often dead workers are restarted."""

@@ -99,6 +99,7 @@ class TrainingWorker:
                     self.model.size,
                     config.num_validation,
                     darken=model_defaults(config.model).darken_sketch,
+                    config=config.sketches,
                 )
                 if config.validation
                 else choose_subjects(clips, config.num_validation)

@@ -10,6 +10,7 @@ from flipsketch.livesketch.animator import LiveSketch, StrokeClip, draw_strokes
 from flipsketch.livesketch.choosing import Chooser
 from flipsketch.livesketch.config import LiveSketchConfig
 from flipsketch.livesketch.vector import read_vector
+from flipsketch.media.config import SketchConfig
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.methods import METHODS
 from flipsketch.method.request import ClipRequest
@@ -33,7 +34,7 @@ def method(tiny_folder) -> LiveSketch:
 
 def request(method: LiveSketch, name: str, *prompts: str, seed: int = 1) -> ClipRequest:
     content = (SKETCHES / f"{name}.svg").read_bytes()
-    sketch, drawing = method.read(content, SAMPLING, None)
+    sketch, drawing, _ = method.read(content, SketchConfig(), SAMPLING, None)
     return ClipRequest(sketch, prompts or ("it moves",), seed, SAMPLING, drawing)
 
 

@@ -20,7 +20,7 @@ def test_strokes_are_read_as_they_are_also_where_others_would_be_traced():
     svg = (SKETCHES / "fish.svg").read_bytes()
     expected = read_vector(svg).points
     for trace in (False, True):
-        np.testing.assert_array_equal(read_drawing(svg, trace=trace).points, expected)
+        np.testing.assert_array_equal(read_drawing(svg, trace=trace)[0].points, expected)
 
 
 def test_a_picture_is_traced_only_if_that_is_asked_for():
@@ -29,7 +29,7 @@ def test_a_picture_is_traced_only_if_that_is_asked_for():
     Image.fromarray(rasterize_svg(svg, 256)).crop((0, 32, 256, 224)).save(out, "PNG")
     with pytest.raises(ValueError, match="raster picture.*--trace"):
         read_drawing(out.getvalue())
-    drawing = read_drawing(out.getvalue(), trace=True)
+    drawing, _ = read_drawing(out.getvalue(), trace=True)
     assert drawing.canvas[2:] == (256, 192)
     drawn = draw_vector(drawing, drawing.points, 256)
     assert ink_iou(ink(drawn), ink(rasterize_svg(svg, 256))) > 0.7
@@ -42,7 +42,7 @@ def test_other_paint_is_traced_only_if_that_is_asked_for():
     hidden = below.replace(b"</svg>", b'<path d="M9 9H80V50Z" fill="#fff"/></svg>')
     with pytest.raises(ValueError, match="white fill.*--trace, or by true in a column trace"):
         read_drawing(hidden)
-    drawing = read_drawing(COLOURED, trace=True)
+    drawing, _ = read_drawing(COLOURED, trace=True)
     drawn = draw_vector(drawing, drawing.points, 256)
     line = rasterize_svg(b'<svg viewBox="0 0 90 60">' + LINE, 256)
     assert ink_iou(ink(drawn), ink(line)) > 0.7
