@@ -63,8 +63,8 @@ class SketchOpener:
         from flipsketch.livesketch.vector import draw_vector
 
         own = row_livesketch(row, self.livesketch)
-        drawing = read_drawing(content, trace=own.trace)
-        return SketchReading(draw_vector(drawing, drawing.points, self.size), ())
+        drawing, notes = read_drawing(content, self.config, trace=own.trace)
+        return SketchReading(draw_vector(drawing, drawing.points, self.size), notes)
 
 
 def unopened(row: Row) -> CheckedSketch:
