@@ -44,7 +44,10 @@ GROUPS = {
         "tests/execution/test_pool.py",
         "tests/execution/test_attempts.py::test_rows_that_raise_hang_or_end_their_process_on_ray",
     ),
-    "browser": ("tests/report/test_page.py", "tests/svg/test_animated.py::test_a_browser"),
+    "browser": (
+        *("tests/report/test_page.py", "tests/report/test_sketch_page.py"),
+        "tests/svg/test_animated.py::test_a_browser",
+    ),
     "curate": ("tests/end_to_end/test_curate.py",),
 }
 
