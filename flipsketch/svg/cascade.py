@@ -27,10 +27,11 @@ from flipsketch.svg.properties import (
     INITIAL,
     LENGTHS,
     PROPERTIES,
+    TRANSFORMS,
+    Normalizer,
     expand_shorthand,
-    normalize_value,
 )
-from flipsketch.svg.stylesheet import Declaration, Rule, read_declarations, read_rules
+from flipsketch.svg.stylesheet import Declaration, Rule, is_plain, read_declarations, read_rules
 from flipsketch.svg.transforms import (
     PART,
     around,
@@ -57,7 +58,6 @@ TRANSFORM_NAMES = {
     "radialGradient": "gradientTransform",
     "pattern": "patternTransform",
 }
-TRANSFORMS = {"transform", "transform-origin", "translate", "rotate", "scale"}
 # Resolved here: no `use` comes between these and the element whose colour they take.
 OTHER_COLOURS = ("stop-color", "flood-color", "lighting-color", "background")
 
@@ -98,7 +98,6 @@ def apply_styles(root: Element) -> None:
 
 def match_rules(root: Element, rules: list[Rule]) -> dict[Element, tuple[int, ...]]:
     """Return the rules of each element, the strongest last."""
-    import numpy as np
     from cssselect2.parser import SelectorError, parse
 
     from flipsketch.svg.selectors import Tree
@@ -109,21 +108,20 @@ def match_rules(root: Element, rules: list[Rule]) -> dict[Element, tuple[int, ..
     for number, rule in enumerate(rules):
         try:
             selectors = list(parse(rule.prelude, rule.namespaces))
-            masks = [tree.match(selector.parsed_tree) for selector in selectors]
+            members = [tree.members(selector.parsed_tree) for selector in selectors]
         except (SelectorError, RecursionError, AttributeError):
             # As CSS says: one bad selector takes its rule along. (The library trips over some.)
             continue
-        for selector, mask in zip(selectors, masks, strict=True):
+        for selector, numbers in zip(selectors, members, strict=True):
             if selector.pseudo_element is None:
-                members = np.flatnonzero(mask).tolist()
-                num_matches += len(members) * len(rule.declarations)
-                found.append((selector.specificity, number, members))
+                num_matches += len(numbers) * len(rule.declarations)
+                found.append((selector.specificity, number, numbers))
         if num_matches > MAX_MATCHES:
             raise ValueError("the SVG's style rules match too many elements; simplify it")
     matched: dict[Element, list[int]] = {}
-    for _, number, members in sorted(found, key=lambda item: item[:2]):
-        for member in members:
-            matched.setdefault(tree.elements[member], []).append(number)
+    for _, rule_number, numbers in sorted(found, key=lambda item: item[:2]):
+        for element in numbers:
+            matched.setdefault(tree.elements[element], []).append(rule_number)
     return {element: tuple(numbers) for element, numbers in matched.items()}
 
 
@@ -131,14 +129,15 @@ class Sheet:
     """Rules, and what they come to for elements with the same ones."""
 
     def __init__(self, rules: list[Rule]) -> None:
-        self.rules = [list(expand(rule.declarations)) for rule in rules]
+        self.normalize = Normalizer()
+        self.rules = [list(expand(rule.declarations, self.normalize)) for rule in rules]
         self.merged: dict[tuple[tuple[int, ...], str], Values] = {}
         self.defined: dict[tuple[int, int], Values] = {}
         self.num_defined = 0
 
     def style(self, element: Element, rules: tuple[int, ...], context: Context) -> Context:
         """Give an element its own values, and return what is around its children."""
-        attributes, values = split_attributes(element)
+        attributes, values = split_attributes(element, self.normalize)
         style = element.get("style", "")
         declared: Values = {}
         if rules or style:
@@ -149,7 +148,7 @@ class Sheet:
             values |= {name: text for name, text in declared.items() if name[:2] != "--"}
         context = self.define(declared, context)
         if any(text in WIDE or "var(" in text.lower() for text in values.values()):
-            values = dict(settle(values, declared, context))
+            values = dict(settle(values, declared, context, self.normalize))
         context = set_context(attributes, values, context, element is context.root)
         if not TRANSFORMS.isdisjoint(values):
             set_transform(element.tag, values, "transform" in declared, context)
@@ -163,7 +162,9 @@ class Sheet:
     def merge(self, rules: tuple[int, ...], style: str) -> Values:
         """Return the strongest valid value of each property, from the weakest source up."""
         if (found := self.merged.get((rules, style))) is None:
-            own = list(expand(read_declarations(style)))
+            if not is_plain(style):
+                self.normalize.spend(len(style))
+            own = list(expand(read_declarations(style), self.normalize))
             sources = [*(self.rules[rule] for rule in rules), own]
             found = self.merged[rules, style] = {
                 name: value
@@ -185,7 +186,7 @@ class Sheet:
         return replace(context, variables=define(own, context.variables))
 
 
-def split_attributes(element: Element) -> tuple[Values, Values]:
+def split_attributes(element: Element, normalize: Normalizer) -> tuple[Values, Values]:
     """Return an element's other attributes, and its presentation attributes that are valid."""
     attributes, values = {}, {}
     for name, text in element.items():
@@ -194,12 +195,12 @@ def split_attributes(element: Element) -> tuple[Values, Values]:
                 attributes[name] = text
         elif text.strip().lower() in WIDE or "var(" in text:
             values[name] = text.strip()
-        elif (value := normalize_value(name, text, True)) is not None:
+        elif (value := normalize(name, text, True)) is not None:
             values[name] = value
     return attributes, values
 
 
-def expand(declarations: Iterable[Declaration]) -> Iterator[Declaration]:
+def expand(declarations: Iterable[Declaration], normalize: Normalizer) -> Iterator[Declaration]:
     """Yield what is valid, shorthands as what they stand for."""
     for name, text, important in declarations:
         if name.startswith("--"):
@@ -210,15 +211,23 @@ def expand(declarations: Iterable[Declaration]) -> Iterator[Declaration]:
                 continue
             if value.lower() in WIDE or "var(" in value.lower():
                 yield longhand, value, important
-            elif (normal := normalize_value(longhand, value)) is not None:
+            elif (normal := normalize(longhand, value)) is not None:
                 yield longhand, normal, important
 
 
-def settle(values: Values, declared: Values, context: Context) -> Iterator[tuple[str, str]]:
+def settle(
+    values: Values, declared: Values, context: Context, normalize: Normalizer
+) -> Iterator[tuple[str, str]]:
     """Yield values without variables, `inherit` and `initial`."""
     for name, text in values.items():
         if "var(" in text.lower():
-            text = settle_variables(name, text, name not in declared, context)
+            try:
+                text = substitute(text, context.variables).strip()
+            except ValueError:
+                text = ""
+            if text.lower() not in WIDE:
+                # Not the value before it: once there is a variable, that is forgotten.
+                text = normalize(name, text, name not in declared) or "unset"
         word = text.lower()
         if word not in WIDE:
             yield name, text
@@ -226,17 +235,6 @@ def settle(values: Values, declared: Values, context: Context) -> Iterator[tuple
             yield name, INITIAL[name]
         elif word == "inherit" and name not in INHERITED and name in context.parent:
             yield name, context.parent[name]
-
-
-def settle_variables(name: str, text: str, is_attribute: bool, context: Context) -> str:
-    try:
-        written = substitute(text, context.variables).strip()
-    except ValueError:
-        return "unset"
-    if written.lower() in WIDE:
-        return written
-    # Not the value before it: once there is a variable, that is forgotten.
-    return normalize_value(name, written, is_attribute) or "unset"
 
 
 def set_context(attributes: Values, values: Values, context: Context, is_root: bool) -> Context:

@@ -4,11 +4,10 @@ A valid value is written in one form: colours as in colour.py, lengths as in uni
 lower case, references as `url(#id)`, in paints with a fallback behind it: `url(#id) none`.
 """
 
-import functools
 import re
 from collections.abc import Callable
 
-from flipsketch.svg.colour import read_colour
+from flipsketch.svg.colour import PLAIN_FUNCTION, read_colour
 from flipsketch.svg.geometry import NUMBER, read_transform
 from flipsketch.svg.transforms import PART, read_css_transform, read_origin
 from flipsketch.svg.units import FONT_LENGTH, plain_length, read_length, write_number
@@ -78,9 +77,11 @@ SIZES = {"r", "rx", "ry", "width", "height", "stroke-width", "fr", "markerWidth"
 POSITIONS = {"x", "y", "cx", "cy"}
 # These are attributes only, never properties of CSS.
 ATTRIBUTE_LENGTHS = {"x1", "y1", "x2", "y2", "fx", "fy", "fr", "markerWidth", "markerHeight"}
-MAX_DASHES = 10_000
+MAX_DASHES = 1_000
+MAX_CHARACTERS = 1_000_000
+"""Of different values with functions, such as calc(), which are read token by token."""
 # In characters; no value that a program writes comes near these, but for the data of a path.
-MAX_VALUE, MAX_FUNCTION, MAX_CACHED = 200_000, 2_000, 200
+MAX_VALUE, MAX_FUNCTION, MAX_KNOWN = 200_000, 2_000, 200
 
 FONT = re.compile(rf"(?:^|\s)({NUMBER.pattern}(?:[a-z]+|%))(?:\s*/\s*\S+)?\s", re.IGNORECASE)
 INITIAL_WORDS = ("initial", "inherit", "unset", "revert")
@@ -95,14 +96,40 @@ def read_reference(value: str) -> tuple[str, str | None] | None:
     return (found[1], found[2]) if found else None
 
 
-def normalize_value(name: str, text: str, is_attribute: bool = False) -> str | None:
-    """Return a property's value in its one form, None if it is not valid.
+class Normalizer:
+    """Writes values in their one form; one for each document, most of whose elements share them."""
 
-    Args:
-        is_attribute: allows lengths without a unit, which CSS allows for strokes alone.
-    """
-    is_short = len(text) <= MAX_CACHED
-    return (normalize_short if is_short else normalize)(name, text, is_attribute)
+    def __init__(self) -> None:
+        self.known: dict[tuple[str, str, bool], str | None] = {}
+        self.num_characters = 0
+
+    def __call__(self, name: str, text: str, is_attribute: bool = False) -> str | None:
+        """Return a property's value in its one form, None if it is not valid.
+
+        Args:
+            is_attribute: allows lengths without a unit, which CSS allows for strokes alone.
+
+        Raises:
+            ValueError: reading all different values of the document would take too long.
+        """
+        key = (name, text, is_attribute)
+        if key in self.known:
+            return self.known[key]
+        if "(" in text and name not in TRANSFORMS and not PLAIN_FUNCTION.match(text.strip()):
+            self.spend(len(text))
+        value = normalize(name, text, is_attribute)
+        if len(text) < MAX_KNOWN:
+            self.known[key] = value
+        return value
+
+    def spend(self, num_characters: int) -> None:
+        """Account for text that is read token by token."""
+        self.num_characters += num_characters
+        if self.num_characters > MAX_CHARACTERS:
+            raise ValueError(
+                f"the SVG has more than {MAX_CHARACTERS:,} characters of different functions in "
+                f"its styles, such as calc(); simplify it"
+            )
 
 
 def normalize(name: str, text: str, is_attribute: bool) -> str | None:
@@ -115,10 +142,6 @@ def normalize(name: str, text: str, is_attribute: bool) -> str | None:
         return PARSERS[name](text, is_attribute)
     except ValueError:
         return None
-
-
-# Most elements of a drawing share their values.
-normalize_short = functools.lru_cache(1 << 14)(normalize)
 
 
 def expand_shorthand(name: str, text: str) -> list[tuple[str, str]]:
@@ -178,7 +201,7 @@ def read_background(text: str, is_attribute: bool) -> str | None:
 
 
 def read_alpha(text: str, is_attribute: bool) -> str:
-    if NUMBER_OR_PERCENT.fullmatch(text.lower()):
+    if NUMBER_OR_PERCENT.fullmatch(text):
         number = float(text.rstrip("%")) / (100 if text[-1] == "%" else 1)
     else:
         number = read_length(text, 1.0)
@@ -192,7 +215,7 @@ def read_size(text: str, is_attribute: bool) -> str | None:
 
 
 def read_position(text: str, is_attribute: bool) -> str | None:
-    if not is_attribute and NUMBER_OR_PERCENT.fullmatch(text.lower()) and text[-1] != "%":
+    if not is_attribute and NUMBER.fullmatch(text):
         return "0" if float(text) == 0 else None
     return relative_length(text)
 
@@ -200,6 +223,9 @@ def read_position(text: str, is_attribute: bool) -> str | None:
 def relative_length(text: str) -> str:
     """Return a length as a plain number, or as it is in units of the font, whose size may differ
     from element to element."""
+    if NUMBER.fullmatch(text):
+        read_length(text)
+        return text
     plain = plain_length(text)
     return text.lower() if FONT_LENGTH.search(text) else plain
 
@@ -215,9 +241,11 @@ def read_stroke_width(text: str, is_attribute: bool) -> str | None:
 def read_dashes(text: str, is_attribute: bool) -> str | None:
     if text.lower() == "none":
         return "none"
-    parts = PART.findall(text)
+    parts = PART.findall(text) if len(text) < 20 * MAX_DASHES else []
+    if not 0 < len(parts) <= MAX_DASHES:
+        return None
     lengths = [relative_length(part) for part in parts]
-    if not lengths or len(lengths) > MAX_DASHES or any(part[0] == "-" for part in lengths):
+    if any(length[0] == "-" for length in lengths):
         return None
     # A pattern without length is a solid line.
     return "none" if all(length in ("0", "0%") for length in lengths) else " ".join(lengths)
@@ -345,6 +373,7 @@ PARSERS: dict[str, Callable[[str, bool], str | None]] = {
     "scale": read_step("scale"),
     "d": read_path_property,
 }
+TRANSFORMS = {"transform", "transform-origin", "translate", "rotate", "scale"}
 # `d` is path data where it is an attribute, and not checked here.
 ATTRIBUTES = set(PARSERS) - {"d", "translate", "rotate", "scale", "background"}
 PROPERTIES = set(PARSERS) - ATTRIBUTE_LENGTHS - {"offset"}

@@ -86,12 +86,26 @@ class Tree:
         if self.passed > MAX_PASSED:
             raise ValueError("the SVG's style rules have too many selectors for its elements")
 
-    def match(self, selector: Any) -> Mask:
-        """Return the elements that a parsed selector, or a part of one, matches.
+    def members(self, selector: Any) -> list[int]:
+        """Return the numbers of the elements that a parsed selector matches.
 
         Raises:
             SelectorError: it has a part that CSS does not know.
         """
+        if isinstance(selector, parser.CompoundSelector) and len(selector.simple_selectors) == 1:
+            # As most are: without a pass over all elements.
+            match selector.simple_selectors[0]:
+                case parser.ClassSelector(class_name=name):
+                    return self.found.get(("class", name), [])
+                case parser.LocalNameSelector(local_name=name):
+                    return self.found.get(("tag", name), [])
+                case parser.IDSelector(ident=name):
+                    return self.found.get(("id", name), [])
+        numbers: list[int] = np.flatnonzero(self.match(selector)).tolist()
+        return numbers
+
+    def match(self, selector: Any) -> Mask:
+        """Return the elements that a parsed selector, or a part of one, matches."""
         self.spend(self.size)
         match selector:
             case parser.CompoundSelector():

@@ -14,12 +14,18 @@ MAX_STYLE = 1 << 19
 """Characters of all `style` elements, fonts and images apart."""
 MAX_RULES = 20_000
 MAX_DEPTH = 8
+MAX_BRACKETS = 64
+BRACKET = re.compile(r"[()\[\]{}]")
+COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
+STRING = re.compile(r"['\"\\]")
+UNPLAIN_SHEET = re.compile(r"['\"\\@]|<!--|-->|/\*")
 # A page of base64 has no braces in it. Cut out first, since tokens take longer than a search.
 FONT_FACE = re.compile(r"@font-face\s*\{[^{}]*\}", re.IGNORECASE)
-DATA = re.compile(r"""url\(\s*["']?data:[^)"']*["']?\s*\)""", re.IGNORECASE)
+DATA = re.compile(r"""url\(\s*["']?data:[^()"']*["']?\s*\)""", re.IGNORECASE)
 # What a semicolon may be part of, and what a declaration may be other than a name and a value.
 QUOTED = re.compile(r"'[^';\\]*'|\"[^\";\\]*\"")
-UNPLAIN = re.compile(r"""['"\\{[/!@<]|\([^()]*;""")
+UNPLAIN = re.compile(r"""['"\\{[@<]|\([^()]*;|/\*""")
+IMPORTANT = re.compile(r"!\s*important$", re.IGNORECASE)
 TYPES = ("", "text/css")
 WINDOW = {"width": 1280.0, "height": 800.0, "device-width": 1280.0, "device-height": 800.0}
 FEATURES = {
@@ -40,8 +46,8 @@ Declaration = tuple[str, str, bool]  # name, value, whether it is !important
 
 
 class Rule(NamedTuple):
-    prelude: list[Any]
-    """Tokens of the selectors."""
+    prelude: str | list[Any]
+    """Text or tokens of the selectors."""
     declarations: list[Declaration]
     namespaces: dict[str | None, str]
 
@@ -59,17 +65,44 @@ def read_rules(root: Element) -> list[Rule]:
         raise ValueError(
             f"the SVG's style has {length:,} characters, the limit is {MAX_STYLE:,}; simplify it"
         )
-    import tinycss2
-
     rules: list[Rule] = []
     for text in texts:
-        nodes = tinycss2.parse_stylesheet(text, skip_comments=True, skip_whitespace=True)
-        namespaces: dict[str | None, str] = {}
-        for rule in flatten(nodes, namespaces, 0):
-            rules.append(rule)
-            if len(rules) > MAX_RULES:
-                raise ValueError(f"the SVG has more than {MAX_RULES:,} style rules; simplify it")
+        text = without_comments(text)
+        rules += read_plain_rules(text) if not UNPLAIN_SHEET.search(text) else read_sheet(text)
+    if len(rules) > MAX_RULES:
+        raise ValueError(f"the SVG has more than {MAX_RULES:,} style rules; simplify it")
     return rules
+
+
+def read_plain_rules(text: str) -> Iterator[Rule]:
+    """Yield the rules of a sheet that has nothing but selectors and declarations.
+
+    They are split without tokens, which take ten times as long.
+    """
+    for part in text.split("}"):
+        prelude, brace, content = part.partition("{")
+        if "{" in content:
+            # Rules within a rule.
+            yield from read_sheet(part + "}" * content.count("{"))
+        elif brace:
+            yield Rule(prelude.strip(), list(read_declarations(content)), {})
+
+
+def read_sheet(text: str) -> Iterator[Rule]:
+    import tinycss2
+
+    check_depth(text)
+    nodes = tinycss2.parse_stylesheet(text, skip_comments=True, skip_whitespace=True)
+    yield from flatten(nodes, {}, 0)
+
+
+def check_depth(text: str) -> None:
+    """Raise ValueError for brackets in brackets at more levels than the library can follow."""
+    depth = 0
+    for found in BRACKET.finditer(text):
+        depth = depth + 1 if found[0] in "([{" else max(0, depth - 1)
+        if depth > MAX_BRACKETS:
+            raise ValueError(f"the SVG's style has more than {MAX_BRACKETS} brackets in each other")
 
 
 def flatten(nodes: list[Any], namespaces: dict[str | None, str], depth: int) -> Iterator[Rule]:
@@ -144,23 +177,41 @@ def matches_feature(condition: str) -> bool:
     return FEATURES.get(name) == value
 
 
-def read_declarations(content: Any) -> Iterator[Declaration]:
-    """Yield the declarations of a block, given as text or as tokens; malformed ones are left out.
-
-    Text that is plain is split without the tokens, which take ten times as long.
-    """
-    if isinstance(content, str) and not UNPLAIN.search(QUOTED.sub("", content)):
-        for text in content.split(";"):
-            name, colon, value = text.partition(":")
-            if colon and name.strip():
-                yield lower_name(name.strip()), value.strip(), False
-        return
+def read_declarations(content: str | list[Any]) -> Iterator[Declaration]:
+    """Yield the declarations of a block, from text or tokens; malformed ones are left out."""
+    if isinstance(content, str):
+        content = without_comments(content)
+        if is_plain(content):
+            yield from split_declarations(content)
+            return
+        check_depth(content)
     import tinycss2
 
     for node in tinycss2.parse_blocks_contents(content, skip_comments=True, skip_whitespace=True):
         if node.type == "declaration":
             value = tinycss2.serialize(node.value).strip()
             yield lower_name(node.name), value, bool(node.important)
+
+
+def split_declarations(text: str) -> Iterator[Declaration]:
+    for declaration in text.split(";"):
+        name, _, value = declaration.partition(":")
+        name, value = name.strip(), value.strip()
+        important = IMPORTANT.search(value) if "!" in value else None
+        if important is not None:
+            value = value[: important.start()].rstrip()
+        if name and value:
+            yield lower_name(name), value, important is not None
+
+
+def is_plain(text: str) -> bool:
+    """Return whether each semicolon of a text ends a declaration."""
+    return not UNPLAIN.search(QUOTED.sub("", text))
+
+
+def without_comments(text: str) -> str:
+    is_plain_comment = "/*" in text and not STRING.search(text)
+    return COMMENT.sub(" ", text) if is_plain_comment else text
 
 
 def lower_name(name: str) -> str:
