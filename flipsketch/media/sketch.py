@@ -1,22 +1,19 @@
 """Load a sketch, SVG or raster, as the square of black ink on white that the model takes."""
 
 import hashlib
-import io
-import warnings
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from flipsketch.media.config import REPAIR, SketchConfig
+from flipsketch.media.raster import decode_raster
 from flipsketch.storage.folder import MAX_FILE_BYTES, read_file
 from flipsketch.storage.location import is_uri
 from flipsketch.svg.reader import pad_to_square, rasterize_svg
 
-MAX_PIXELS = 1 << 24
 FAINT = 16  # of 255: what smoothing leaves around a stroke
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 # What may stand before the first `<`: byte order marks, the zeros of UTF-16, blanks.
 BEFORE_XML = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"
 
@@ -62,8 +59,8 @@ def read_sketch(
     Raises:
         ValueError: it is unsafe, unreadable, too large, blank or no drawing.
     """
-    pixels = decode_sketch(content, size)
-    return SketchReading(darken_ink(pixels) if darken else pixels, ())
+    pixels, notes = decode_sketch(content, size, config)
+    return SketchReading(darken_ink(pixels) if darken else pixels, notes)
 
 
 def read_content(source: str | Path) -> bytes:
@@ -104,18 +101,20 @@ def darken_ink(sketch: np.ndarray) -> np.ndarray:
     return (255 - np.minimum(ink * (255 / full), 255)).round().astype(np.uint8)
 
 
-def decode_sketch(content: bytes, size: int) -> np.ndarray:
+def decode_sketch(content: bytes, size: int, config: SketchConfig) -> SketchReading:
     if not content:
         raise ValueError("the sketch is empty (0 bytes); write the file again")
     if len(content) > MAX_FILE_BYTES:
         raise ValueError(f"the sketch has more than {MAX_FILE_BYTES:,} bytes; make it smaller")
     if is_svg(content):
-        return rasterize_svg(content, size)
-    image = read_raster(content)
+        return SketchReading(rasterize_svg(content, size), ())
+    raster = decode_raster(content, rescale=config.paper != "as-is")
+    image = raster.on(255)
     scale = size / max(image.size)
     width, height = (max(1, round(side * scale)) for side in image.size)
     # Padded last: a square around a line of 16 million pixels would not fit into memory.
-    return pad_to_square(np.asarray(image.resize((width, height), Image.Resampling.LANCZOS)), size)
+    pixels = np.asarray(image.resize((width, height), Image.Resampling.LANCZOS))
+    return SketchReading(pad_to_square(pixels, size), raster.notes)
 
 
 def is_svg(content: bytes) -> bool:
@@ -126,44 +125,4 @@ def is_svg(content: bytes) -> bool:
 
 def read_raster(content: bytes) -> Image.Image:
     """Return an upright RGB image, transparency composited on white."""
-    try:
-        with warnings.catch_warnings():
-            # Pillow warns of large images, and refuses larger ones, at limits other than ours.
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image: Image.Image = Image.open(io.BytesIO(content), formats=FORMATS)
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise ValueError(
-            f"the image has far more than {MAX_PIXELS:,} pixels; make it smaller"
-        ) from error
-    except UnidentifiedImageError as error:
-        raise ValueError(
-            f"the sketch is no image that can be read; use SVG or one of {', '.join(FORMATS)}"
-        ) from error
-    # Pillow's decoders raise whatever a broken file leads them to.
-    except Exception as error:
-        raise ValueError(f"the image is damaged or cut short: {error}") from error
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise ValueError(
-            f"the image has {width} x {height} pixels, the limit is {MAX_PIXELS:,} in all; "
-            "make it smaller"
-        )
-    try:
-        image = ImageOps.exif_transpose(image)
-    except Exception as error:
-        raise ValueError(f"the image is damaged or cut short: {error}") from error
-    return composite_on_white(image)
-
-
-def composite_on_white(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        # 16 bits a level; Pillow would clip them to 8.
-        levels = np.clip(np.asarray(image), 0, 65535)
-        if (transparent := image.info.get("transparency")) is not None:
-            levels = np.where(levels == transparent, 65535, levels)
-        return Image.fromarray((levels // 257).astype(np.uint8)).convert("RGB")
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    white = Image.new("RGBA", image.size, "white")
-    white.alpha_composite(image.convert("RGBA"))
-    return white.convert("RGB")
+    return decode_raster(content).on(255)

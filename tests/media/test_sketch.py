@@ -1,7 +1,6 @@
 """Whatever holds a sketch, it comes out upright, whole, square, black on white, or as an error."""
 
 import io
-import warnings
 
 import numpy as np
 import pytest
@@ -146,23 +145,6 @@ def test_a_blank_page_is_refused(level, size):
         load_sketch(encode(Image.new("L", size, level)), SIZE)
 
 
-def test_pages_up_to_16_8_megapixels_are_read():
-    with pytest.raises(ValueError, match="4097 x 4096 pixels, the limit is 16,777,216"):
-        load_sketch(encode(Image.new("1", (4097, 4096), 1)), SIZE)
-    image = Image.new("1", (4096, 4096), 1)
-    ImageDraw.Draw(image).rectangle((0, 0, 2048, 4096), fill=0)
-    assert load_sketch(encode(image), SIZE)[0, 0].tolist() == [0, 0, 0]
-
-
-@pytest.mark.parametrize("side", [10_000, 14_000])
-def test_a_decompression_bomb_is_an_error_of_ours_without_a_warning(side):
-    content = encode(Image.new("1", (side, side), 1))
-    assert len(content) < 100_000
-    with warnings.catch_warnings(record=True) as caught, pytest.raises(ValueError, match="pixels"):
-        load_sketch(content, SIZE)
-    assert not caught
-
-
 @pytest.mark.parametrize(
     "content, complaint",
     [
@@ -174,7 +156,7 @@ def test_a_decompression_bomb_is_an_error_of_ours_without_a_warning(side):
         (encode(page())[:60], "cut short"),
         (encode(page(), "JPEG")[:-60], "cut short"),
         (encode(page(), "JPEG")[:-20], "cut short"),
-        (encode(page("RGBA"), "ICO"), "no image"),
+        (encode(page("RGBA"), "ICO"), "an icon file"),
         (bytes((64 << 20) + 1), "67,108,864 bytes"),
     ],
 )
