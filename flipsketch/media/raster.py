@@ -183,7 +183,7 @@ def is_in_one_scan(content: bytes, bands: int) -> bool:
 
 def load_raster(image: Image.Image, content: bytes, factor: int, rescale: bool) -> Raster:
     # Of colours with 16 bits Pillow keeps the high byte.
-    is_wide = any(";16" in str(tile.args) for tile in image.tile)
+    is_wide = any(";16" in str(tile) for tile in getattr(image, "tile", ()))
     turn = UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     if image.format == "TIFF":
         # Pillow turns it by itself.
@@ -197,7 +197,7 @@ def load_raster(image: Image.Image, content: bytes, factor: int, rescale: bool) 
         image = decode_webp(content)
     image.load()
     top = find_top(image, is_wide) if rescale else None
-    notes = () if top is None else (f"spread samples of few bits: up to {top:g}",)
+    notes: tuple[str, ...] = () if top is None else (f"spread samples of few bits: up to {top:g}",)
     plain = shrink(image, factor, top) if factor > 1 else to_plain(image, top)
     if factor == 1 and getattr(image, "is_animated", False) and not has_ink(plain):
         plain, index = find_inked_frame(image, plain)
@@ -219,16 +219,16 @@ def decode_webp(content: bytes) -> Image.Image:
 def find_top(image: Image.Image, is_wide: bool) -> float | None:
     """Return the highest sample if samples use a few of their bits, None if they use them all."""
     if image.mode.startswith("I"):
-        top = int(np.max(np.asarray(image)))
-        return None if PACKED_16 <= top < 1 << 16 else max(top, 1)
+        top = float(np.max(np.asarray(image)))
+        return None if PACKED_16 <= top < 1 << 16 else max(top, 1.0)
     if image.mode == "F":
         # Such pictures go up to 1, or else to 255.
         top = float(np.nanmax(np.asarray(image)))
         return 1.0 if top <= 1 else max(top, 255.0)
     if not is_wide:
         return None
-    top = max(int(band.getextrema()[1]) for band in image.split())
-    return max(top, 1) if top < PACKED_16 >> 8 else None
+    top = float(np.max(np.asarray(image)))
+    return max(top, 1.0) if top < PACKED_16 >> 8 else None
 
 
 def to_plain(image: Image.Image, top: float | None) -> Image.Image:
@@ -293,7 +293,7 @@ def find_inked_frame(image: Image.Image, first: Image.Image) -> tuple[Image.Imag
 
 def has_ink(image: Image.Image) -> bool:
     pages = [composite(image, paper) for paper in ((0, 255) if image.mode == "RGBA" else (255,))]
-    return any(int(np.ptp(page, axis=(0, 1)).max()) >= MIN_CONTRAST for page in pages)
+    return any(np.ptp(np.asarray(page), axis=(0, 1)).max() >= MIN_CONTRAST for page in pages)
 
 
 def composite(image: Image.Image, paper: int) -> Image.Image:

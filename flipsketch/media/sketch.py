@@ -118,8 +118,8 @@ def decode_sketch(content: bytes, size: int, config: SketchConfig) -> SketchRead
 
 
 def is_svg(content: bytes) -> bool:
-    """Tell whether a file is for the reader of SVG, which refuses compressed ones itself."""
-    is_xml = content[:64].lstrip(BEFORE_XML).startswith(b"<")
+    """Tell whether a file is for the reader of SVG, which decompresses .svgz itself."""
+    is_xml = content[:1024].lstrip(BEFORE_XML).startswith(b"<")
     return is_xml or content.startswith(b"\x1f\x8b")
 
 

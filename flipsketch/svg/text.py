@@ -15,9 +15,10 @@ import zlib
 
 from flipsketch.svg.limits import MAX_BYTES
 
-MAX_ENTITY_CHARACTERS = 1 << 18
-"""That all entities of a file serve together. Those of Illustrator are names and styles of some 40
-characters, one use an element."""
+MAX_ENTITY_CHARACTERS = 1 << 21
+"""That all entities of a file serve together. Those of Illustrator are names and styles of up to
+200 characters, and each element uses one."""
+MAX_REFERENCES = 200_000
 MAX_ENTITY_LEVELS = 4
 """Entities within entities."""
 
@@ -63,18 +64,22 @@ OTHER_FILES = (
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself; run git lfs pull"),
     (b"%PDF", "a PDF file; export the drawing as SVG or PNG"),
     (b"%!PS", "a PostScript file; export the drawing as SVG or PNG"),
-    (b"PK\x03\x04", "a ZIP archive; extract it"),
+    (b"8BPS", "a Photoshop file; export the drawing as SVG or PNG"),
+    (
+        b"PK\x03\x04",
+        "a ZIP archive, as drawing programs write too; export the drawing as SVG or PNG",
+    ),
+    (b"{", "JSON, as Excalidraw and Lottie write; export the drawing as SVG or PNG"),
 )
 
 
 def refuse_other_files(content: bytes) -> None:
-    """Raise ValueError that names what a file is, if it is no drawing at all: an HTML page, such as
-    an error page that was saved as a drawing, a Git LFS pointer, a document."""
-    for start, what in OTHER_FILES:
-        if content.startswith(start):
+    """Raise ValueError that names what a file is, if it is known and no drawing. (An HTML page may
+    begin as an SVG does; `parse_xml` refuses it.)"""
+    start = content[:64].removeprefix(codecs.BOM_UTF8).lstrip()
+    for signature, what in OTHER_FILES:
+        if start.startswith(signature):
             raise ValueError(f"the file is {what}")
-    if content[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        refuse_html(decode(content[: 1 << 16]))
 
 
 def refuse_html(text: str) -> None:
@@ -180,7 +185,9 @@ def serve_entities(text: str, declared: dict[str, str | None]) -> str:
     Raises:
         ValueError: an entity lies in another file, or they expand to too much.
     """
-    if "&" not in text:
+    if (num_references := text.count("&")) > MAX_REFERENCES:
+        raise ValueError(f"the SVG has {num_references:,} `&`, the limit is {MAX_REFERENCES:,}")
+    if not num_references:
         return text
     num_served = 0
 

@@ -46,6 +46,7 @@ def shown(content: bytes) -> list[tuple[str, dict[str, str]]]:
         PLAIN.replace("svg", "s:svg").replace("<path", "<s:path").replace("xmlns", "xmlns:s")
         .replace("2000/s:svg", "2000/svg").encode(),
         PLAIN.replace("http:", "https:").encode(),
+        PLAIN.replace("http://www.w3.org/2000/svg", "&ns_svg;").encode(),
         PLAIN.replace("2000/svg", "2000/svg/").encode(),
         PLAIN.replace("viewBox", "viewbox").encode(),
         f"<svg viewBox='0 0 64 64'>{LINE}</svg>".encode(),
@@ -123,14 +124,16 @@ BOMB = "".join(
     [
         (f'{DOCTYPE} [<!ENTITY a "ha">{BOMB}]><svg>&i;</svg>', "entities"),
         (f'{DOCTYPE} [<!ENTITY a "&a;">]><svg>&a;</svg>', "refer to each other"),
-        (f'{DOCTYPE} [<!ENTITY a "{"a" * 9999}">]><svg>{"&a;" * 99}</svg>', "expand to more"),
+        (f'{DOCTYPE} [<!ENTITY a "{"a" * 99_999}">]><svg>{"&a;" * 99}</svg>', "expand to more"),
         (f'{DOCTYPE} [<!ENTITY a SYSTEM "file:///etc/passwd">]><svg>&a;</svg>', "another file"),
         (f'{DOCTYPE} [<!ENTITY a "{PLAIN}', "its DOCTYPE has no end"),
+        (PLAIN.replace("<path", "<path style='&st0; &st1;'"), "style is the entity &st0; &st1;"),
+        (f"<svg>{'&' * 300_000}</svg>", "300,000 `&`"),
         (gzip.compress(bytes(MAX_BYTES + 1)), f"more than {MAX_BYTES:,} bytes"),
         (gzip.compress(PLAIN.encode())[:-20], "compressed with gzip (.svgz) and damaged"),
         (gzip.compress(gzip.compress(PLAIN.encode())), "not XML"),
         (b"<svg>" + b"<g/>" * MAX_ELEMENTS + b"</svg>", f"more than {MAX_ELEMENTS:,} elements"),
-        (b"<svg " + b" a=''" * (MAX_ATTRIBUTES + 1), f"more than {MAX_ATTRIBUTES:,} attributes"),
+        (b"<svg " + b" a=1" * (MAX_ATTRIBUTES + 1), f"more than {MAX_ATTRIBUTES:,} attributes"),
         (b"<!DOCTYPE html><html><title>Not found</title></html>", "HTML page ('Not found'), not"),
         (b"\n<!-- 404 --><HTML><body/></HTML>", "HTML page, not a drawing"),
         (f"<html><body>{PLAIN}</body></html>", "an HTML page with an SVG in it"),
@@ -151,7 +154,7 @@ def test_what_is_no_svg_or_expands_without_end_is_refused(content, complaint):
         (b"%PDF-1.4\n", "a PDF file"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n", "a PostScript file"),
         (b"PK\x03\x04", "a ZIP archive"),
-        (b"\xef\xbb\xbf <!DOCTYPE html>", "an HTML page"),
+        (b'\xef\xbb\xbf\n{"type": "excalidraw"}', "JSON, as Excalidraw"),
     ],
 )
 def test_a_file_of_another_kind_is_called_by_its_name(content, complaint):
