@@ -15,7 +15,7 @@ KINDS: tuple[Kind, ...] = ("refused", "repaired", "clean")
 GROUPS_PRINTED = 20
 # Sketches of one reason that share a section with others.
 FEW = 3
-OTHERS = "for other reasons, of which each stands below its sketch"
+OTHERS = "for various reasons, each given with its sketch"
 
 
 @dataclass(frozen=True)

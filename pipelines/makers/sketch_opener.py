@@ -1,6 +1,7 @@
 """Open one sketch as a run would, to find out whether it would be refused or repaired."""
 
 import io
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,17 +9,19 @@ from PIL import Image
 
 from flipsketch.corpus.row import Row
 from flipsketch.livesketch.config import LiveSketchConfig
-from flipsketch.media.config import AS_IS, SketchConfig
+from flipsketch.media.config import SketchConfig
 from flipsketch.media.sketch import SketchReading, is_svg, read_raster, read_sketch
 from flipsketch.report.checked_sketch import CheckedSketch
 from flipsketch.storage.sources import Sources, name_source
 from flipsketch.storage.text import describe_error
+from flipsketch.svg.reader import MIN_CONTRAST, read_svg
 from pipelines.makers.row_settings import row_livesketch
 
 # Of what a file shows, in pixels; sketches have the model's size.
 ORIGINAL_SIZE = 192
 # Larger files would make a page of hundreds too heavy to open.
 MAX_SVG_BYTES = 100_000
+HTML = re.compile(rb"<(!doctype\s+)?html\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +53,8 @@ class SketchOpener:
             # Its sketch may be a good one nevertheless, and is shown.
             found = replace(found, error=row.error)
         if self.draws and content and found.kind != "clean":
-            is_small_svg = is_svg(content) and len(content) <= MAX_SVG_BYTES
-            found = replace(
-                found, original=draw_original(content), svg=content if is_small_svg else None
-            )
+            svg = content if is_shown_as_svg(content) else None
+            found = replace(found, original=draw_original(content), svg=svg)
         return found
 
     def read(self, content: bytes, row: Row) -> SketchReading:
@@ -73,15 +74,24 @@ def unopened(row: Row) -> CheckedSketch:
     return CheckedSketch(number=row.index + 1, id=row.id, source=source)
 
 
+def is_shown_as_svg(content: bytes) -> bool:
+    """Tell whether a browser would show a file as an SVG, on a page of hundreds."""
+    is_html = HTML.search(content[:2000])
+    return len(content) <= MAX_SVG_BYTES and b"<svg" in content and not is_html
+
+
 def draw_original(content: bytes) -> bytes | None:
     """Return a PNG of what a file shows, whatever a run makes of it, or None if there is no telling
     what that is."""
     try:
         if is_svg(content):
-            image = Image.fromarray(read_sketch(content, ORIGINAL_SIZE, AS_IS).pixels)
-        else:
-            image = read_raster(content)
-            image.thumbnail((ORIGINAL_SIZE, ORIGINAL_SIZE))
+            drawing = read_svg(content, ORIGINAL_SIZE)
+            # White strokes on a transparent page show on a black one.
+            pages = (drawing.draw(paper) for paper in (255, 0))
+            shown = next((page for page in pages if np.ptp(page) >= MIN_CONTRAST), None)
+            return None if shown is None else to_png(shown)
+        image = read_raster(content)
+        image.thumbnail((ORIGINAL_SIZE, ORIGINAL_SIZE))
     # As above.
     except BaseException:
         return None
