@@ -12,6 +12,7 @@ from flipsketch.media.raster import decode_raster
 from flipsketch.storage.folder import MAX_FILE_BYTES, read_file
 from flipsketch.storage.location import is_uri
 from flipsketch.svg.reader import pad_to_square, rasterize_svg
+from flipsketch.svg.text import refuse_other_files
 
 FAINT = 16  # of 255: what smoothing leaves around a stroke
 # What may stand before the first `<`: byte order marks, the zeros of UTF-16, blanks.
@@ -108,6 +109,7 @@ def decode_sketch(content: bytes, size: int, config: SketchConfig) -> SketchRead
         raise ValueError(f"the sketch has more than {MAX_FILE_BYTES:,} bytes; make it smaller")
     if is_svg(content):
         return SketchReading(rasterize_svg(content, size), ())
+    refuse_other_files(content)
     raster = decode_raster(content, rescale=config.paper != "as-is")
     image = raster.on(255)
     scale = size / max(image.size)

@@ -37,6 +37,8 @@ UNBOUND_PREFIX, JUNK_AT_END = 27, 9
 KNOWN_PREFIXES = {"xlink": XLINK_NAMESPACE, "svg": SVG_NAMESPACE}
 ENTITIES = re.compile(r"\s*(?:&[\w:.-]+;\s*)+")
 MAX_ATTRIBUTES = 10 * MAX_ELEMENTS
+MAX_ATTRIBUTES_OF_ELEMENT = 50_000
+"""Each `=` counts, as in the drawing that draw.io keeps in an attribute."""
 
 
 def parse_document(svg: bytes) -> Element:
@@ -173,15 +175,18 @@ def check_markup(svg: bytes) -> None:
     # An element takes four bytes or more.
     if len(svg) < 4 * MAX_ELEMENTS:
         return
-    num_elements = svg.count(b"<")
-    if num_elements > MAX_ELEMENTS:
-        num_elements = len(re.findall(b"<[^/!?]", svg))
-    for what, count, limit in (
-        ("elements", num_elements, MAX_ELEMENTS),
-        ("attributes", svg.count(b"="), MAX_ATTRIBUTES),
-    ):
-        if count > limit:
-            raise ValueError(f"the SVG has more than {limit:,} {what}; simplify it")
+    num_elements = svg.count(b"<") - sum(map(svg.count, (b"</", b"<!", b"<?")))
+    check_count("elements", num_elements, MAX_ELEMENTS)
+    num_attributes = svg.count(b"=")
+    check_count("attributes", num_attributes, MAX_ATTRIBUTES)
+    if num_attributes > MAX_ATTRIBUTES_OF_ELEMENT:
+        most = max(tag.count(b"=") for tag in svg.split(b"<"))
+        check_count("attributes in one element", most, MAX_ATTRIBUTES_OF_ELEMENT)
+
+
+def check_count(what: str, count: int, limit: int) -> None:
+    if count > limit:
+        raise ValueError(f"the SVG has more than {limit:,} {what}; simplify it")
 
 
 def check_root(root: Element) -> Element:

@@ -18,6 +18,9 @@ from flipsketch.svg.limits import MAX_BYTES
 MAX_ENTITY_CHARACTERS = 1 << 21
 """That all entities of a file serve together. Those of Illustrator are names and styles of up to
 200 characters, and each element uses one."""
+MAX_DOCTYPE_CHARACTERS = 1 << 18
+MAX_STRAY_CHARACTERS = 10_000
+"""Control characters in a text, which are left out; what has more is no text."""
 MAX_REFERENCES = 200_000
 MAX_ENTITY_LEVELS = 4
 """Entities within entities."""
@@ -41,7 +44,7 @@ NOT_ENCODINGS = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "un
 # In each pattern what has no end runs to the end of the text: to look for one again and again would
 # take a time that grows with the square.
 DECLARED_ENCODING = re.compile(rb"""\s*<\?xml\s[^>]{0,200}?encoding\s*=\s*["']([\w.:-]{1,40})""")
-PROLOG = re.compile(r"(?:[\s\ufeff]|<\?.*?(?:\?>|\Z)|<!--.*?(?:-->|\Z))*", re.DOTALL)
+PROLOG = re.compile(r"(?:[\s\ufeff]++|<\?.*?(?:\?>|\Z)|<!--.*?(?:-->|\Z))*+", re.DOTALL)
 SUBSET = re.compile(
     r"""<!ENTITY\s+(?P<name>[\w:.-]+)\s+(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)')\s*>"""
     r"""|<!ENTITY\s+(?P<elsewhere>[\w:.-]+)\s+(?:SYSTEM|PUBLIC)\b"""
@@ -125,7 +128,8 @@ def read_text(svg: bytes) -> str:
         end = read_doctype(text, end, declared)
     # So that lines keep their numbers.
     text = "\n" * text.count("\n", 0, end) + text[end:]
-    return serve_entities(NOT_CHARACTERS.sub("", text), declared)
+    text = NOT_CHARACTERS.sub("", text, count=MAX_STRAY_CHARACTERS)
+    return serve_entities(text, declared)
 
 
 def is_utf8(svg: bytes) -> bool:
@@ -164,7 +168,7 @@ def read_doctype(text: str, start: int, declared: dict[str, str | None]) -> int:
     """Return where a DOCTYPE ends; add the entities that it declares, None for one that lies in
     another file. Others, and what else it declares, are not used."""
     level = 0
-    for token in SUBSET.finditer(text, start):
+    for token in SUBSET.finditer(text, start, start + MAX_DOCTYPE_CHARACTERS):
         if token["name"]:
             # The first of two declarations counts.
             declared.setdefault(token["name"], token["double"] or token["single"] or "")
@@ -175,7 +179,7 @@ def read_doctype(text: str, start: int, declared: dict[str, str | None]) -> int:
             level += 1 if token["mark"] in ("<!", "[") else -1
             if level == 0:
                 return token.end()
-    raise ValueError("the SVG is cut short: its DOCTYPE has no end")
+    raise ValueError("the SVG is cut short or not XML: its DOCTYPE has no end")
 
 
 def serve_entities(text: str, declared: dict[str, str | None]) -> str:
