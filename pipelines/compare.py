@@ -23,6 +23,7 @@ from flipsketch.storage.credentials import refuse_credentials
 from flipsketch.storage.folder import Folder, open_folder, read_file
 from flipsketch.storage.location import locate_below
 from flipsketch.storage.sealed import to_parquet
+from flipsketch.storage.text import MAX_CONTENT, one_line, quote_briefly
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.evaluate import EvaluateConfig, score_corpus
 from pipelines.execution.config import ExecutorConfig
@@ -155,7 +156,8 @@ def read_runs(location: str) -> list[NamedRun]:
     ]
     folders = [run.folder for run in runs]
     if twice := {name for name in folders if folders.count(name) > 1}:
-        raise ValueError(f"{location}: two runs are named like {min(twice)!r}; names must differ")
+        like = quote_briefly(min(twice))
+        raise ValueError(f"{location}: two runs are named like {like}; names must differ")
     return runs
 
 
@@ -164,9 +166,11 @@ def parse_run(where: str, entry: dict[str, Any]) -> NamedRun:
     name = own.get("name", "")
     if not (all(isinstance(value, str) for value in own.values()) and re.search(r"\w", name)):
         raise ValueError(f"{where}: needs a name, and {', '.join(OWN[1:])} must be strings")
+    where = f"{where} ({one_line(name, MAX_CONTENT)})"
     if own.get("preset", "exact") not in PRESETS:
         raise ValueError(
-            f"{where} ({name}): preset must be one of {', '.join(PRESETS)}, got {own['preset']!r}"
+            f"{where}: preset must be one of {', '.join(PRESETS)}, "
+            f"got {quote_briefly(own['preset'])}"
         )
     for value in own.values():
         refuse_credentials(value)
@@ -176,8 +180,7 @@ def parse_run(where: str, entry: dict[str, Any]) -> NamedRun:
         and all(isinstance(value, float) for value in published.values())
     ):
         raise ValueError(
-            f"{where} ({name}): published may have {' and '.join(PUBLISHED)} alone, numbers such "
-            f"as 0.956"
+            f"{where}: published may have {' and '.join(PUBLISHED)} alone, numbers such as 0.956"
         )
     settings = {key: entry[key] for key in entry if key not in {*own, "published"}}
     method = own.get("method", NamedRun.method)
@@ -185,7 +188,7 @@ def parse_run(where: str, entry: dict[str, Any]) -> NamedRun:
     known = (*SETTINGS, *LIVESKETCH_SETTINGS) if moves_strokes else SETTINGS
     if unknown := sorted(settings.keys() - set(known)):
         raise ValueError(
-            f"{where} ({name}): {unknown[0]!r} is no setting of the method {method}; there are "
+            f"{where}: {quote_briefly(unknown[0])} is no setting of the method {method}; there are "
             f"{', '.join(known)}"
         )
     return NamedRun(**own, settings=settings, published=published)

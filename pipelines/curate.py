@@ -53,7 +53,8 @@ from flipsketch.scoring.summary import MOST_COMPARED, summarize_scores, to_markd
 from flipsketch.storage.folder import PARTIAL, Folder, open_folder, resolve
 from flipsketch.storage.location import split_query
 from flipsketch.storage.sealed import to_parquet
-from flipsketch.storage.sources import Sources
+from flipsketch.storage.sources import Sources, names_file
+from flipsketch.storage.text import one_line
 from flipsketch.storage.threads import in_threads
 from pipelines.execution.process import command_line
 from pipelines.execution.sources import SourcesConfig
@@ -319,8 +320,8 @@ def write_manifest(sources: Sources, metadata: pa.Table) -> bytes:
             content = sources.read(source)
             check_sketch(content, sha256)
         except (OSError, ValueError) as error:
-            lost.append(f"{clip['id']}: {error}")
-            if not isinstance(source, str):
+            lost.append(f"{one_line(clip['id'], 80)}: {error}")
+            if source is None or not names_file(source):
                 return clip
             # Without options of the store, which a row cannot have.
             return {**clip, "sketch": split_query(resolve(source, manifest))[0]}

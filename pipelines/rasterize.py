@@ -34,7 +34,7 @@ from flipsketch.corpus.run_folder import read_run
 from flipsketch.corpus.shard import read_metadata, read_shards
 from flipsketch.storage import sealed
 from flipsketch.storage.folder import Folder, open_folder
-from flipsketch.storage.text import TEXT, count, describe_error, is_text
+from flipsketch.storage.text import MAX_CONTENT, TEXT, count, describe_error, is_text, one_line
 from flipsketch.storage.waiting import call_in_time
 from flipsketch.svg.render import import_cairo
 from pipelines.execution.environment import check_environment
@@ -104,8 +104,8 @@ def make_training_shards(config: RasterizeConfig) -> int:
     if known and len(rows) > len(known) and not config.extend and not config.dry_run:
         raise ValueError(
             f"{folder}: holds a run of {len(known)} animations, and {len(rows) - len(known)} more "
-            f"are there now ({rows[len(known)]['id']}, ...); add --extend to include them, or "
-            f"give another --output"
+            f"are there now ({one_line(rows[len(known)]['id'], MAX_CONTENT)}, ...); add --extend "
+            f"to include them, or give another --output"
         )
     content = to_parquet(rows)
     with tempfile.TemporaryDirectory() as temporary:

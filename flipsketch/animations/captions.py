@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from flipsketch.corpus.tables import read_table
-from flipsketch.storage.text import is_text
+from flipsketch.storage.text import MAX_CONTENT, is_text, one_line, quote_briefly
 
 log = logging.getLogger(__name__)
 
@@ -36,16 +36,16 @@ def read_captions(location: str) -> dict[str, str]:
         name = plain_name(name)
         if captions.setdefault(name, prompt) != prompt:
             raise ValueError(
-                f"{location}: row {index + 1} gives {name!r} another prompt than row "
+                f"{location}: row {index + 1} gives {quote_briefly(name)} another prompt than row "
                 f"{rows[name] + 1}; a name can have one prompt only"
             )
         rows.setdefault(name, index)
     if twice := [name for name in columns if columns.count(name) > 1]:
-        raise ValueError(f"{location}: has column {twice[0]!r} twice; keep one")
+        raise ValueError(f"{location}: has column {quote_briefly(twice[0])} twice; keep one")
     if missing := {"name", "prompt"} - set(columns) if columns else set():
         raise ValueError(
-            f"{location}: has no column {min(missing)} (found: {', '.join(sorted(columns))}); "
-            f"captions need name and prompt"
+            f"{location}: has no column {min(missing)} (found: "
+            f"{one_line(', '.join(sorted(columns)), MAX_CONTENT)}); captions need name and prompt"
         )
     if index < 0:
         raise ValueError(f"{location}: has no rows; captions need name and prompt")

@@ -24,7 +24,7 @@ from flipsketch.storage.archives import (
     open_files,
 )
 from flipsketch.storage.folder import Folder, open_folder
-from flipsketch.storage.text import count, describe_error
+from flipsketch.storage.text import count, describe_error, quote_briefly
 from flipsketch.storage.threads import in_threads
 from flipsketch.svg.animated import read_animated_svg
 
@@ -84,14 +84,16 @@ class VectorCorpus:
         if below == f"{STEPS}/{step}":
             files = [posixpath.basename(file) for file in self.contents(name)]
             return [], sorted(file for file in files if file != PROMPT_FILE)
-        raise FileNotFoundError(f"the corpus's animation {name!r} has no folder {below!r}")
+        named = f"the corpus's animation {quote_briefly(name)}"
+        raise FileNotFoundError(f"{named} has no folder {quote_briefly(below)}")
 
     def read(self, path: str, max_bytes: int) -> bytes:
         name, _, below = path.partition("/")
         # Without its frames, since each animation's prompt is wanted before any frames are.
         contents = prompt_file(self.find(name)) if below == PROMPT_FILE else self.contents(name)
         if below not in contents:
-            raise FileNotFoundError(f"the corpus's animation {name!r} has no file {below!r}")
+            named = f"the corpus's animation {quote_briefly(name)}"
+            raise FileNotFoundError(f"{named} has no file {quote_briefly(below)}")
         return check_size(contents[below], max_bytes)
 
     def find(self, name: str) -> dict[str, Any]:
@@ -104,8 +106,8 @@ class VectorCorpus:
         if name in self.rows:
             return self.rows[name]
         if self.doubts:
-            raise OSError(f"no good row named {name!r} can be read: {self.doubts[0]}")
-        raise FileNotFoundError(f"the corpus has no good row named {name!r}")
+            raise OSError(f"no good row named {quote_briefly(name)} can be read: {self.doubts[0]}")
+        raise FileNotFoundError(f"the corpus has no good row named {quote_briefly(name)}")
 
     def read_contents(self, name: str) -> dict[str, bytes]:
         """Return what an animation's files hold, by their paths in its folder, the prompt's last.

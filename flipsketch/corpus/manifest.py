@@ -25,7 +25,13 @@ from flipsketch.corpus.tables import read_table
 from flipsketch.storage.folder import open_file
 from flipsketch.storage.hashed_file import HashedFile
 from flipsketch.storage.sealed import SEAL, check_bytes, to_json
-from flipsketch.storage.text import describe_error, is_text
+from flipsketch.storage.text import (
+    MAX_CONTENT,
+    describe_error,
+    is_text,
+    one_line,
+    quote_briefly,
+)
 
 EXAMPLES = 5
 # One of each.
@@ -221,7 +227,8 @@ def finish_row(location: str, summary: ManifestSummary, row: Row) -> Row:
         row = replace(row, extra=cast_extra(row.extra, summary.extra_schema))
     error = row.error
     if (first := summary.repeats.get(row.index)) is not None:
-        error = f"id {row.id!r} is already used by row {first + 1}; ids must be unique"
+        used = f"id {quote_briefly(row.id)} is already used by row {first + 1}"
+        error = f"{used}; ids must be unique"
     return replace(row, error=error, digest=digest)
 
 
@@ -257,7 +264,9 @@ def parse_rows(
 def check_columns(location: str, columns: list[str], reserved: Iterable[str]) -> None:
     """Raise ValueError with all that is wrong with a manifest's columns, if anything is."""
     counts = Counter(columns)
-    problems = [f"has column {name!r} {n} times" for name, n in counts.items() if n > 1]
+    twice = {name: n for name, n in counts.items() if n > 1}
+    problems = [f"has column {quote_briefly(name)} {n} times" for name, n in twice.items()]
+    del problems[EXAMPLES:]
     problems += [
         f"has no column {' or '.join(names)}"
         for names in NEEDED_COLUMNS
@@ -273,9 +282,8 @@ def check_columns(location: str, columns: list[str], reserved: Iterable[str]) ->
         problems += [f"column {name!r} is a reserved name" for name in clash]
         ways.append("rename reserved columns, whose names the metadata uses itself")
     if problems:
-        raise ValueError(
-            f"{location}: {'; '.join(problems)} (found: {', '.join(columns)}); {'; '.join(ways)}"
-        )
+        found = one_line(", ".join(columns), MAX_CONTENT)
+        raise ValueError(f"{location}: {'; '.join(problems)} (found: {found}); {'; '.join(ways)}")
 
 
 def parquet_extra_schema(location: str, file: HashedFile) -> pa.Schema:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from flipsketch.storage.sources import name_source
-from flipsketch.storage.text import count
+from flipsketch.storage.text import count, one_line
 
 # What differs from row to row in sentences that say the same, in the order in which it is replaced.
 # A quote that was cut short ends with its clause; an apostrophe within a word opens none.
@@ -20,6 +20,7 @@ DIGEST = re.compile(r"\b(?:0x[0-9a-f]+|(?=[a-f]*\d)[0-9a-f]{8,})\b")
 # Not the figures within names: UTF-8, 16-bit, float32, #112233.
 FIGURE = re.compile(r"(?<![\w#.,-])[-+]?\d(?:[\d,._]*\d)?(?:e[-+]?\d+)?(?![\w]|-[A-Za-z])")
 SIZE = re.compile(r"\b(\d+)x(\d+)\b")
+MAX_ID = 80  # characters of an id that is an example
 ROW = re.compile(r"row [\d,]+: ")
 # A name of a file at the beginning: with a slash, or with an ending such as .svg.
 PATH = re.compile(
@@ -119,7 +120,7 @@ class FailureGroups:
 
 def name_row(row: FailedRow) -> str:
     """Return where a row is to be looked for: its number, and its sketch's file or its id."""
-    name = name_source(row.source) if row.source else row.id
+    name = name_source(row.source) if row.source else one_line(row.id, MAX_ID)
     return name if row.number is None else f"row {row.number:,} {name}".rstrip()
 
 

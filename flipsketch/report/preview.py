@@ -21,6 +21,7 @@ from flipsketch.storage.location import locate_below
 from flipsketch.storage.output_file import write_file
 from flipsketch.storage.parquet import read_known_columns
 from flipsketch.storage.sources import Sources
+from flipsketch.storage.text import MAX_CONTENT, one_line, quote_briefly
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ def draw_preview(
         if gifs is not None:
             gif = locate_below(gifs, f"{row['key']}.gif")
             write_file(gif, encode_gif(join_films(films)))
-            log.info("%s: %s", gif, row["id"])
+            log.info("%s: %s", gif, one_line(row["id"], MAX_CONTENT))
     return stack(strips)
 
 
@@ -89,7 +90,7 @@ def choose_clips(
     for corpus, known in zip(corpora, ({clip.row["id"] for clip in first}, *by_id), strict=True):
         missing = set(ids) - set(known)
         if missing or not known:
-            wanted = f"of id {min(missing)!r}" if missing else "yet"
+            wanted = f"of id {quote_briefly(min(missing))}" if missing else "yet"
             raise ValueError(
                 f"{corpus.folder}: has no clip {wanted}; see the status and error of its metadata"
             )

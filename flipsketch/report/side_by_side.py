@@ -6,6 +6,7 @@ from typing import Any
 
 from flipsketch.corpus.plan import Plan, read_plan
 from flipsketch.storage.folder import Folder, open_folder
+from flipsketch.storage.text import quote_briefly
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,6 @@ def check_pair(row: dict[str, Any], other: dict[str, Any], folder: Folder) -> No
     for name, what in (("sketch_sha256", "another sketch"), ("prompts", "other prompts")):
         if row.get(name) != other.get(name):
             raise ValueError(
-                f"{folder}: its row {row['id']!r} has {what} than the "
+                f"{folder}: its row {quote_briefly(row['id'])} has {what} than the "
                 f"first corpus; only corpora of one manifest can be shown side by side"
             )

@@ -14,6 +14,7 @@ from pyarrow import fs
 from flipsketch.storage.folder import open_file, open_location
 from flipsketch.storage.local_files import OutsideError, find_root, open_below, read_below
 from flipsketch.storage.stores import StoreFile, call_store
+from flipsketch.storage.text import quote_briefly
 
 log = logging.getLogger(__name__)
 
@@ -178,14 +179,14 @@ class ArchiveFiles:
 
     def list(self, path: str) -> Listing:
         if path not in self.folders:
-            raise FileNotFoundError(f"the archive has no folder {path!r}")
+            raise FileNotFoundError(f"the archive has no folder {quote_briefly(path)}")
         folders, files = self.folders[path]
         return sorted(folders), sorted(files)
 
     def read(self, path: str, max_bytes: int) -> bytes:
         entry = self.entries.get(path)
         if entry is None:
-            raise FileNotFoundError(f"the archive has no file {path!r}")
+            raise FileNotFoundError(f"the archive has no file {quote_briefly(path)}")
         if path in self.doubled:
             raise ValueError("is in its archive twice; pack it again")
         is_zip = isinstance(self.archive, zipfile.ZipFile)

@@ -7,6 +7,7 @@ import posixpath
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 from urllib.parse import unquote
 
 from flipsketch.storage.credentials import refuse_credentials
@@ -22,6 +23,8 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # Their addresses begin with a bucket, which is all of one server's; others' with a server.
 BUCKETS = re.compile(r"(s3|gs|gcs)", re.IGNORECASE)
 MAX_NAME = 200
+# What an SVG begins with, and no name of a file.
+MARKUP = ("<svg", "<?xml", "<!--", "<!DOCTYPE")
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,8 @@ class Sources:
             OSError: there is no such file, or it cannot be read.
             ValueError: it is not for rows to read, or too large.
         """
-        if isinstance(source, bytes):
-            return source
+        if not names_file(source):
+            return source if isinstance(source, bytes) else source.encode()
         name = name_source(source)
         try:
             read, store = self.find(source)
@@ -212,8 +215,17 @@ def allow(folder: str) -> str:
     return f"to let rows read there, add --allow-source {folder}"
 
 
+def names_file(source: str | bytes) -> TypeGuard[str]:
+    """Tell whether a row names a file, rather than to hold it or the source of an SVG itself."""
+    if isinstance(source, bytes):
+        return False
+    return not source[:MAX_NAME].lstrip("\ufeff \t\r\n").startswith(MARKUP)
+
+
 def name_source(source: str) -> str:
     """Return what a row names, as errors show it: short, and without what may be a secret."""
+    if not names_file(source):
+        return "the SVG in its row"
     if (uri := URI.fullmatch(source)) is not None:
         scheme, host, path, rest = uri.groups()
         host = f"...@{host.rpartition('@')[2]}" if "@" in host else host

@@ -15,6 +15,7 @@ from flipsketch.media.contact_sheet import draw_strip, stack
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.config import SamplingConfig
 from flipsketch.storage.sources import Sources
+from flipsketch.storage.text import MAX_CONTENT, one_line, quote_briefly
 
 if TYPE_CHECKING:
     from flipsketch.models.video_model import VideoModel
@@ -66,7 +67,7 @@ def read_subjects(
             sketch = load_sketch(content, size, darken=darken, config=config)
         except (OSError, ValueError) as error:
             raise ValueError(
-                f"{manifest}: row {row.id!r}: {error}; correct or remove the row"
+                f"{manifest}: row {quote_briefly(row.id)}: {error}; correct or remove the row"
             ) from error
         subjects.append(Subject(sketch, row.prompts[0], row.seed))
     if not subjects:
@@ -84,7 +85,7 @@ def animate_subject(
     try:
         [clip] = animate(model, [subject.sketch], [subject.prompt], [subject.seed], config)
     except ValueError as error:
-        log.warning("%s: %s", subject.prompt, error)
+        log.warning("%s: %s", one_line(subject.prompt, MAX_CONTENT), error)
         return None
     return clip.frames
 

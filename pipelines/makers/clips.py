@@ -30,7 +30,7 @@ from flipsketch.models.video_model import DTYPES
 from flipsketch.storage.credentials import hide_credentials
 from flipsketch.storage.folder import Folder
 from flipsketch.storage.reading import UnavailableError
-from flipsketch.storage.sources import Sources, name_source
+from flipsketch.storage.sources import Sources, name_source, names_file
 from flipsketch.storage.text import describe_error, describe_raised
 from pipelines.execution.attempts import Attempts, has_note
 from pipelines.execution.work import JobError, Report
@@ -139,7 +139,7 @@ class AnimationMaker:
             "prompt_cut": False,
             "sketch_notes": None,
             # One with credentials in it is refused, and they are not to be published either.
-            "sketch": hide_credentials(row.sketch) if isinstance(row.sketch, str) else None,
+            "sketch": hide_credentials(row.sketch) if names_file(row.sketch) else None,
             "seed": row.seed,
             "attempts": attempts.deaths(row) + (row.index not in attempts.given_up),
             "align_steps": sampling.num_align_steps,
@@ -156,7 +156,7 @@ class AnimationMaker:
             if row.error is not None:
                 return RowOutcome(columns, error=row.error)
             content = self.config.sources.read(row.sketch)
-            if isinstance(row.sketch, str):
+            if names_file(row.sketch):
                 where = f"{name_source(row.sketch)}: "
             columns = {**columns, "sketch_sha256": hashlib.sha256(content).hexdigest()}
             own = row_livesketch(row, self.config.livesketch) if self.moves_strokes else None

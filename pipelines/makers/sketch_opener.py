@@ -12,7 +12,7 @@ from flipsketch.livesketch.config import LiveSketchConfig
 from flipsketch.media.config import SketchConfig
 from flipsketch.media.sketch import SketchReading, is_svg, read_raster, read_sketch
 from flipsketch.report.checked_sketch import CheckedSketch
-from flipsketch.storage.sources import Sources, name_source
+from flipsketch.storage.sources import Sources, name_source, names_file
 from flipsketch.storage.text import describe_error
 from flipsketch.svg.reader import MIN_CONTRAST, read_svg
 from pipelines.makers.row_settings import row_livesketch
@@ -70,7 +70,7 @@ class SketchOpener:
 
 def unopened(row: Row) -> CheckedSketch:
     """Return what is known of a row's sketch before it is opened."""
-    source = name_source(row.sketch) if isinstance(row.sketch, str) else None
+    source = name_source(row.sketch) if names_file(row.sketch) else None
     return CheckedSketch(number=row.index + 1, id=row.id, source=source)
 
 
