@@ -36,6 +36,7 @@ from flipsketch.models.registry import (
     weights_bytes,
 )
 from flipsketch.storage.folder import Folder, open_folder
+from pipelines.check_sketches import check_rows
 from pipelines.execution.environment import check_environment
 from pipelines.execution.executor import start
 from pipelines.execution.locations import anchor, anchor_model, refuse_vanishing_output
@@ -50,8 +51,10 @@ from pipelines.makers.clip_settings import (
     sketch_settings,
 )
 from pipelines.makers.row_settings import RowKinds, find_error
+from pipelines.makers.sketch_opener import SketchOpener
 from pipelines.sharding.planning import ROWS_PER_SHARD, choose_rows_per_shard, read_summary
 from pipelines.sharding.run import Run, RunConfig
+from pipelines.sharding.summary import exceeds
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +106,9 @@ class AnimateConfig(RunConfig):
     """On a GPU, replay the model's passes as CUDA graphs, which are recorded in the first batches,
     rather than launch their kernels one by one; clips do not change. Turn it off if memory that
     graphs keep between batches is needed."""
+    check_sketches: bool = False
+    """With --dry-run: open every sketch, in processes, and print what the run would refuse and
+    repair. Exits with 1 if more rows would fail than --max-failures allows."""
     sources: SourcesConfig = field(default_factory=SourcesConfig)
 
     def __post_init__(self) -> None:
@@ -118,6 +124,8 @@ class AnimateConfig(RunConfig):
         if self.method not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, got {self.method}")
         self.livesketch.check_method(self.method)
+        if self.check_sketches and not self.dry_run:
+            raise ValueError("--check-sketches is for --dry-run; give that too, or leave it out")
         if self.lora not in (None, "", NO_LORA) and not METHODS[self.method].takes_lora:
             raise ValueError(f"the method {self.method} takes no adapter; leave out --lora")
 
@@ -295,7 +303,17 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
         gpu_memory_gb=config.gpu_memory_gb,
     )
     print_dry_run(manifest, folder, before, workload)
-    return 0
+    if not config.check_sketches:
+        return 0
+    opener = SketchOpener(
+        sources=config.sources.of(config.manifest),
+        size=size,
+        config=SketchConfig.of(sketch_settings(config.sketches, before)),
+        darken=config.sampling.darken_sketch,
+        livesketch=config.livesketch if METHODS[config.method].moves_strokes else None,
+    )
+    num_bad = check_rows(config.manifest, manifest, opener, find_bad)
+    return 1 if exceeds(num_bad, manifest.num_rows, config.max_failures) else 0
 
 
 def refuse_another_run(

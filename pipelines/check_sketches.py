@@ -198,15 +198,15 @@ def check_rows(
     opener: SketchOpener,
     find_bad: Callable[[Row], str | None],
 ) -> int:
-    """Open the sketches of a manifest's rows, but of those that cannot be made in any case, print
-    what was found, and return how many a run would refuse."""
+    """Open the sketches of a manifest's rows, but of those that cannot be made whatever their
+    sketches, print what was found, and return how many rows would fail."""
     rows = (row for row in read_rows(manifest, summary) if find_bad(row) is None)
     check = Check()
-    num_rows = summary.num_rows - summary.num_bad - len(summary.repeats)
-    for sketch in open_sketches(rows, opener, num_rows=max(1, num_rows)):
+    num_bad = summary.num_bad + len(summary.repeats)
+    for sketch in open_sketches(rows, opener, num_rows=max(1, summary.num_rows - num_bad)):
         check.add(sketch)
     print(printable("\n".join(check.describe("row"))))
-    return check.counts["refused"]
+    return num_bad + check.counts["refused"]
 
 
 def strip(row: Row) -> Row:

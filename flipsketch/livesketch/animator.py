@@ -11,9 +11,9 @@ import torch
 
 from flipsketch.livesketch.choosing import Chooser
 from flipsketch.livesketch.config import LiveSketchConfig
-from flipsketch.livesketch.drawing import read_drawing
+from flipsketch.livesketch.drawing import draw_strokes, read_drawing
 from flipsketch.livesketch.optimize import animate_vectors
-from flipsketch.livesketch.vector import VectorSketch, draw_vector, write_vector
+from flipsketch.livesketch.vector import VectorSketch, write_vector
 from flipsketch.media.config import SketchConfig
 from flipsketch.method.animators import FlipSketch
 from flipsketch.method.config import SamplingConfig
@@ -23,9 +23,6 @@ from flipsketch.method.sampler import segment_seed
 from flipsketch.models.graphs import graphs_of
 from flipsketch.models.kernels import PLAIN, Kernels
 from flipsketch.svg.animated import write_animated_svg
-
-# Of lines in a frame, in pixels: thinner ones turn pale, and break when they move.
-MIN_LINE_WIDTH = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +43,6 @@ class StrokeClip:
         frames = [draw_strokes(self.drawing, points, self.size) for points in self.points]
         svgs = [write_vector(self.drawing, points) for points in self.points]
         return DrawnClip(np.stack(frames), write_animated_svg(svgs))
-
-
-def draw_strokes(drawing: VectorSketch, points: np.ndarray, size: int) -> np.ndarray:
-    return draw_vector(drawing, points, size, min_line_width=MIN_LINE_WIDTH)
 
 
 def try_seed(seed: int, number: int) -> int:

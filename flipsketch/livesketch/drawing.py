@@ -2,13 +2,15 @@
 
 import numpy as np
 
-from flipsketch.livesketch.vector import TRACE_IT, VectorSketch, read_vector
+from flipsketch.livesketch.vector import TRACE_IT, VectorSketch, draw_vector, read_vector
 from flipsketch.media.config import REPAIR, SketchConfig
 from flipsketch.media.sketch import is_svg, read_raster
 from flipsketch.svg.reader import rasterize_svg
 
 # Of an SVG that is traced, in pixels.
 TRACED_SIZE = 1024
+# Of lines in a frame, in pixels: thinner ones turn pale, and break when they move.
+MIN_LINE_WIDTH = 1.0
 
 
 def read_drawing(
@@ -40,3 +42,8 @@ def read_drawing(
     if is_svg(content):
         return tracing.trace(rasterize_svg(content, TRACED_SIZE)), ()
     return tracing.trace(np.asarray(read_raster(content))), ()
+
+
+def draw_strokes(drawing: VectorSketch, points: np.ndarray, size: int) -> np.ndarray:
+    """Return a frame (size, size, 3) of a drawing whose points (P, 2) have moved."""
+    return draw_vector(drawing, points, size, min_line_width=MIN_LINE_WIDTH)

@@ -60,12 +60,11 @@ class SketchOpener:
     def read(self, content: bytes, row: Row) -> SketchReading:
         if self.livesketch is None:
             return read_sketch(content, self.size, self.config, darken=self.darken)
-        from flipsketch.livesketch.drawing import read_drawing
-        from flipsketch.livesketch.vector import draw_vector
+        from flipsketch.livesketch.drawing import draw_strokes, read_drawing
 
         own = row_livesketch(row, self.livesketch)
         drawing, notes = read_drawing(content, self.config, trace=own.trace)
-        return SketchReading(draw_vector(drawing, drawing.points, self.size), notes)
+        return SketchReading(draw_strokes(drawing, drawing.points, self.size), notes)
 
 
 def unopened(row: Row) -> CheckedSketch:

@@ -2,13 +2,16 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.check_sketches import CheckSketchesConfig, check_sketches
-from tests.helpers.corpora import SKETCHES, good_rows, make_manifest
+from pipelines.execution.config import ExecutorConfig
+from tests.helpers.corpora import SKETCHES, good_rows, make_manifest, read_rows
 
 
 @pytest.fixture
@@ -61,6 +64,34 @@ def test_a_manifest_is_looked_through(tmp_path, capsys):
     assert (missing["row"], missing["sketch"]) == (2, "gone.svg")
     assert missing["reason"] == "expected a file, found nothing"
     assert "already used" in repeated["reason"]
+
+
+def test_a_dry_run_finds_what_the_run_then_refuses(tiny_folder, tmp_path, capsys):
+    rows = good_rows(4)
+    rows[0]["prompt"] = ""
+    rows[1]["sketch"] = "gone.svg"
+    job = AnimateConfig(
+        manifest=make_manifest(tmp_path, rows),
+        output=str(tmp_path / "corpus"),
+        model=str(tiny_folder),
+        method="still",
+        max_failures="1",
+        executor=ExecutorConfig(executor="local"),
+    )
+    assert animate_manifest(replace(job, dry_run=True, check_sketches=True)) == 1
+    said = "expected a file, found nothing"
+    printed = capsys.readouterr().out
+    assert f"refuse: 1 row: {said}; row 2 gone.svg" in printed
+    assert "opened: 3 rows; a run would refuse 1" in printed
+    assert not (tmp_path / "corpus").exists()
+    assert animate_manifest(job) == 1
+    failed = [row["error"] for row in read_rows(job.output) if row["status"] == "failed"]
+    assert len(failed) == 2 and f"gone.svg: {said}" in failed
+
+
+def test_sketches_are_checked_by_a_dry_run_alone(job):
+    with pytest.raises(ValueError, match="--dry-run"):
+        replace(job, check_sketches=True)
 
 
 @pytest.mark.parametrize("name", ["gone", "in/notes.txt", "void"])

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from flipsketch.livesketch.animator import LiveSketch, StrokeClip, draw_strokes
+from flipsketch.livesketch.animator import LiveSketch, StrokeClip
 from flipsketch.livesketch.choosing import Chooser
 from flipsketch.livesketch.config import LiveSketchConfig
+from flipsketch.livesketch.drawing import draw_strokes
 from flipsketch.livesketch.vector import read_vector
 from flipsketch.media.config import SketchConfig
 from flipsketch.media.sketch import load_sketch
