@@ -4,9 +4,8 @@ After `apply_styles` each element has its own values (what it inherits stays wit
 valid and in the form that properties.py describes:
 
 - Colours are `#rrggbb`, `rgba(r,g,b,a)`, `none`, `currentcolor`, `context-fill`, `context-stroke`,
-  or `url(#id)` with an optional fallback behind it (`properties.read_reference`). `currentcolor` of
-  `fill` and `stroke` stays, because a `use` changes what it is: `resolve_current_color` says it
-  once the uses are expanded. Elsewhere (stops) it is resolved here.
+  or `url(#id)` with an optional fallback behind it. `currentcolor` stays in `fill` and `stroke`,
+  because a `use` changes what it is; elsewhere (stops) it is resolved here.
 - Lengths are plain numbers, but for what depends on the viewport: percentages, `vw`, `calc()` with
   these, which `units.read_length` reads.
 - `transform` is SVG's, with `transform-origin` and the properties `translate`, `rotate`, `scale` in
@@ -294,16 +293,3 @@ def set_transform(tag: str, values: Values, is_css: bool, context: Context) -> N
         return
     if matrix != IDENTITY or is_css:
         values[name] = write_matrix(around(origin, matrix))
-
-
-def resolve_current_color(root: Element) -> None:
-    """Replace `currentcolor` in `fill` and `stroke`, also an inherited one, by the colour there."""
-    stack = [(root, "#000000", {"fill": "", "stroke": ""})]
-    while stack:
-        element, color, paints = stack.pop()
-        color = element.get("color", color)
-        own = {name: element.get(name, text) for name, text in paints.items()}
-        for name, text in own.items():
-            if text.endswith("currentcolor"):
-                element.set(name, text.removesuffix("currentcolor") + color)
-        stack += [(child, color, own) for child in element]

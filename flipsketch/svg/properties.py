@@ -83,17 +83,12 @@ MAX_CHARACTERS = 1_000_000
 # In characters; no value that a program writes comes near these, but for the data of a path.
 MAX_VALUE, MAX_FUNCTION, MAX_KNOWN = 200_000, 2_000, 200
 
+# So that a reference ends at its parenthesis.
+ESCAPED = {ord(mark): f"%{ord(mark):02x}" for mark in "()\"'"}
 FONT = re.compile(rf"(?:^|\s)({NUMBER.pattern}(?:[a-z]+|%))(?:\s*/\s*\S+)?\s", re.IGNORECASE)
 INITIAL_WORDS = ("initial", "inherit", "unset", "revert")
-REFERENCE = re.compile(r"url\(#(.*?)\)(?: (none|currentcolor|#[0-9a-f]{6}|rgba\(.*\)))?", re.S)
 COMMENT = re.compile(r"/\*.*?(?:\*/|$)", re.S)
 NUMBER_OR_PERCENT = re.compile(rf"{NUMBER.pattern}%?", re.ASCII)
-
-
-def read_reference(value: str) -> tuple[str, str | None] | None:
-    """Return the id that a value `url(#id)` refers to and the fallback behind it."""
-    found = REFERENCE.fullmatch(value)
-    return (found[1], found[2]) if found else None
 
 
 class Normalizer:
@@ -184,7 +179,9 @@ def split_url(text: str) -> tuple[str, str]:
     target = target.strip()
     if not target:
         raise ValueError(f"the SVG has the reference {text[:40]!r}")
-    return f"url({target})" if target[0] == "#" and len(target) > 1 else "", rest.strip()
+    if target[0] != "#" or len(target) == 1:
+        return "", rest.strip()
+    return f"url({target.translate(ESCAPED)})", rest.strip()
 
 
 def read_plain_colour(text: str, is_attribute: bool) -> str | None:

@@ -4,7 +4,7 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 
-from flipsketch.svg.cascade import apply_styles, resolve_current_color
+from flipsketch.svg.cascade import apply_styles
 
 
 def styled(inner: str, style: str = "", attributes: str = "") -> list[dict[str, str]]:
@@ -54,14 +54,6 @@ def test_attributes_give_way_to_rules_these_to_style_and_that_to_important_ones(
     path = '<path fill="aqua" stroke="aqua" color="aqua" style="fill:red; stroke:red"/>'
     rules = "path { fill: lime; stroke: lime !important; color: lime }"
     assert styled(path, rules) == [{"fill": "#ff0000", "stroke": "#00ff00", "color": "#00ff00"}]
-
-
-def test_current_color_is_that_of_where_it_is_used():
-    root = fromstring('<svg color="red" fill="currentColor"><g><path color="lime"/></g></svg>')
-    apply_styles(root)
-    resolve_current_color(root)
-    assert [element.get("fill") for element in root.iter("path")] == ["#00ff00"]
-    assert root.get("fill") == "#ff0000"
 
 
 def test_lengths_in_units_of_the_font_become_numbers():
