@@ -1,10 +1,12 @@
 """calc() and the other mathematical functions of CSS."""
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 MAX_DEPTH = 32
+PARENTHESIS = re.compile(r"[()]")
 FUNCTIONS: dict[str, Callable[..., float]] = {
     "min": min,
     "max": max,
@@ -40,6 +42,33 @@ def calculate(text: str, unit_size: Callable[[str], float]) -> float:
         return value_of(token, unit_size, 0)
     except (ArithmeticError, KeyError, TypeError) as error:
         raise ValueError(f"the SVG has {text[:40]!r}, which has no value") from error
+
+
+def replace_calculations(text: str) -> str:
+    """Return a text with each `calc()` of numbers or percentages replaced by its value.
+
+    Raises:
+        ValueError: one has no value.
+    """
+    parts, position = [], 0
+    while (start := text.find("calc(", position)) >= 0:
+        end = closing(text, start + len("calc(")) + 1
+        written = text[start:end]
+        value = calculate(written, {"%": 1.0, "deg": 1.0}.__getitem__)
+        unit = "%" if "%" in written else "deg" if "deg" in written else ""
+        parts += [text[position:start], f"{value:.10g}{unit}"]
+        position = end
+    return "".join(parts) + text[position:]
+
+
+def closing(text: str, position: int) -> int:
+    """Return where the parenthesis that was opened before a position is closed."""
+    depth = 1
+    for found in PARENTHESIS.finditer(text, position):
+        depth += 1 if found[0] == "(" else -1
+        if depth == 0:
+            return found.start()
+    return len(text)
 
 
 def value_of(token: Any, unit_size: Callable[[str], float], depth: int) -> float:

@@ -18,7 +18,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from xml.etree.ElementTree import Element
 
-from flipsketch.svg.geometry import IDENTITY, NUMBER, compose, read_transform
+from flipsketch.svg.geometry import NUMBER
+from flipsketch.svg.placement import NAMES, TRANSFORMS, Placement, place_all
 from flipsketch.svg.properties import (
     ALIASES,
     ATTRIBUTES,
@@ -26,23 +27,17 @@ from flipsketch.svg.properties import (
     INITIAL,
     LENGTHS,
     PROPERTIES,
-    TRANSFORMS,
     Normalizer,
     expand_shorthand,
 )
 from flipsketch.svg.stylesheet import Declaration, Rule, is_plain, read_declarations, read_rules
-from flipsketch.svg.transforms import (
-    PART,
-    around,
-    read_css_transform,
-    read_origin,
-    write_matrix,
-)
+from flipsketch.svg.transforms import PART
 from flipsketch.svg.units import (
     FONT_LENGTH,
     FONT_SIZE,
     plain_length,
     read_length,
+    without_font_units,
     write_number,
 )
 from flipsketch.svg.variables import define, substitute
@@ -52,11 +47,6 @@ MAX_MATCHES = 2_000_000
 """Declarations that rules give to elements, together."""
 MAX_VARIABLE_TEXT = 5_000_000
 """Characters of variables that elements define, together."""
-TRANSFORM_NAMES = {
-    "linearGradient": "gradientTransform",
-    "radialGradient": "gradientTransform",
-    "pattern": "patternTransform",
-}
 # Resolved here: no `use` comes between these and the element whose colour they take.
 OTHER_COLOURS = ("stop-color", "flood-color", "lighting-color", "background")
 
@@ -70,6 +60,7 @@ class Context:
     root: Element
     color: str = "#000000"
     font_size: float = FONT_SIZE
+    root_font_size: float = FONT_SIZE
     box: tuple[float, float] = (100.0, 100.0)
     """Width and height of the nearest viewport, in its own units."""
     variables: Values = field(default_factory=dict)
@@ -92,7 +83,8 @@ def apply_styles(root: Element) -> None:
         inner = sheet.style(element, matched.get(element, ()), context)
         for child in [child for child in element if child.tag == "style"]:
             element.remove(child)
-        stack += [(child, inner) for child in element]
+        stack += [(child, inner) for child in reversed(element)]
+    place_all(sheet.placements)
 
 
 def match_rules(root: Element, rules: list[Rule]) -> dict[Element, tuple[int, ...]]:
@@ -102,7 +94,7 @@ def match_rules(root: Element, rules: list[Rule]) -> dict[Element, tuple[int, ..
     from flipsketch.svg.selectors import Tree
 
     tree = Tree(root)
-    found: list[tuple[tuple[int, int, int], int, list[int]]] = []
+    found: list[tuple[tuple[tuple[int, ...], ...], int, list[int]]] = []
     num_matches = 0
     for number, rule in enumerate(rules):
         try:
@@ -114,7 +106,7 @@ def match_rules(root: Element, rules: list[Rule]) -> dict[Element, tuple[int, ..
         for selector, numbers in zip(selectors, members, strict=True):
             if selector.pseudo_element is None:
                 num_matches += len(numbers) * len(rule.declarations)
-                found.append((selector.specificity, number, numbers))
+                found.append(((rule.layer, selector.specificity), number, numbers))
         if num_matches > MAX_MATCHES:
             raise ValueError("the SVG's style rules match too many elements; simplify it")
     matched: dict[Element, list[int]] = {}
@@ -133,6 +125,7 @@ class Sheet:
         self.merged: dict[tuple[tuple[int, ...], str], Values] = {}
         self.defined: dict[tuple[int, int], Values] = {}
         self.num_defined = 0
+        self.placements: list[Placement] = []
 
     def style(self, element: Element, rules: tuple[int, ...], context: Context) -> Context:
         """Give an element its own values, and return what is around its children."""
@@ -149,8 +142,15 @@ class Sheet:
         if any(text in WIDE or "var(" in text.lower() for text in values.values()):
             values = dict(settle(values, declared, context, self.normalize))
         context = set_context(attributes, values, context, element is context.root)
-        if not TRANSFORMS.isdisjoint(values):
-            set_transform(element.tag, values, "transform" in declared, context)
+        moves = {name: values.pop(name) for name in TRANSFORMS & values.keys()}
+        is_css = "transform" in declared
+        if moves and not is_css and moves.keys() == {"transform"}:
+            if element.tag not in NAMES:
+                values |= moves
+        elif moves:
+            moves["transform-box"] = values.get("transform-box", "view-box")
+            moved = Placement(element, moves, is_css, context.box, context.font_size)
+            self.placements.append(moved)
         if element is not context.root:
             values.pop("background", None)
         element.attrib.clear()
@@ -239,9 +239,11 @@ def settle(
 def set_context(attributes: Values, values: Values, context: Context, is_root: bool) -> Context:
     """Return what is around the children; make colours and lengths independent of it."""
     color, font_size, box = context.color, context.font_size, context.box
+    root_size = context.root_font_size
     if "font-size" in values:
-        font_size = read_length(values["font-size"], None, font_size)
+        font_size = read_length(without_font_units(values["font-size"], font_size, root_size))
         values["font-size"] = write_number(font_size)
+        root_size = font_size if is_root else root_size
     if values.get("color") == "currentcolor":
         del values["color"]
     color = values.get("color", color)
@@ -250,8 +252,8 @@ def set_context(attributes: Values, values: Values, context: Context, is_root: b
             values[name] = color
     for name in LENGTHS.intersection(values):
         if FONT_LENGTH.search(values[name]):
-            parts = PART.findall(values[name])
-            values[name] = " ".join(plain_length(part, font_size) for part in parts)
+            parts = PART.findall(without_font_units(values[name], font_size, root_size))
+            values[name] = " ".join(map(plain_length, parts))
     if "viewBox" in attributes:
         found = NUMBER.findall(attributes["viewBox"])
         if len(found) == 4:
@@ -262,34 +264,9 @@ def set_context(attributes: Values, values: Values, context: Context, is_root: b
             box = (float(sides[0]), float(sides[1]))
     if (color, font_size, box) == (context.color, context.font_size, context.box):
         return context
-    return replace(context, color=color, font_size=font_size, box=box)
+    return replace(context, color=color, font_size=font_size, root_font_size=root_size, box=box)
 
 
 def is_page_size(name: str, value: str) -> bool:
     """Return whether a property of the root is its size as a part of a page."""
     return name in ("width", "height") and ("%" in value or "v" in value)
-
-
-def set_transform(tag: str, values: Values, is_css: bool, context: Context) -> None:
-    """Write all that moves an element as its one matrix."""
-    name = TRANSFORM_NAMES.get(tag, "transform")
-    own = values.pop("transform", "none")
-    if not is_css and TRANSFORMS.isdisjoint(values):
-        if name == "transform":
-            values["transform"] = own
-        return
-    origin_text = values.pop("transform-origin", "0 0")
-    steps = [values.pop(step, "none") for step in ("translate", "rotate", "scale")]
-    try:
-        matrix = IDENTITY
-        for text in steps:
-            if text != "none":
-                matrix = compose(matrix, read_css_transform(text, context.box, context.font_size))
-        if own != "none":
-            read = read_css_transform(own, context.box, context.font_size) if is_css else None
-            matrix = compose(matrix, read_transform(own) if read is None else read)
-        origin = read_origin(origin_text, context.box, context.font_size)
-    except ValueError:
-        return
-    if matrix != IDENTITY or is_css:
-        values[name] = write_matrix(around(origin, matrix))

@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from flipsketch.svg.calculation import replace_calculations
+
 Triple = tuple[float, float, float]
 
 HEX = re.compile(r"#(?:[0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})", re.ASCII)
@@ -21,27 +23,28 @@ MAX_TEXT = 1_000
 
 # As browsers show them on a light page; the names of CSS 2 stand for newer ones (CSS Color 4, A).
 SYSTEM_COLOURS = {
-    **dict.fromkeys(
-        "accentcolor highlight selecteditem activecaption".split(), (0x33 / 255, 0x99 / 255, 1.0)
-    ),
-    **dict.fromkeys(
-        "buttonborder buttontext captiontext canvastext fieldtext infotext menutext windowtext "
-        "marktext selecteditemtext accentcolortext highlighttext threeddarkshadow "
-        "windowframe".split(),
-        (0.0, 0.0, 0.0),
-    ),
-    **dict.fromkeys(
-        "canvas field window appworkspace background infobackground menu scrollbar "
-        "inactivecaption inactiveborder activeborder buttonhighlight "
-        "threedhighlight threedlightshadow".split(),
-        (1.0, 1.0, 1.0),
-    ),
-    **dict.fromkeys("buttonface threedface".split(), (0xEF / 255,) * 3),
-    **dict.fromkeys("buttonshadow threedshadow graytext inactivecaptiontext".split(), (0.5,) * 3),
-    "mark": (1.0, 1.0, 0.0),
-    "linktext": (0.0, 0.0, 0xEE / 255),
-    "visitedtext": (0x55 / 255, 0x1A / 255, 0x8B / 255),
-    "activetext": (1.0, 0.0, 0.0),
+    name: value
+    for value, names in (
+        (
+            "#000000",
+            "buttonborder buttontext canvastext fieldtext marktext activeborder captiontext "
+            "inactiveborder infotext menutext threeddarkshadow threedhighlight "
+            "threedlightshadow threedshadow windowframe windowtext",
+        ),
+        (
+            "#ffffff",
+            "accentcolortext canvas field highlighttext selecteditemtext activecaption "
+            "appworkspace background inactivecaption infobackground menu scrollbar window",
+        ),
+        ("#efefef", "buttonface buttonhighlight buttonshadow threedface"),
+        ("#808080", "graytext inactivecaptiontext"),
+        ("#3367d1", "accentcolor highlight selecteditem"),
+        ("#ffff00", "mark"),
+        ("#0000ee", "linktext"),
+        ("#551a8b", "visitedtext"),
+        ("#ff0000", "activetext"),
+    )
+    for name in names.split()
 }
 
 # Rows to linear sRGB. Source: CSS Color 4, section 18, "Sample code for color conversions".
@@ -103,6 +106,9 @@ def read_colour(text: str) -> Colour | None:
         return None
     if found := DEVICE_COLOUR.search(text):
         text = text[: found.start()].rstrip()
+    text = SYSTEM_COLOURS.get(text, text)
+    if "calc(" in text:
+        text = replace_calculations(text)
     if HEX.fullmatch(text):
         digits = text[1:]
         if len(digits) < 6:
@@ -111,8 +117,6 @@ def read_colour(text: str) -> Colour | None:
         return Colour(red, green, blue, alpha[0] / 255 if alpha else 1.0)
     if plain := PLAIN_FUNCTION.fullmatch(text):
         return read_function(*plain.groups())
-    if text in SYSTEM_COLOURS:
-        return to_colour(SYSTEM_COLOURS[text], 1.0)
     from tinycss2.color5 import parse_color
 
     try:

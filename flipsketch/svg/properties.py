@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from flipsketch.svg.colour import PLAIN_FUNCTION, read_colour
 from flipsketch.svg.geometry import NUMBER, read_transform
+from flipsketch.svg.placement import TRANSFORMS
 from flipsketch.svg.transforms import PART, read_css_transform, read_origin
 from flipsketch.svg.units import FONT_LENGTH, plain_length, read_length, write_number
 
@@ -83,6 +84,8 @@ MAX_CHARACTERS = 1_000_000
 # In characters; no value that a program writes comes near these, but for the data of a path.
 MAX_VALUE, MAX_FUNCTION, MAX_KNOWN = 200_000, 2_000, 200
 
+# An empty place in a list.
+GAP = re.compile(r",\s*(?:,|\Z)|\A,")
 # So that a reference ends at its parenthesis.
 ESCAPED = {ord(mark): f"%{ord(mark):02x}" for mark in "()\"'"}
 FONT = re.compile(rf"(?:^|\s)({NUMBER.pattern}(?:[a-z]+|%))(?:\s*/\s*\S+)?\s", re.IGNORECASE)
@@ -212,9 +215,14 @@ def read_size(text: str, is_attribute: bool) -> str | None:
 
 
 def read_position(text: str, is_attribute: bool) -> str | None:
-    if not is_attribute and NUMBER.fullmatch(text):
-        return "0" if float(text) == 0 else None
     return relative_length(text)
+
+
+def read_side(text: str, is_attribute: bool) -> str | None:
+    """A width or a height, which CSS takes with a unit alone."""
+    if not is_attribute and NUMBER.fullmatch(text) and float(text) != 0:
+        return None
+    return read_size(text, is_attribute)
 
 
 def relative_length(text: str) -> str:
@@ -227,19 +235,11 @@ def relative_length(text: str) -> str:
     return text.lower() if FONT_LENGTH.search(text) else plain
 
 
-def read_stroke_length(text: str, is_attribute: bool) -> str:
-    return relative_length(text)
-
-
-def read_stroke_width(text: str, is_attribute: bool) -> str | None:
-    return read_size(text, True)
-
-
 def read_dashes(text: str, is_attribute: bool) -> str | None:
     if text.lower() == "none":
         return "none"
     parts = PART.findall(text) if len(text) < 20 * MAX_DASHES else []
-    if not 0 < len(parts) <= MAX_DASHES:
+    if not 0 < len(parts) <= MAX_DASHES or GAP.search(text):
         return None
     lengths = [relative_length(part) for part in parts]
     if any(length[0] == "-" for length in lengths):
@@ -261,7 +261,7 @@ def read_font_size(text: str, is_attribute: bool) -> str | None:
         return "0.8333333333em" if lowered == "smaller" else "1.2em"
     if lowered[-1:] == "%":
         return f"{write_number(read_length(lowered, 1.0))}em"
-    return read_size(text, is_attribute)
+    return read_side(text, is_attribute)
 
 
 def read_display(text: str, is_attribute: bool) -> str | None:
@@ -351,10 +351,10 @@ PARSERS: dict[str, Callable[[str, bool], str | None]] = {
         read_alpha,
     ),
     **dict.fromkeys(SIZES, read_size),
+    **dict.fromkeys(("width", "height"), read_side),
     **dict.fromkeys(POSITIONS | ATTRIBUTE_LENGTHS - SIZES, read_position),
     **dict.fromkeys(("clip-path", "mask", "marker-start", "marker-mid", "marker-end"), read_link),
-    "stroke-width": read_stroke_width,
-    "stroke-dashoffset": read_stroke_length,
+    "stroke-dashoffset": read_position,
     "stroke-dasharray": read_dashes,
     "stroke-miterlimit": read_miter_limit,
     "font-size": read_font_size,
@@ -370,7 +370,6 @@ PARSERS: dict[str, Callable[[str, bool], str | None]] = {
     "scale": read_step("scale"),
     "d": read_path_property,
 }
-TRANSFORMS = {"transform", "transform-origin", "translate", "rotate", "scale"}
 # `d` is path data where it is an attribute, and not checked here.
 ATTRIBUTES = set(PARSERS) - {"d", "translate", "rotate", "scale", "background"}
 PROPERTIES = set(PARSERS) - ATTRIBUTE_LENGTHS - {"offset"}

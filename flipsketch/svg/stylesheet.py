@@ -15,10 +15,13 @@ MAX_STYLE = 1 << 19
 MAX_RULES = 20_000
 MAX_DEPTH = 8
 MAX_BRACKETS = 64
+MAX_SELECTOR = 10_000
+"""Characters of a selector within others: each level may say them several times."""
+RANGE = re.compile(r"(?:([\w.]+)\s*([<>]=?|=)\s*)?([a-z-]+)(?:\s*([<>]=?|=)\s*([\w.]+))?")
 BRACKET = re.compile(r"[()\[\]{}]")
 COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 STRING = re.compile(r"['\"\\]")
-UNPLAIN_SHEET = re.compile(r"['\"\\@]|<!--|-->|/\*")
+UNPLAIN_SHEET = re.compile(r"['\"\\@]|<!--|-->|/\*|\{[^{}]*\{")
 # A page of base64 has no braces in it. Cut out first, since tokens take longer than a search.
 FONT_FACE = re.compile(r"@font-face\s*\{[^{}]*\}", re.IGNORECASE)
 DATA = re.compile(r"""url\(\s*["']?data:[^()"']*["']?\s*\)""", re.IGNORECASE)
@@ -42,14 +45,18 @@ FEATURES = {
     "inverted-colors": "none",
 }
 
+NO_LAYER = 1 << 30
+
 Declaration = tuple[str, str, bool]  # name, value, whether it is !important
 
 
 class Rule(NamedTuple):
-    prelude: str | list[Any]
-    """Text or tokens of the selectors."""
+    prelude: str
+    """Its selectors."""
     declarations: list[Declaration]
     namespaces: dict[str | None, str]
+    layer: tuple[int, ...] = (NO_LAYER,)
+    """Rules of a later layer are stronger, those without one the strongest."""
 
 
 def read_rules(root: Element) -> list[Rule]:
@@ -66,9 +73,10 @@ def read_rules(root: Element) -> list[Rule]:
             f"the SVG's style has {length:,} characters, the limit is {MAX_STYLE:,}; simplify it"
         )
     rules: list[Rule] = []
-    for text in texts:
-        text = without_comments(text)
-        rules += read_plain_rules(text) if not UNPLAIN_SHEET.search(text) else read_sheet(text)
+    reader = SheetReader()
+    for text in map(without_comments, texts):
+        is_plain_sheet = not UNPLAIN_SHEET.search(text)
+        rules += read_plain_rules(text) if is_plain_sheet else reader.read(text)
     if len(rules) > MAX_RULES:
         raise ValueError(f"the SVG has more than {MAX_RULES:,} style rules; simplify it")
     return rules
@@ -79,21 +87,96 @@ def read_plain_rules(text: str) -> Iterator[Rule]:
 
     They are split without tokens, which take ten times as long.
     """
+    stray = ""
     for part in text.split("}"):
         prelude, brace, content = part.partition("{")
-        if "{" in content:
-            # Rules within a rule.
-            yield from read_sheet(part + "}" * content.count("{"))
-        elif brace:
-            yield Rule(prelude.strip(), list(read_declarations(content)), {})
+        if brace:
+            yield Rule(stray + prelude.strip(), list(read_declarations(content)), {})
+        # A brace too many belongs to the next selector, which is malformed then.
+        stray = "" if brace else part + "}"
 
 
-def read_sheet(text: str) -> Iterator[Rule]:
+class SheetReader:
+    """Reads sheets with at-rules, and rules within rules."""
+
+    def __init__(self) -> None:
+        self.namespaces: dict[str | None, str] = {}
+        self.layers: dict[tuple[str, ...], int] = {}
+        self.layer: tuple[str, ...] = ()
+
+    def read(self, text: str) -> Iterator[Rule]:
+        import tinycss2
+
+        check_depth(text)
+        self.namespaces = {}
+        nodes = tinycss2.parse_stylesheet(text, skip_comments=True, skip_whitespace=True)
+        yield from self.flatten(nodes, "", 0)
+
+    def flatten(self, nodes: list[Any], outer: str, depth: int) -> Iterator[Rule]:
+        """Yield the rules of a sheet, or of what is in a rule with the selector `outer`."""
+        import tinycss2
+
+        declarations = [declaration for node in nodes for declaration in declared(node)]
+        if declarations and outer:
+            yield self.rule(outer, declarations)
+        if depth > MAX_DEPTH:
+            return
+        for node in nodes:
+            if node.type == "qualified-rule":
+                prelude = tinycss2.serialize(node.prelude).strip()
+                prelude = nest(prelude, outer) if outer else prelude
+                if len(prelude) < MAX_SELECTOR:
+                    yield from self.flatten(contents(node), prelude, depth + 1)
+            elif node.type == "at-rule":
+                yield from self.read_at_rule(node, outer, depth)
+
+    def read_at_rule(self, node: Any, outer: str, depth: int) -> Iterator[Rule]:
+        import tinycss2
+
+        keyword, prelude = node.lower_at_keyword, tinycss2.serialize(node.prelude).strip()
+        if keyword == "namespace":
+            words = [token for token in node.prelude if token.type in ("ident", "string", "url")]
+            if words:
+                prefix = words[0].value if words[0].type == "ident" else None
+                self.namespaces[prefix] = words[-1].value
+        elif keyword == "layer":
+            before = self.layer
+            for name in prelude.split(","):
+                self.layer = (*before, *name.strip().split("."))
+                self.layers.setdefault(self.layer, len(self.layers))
+            if node.content is not None:
+                yield from self.flatten(contents(node), outer, depth + 1)
+            self.layer = before
+        elif node.content is not None and holds(keyword, prelude):
+            yield from self.flatten(contents(node), outer, depth + 1)
+
+    def rule(self, prelude: str, declarations: list[Declaration]) -> Rule:
+        names = (self.layer[:end] for end in range(1, len(self.layer) + 1))
+        rank = tuple(self.layers.get(name, 0) for name in names)
+        return Rule(prelude, declarations, self.namespaces, (*rank, NO_LAYER))
+
+
+def contents(node: Any) -> list[Any]:
     import tinycss2
 
-    check_depth(text)
-    nodes = tinycss2.parse_stylesheet(text, skip_comments=True, skip_whitespace=True)
-    yield from flatten(nodes, {}, 0)
+    nodes: list[Any] = tinycss2.parse_blocks_contents(
+        node.content, skip_comments=True, skip_whitespace=True
+    )
+    return nodes
+
+
+def declared(node: Any) -> Iterator[Declaration]:
+    import tinycss2
+
+    if node.type == "declaration":
+        value = tinycss2.serialize(node.value).strip()
+        yield lower_name(node.name), value, bool(node.important)
+
+
+def nest(prelude: str, outer: str) -> str:
+    """Return the selector of a rule within another: `&` stands for the other's."""
+    parent = f":is({outer})"
+    return prelude.replace("&", parent) if "&" in prelude else f"{parent} {prelude}"
 
 
 def check_depth(text: str) -> None:
@@ -132,15 +215,13 @@ def holds(keyword: str, prelude: str) -> bool:
     """Return whether the rules in an at-rule apply."""
     if keyword == "media":
         return matches_media(prelude)
-    if keyword == "supports":
-        # What is asked for is nearly always there, and then there is no other way to draw it.
-        return not prelude.lower().startswith("not")
-    return keyword == "layer"
+    # What is asked for is nearly always there, and then there is no other way to draw it.
+    return keyword == "supports" and not prelude.lower().startswith("not")
 
 
 def matches_media(text: str) -> bool:
     """Return whether a list of media queries, such as `screen and (min-width: 20em)`, holds."""
-    queries = text.lower().split(",")
+    queries = re.split(r",|\bor\b", text.lower())
     return not text.strip() or any(matches_query(query) for query in queries)
 
 
@@ -165,32 +246,44 @@ def matches_feature(condition: str) -> bool:
     name, value = name.strip(), value.strip()
     limit, _, side = name.partition("-")
     if limit in ("min", "max") and side in WINDOW:
-        from flipsketch.svg.units import read_length
-
-        try:
-            length = read_length(value)
-        except ValueError:
-            return False
-        return WINDOW[side] >= length if limit == "min" else WINDOW[side] <= length
+        return compares(WINDOW[side], ">=" if limit == "min" else "<=", value)
+    if found := RANGE.fullmatch(condition[1:-1].strip()):
+        low, low_sign, side, sign, high = found.groups()
+        # `100px <= width` is `width >= 100px`.
+        mirrored = (low_sign or "").translate({ord("<"): ">", ord(">"): "<"})
+        return (
+            side in WINDOW
+            and (low is None or compares(WINDOW[side], mirrored, low))
+            and (high is None or compares(WINDOW[side], sign, high))
+        )
     if not value:
         return name in WINDOW or FEATURES.get(name, "none") not in ("none", "no-preference")
     return FEATURES.get(name) == value
 
 
-def read_declarations(content: str | list[Any]) -> Iterator[Declaration]:
-    """Yield the declarations of a block, from text or tokens; malformed ones are left out."""
-    if isinstance(content, str):
-        content = without_comments(content)
-        if is_plain(content):
-            yield from split_declarations(content)
-            return
-        check_depth(content)
+def compares(size: float, sign: str, text: str) -> bool:
+    from flipsketch.svg.units import read_length
+
+    try:
+        length = read_length(text)
+    except ValueError:
+        return False
+    return {">=": size >= length, "<=": size <= length, ">": size > length, "<": size < length}.get(
+        sign, size == length
+    )
+
+
+def read_declarations(content: str) -> Iterator[Declaration]:
+    """Yield the declarations of a block, malformed ones are left out."""
+    content = without_comments(content)
+    if is_plain(content):
+        yield from split_declarations(content)
+        return
+    check_depth(content)
     import tinycss2
 
     for node in tinycss2.parse_blocks_contents(content, skip_comments=True, skip_whitespace=True):
-        if node.type == "declaration":
-            value = tinycss2.serialize(node.value).strip()
-            yield lower_name(node.name), value, bool(node.important)
+        yield from declared(node)
 
 
 def split_declarations(text: str) -> Iterator[Declaration]:

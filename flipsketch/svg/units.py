@@ -75,24 +75,28 @@ def finite(text: str, number: float) -> float:
     return number
 
 
-def plain_length(text: str, font_size: float = FONT_SIZE) -> str:
-    """Return a length as a plain number; what depends on the viewport keeps its form, without
-    units of the font.
+def plain_length(text: str) -> str:
+    """Return a length as a plain number; what depends on the viewport stays as it is.
 
     Raises:
         ValueError: it is no length.
     """
     try:
-        return write_number(read_length(text, None, font_size))
+        return write_number(read_length(text))
     except ValueError:
-        text = FONT_LENGTH.sub(
-            lambda found: (
-                write_number(float(found[1]) * FONT_UNITS[found[2].lower()] * font_size) + "px"
-            ),
-            text.strip().lower(),
-        )
-        read_length(text, 1.0, font_size, (1.0, 1.0))
-        return text
+        read_length(text, 1.0, viewport=(1.0, 1.0))
+        return text.strip().lower()
+
+
+def without_font_units(text: str, font_size: float, root_font_size: float) -> str:
+    """Return a text with lengths such as `2em` in user units."""
+
+    def replace(found: re.Match[str]) -> str:
+        unit = found[2].lower()
+        size = root_font_size if unit.startswith("r") else font_size
+        return f"{write_number(float(found[1]) * FONT_UNITS[unit] * size)}px"
+
+    return FONT_LENGTH.sub(replace, text)
 
 
 def write_number(number: float) -> str:

@@ -2,6 +2,8 @@
 
 import re
 
+from flipsketch.svg.calculation import closing
+
 VAR = re.compile(r"(?<![\w-])var\(", re.IGNORECASE)
 NAME = re.compile(r"\s*(--[^\s,()]*)\s*")
 MAX_LENGTH = 10_000
@@ -35,16 +37,6 @@ def substitute(text: str, values: Values, depth: int = 0) -> str:
         if sum(map(len, parts)) > MAX_LENGTH:
             raise ValueError(f"the SVG's variables make {text[:40]!r} too long")
     return "".join(parts) + text[position:]
-
-
-def closing(text: str, position: int) -> int:
-    """Return where the parenthesis that was opened before a position is closed."""
-    depth = 1
-    for found in re.compile(r"[()]").finditer(text, position):
-        depth += 1 if found[0] == "(" else -1
-        if depth == 0:
-            return found.start()
-    return len(text)
 
 
 def define(own: Values, inherited: Values) -> Values:

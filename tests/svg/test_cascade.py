@@ -35,6 +35,16 @@ def stroke(style: str, path: str = '<path class="a b" id="p" stroke="blue"/>') -
         (".a { stroke: red } .a::unknown { stroke: lime }", "#ff0000"),
         ("@media print { .a { stroke: lime } } @media screen { .a { stroke: red } }", "#ff0000"),
         ("@media (prefers-color-scheme: dark) { path { stroke: white } }", "#0000ff"),
+        ("@media (width >= 10px) and (max-width: 99in) { .a { stroke: red } }", "#ff0000"),
+        ("@media speech, (orientation: landscape) { .a { stroke: red } }", "#ff0000"),
+        ("@supports (display: grid) { .a { stroke: red } }", "#ff0000"),
+        ("@layer x { #p { stroke: lime } } .a { stroke: red }", "#ff0000"),
+        (
+            "@layer x, y; @layer y { .a { stroke: red } } @layer x { #p { stroke: lime } }",
+            "#ff0000",
+        ),
+        ("g { & .a { stroke: red } > rect { stroke: lime } }", "#ff0000"),
+        ("} .a { stroke: lime } .b { stroke: red }", "#ff0000"),
         ("@import url(a.css); @font-face { src: url(data:x;y) } .a { stroke: red }", "#ff0000"),
         ("<!-- .a { stroke: red } -->", "#ff0000"),
         (".a { stroke: red; stroke: fuzzy(1); stroke: #12 }", "#ff0000"),
@@ -69,10 +79,14 @@ def test_lengths_in_units_of_the_font_become_numbers():
         ("transform: scale(2); transform-origin: right bottom", "matrix(2 0 0 2 -100 -50)"),
         ("translate: 5px; scale: 2", "matrix(2 0 0 2 5 0)"),
         ("transform: translate(10, 10)", None),
+        (
+            "transform: scale(3); transform-box: fill-box; transform-origin: center",
+            "matrix(3 0 0 3 -20 -8)",
+        ),
     ],
 )
 def test_a_transform_of_css_becomes_the_attribute(style, expected):
-    assert styled(f'<path style="{style}"/>')[0].get("transform") == expected
+    assert styled(f'<path d="M8 2H12V6" style="{style}"/>')[0].get("transform") == expected
 
 
 def test_the_background_of_the_page_is_kept():
