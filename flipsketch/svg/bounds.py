@@ -1,7 +1,8 @@
 """Bounding boxes of a normal tree, for units of `objectBoundingBox` and canvases to be fitted."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 import numpy as np
@@ -13,97 +14,133 @@ from flipsketch.svg.viewport import Box
 
 HANDLE = 4 / 3 * (math.sqrt(2) - 1)
 """Of a curve along a quarter of the unit circle."""
+MAX_POINTS = 1_000
+"""Of an outline whose box is exact after a rotation; that of another is the rotated box's."""
+
+# The attributes that an outline depends on.
+OUTLINES = {
+    "path": ("d",),
+    "polyline": ("points",),
+    "polygon": ("points",),
+    "line": ("x1", "y1", "x2", "y2"),
+    "circle": ("cx", "cy", "r"),
+    "ellipse": ("cx", "cy", "rx", "ry"),
+    "rect": ("x", "y", "width", "height", "rx", "ry"),
+}
+# Left, top, right and bottom.
+Extent = tuple[float, float, float, float]
 
 
-def shape_segments(shape: Element) -> list[Segment]:
-    try:
-        if shape.tag == "path":
-            return read_path(shape.get("d", ""), is_lenient=True)
-        if shape.tag in ("circle", "ellipse"):
-            return ellipse_segments(shape)
-        return read_outline(shape.tag, dict(shape.items()), [0.0, 0.0, 1.0, 1.0])
-    except ValueError:
-        return []
+class Bounds:
+    """Finds bounding boxes; what is known of an outline is kept."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[str | None, ...], tuple[Outline, Extent] | None] = {}
+
+    def of(self, elements: Iterable[Element], *, with_strokes: bool = False) -> Box | None:
+        """Return the box around shapes and layers, in the space that they lie in.
+
+        It is that of the outlines alone, as `objectBoundingBox` is meant.
+
+        Args:
+            with_strokes: take in the strokes' width, but not the tips of corners.
+        """
+        extents = self.extents(elements, IDENTITY, with_strokes)
+        if not extents:
+            return None
+        left, top, right, bottom = zip(*extents, strict=True)
+        low, high = (min(left), min(top)), (max(right), max(bottom))
+        return Box(*low, high[0] - low[0], high[1] - low[1])
+
+    def extents(
+        self, elements: Iterable[Element], matrix: Matrix, with_strokes: bool
+    ) -> list[Extent]:
+        found = []
+        for element in elements:
+            inner = matrix
+            if transform := element.get("transform"):
+                inner = compose(matrix, read_matrix(transform))
+            if element.tag == "g":
+                found += self.extents(element, inner, with_strokes)
+            elif (extent := self.outline(element, inner)) is not None:
+                reach = 0.0
+                if with_strokes and element.get("stroke", "none") != "none":
+                    a, b, c, d, _, _ = inner
+                    scale = max(math.hypot(a, b), math.hypot(c, d))
+                    reach = float(element.get("stroke-width", 1)) / 2 * scale
+                left, top, right, bottom = extent
+                found.append((left - reach, top - reach, right + reach, bottom + reach))
+        return found
+
+    def outline(self, shape: Element, matrix: Matrix) -> Extent | None:
+        """Return the box around a shape's outline after a matrix; None if it has no points."""
+        key = (shape.tag, *(shape.get(name) for name in OUTLINES[shape.tag]))
+        if key not in self.known:
+            outline = Outline.read(shape_segments(shape))
+            self.known[key] = outline and (outline, outline.extent(IDENTITY))
+        if (found := self.known[key]) is None:
+            return None
+        outline, (left, top, right, bottom) = found
+        _, b, c, _, _, _ = matrix
+        # The box of a curve that is turned is not that of its box.
+        if (b or c) and len(outline.ends) <= MAX_POINTS:
+            return outline.extent(matrix)
+        corners = [(x, y) for x in (left, right) for y in (top, bottom)]
+        return extent_of(move(np.array(corners), matrix))
 
 
-def ellipse_segments(shape: Element) -> list[Segment]:
-    """Return four curves that stay within 0.03% of a circle or an ellipse."""
-    cx, cy = float(shape.get("cx", 0)), float(shape.get("cy", 0))
-    radii = (shape.get("rx", shape.get("r", 0)), shape.get("ry", shape.get("r", 0)))
-    rx, ry = map(float, radii)
-    segments: list[Segment] = [("M", [cx + rx, cy])]
-    for x, y in ((1, 0), (0, 1), (-1, 0), (0, -1)):
-        points = ((x - HANDLE * y, y + HANDLE * x), (-y + HANDLE * x, x + HANDLE * y), (-y, x))
-        segments.append(("C", [side for u, v in points for side in (cx + u * rx, cy + v * ry)]))
-    return [*segments, ("Z", [])]
+class Outline(NamedTuple):
+    ends: np.ndarray
+    """Of moves, lines and curves (N, 2)."""
+    curves: np.ndarray
+    """Start, handles and end of each (M, 4, 2)."""
+
+    @classmethod
+    def read(cls, segments: list[Segment]) -> "Outline | None":
+        ends: list[list[float]] = []
+        curves: list[list[float]] = []
+        for kind, points, *_ in segments:
+            if kind == "A" and not ends:
+                # A whole ellipse, of which there are the corners of its box.
+                ends += [points[place : place + 2] for place in range(0, len(points), 2)]
+            elif kind in "CA":
+                for place in range(0, len(points), 6):
+                    curves.append(ends[-1] + points[place : place + 6])
+                    ends.append(points[place + 4 : place + 6])
+            elif kind in "ML":
+                ends.append(points[:2])
+        if not ends:
+            return None
+        return cls(np.array(ends), np.array(curves).reshape(-1, 4, 2))
+
+    def extent(self, matrix: Matrix) -> Extent:
+        """Return the box around the outline after a matrix."""
+        found = [move(self.ends, matrix)]
+        if len(self.curves):
+            curves = move(self.curves.reshape(-1, 2), matrix).reshape(-1, 4, 2)
+            found += extremes(curves)
+        return extent_of(np.concatenate(found))
 
 
-def content_box(elements: Iterable[Element], stroke: str = "none") -> Box | None:
-    """Return the box around shapes and groups of a normal tree, in the space that they lie in.
-
-    Args:
-        stroke: `none` for the box of outlines alone, as `objectBoundingBox` is meant; `width` for
-            that of strokes too, without the tips of their corners; `reach` for one with them.
-    """
-    boxes = list(_boxes(elements, IDENTITY, stroke))
-    if not boxes:
-        return None
-    low, high = np.array(boxes).min(axis=0)[:2], np.array(boxes).max(axis=0)[2:]
-    return Box(*low.tolist(), *(high - low).tolist())
+def outline_extent(segments: list[Segment], matrix: Matrix) -> Extent | None:
+    """Return the box around an outline after a matrix; None if it has no points."""
+    outline = Outline.read(segments)
+    return outline and outline.extent(matrix)
 
 
-def _boxes(
-    elements: Iterable[Element], matrix: Matrix, stroke: str
-) -> Iterable[tuple[float, float, float, float]]:
-    for element in elements:
-        inner = matrix
-        if transform := element.get("transform"):
-            inner = compose(matrix, read_matrix(transform))
-        if element.tag == "g":
-            yield from _boxes(element, inner, stroke)
-        elif (extent := outline_extent(shape_segments(element), inner)) is not None:
-            reach = 0.0
-            if stroke != "none" and element.get("stroke", "none") != "none":
-                a, b, c, d, _, _ = inner
-                scale = max(math.hypot(a, b), math.hypot(c, d))
-                reach = float(element.get("stroke-width", 1)) / 2 * scale
-                if stroke == "reach":
-                    reach *= max(1.5, float(element.get("stroke-miterlimit", 4)))
-            left, top, right, bottom = extent
-            yield left - reach, top - reach, right + reach, bottom + reach
-
-
-def outline_extent(
-    segments: Sequence[Segment], matrix: Matrix
-) -> tuple[float, float, float, float] | None:
-    """Return left, top, right and bottom of an outline, exact for curves."""
-    ends: list[list[float]] = []
-    curves: list[list[float]] = []
-    for kind, points, *_ in segments:
-        if kind in "CA":
-            for place in range(0, len(points), 6):
-                curves.append(ends[-1] + points[place : place + 6])
-                ends.append(points[place + 4 : place + 6])
-        elif kind in "ML":
-            ends.append(points[:2])
-    if not ends:
-        return None
-    found = [_transform(np.array(ends), matrix)]
-    if curves:
-        found += _extremes(_transform(np.array(curves).reshape(-1, 2), matrix).reshape(-1, 4, 2))
-    points_found = np.concatenate(found)
-    if not np.isfinite(points_found).all():
-        return None
-    return (*points_found.min(axis=0).tolist(), *points_found.max(axis=0).tolist())
-
-
-def _transform(points: np.ndarray, matrix: Matrix) -> np.ndarray:
+def move(points: np.ndarray, matrix: Matrix) -> np.ndarray:
     a, b, c, d, e, f = matrix
     x, y = points.T
     return np.stack([a * x + c * y + e, b * x + d * y + f], axis=1)
 
 
-def _extremes(curves: np.ndarray) -> list[np.ndarray]:
+def extent_of(points: np.ndarray) -> Extent:
+    left, top = points.min(axis=0).tolist()
+    right, bottom = points.max(axis=0).tolist()
+    return left, top, right, bottom
+
+
+def extremes(curves: np.ndarray) -> list[np.ndarray]:
     """Return points of cubic curves (N, 4, 2) where x or y is greatest or least."""
     p0, p1, p2, p3 = (curves[:, i] for i in range(4))
     # The derivative is a quadratic polynomial in t.
@@ -114,29 +151,33 @@ def _extremes(curves: np.ndarray) -> list[np.ndarray]:
     found = []
     for axis in range(2):
         for time in times:
-            t = np.nan_to_num(np.clip(time[:, axis : axis + 1], 0, 1))
+            t = np.clip(np.nan_to_num(time[:, axis : axis + 1]), 0, 1)
             s = 1 - t
             found.append(s**3 * p0 + 3 * s * s * t * p1 + 3 * s * t * t * p2 + t**3 * p3)
     return found
 
 
-def as_rectangle(shape: Element) -> Box | None:
-    """Return the upright rectangle that a shape is, without its paint; None if it is another."""
-    points: list[float] = []
-    for kind, place, *_ in shape_segments(shape):
-        if kind in "CA" or (kind == "M" and points):
-            return None
-        points += place[:2]
-    corners = _transform(np.array(points).reshape(-1, 2), read_matrix(shape.get("transform", "")))
-    if len(corners) == 5 and np.allclose(corners[0], corners[4]):
-        corners = corners[:4]
-    if len(corners) != 4:
-        return None
-    low, high = corners.min(axis=0), corners.max(axis=0)
-    # Each corner is at one end of each axis, and differs from the next in one of them.
-    is_high = np.abs(corners - high) < np.abs(corners - low)
-    snapped = np.where(is_high, high, low)
-    steps = (is_high != np.roll(is_high, 1, axis=0)).sum(axis=1)
-    if not (steps == 1).all() or np.abs(snapped - corners).max() > 1e-6 * (high - low).max():
-        return None
-    return Box(*low.tolist(), *(high - low).tolist())
+def shape_segments(shape: Element) -> list[Segment]:
+    try:
+        if shape.tag == "path":
+            return read_path(shape.get("d", ""), is_lenient=True)
+        if shape.tag in ("circle", "ellipse"):
+            return ellipse_segments(shape)
+        attributes = dict(shape.items())
+        return read_outline(shape.tag, attributes, [0.0, 0.0, 1.0, 1.0], is_lenient=True)
+    except ValueError:
+        return []
+
+
+def ellipse_segments(shape: Element) -> list[Segment]:
+    """Return four curves that stay within 0.03% of a circle or an ellipse."""
+    cx, cy = float(shape.get("cx", 0)), float(shape.get("cy", 0))
+    radii = (shape.get("rx", shape.get("r", 0)), shape.get("ry", shape.get("r", 0)))
+    rx, ry = map(float, radii)
+    if not (rx > 0 and ry > 0):
+        return []
+    segments: list[Segment] = [("M", [cx + rx, cy])]
+    for x, y in ((1, 0), (0, 1), (-1, 0), (0, -1)):
+        points = ((x - HANDLE * y, y + HANDLE * x), (-y + HANDLE * x, x + HANDLE * y), (-y, x))
+        segments.append(("C", [side for u, v in points for side in (cx + u * rx, cy + v * ry)]))
+    return [*segments, ("Z", [])]

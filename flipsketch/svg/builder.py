@@ -3,9 +3,9 @@
 from dataclasses import replace
 from xml.etree.ElementTree import Element
 
-from flipsketch.svg.bounds import content_box
+from flipsketch.svg.bounds import Bounds
 from flipsketch.svg.clips import HIDES_ALL, CutReader, make_layer
-from flipsketch.svg.definitions import Definitions, count_drawn
+from flipsketch.svg.definitions import Definitions
 from flipsketch.svg.elements import DRAWN, LEFT_OUT, SHAPES
 from flipsketch.svg.geometry import Matrix
 from flipsketch.svg.markers import MarkerReader
@@ -15,15 +15,16 @@ from flipsketch.svg.scope import Scope, is_flat, place
 from flipsketch.svg.values import read_fraction
 from flipsketch.svg.viewport import Box, Viewport, fit_box, read_view_box
 
+EFFECTS = {"opacity", "clip-path", "mask", "filter"}
 SIDES = ("x", "y", "width", "height")
 
 
 class Builder:
-    def __init__(self, definitions: Definitions, canvas: Box | None) -> None:
+    def __init__(self, definitions: Definitions) -> None:
         self.definitions = definitions
-        self.canvas = canvas
-        self.paints = PaintReader(definitions, self.draw_children)
-        self.cuts = CutReader(definitions, self.draw_children)
+        self.bounds = Bounds()
+        self.paints = PaintReader(definitions, self.bounds, self.draw_children)
+        self.cuts = CutReader(definitions, self.bounds, self.draw_children)
         self.markers = MarkerReader(definitions, self.cuts, self.draw_children)
         self.notes: dict[str, None] = {}
 
@@ -34,8 +35,7 @@ class Builder:
             ValueError: it has too many copies or levels.
         """
         # Before any is made.
-        self.definitions.spend(count_drawn(root, self.definitions))
-        self.definitions.num_drawn = 0
+        self.definitions.check_copies(root)
         return self.draw_in_layer(root, scope.enter(root), None)
 
     def draw_children(self, element: Element, scope: Scope) -> list[Element]:
@@ -71,6 +71,8 @@ class Builder:
 
     def draw_in_layer(self, element: Element, scope: Scope, use: Element | None) -> list[Element]:
         """Return what an element shows, with its opacity, clip path and mask."""
+        if EFFECTS.isdisjoint(element.keys()):
+            return self.draw_content(element, scope, use)
         if element.get("filter", "none").startswith("url("):
             self.notes["left out filters"] = None
         cuts = [name for name in ("clip-path", "mask") if "url(" in element.get(name, "")]
@@ -85,17 +87,12 @@ class Builder:
         effects = {}
         for name in cuts:
             read = self.cuts.clip if name == "clip-path" else self.cuts.mask
-            reference = read(element.get(name, ""), scope.viewport, lambda: content_box(content))
+            reference = read(element.get(name, ""), scope.viewport, lambda: self.bounds.of(content))
             if reference == HIDES_ALL:
                 return []
-            kept = self.cuts.kept.get(reference or "")
-            if kept is not None:
-                reach = content_box(content, stroke="reach")
-                if self.shows_all(kept, scope) or reach is None or kept.contains(reach):
-                    continue
             if reference:
                 effects[name] = reference
-        if opacity < 1 and not fade(content, opacity):
+        if opacity < 1:
             effects["opacity"] = repr(opacity)
         if not effects:
             return place(content, scope.matrix)
@@ -128,10 +125,15 @@ class Builder:
         shown = []
         if paint is not None:
             shape.attrib.update(paint)
-            if element.get("vector-effect") == "non-scaling-stroke":
-                shape.set("vector-effect", "non-scaling-stroke")
+            for name in ("vector-effect", "pathLength"):
+                if value := element.get(name):
+                    shape.set(name, value)
             shown.append(shape)
-        return place(shown + self.markers.draw(shape, scope), scope.matrix)
+            if scope.transform:
+                shape.set("transform", scope.transform)
+        if scope.has_markers:
+            shown += place(self.markers.draw(shape, scope), scope.matrix)
+        return shown
 
     def draw_copy(self, use: Element, scope: Scope) -> list[Element]:
         """Return the copy that `use` makes of another element."""
@@ -143,7 +145,7 @@ class Builder:
             return []
         x, y = (scope.viewport.length(use, name) for name in ("x", "y"))
         scope = scope.move((1.0, 0.0, 0.0, 1.0, x, y))
-        return self.draw(target, replace(scope, opened=(*scope.opened, target)), use)
+        return self.draw(target, replace(scope, opened=(*scope.opened, target), entered={}), use)
 
     def draw_viewport(self, element: Element, scope: Scope, use: Element | None) -> list[Element]:
         """Return what a nested `svg` or the copy of a `symbol` shows."""
@@ -160,31 +162,12 @@ class Builder:
             inner = fit_box(box, port, element.get("preserveAspectRatio", ""))
         viewport = Viewport(*(box or port)[2:])
         if element.get("overflow") in ("visible", "auto"):
-            return self.draw_children(element, replace(scope.move(inner), viewport=viewport))
-        layer = replace(scope.as_layer(), viewport=viewport)
+            return self.draw_children(
+                element, replace(scope.move(inner), viewport=viewport, entered={})
+            )
+        layer = replace(scope.as_layer(), viewport=viewport, entered={})
         content = self.draw_children(element, layer.move(inner))
-        if not self.shows_all(port, scope):
-            content = self.cuts.to_rectangle(content, port)
-        return place(content, scope.matrix)
-
-    def shows_all(self, box: Box, scope: Scope) -> bool:
-        """Tell whether nothing of the canvas lies outside of a box in an element's user space."""
-        if self.canvas is None or scope.to_canvas is None:
-            return False
-        moved = box.moved(scope.to_canvas)
-        return moved is not None and moved.contains(self.canvas)
-
-
-def fade(content: list[Element], opacity: float) -> bool:
-    """Give a single shape's paint the opacity of its layer; tell whether that is the same."""
-    if len(content) > 1 or content[0].tag == "g":
-        return False
-    painted = [name for name in ("fill", "stroke") if content[0].get(name) != "none"]
-    if len(painted) != 1:
-        return False
-    name = f"{painted[0]}-opacity"
-    content[0].set(name, repr(opacity * float(content[0].get(name, "1"))))
-    return True
+        return place(self.cuts.to_rectangle(content, port), scope.matrix)
 
 
 def is_served(element: Element) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from xml.etree.ElementTree import Element
 
-from flipsketch.svg.bounds import as_rectangle, content_box
+from flipsketch.svg.bounds import Bounds
 from flipsketch.svg.definitions import Definitions
 from flipsketch.svg.elements import LEFT_OUT, SHAPES
 from flipsketch.svg.geometry import IDENTITY, Matrix, compose
@@ -22,13 +22,13 @@ class CutReader:
     def __init__(
         self,
         definitions: Definitions,
+        bounds: Bounds,
         draw_children: Callable[[Element, Scope], list[Element]],
     ) -> None:
         self.definitions = definitions
+        self.bounds = bounds
         self.draw_children = draw_children
         self.rectangles: dict[Box, str] = {}
-        self.kept: dict[str, Box] = {}
-        """What a clip path keeps, of each that is no more than an upright rectangle."""
 
     def clip(self, text: str, viewport: Viewport, find_box: FindBox) -> str | None:
         """Return the reference to a new clip path, HIDES_ALL, or None if nothing is to be cut.
@@ -67,11 +67,7 @@ class CutReader:
                 clip.append(shape)
         if not len(clip):
             return HIDES_ALL
-        reference = self.definitions.add(clip)
-        if len(clip) == 1 and "clip-path" not in {*clip.keys(), *clip[0].keys()}:
-            if (box_kept := as_rectangle(clip[0])) is not None:
-                self.kept[reference] = box_kept
-        return reference
+        return self.definitions.add(clip)
 
     def clip_shape(self, element: Element, scope: Scope) -> Element | None:
         """Return the outline of a clip path's child: a shape, or a `use` of one."""
@@ -95,7 +91,7 @@ class CutReader:
             return None
         shape = Element(element.tag, outline)
         for text in clips:
-            own = self.clip(text, scope.viewport, lambda: content_box([shape]))
+            own = self.clip(text, scope.viewport, lambda: self.bounds.of([shape]))
             if own == HIDES_ALL:
                 return None
             if own:
@@ -143,9 +139,8 @@ class CutReader:
 
     def to_rectangle(self, content: list[Element], box: Box) -> list[Element]:
         """Return what is left of content within a rectangle."""
-        reach = content_box(content, stroke="reach")
-        if reach is None or box.contains(reach):
-            return content
+        if not content:
+            return []
         if box not in self.rectangles:
             sides = zip(("x", "y", "width", "height"), map(repr, box), strict=True)
             clip = Element("clipPath")

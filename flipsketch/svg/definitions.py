@@ -29,7 +29,9 @@ class Definitions:
         self.level = 0
         self.by_id: dict[str, Element] = {}
         self.parents: dict[Element, Element] = {}
+        self.has_copies = False
         for element in root.iter():
+            self.has_copies |= element.tag == "use"
             if (name := element.get("id")) is not None:
                 self.by_id.setdefault(name, element)
             self.parents.update((child, element) for child in element)
@@ -112,30 +114,30 @@ class Definitions:
         for ancestor in (*reversed([*self.ancestors(element)]), element):
             own = {name: value for name, value in ancestor.items() if name in INITIAL}
             properties = {**properties, **own}
-        return Scope(viewport, properties, canvas_matrix=None)
+        return Scope(viewport, properties)
 
+    def check_copies(self, root: Element) -> None:
+        """Raise ValueError if `use` makes too many elements, before any is made.
 
-def count_drawn(root: Element, definitions: Definitions) -> int:
-    """Return how many elements are drawn with the copies of `use`, before any is made.
-
-    A copy within its own target does not count; the count ends just above the limit.
-    """
-    counts: dict[Element, int] = {}
-    started: set[Element] = set()
-    stack = [root]
-    while stack:
-        element = stack[-1]
-        inner = [child for child in element if child.tag in DRAWN]
-        if (
-            element.tag == "use"
-            and (target := definitions.find(element.get("href", ""))) is not None
-        ):
-            inner = [target]
-        if element not in started:
-            started.add(element)
-            stack += [child for child in inner if child not in started]
-            continue
-        stack.pop()
-        total = 1 + sum(counts.get(child, 0) for child in inner)
-        counts.setdefault(element, min(total, MAX_DRAWN_ELEMENTS + 1))
-    return counts[root]
+        A copy within its own target does not count; the count ends just above the limit.
+        """
+        if not self.has_copies:
+            return
+        counts: dict[Element, int] = {}
+        started: set[Element] = set()
+        stack = [root]
+        while stack:
+            element = stack[-1]
+            inner = [child for child in element if child.tag in DRAWN]
+            target = self.find(element.get("href", "")) if element.tag == "use" else None
+            if target is not None:
+                inner = [target]
+            if element not in started:
+                started.add(element)
+                stack += [child for child in inner if child not in started]
+                continue
+            stack.pop()
+            total = 1 + sum(counts.get(child, 0) for child in inner)
+            counts.setdefault(element, min(total, MAX_DRAWN_ELEMENTS + 1))
+        self.spend(counts[root])
+        self.num_drawn = 0

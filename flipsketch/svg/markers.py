@@ -16,11 +16,10 @@ from flipsketch.svg.clips import CutReader
 from flipsketch.svg.definitions import Definitions
 from flipsketch.svg.geometry import IDENTITY, Matrix
 from flipsketch.svg.path_data import Segment
-from flipsketch.svg.scope import Paint, Scope, is_flat, place
+from flipsketch.svg.scope import MARKERS, Paint, Scope, is_flat, place
 from flipsketch.svg.values import read_fraction, read_turn
 from flipsketch.svg.viewport import Box, Viewport, fit_box, read_view_box
 
-MARKERS = ("marker-start", "marker-mid", "marker-end")
 MARKED = {"path", "line", "polyline", "polygon"}
 REFERENCE_POINTS = {"left": 0.0, "top": 0.0, "center": 0.5, "right": 1.0, "bottom": 1.0}
 
@@ -59,11 +58,11 @@ class MarkerReader:
         Args:
             scope: the shape's.
         """
-        names = [scope.properties[name] for name in MARKERS]
-        markers = [self.definitions.find(name) for name in names]
-        if shape.tag not in MARKED or not any(
-            marker is not None and marker.tag == "marker" for marker in markers
-        ):
+        found = [self.definitions.find(scope.properties[name]) for name in MARKERS]
+        markers = [marker if is_marker(marker) else None for marker in found]
+        # In another marker they would multiply, and no program writes them.
+        is_inside = any(map(is_marker, self.definitions.in_progress))
+        if shape.tag not in MARKED or is_inside or markers == [None] * 3:
             return []
         vertices = read_vertices(shape_segments(shape))
         if not vertices:
@@ -71,7 +70,7 @@ class MarkerReader:
         first, *inner, last = vertices if len(vertices) > 1 else vertices * 2
         shown = []
         for marker, places in zip(markers, ([first], inner, [last]), strict=True):
-            if marker is not None and marker.tag == "marker" and places:
+            if marker is not None and places:
                 is_start = places[0] is first
                 shown += self.copies(marker, places, shape, scope, is_start)
         return shown
@@ -114,7 +113,7 @@ class MarkerReader:
             scope.viewport.length(marker, "markerWidth", "3"),
             scope.viewport.length(marker, "markerHeight", "3"),
         )
-        if port.is_flat or marker in self.definitions.in_progress:
+        if port.is_flat:
             return []
         box = read_view_box(marker)
         viewport = Viewport(*(box or port)[2:])
@@ -134,6 +133,10 @@ class MarkerReader:
         if marker.get("overflow") not in ("visible", "auto"):
             content = self.cuts.to_rectangle(content, port)
         return place(content, shift)
+
+
+def is_marker(element: Element | None) -> bool:
+    return element is not None and element.tag == "marker"
 
 
 def read_reference(marker: Element, name: str, box: Box, viewport: Viewport) -> float:

@@ -31,10 +31,8 @@ its colour or none, a clip path or a mask is ignored, a `use` or a marker draws 
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement
 
-from flipsketch.svg.bounds import content_box
 from flipsketch.svg.builder import Builder
 from flipsketch.svg.definitions import URL, Definitions
-from flipsketch.svg.geometry import IDENTITY
 from flipsketch.svg.scope import INITIAL, Scope
 from flipsketch.svg.viewport import Box, Viewport, read_canvas, read_view_box
 
@@ -62,15 +60,15 @@ def normalize(root: Element, size: int) -> Normal:
     """
     canvas, matrix = read_canvas(root)
     view_box = read_view_box(root) or canvas or Box(0.0, 0.0, 300.0, 150.0)
-    builder = Builder(Definitions(root), canvas)
+    builder = Builder(Definitions(root))
     viewport = Viewport(view_box.width, view_box.height)
-    shown = builder.draw_root(root, Scope(viewport, INITIAL, matrix, canvas_matrix=IDENTITY))
+    shown = builder.draw_root(root, Scope(viewport, INITIAL, matrix))
     if not shown and builder.notes:
         what = " and ".join(note.removeprefix("left out ") for note in builder.notes)
         raise ValueError(f"the SVG draws nothing but {what}, which is left out; draw it as paths")
     if not shown and (symbol := find_sprite(root)) is not None:
         return normalize(show_symbol(root, symbol), size)
-    canvas = canvas or content_box(shown, stroke="width") or view_box
+    canvas = canvas or builder.bounds.of(shown, with_strokes=True) or view_box
     # A single upright line has no width.
     canvas = Box(*canvas[:2], *(side or max(canvas[2:]) or 1.0 for side in canvas[2:]))
     normal = Element("svg", {"viewBox": " ".join(map(repr, canvas))})
@@ -107,6 +105,8 @@ def show_symbol(root: Element, symbol: Element) -> Element:
 
 def used_definitions(shown: list[Element], made: list[Element]) -> list[Element]:
     """Return the definitions that what is shown refers to, and those that these refer to."""
+    if not made:
+        return []
     by_name = {f"#{definition.get('id')}": definition for definition in made}
     used: set[Element] = set()
     waiting = list(shown)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from xml.etree.ElementTree import Element
 
-from flipsketch.svg.bounds import content_box
+from flipsketch.svg.bounds import Bounds
 from flipsketch.svg.definitions import URL, Definitions
 from flipsketch.svg.outlines import Attributes, plain_dashes
 from flipsketch.svg.paint_servers import NONE, read_server
@@ -18,11 +18,13 @@ class PaintReader:
     def __init__(
         self,
         definitions: Definitions,
+        bounds: Bounds,
         draw_children: Callable[[Element, Scope], list[Element]],
     ) -> None:
         self.definitions = definitions
+        self.bounds = bounds
         self.draw_children = draw_children
-        self.known: dict[tuple[object, ...], Attributes | None] = {}
+        self.known: dict[Scope, Attributes | None] = {}
 
     def read(self, shape: Element, scope: Scope) -> Attributes | None:
         """Return the paint of a shape that has its outline so far; None if it is not painted."""
@@ -30,10 +32,9 @@ class PaintReader:
         if "url(" in properties["fill"] + properties["stroke"] or scope.context is not None:
             return self.compute(shape, scope)
         # Most shapes share their paint with others.
-        key = (scope.viewport, *properties.values())
-        if key not in self.known:
-            self.known[key] = self.compute(shape, scope)
-        return self.known[key]
+        if scope not in self.known:
+            self.known[scope] = self.compute(shape, scope)
+        return self.known[scope]
 
     def compute(self, shape: Element, scope: Scope) -> Attributes | None:
         properties, viewport = scope.properties, scope.viewport
@@ -77,7 +78,7 @@ class PaintReader:
                     self.definitions,
                     self.draw_children,
                     scope.viewport,
-                    lambda: content_box([shape]),
+                    lambda: self.bounds.of([shape]),
                 )
                 if paint is not None:
                     return paint

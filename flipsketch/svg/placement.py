@@ -64,7 +64,7 @@ def place_all(placements: list[Placement]) -> None:
     for placement in reversed(placements):
         box = (0.0, 0.0, *placement.viewport)
         if placement.values.get("transform-box") in OWN_BOXES:
-            from flipsketch.svg.bounds import content_box
+            from flipsketch.svg.bounds import Bounds
 
             copy = copy_outlines(placement.element, placement.viewport)
             num_boxed += sum(1 for _ in copy.iter())
@@ -73,7 +73,7 @@ def place_all(placements: list[Placement]) -> None:
                     f"the SVG moves more than {MAX_BOXED:,} elements by their own boxes "
                     "(transform-box); write its transforms as attributes"
                 )
-            box = content_box([copy]) or box
+            box = Bounds().of([copy]) or box
         placement.write(*box)
 
 

@@ -1,7 +1,8 @@
 """What an element takes from where it stands: inherited properties, its viewport and its place."""
 
+import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from xml.etree.ElementTree import Element
 
 from flipsketch.svg.geometry import IDENTITY, Matrix, compose, read_transform
@@ -29,45 +30,61 @@ INITIAL = {
 }
 """The inherited properties, and their values where nothing sets them."""
 
+MARKERS = ("marker-start", "marker-mid", "marker-end")
+ENTERED = {*INITIAL, "transform"}
+
 Properties = Mapping[str, str]
 Paint = tuple[str, float]
 """A colour, `none` or a reference, and an opacity."""
 
 
-@dataclass(frozen=True)
+# By identity, so that what is found for a scope can be kept by it.
+@dataclass(frozen=True, eq=False)
 class Scope:
     viewport: Viewport
     properties: Properties
     """Computed: the element's own over those it inherits."""
     matrix: Matrix = IDENTITY
     """From the element's user space to that of the layer it is drawn in."""
-    canvas_matrix: Matrix | None = None
-    """From that layer's space to the canvas; None within a mask, a pattern or a clip path."""
     context: Mapping[str, Paint] | None = None
     """`context-fill` and `context-stroke` in a marker: the paints of its shape, with opacities."""
     opened: tuple[Element, ...] = ()
     """The elements that are being copied by `use`, outermost first."""
+    entered: dict[tuple[tuple[str, str], ...], "Scope"] = field(default_factory=dict)
+    """Scopes of children by what these set."""
 
     def enter(self, element: Element) -> "Scope":
         """Return the scope of a child: its properties and its transform are applied."""
-        own = {name: value for name, value in element.items() if name in INITIAL}
-        properties = {**self.properties, **own} if own else self.properties
+        own = tuple([item for item in element.items() if item[0] in ENTERED])
+        # Most shapes have the properties of the one before.
+        if (scope := self.entered.get(own)) is None:
+            scope = self.entered[own] = self.read(dict(own)) if own else self
+        return scope
+
+    def read(self, own: dict[str, str]) -> "Scope":
         matrix = self.matrix
-        if transform := element.get("transform"):
+        if transform := own.pop("transform", ""):
             matrix = compose(matrix, read_matrix(transform))
-        return replace(self, properties=properties, matrix=matrix)
+        return replace(self, properties={**self.properties, **own}, matrix=matrix, entered={})
 
     def move(self, matrix: Matrix) -> "Scope":
-        return replace(self, matrix=compose(self.matrix, matrix))
+        return replace(self, matrix=compose(self.matrix, matrix), entered={})
+
+    def within(self, viewport: Viewport) -> "Scope":
+        return replace(self, viewport=viewport, entered={})
 
     def as_layer(self) -> "Scope":
         """Return the scope of what is drawn into a layer of its own."""
-        outer = self.canvas_matrix
-        return replace(self, matrix=IDENTITY, canvas_matrix=outer and compose(outer, self.matrix))
+        return replace(self, matrix=IDENTITY, entered={})
 
-    @property
-    def to_canvas(self) -> Matrix | None:
-        return self.canvas_matrix and compose(self.canvas_matrix, self.matrix)
+    @functools.cached_property
+    def transform(self) -> str:
+        """The matrix as an attribute; empty if it changes nothing."""
+        return "" if self.matrix == IDENTITY else write_matrix(self.matrix)
+
+    @functools.cached_property
+    def has_markers(self) -> bool:
+        return any(self.properties[name] != "none" for name in MARKERS)
 
 
 def read_matrix(transform: str) -> Matrix:
@@ -84,6 +101,8 @@ def write_matrix(matrix: Matrix) -> str:
 
 def is_flat(matrix: Matrix) -> bool:
     """Tell whether a matrix makes a line or a point of everything, which is not drawn."""
+    if matrix is IDENTITY:
+        return False
     a, b, c, d, _, _ = matrix
     return not abs(a * d - b * c) > 1e-18 * max(1.0, abs(a), abs(b), abs(c), abs(d))
 

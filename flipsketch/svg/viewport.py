@@ -27,27 +27,6 @@ class Box(NamedTuple):
     def is_flat(self) -> bool:
         return not (self.width > 0 and self.height > 0)
 
-    def contains(self, other: "Box") -> bool:
-        slack = 1e-6 * max(self[2:])
-        return (
-            self.left <= other.left + slack
-            and self.top <= other.top + slack
-            and other.left + other.width <= self.left + self.width + slack
-            and other.top + other.height <= self.top + self.height + slack
-        )
-
-    def moved(self, matrix: Matrix) -> "Box | None":
-        """Return the box after a matrix; None if it is not upright then."""
-        a, b, c, d, e, f = matrix
-        if (b or c) and (a or d):
-            return None
-        x = sorted(a * side + e for side in (self.left, self.left + self.width))
-        y = sorted(d * side + f for side in (self.top, self.top + self.height))
-        if b or c:
-            x = sorted(c * side + e for side in (self.top, self.top + self.height))
-            y = sorted(b * side + f for side in (self.left, self.left + self.width))
-        return Box(x[0], y[0], x[1] - x[0], y[1] - y[0])
-
 
 class Viewport(NamedTuple):
     """What percentages refer to."""
