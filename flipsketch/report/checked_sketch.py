@@ -15,7 +15,10 @@ KINDS: tuple[Kind, ...] = ("refused", "repaired", "clean")
 GROUPS_PRINTED = 20
 # Sketches of one reason that share a section with others.
 FEW = 3
-OTHERS = "for various reasons, each given with its sketch"
+OTHERS: dict[Kind, str] = {
+    "refused": "for various reasons, each given with its sketch",
+    "repaired": "in various ways, each given with its sketch",
+}
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ class Check:
         for sketch in self.iterate_shown(kinds):
             key = kind, reason = sketch.kind, sketch.reason
             if self.reasons[key] < FEW and kind != "clean":
-                other = others.setdefault(kind, Section(kind, OTHERS, self.count_few(kind)))
+                other = others.setdefault(kind, Section(kind, OTHERS[kind], self.count_few(kind)))
                 other.shown.append(sketch)
                 continue
             if key not in sections:

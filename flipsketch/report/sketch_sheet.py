@@ -13,16 +13,18 @@ from flipsketch.report.checked_sketch import CheckedSketch, Kind, Noun, Section
 from flipsketch.storage.text import count, one_line
 
 CELL = 128
-PITCH = CELL + 4 * GAP
+SPACE = 4 * GAP
+PITCH = CELL + SPACE
 COLUMNS = 10
 """Of a sketch without its original, which takes two."""
-MARGIN = 4 * GAP
-SHEET_WIDTH = 2 * MARGIN + COLUMNS * PITCH - 4 * GAP
+MARGIN = SPACE
+SHEET_WIDTH = 2 * MARGIN + COLUMNS * PITCH - SPACE
 TITLE_SIZE, TEXT_SIZE = 17, 12
 LETTER = 6.3
 """Mean width of a letter of the text, in pixels."""
-MAX_NAME_LINES, MAX_SAID_LINES = 2, 6
-COLOURS: dict[Kind, tuple[int, int, int]] = {
+MAX_NAME_LINES, MAX_SAID_LINES = 2, 9
+Colour = tuple[int, int, int]
+COLOURS: dict[Kind, Colour] = {
     "refused": (179, 38, 30),
     "repaired": (36, 87, 197),
     "clean": (95, 96, 102),
@@ -64,9 +66,8 @@ def draw_rows(sketches: list[CheckedSketch]) -> Iterator[Image.Image]:
     """Yield a section's rows of cards, all of the width that its widest card needs."""
     width = 2 if any(sketch.error or sketch.original for sketch in sketches) else 1
     for row in batched(sketches, COLUMNS // width):
-        top = CELL + 2 * GAP if any(sketch.original or sketch.picture for sketch in row) else 0
-        cards = [draw_card(sketch, width, top) for sketch in row]
-        band = Image.new("RGB", (SHEET_WIDTH, max(card.height for card in cards)), PAPER)
+        cards = [draw_card(sketch, width * PITCH - SPACE) for sketch in row]
+        band = Image.new("RGB", (SHEET_WIDTH, max(card.height for card in cards) + SPACE), PAPER)
         for place, card in enumerate(cards):
             band.paste(card, (MARGIN + place * PITCH * width, 0))
         yield band
@@ -77,50 +78,47 @@ def batched(sketches: list[CheckedSketch], size: int) -> Iterator[list[CheckedSk
         yield sketches[start : start + size]
 
 
-def draw_card(sketch: CheckedSketch, width: int, top: int) -> Image.Image:
-    """Return the pictures and the text of a sketch.
-
-    Args:
-        width: in columns.
-        top: height of the pictures; 0 for none.
-    """
-    said = [sketch.error] if sketch.error else list(sketch.notes)
-    num_letters = int((width * PITCH - 4 * GAP) / LETTER)
-    lines = [(line, INK) for line in split_name(sketch.name, num_letters)]
-    for text in said:
-        own = wrap(text, num_letters, MAX_SAID_LINES)
-        lines += [(line, COLOURS[sketch.kind]) for line in own]
-    card = Image.new("RGB", (width * PITCH, top + TEXT_HEIGHT * len(lines) + 4 * GAP), PAPER)
+def draw_card(sketch: CheckedSketch, width: int) -> Image.Image:
+    """Return the pictures of a sketch, and the text below them; of a refused one, which has one
+    picture at most, beside it."""
+    pictures = [picture for picture in (sketch.original, sketch.picture) if picture]
+    if not sketch.error:
+        left, top = 0, CELL + 2 * GAP
+    else:
+        pictures = pictures[:1]
+        left, top = PITCH * len(pictures), 0
+    lines = write_lines(sketch, int((width - left) / LETTER))
+    height = max(CELL * bool(pictures), top + TEXT_HEIGHT * len(lines))
+    card = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(card)
-    pictures = [sketch.picture]
-    if sketch.original or (sketch.picture is None and width > 1):
-        pictures.insert(0, sketch.original)
-    for place, picture in enumerate(pictures if top else []):
+    for place, picture in enumerate(pictures):
         draw_picture(card, picture, place * PITCH)
         if place:
-            draw_arrow(draw, place * PITCH - 2 * GAP, CELL // 2)
+            draw_arrow(draw, place * PITCH - SPACE // 2, CELL // 2)
     font = ImageFont.load_default(TEXT_SIZE)
     for number, (line, colour) in enumerate(lines):
-        draw.text((0, top + number * TEXT_HEIGHT), line, colour, font)
+        draw.text((left, top + number * TEXT_HEIGHT), line, colour, font)
     return card
 
 
-def draw_picture(card: Image.Image, picture: bytes | None, left: int) -> None:
-    """Draw a picture in its frame, small ones with each pixel as large as the others; a frame that
-    is crossed out where there is none."""
-    draw = ImageDraw.Draw(card)
-    if picture is None:
-        draw.line([(left, 0), (left + CELL - 1, CELL - 1)], RULE)
-        draw.line([(left, CELL - 1), (left + CELL - 1, 0)], RULE)
+def write_lines(sketch: CheckedSketch, width: int) -> list[tuple[str, Colour]]:
+    """Return the lines below a sketch, of so many letters."""
+    lines: list[tuple[str, Colour]] = [(line, INK) for line in split_name(sketch.name, width)]
+    for text in [sketch.error] if sketch.error else sketch.notes:
+        lines += [(line, COLOURS[sketch.kind]) for line in wrap(text, width, MAX_SAID_LINES)]
+    return lines
+
+
+def draw_picture(card: Image.Image, picture: bytes, left: int) -> None:
+    """Draw a picture in its frame, a small one with each pixel as large as the others."""
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    if times := CELL // max(image.size):
+        image = image.resize((image.width * times, image.height * times), Image.Resampling.BOX)
     else:
-        image = Image.open(io.BytesIO(picture)).convert("RGB")
-        times = CELL // max(image.size)
-        if times >= 1:
-            image = image.resize((image.width * times, image.height * times), Image.Resampling.BOX)
-        else:
-            image.thumbnail((CELL, CELL), Image.Resampling.LANCZOS)
-        card.paste(image, (left + (CELL - image.width) // 2, (CELL - image.height) // 2))
-    draw.rectangle([left, 0, left + CELL - 1, CELL - 1], outline=RULE)
+        image.thumbnail((CELL, CELL), Image.Resampling.LANCZOS)
+    card.paste(image, (left + (CELL - image.width) // 2, (CELL - image.height) // 2))
+    frame = [left, 0, left + CELL - 1, CELL - 1]
+    ImageDraw.Draw(card).rectangle(frame, outline=RULE)
 
 
 def draw_arrow(draw: ImageDraw.ImageDraw, x: int, y: int) -> None:
@@ -128,7 +126,7 @@ def draw_arrow(draw: ImageDraw.ImageDraw, x: int, y: int) -> None:
     draw.line([(x + 1, y - 3), (x + GAP, y), (x + 1, y + 3)], INK)
 
 
-def draw_title(text: str, colour: tuple[int, int, int]) -> Image.Image:
+def draw_title(text: str, colour: Colour) -> Image.Image:
     lines = wrap(text, int((SHEET_WIDTH - 2 * MARGIN) / (LETTER * TITLE_SIZE / TEXT_SIZE)), 4)
     line_height = TITLE_SIZE + 2 * GAP
     band = Image.new("RGB", (SHEET_WIDTH, MARGIN + line_height * len(lines) + 2 * GAP), PAPER)
@@ -148,5 +146,4 @@ def split_name(name: str, width: int) -> list[str]:
 
 def wrap(text: str, width: int, most: int) -> list[str]:
     """Return text in at most so many lines of so many letters."""
-    short = one_line(text, width * most)
-    return textwrap.wrap(short, width, max_lines=most, placeholder=" ...") or [""]
+    return textwrap.wrap(one_line(text), width, max_lines=most, placeholder=" ...") or [""]

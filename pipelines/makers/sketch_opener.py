@@ -10,7 +10,8 @@ from PIL import Image
 from flipsketch.corpus.row import Row
 from flipsketch.livesketch.config import LiveSketchConfig
 from flipsketch.media.config import SketchConfig
-from flipsketch.media.sketch import SketchReading, is_svg, read_raster, read_sketch
+from flipsketch.media.raster import decode_raster
+from flipsketch.media.sketch import SketchReading, is_svg, read_sketch
 from flipsketch.report.checked_sketch import CheckedSketch
 from flipsketch.storage.sources import Sources, name_source, names_file
 from flipsketch.storage.text import describe_error
@@ -83,18 +84,25 @@ def draw_original(content: bytes) -> bytes | None:
     """Return a PNG of what a file shows, whatever a run makes of it, or None if there is no telling
     what that is."""
     try:
-        if is_svg(content):
-            drawing = read_svg(content, ORIGINAL_SIZE)
-            # White strokes on a transparent page show on a black one.
-            pages = (drawing.draw(paper) for paper in (255, 0))
-            shown = next((page for page in pages if np.ptp(page) >= MIN_CONTRAST), None)
-            return None if shown is None else to_png(shown)
-        image = read_raster(content)
-        image.thumbnail((ORIGINAL_SIZE, ORIGINAL_SIZE))
+        white, black = draw_on_pages(content)
     # As above.
     except BaseException:
         return None
-    return to_png(np.asarray(image))
+    # White strokes on a transparent page show on a black one.
+    is_blank = np.ptp(white) < MIN_CONTRAST <= np.ptp(black)
+    return to_png(black if is_blank else white)
+
+
+def draw_on_pages(content: bytes) -> list[np.ndarray]:
+    """Return what a file shows on a white page, and on a black one: uint8 (H, W, 3)."""
+    if is_svg(content):
+        drawing = read_svg(content, ORIGINAL_SIZE)
+        return [drawing.draw(paper) for paper in (255, 0)]
+    raster = decode_raster(content, rescale=False)
+    pages = [raster.on(paper) for paper in (255, 0)]
+    for page in pages:
+        page.thumbnail((ORIGINAL_SIZE, ORIGINAL_SIZE))
+    return [np.asarray(page) for page in pages]
 
 
 def to_png(pixels: np.ndarray) -> bytes:
