@@ -2,20 +2,29 @@
 
 import numpy as np
 
-from flipsketch.livesketch.vector import TRACE_IT, VectorSketch, draw_vector, read_vector
+from flipsketch.livesketch.paint import TRACE_IT
+from flipsketch.livesketch.paper import whiten
+from flipsketch.livesketch.vector import (
+    READ_SIZE,
+    VectorSketch,
+    crop_to_ink,
+    draw_vector,
+    plain_shapes,
+    to_vector,
+)
 from flipsketch.media.config import REPAIR, SketchConfig
 from flipsketch.media.sketch import is_svg, read_raster
-from flipsketch.svg.reader import rasterize_svg
+from flipsketch.svg.reader import rasterize_svg, read_svg
 
 # Of an SVG that is traced, in pixels.
 TRACED_SIZE = 1024
 # Of lines in a frame, in pixels: thinner ones turn pale, and break when they move.
 MIN_LINE_WIDTH = 1.0
 
+Read = tuple[VectorSketch, tuple[str, ...]]
 
-def read_drawing(
-    content: bytes, sketches: SketchConfig = REPAIR, *, trace: bool = False
-) -> tuple[VectorSketch, tuple[str, ...]]:
+
+def read_drawing(content: bytes, sketches: SketchConfig = REPAIR, *, trace: bool = False) -> Read:
     """Return the strokes and black fills of a sketch's file, and notes on how it was read.
 
     Args:
@@ -27,7 +36,7 @@ def read_drawing(
     """
     if is_svg(content):
         try:
-            return read_vector(content), ()
+            return read_strokes(content, sketches)
         except ValueError:
             if not trace:
                 raise
@@ -42,6 +51,21 @@ def read_drawing(
     if is_svg(content):
         return tracing.trace(rasterize_svg(content, TRACED_SIZE)), ()
     return tracing.trace(np.asarray(read_raster(content))), ()
+
+
+def read_strokes(svg: bytes, sketches: SketchConfig) -> Read:
+    """Return an SVG's strokes and black fills, and notes on how it was read."""
+    drawing = read_svg(svg, READ_SIZE)
+    shapes, notes = plain_shapes(drawing), drawing.notes
+    if sketches.paper != "as-is":
+        shapes, repairs = whiten(shapes, drawing.width, drawing.height)
+        if repairs and sketches.paper == "refuse":
+            raise ValueError("TODO")
+        notes += repairs
+    sketch = to_vector(shapes, drawing.canvas)
+    if sketches.fit == "ink":
+        sketch = crop_to_ink(sketch)
+    return sketch, notes
 
 
 def draw_strokes(drawing: VectorSketch, points: np.ndarray, size: int) -> np.ndarray:

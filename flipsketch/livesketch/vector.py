@@ -5,16 +5,22 @@ a reason, except for what draws nothing on white paper, which is left out.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from PIL import ImageColor
 
+from flipsketch.livesketch.paint import (
+    TRACE_IT,
+    check_fill,
+    check_stroke,
+    ink_of,
+    scale_dashes,
+)
 from flipsketch.svg.geometry import Matrix
 from flipsketch.svg.limits import check_work
 from flipsketch.svg.path_data import Arc, Segment, follow_arc
-from flipsketch.svg.reader import centre_on_white, read_drawing
+from flipsketch.svg.reader import SvgDrawing, centre_on_white, read_svg
 from flipsketch.svg.render import Paint, Shape, draw
 
 # The reader's own limits depend on it, and nothing else.
@@ -30,15 +36,10 @@ MARGIN = 1 / 256
 """In sides of the square: at a pixel's width around lines the rasterizer has work."""
 MAX_DISTANCE = 1_000.0
 """Of a point, in sides of the square; further away cairo's coordinates wrap around."""
-MIN_INK = 16 / 255
-"""What is fainter than this on white paper cannot be seen."""
-MIN_FILL_INK = 0.75
 MAX_STRETCH = 1.25
 """Of a pen by a transform; the pen is drawn round, of the same area."""
 CLOSE = 1e-6
 """In sides of the square: a path that closes over this distance ends in its first point."""
-TRACE_IT = "have it traced: by --trace, or by true in a column trace of its row"
-"""What to do with a drawing that has other paint."""
 BLACK_STROKE: Paint = {
     "fill-rule": "nonzero",
     "fill": "none",
@@ -86,29 +87,32 @@ class VectorSketch:
         return max(self.canvas[2:])
 
 
-def ink_of(paint: Paint, name: str) -> float:
-    return darkness(paint, name) * float(paint.get(f"{name}-opacity", 1.0))
-
-
-def darkness(paint: Paint, name: str) -> float:
-    if paint[name] == "none":
-        return 0.0
-    red, green, blue = ImageColor.getrgb(str(paint[name]))[:3]
-    return 1 - (0.299 * red + 0.587 * green + 0.114 * blue) / 255
-
-
 def read_vector(svg: bytes) -> VectorSketch:
     """Return an SVG's strokes and black fills; circles, arcs and lines become cubics.
 
     Strokes may have any colour. Raises ValueError for what the SVG reader refuses, and for other
     fills, white that hides what lies below, pens that a transform flattens, too much work.
     """
-    drawing = read_drawing(svg, READ_SIZE)
-    canvas = drawing.canvas
+    drawing = read_svg(svg, READ_SIZE)
+    return to_vector(plain_shapes(drawing), drawing.canvas)
+
+
+def plain_shapes(drawing: SvgDrawing) -> list[Shape]:
+    """Raises ValueError: there are others."""
+    if drawing.shapes is None:
+        raise ValueError(
+            "the SVG has a gradient, a pattern, a mask, a clip path or a translucent group, which "
+            f"are no strokes to move; draw it without, or {TRACE_IT}"
+        )
+    return drawing.shapes
+
+
+def to_vector(drawn: Sequence[Shape], canvas: Sequence[float]) -> VectorSketch:
+    """Return shapes, which were read to be drawn at READ_SIZE, as `read_vector` does."""
     outline = Outline(canvas)
     shapes: list[VectorShape] = []
-    for number, shape in enumerate(drawing.shapes, 1):
-        where = f"shape {number} of {len(drawing.shapes)} in the SVG"
+    for number, shape in enumerate(drawn, 1):
+        where = f"shape {number} of {len(drawn)} in the SVG"
         paint = dict(shape.paint)
         is_filled = check_fill(paint, bool(shapes), where)
         # A shape's stroke lies on its own fill.
@@ -117,7 +121,9 @@ def read_vector(svg: bytes) -> VectorSketch:
             paint["stroke"] = "none"
         if not is_filled:
             paint["fill"] = "none"
-        width = float(paint.pop("stroke-width")) * pen_scale(shape.matrix, is_stroked, where)
+        scale = pen_scale(shape.matrix, is_stroked, where)
+        scale_dashes(paint, scale * max(canvas[2:]) / READ_SIZE)
+        width = float(paint.pop("stroke-width")) * scale
         segments = outline.add(shape.segments, shape.matrix) if is_stroked or is_filled else []
         if segments:
             rows = np.array(segments, np.int64)
@@ -128,42 +134,6 @@ def read_vector(svg: bytes) -> VectorSketch:
     sketch = VectorSketch(np.array(outline.points), tuple(shapes), (left, top, width, height))
     check_size(sketch)
     return sketch
-
-
-def check_stroke(paint: Paint, has_ink_below: bool, where: str) -> bool:
-    """Return whether the stroke leaves ink. Raises ValueError if it hides what lies below."""
-    if paint["stroke"] == "none" or not float(paint["stroke-width"]) > 0:
-        return False
-    if ink_of(paint, "stroke") >= MIN_INK:
-        return True
-    check_hides_nothing(paint, "stroke", has_ink_below, where)
-    return False
-
-
-def check_fill(paint: Paint, has_ink_below: bool, where: str) -> bool:
-    """Return whether the fill is black. Raises ValueError for a fill of another colour."""
-    if paint["fill"] == "none":
-        return False
-    ink = ink_of(paint, "fill")
-    if ink >= MIN_FILL_INK:
-        return True
-    if ink >= MIN_INK:
-        raise ValueError(
-            f"{where} has the fill {paint['fill']} at {float(paint['fill-opacity']):.0%}; "
-            f"Live-Sketch moves strokes and black fills: remove the fill, or {TRACE_IT}"
-        )
-    check_hides_nothing(paint, "fill", has_ink_below, where)
-    return False
-
-
-def check_hides_nothing(paint: Paint, name: str, has_ink_below: bool, where: str) -> None:
-    # White below all others is paper. What is nearly transparent neither hides nor shows.
-    if has_ink_below and float(paint[f"{name}-opacity"]) >= MIN_INK:
-        raise ValueError(
-            f"{where} has the white {name} {paint[name]} above others or on its fill; Live-Sketch "
-            f"moves ink and cannot hide it: cut what lies below and remove the {name}, or "
-            + TRACE_IT
-        )
 
 
 def pen_scale(matrix: Matrix, is_stroked: bool, where: str) -> float:
@@ -210,7 +180,7 @@ def check_size(sketch: VectorSketch) -> None:
 class Outline:
     """Paths on their way to points and the rows of their cubics."""
 
-    def __init__(self, canvas: list[float]) -> None:
+    def __init__(self, canvas: Sequence[float]) -> None:
         self.points: list[tuple[float, float]] = []
         side = max(canvas[2:])
         self.shift = complex(*((1 - length / side) / 2 for length in canvas[2:]))

@@ -1,0 +1,100 @@
+"""The paper of a drawing in strokes: taken off, and strokes that are light or faint made dark, as
+`media.paper` does with pixels."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import ImageColor
+
+from flipsketch.livesketch.paint import MIN_INK, ink_of
+from flipsketch.svg.render import Paint, Shape
+
+# In levels of 255.
+COLOURED = 12
+"""What white paper may lack."""
+DARK = 128
+"""Strokes with this contrast are not faint."""
+OPAQUE = 0.99
+# As shares of the page: how near its edges paper reaches, and how much of its own box it fills.
+EDGE, FILLED = 0.02, 0.9
+WHITE = (255, 255, 255)
+
+Colour = tuple[int, ...]
+
+
+def whiten(shapes: Sequence[Shape], width: int, height: int) -> tuple[list[Shape], tuple[str, ...]]:
+    """Return a drawing's shapes as dark ink on white paper, and notes on what was done; those of a
+    drawing that is that already come back as they are.
+
+    Args:
+        width: of its page in pixels, as its height.
+    """
+    num_below = 0
+    while num_below < len(shapes) and covers(shapes[num_below], width, height):
+        num_below += 1
+    paper = read_colour(shapes[num_below - 1].paint, "fill") if num_below else WHITE
+    ink = list(shapes[num_below:])
+    notes = []
+    is_dark = sum(paper) < 3 * DARK or max(map(ink_level, ink), default=255.0) < 255 * MIN_INK
+    if is_dark:
+        ink = [shape._replace(paint=invert(shape.paint)) for shape in ink]
+        notes.append(f"turned light strokes dark: on {paper}")
+    elif min(paper) < 255 - COLOURED:
+        notes.append(f"whitened the paper: {paper}")
+    contrast = max(map(ink_level, ink), default=255.0)
+    if 255 * MIN_INK <= contrast < DARK:
+        ink = [shape._replace(paint=darken(shape.paint, contrast)) for shape in ink]
+        notes.append(f"darkened faint strokes: {contrast:.0f} of 255 levels")
+    return (ink, tuple(notes)) if notes else (list(shapes), ())
+
+
+def covers(shape: Shape, width: int, height: int) -> bool:
+    """Tell whether a shape hides the page."""
+    if shape.paint["fill"] == "none" or float(shape.paint["fill-opacity"]) < OPAQUE:
+        return False
+    a, b, c, d, e, f = shape.matrix
+    ends = [segment[1][-2:] for segment in shape.segments if len(segment[1]) >= 2]
+    x, y = (np.array(ends) @ [[a, b], [c, d]] + [e, f]).T
+    reaches = (
+        max(x.min() / width, y.min() / height) <= EDGE
+        and min(x.max() / width, y.max() / height) >= 1 - EDGE
+    )
+    area = abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
+    return bool(reaches and area >= FILLED * np.ptp(x) * np.ptp(y))
+
+
+def read_colour(paint: Paint, name: str) -> Colour:
+    return ImageColor.getrgb(str(paint[name]))[:3]
+
+
+def ink_level(shape: Shape) -> float:
+    """Return how dark a shape is on white paper, in levels of 255."""
+    paint = shape.paint
+    has_stroke = float(paint["stroke-width"]) > 0
+    names = [name for name in ("fill", "stroke") if name == "fill" or has_stroke]
+    return 255 * max(ink_of(paint, name) for name in names)
+
+
+def invert(paint: Paint) -> Paint:
+    return {
+        **paint,
+        **{
+            name: write_colour(tuple(255 - level for level in read_colour(paint, name)))
+            for name in ("fill", "stroke")
+            if paint[name] != "none"
+        },
+    }
+
+
+def darken(paint: Paint, contrast: float) -> Paint:
+    """Return a paint in grey whose darkness is to black as it was to the contrast."""
+    changed: Paint = {}
+    for name in ("fill", "stroke"):
+        if paint[name] != "none":
+            level = 255 - round(255 * min(1.0, 255 * ink_of(paint, name) / contrast))
+            changed |= {name: write_colour((level, level, level)), f"{name}-opacity": 1.0}
+    return {**paint, **changed}
+
+
+def write_colour(colour: Colour) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*colour)
