@@ -113,7 +113,9 @@ def animate_drawing(config: OneConfig) -> None:
     own = {"config": config.livesketch} if method.moves_strokes else {}
     animator = method.animator_class(config.model, config.lora, device, DTYPES[dtype], **own)
     check_pixels(sampling.num_frames, animator.size)
-    sketch, drawing, _ = animator.read(content, config.sketches, sampling, own.get("config"))
+    sketch, drawing, notes = animator.read(content, config.sketches, sampling, own.get("config"))
+    for note in notes:
+        print(f"{config.sketch}: {note}", file=sys.stderr)
     adapter = choose_lora(config.model, config.lora) or "none"
     print(f"animating on {device}, model {config.model}, adapter {adapter}", file=sys.stderr)
     if device == "cpu" and sampling.num_align_steps:
@@ -147,15 +149,14 @@ def check_drawing(config: OneConfig) -> bytes:
 
     content = read_content(config.sketch)
     try:
-        sketch = load_sketch(content, 64)
+        sketch = load_sketch(content, 64, config=config.sketches)
         if METHODS[config.method].moves_strokes:
             read_drawing(content, config.sketches, trace=config.livesketch.trace)
     except ValueError as error:
         raise ValueError(f"{config.sketch}: {error}") from error
     if ink(sketch).mean() > MAX_INK_SHARE:
         print(
-            f"{config.sketch}: is mostly dark; the method expects dark lines on white paper, so "
-            f"invert it, or whiten its paper",
+            f"{config.sketch}: is mostly dark; the method expects dark lines on white paper",
             file=sys.stderr,
         )
     return content

@@ -3,16 +3,15 @@
 import numpy as np
 
 from flipsketch.livesketch.paint import TRACE_IT
-from flipsketch.livesketch.paper import whiten
+from flipsketch.livesketch.paper import crop_to_ink, whiten
 from flipsketch.livesketch.vector import (
     READ_SIZE,
     VectorSketch,
-    crop_to_ink,
     draw_vector,
     plain_shapes,
     to_vector,
 )
-from flipsketch.media.config import REPAIR, SketchConfig
+from flipsketch.media.config import REPAIR, SketchConfig, refusal
 from flipsketch.media.sketch import is_svg, read_raster
 from flipsketch.svg.reader import rasterize_svg, read_svg
 
@@ -60,7 +59,7 @@ def read_strokes(svg: bytes, sketches: SketchConfig) -> Read:
     if sketches.paper != "as-is":
         shapes, repairs = whiten(shapes, drawing.width, drawing.height)
         if repairs and sketches.paper == "refuse":
-            raise ValueError("TODO")
+            raise refusal(repairs)
         notes += repairs
     sketch = to_vector(shapes, drawing.canvas)
     if sketches.fit == "ink":

@@ -2,11 +2,14 @@
 `media.paper` does with pixels."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from PIL import ImageColor
 
 from flipsketch.livesketch.paint import MIN_INK, ink_of
+from flipsketch.livesketch.vector import VectorSketch, check_size, draw_vector
+from flipsketch.media.config import FIT_MARGIN
 from flipsketch.svg.render import Paint, Shape
 
 # In levels of 255.
@@ -17,6 +20,8 @@ DARK = 128
 OPAQUE = 0.99
 # As shares of the page: how near its edges paper reaches, and how much of its own box it fills.
 EDGE, FILLED = 0.02, 0.9
+LOOKED_AT = 512
+"""Pixels a side in which the drawing on a page is looked for."""
 WHITE = (255, 255, 255)
 
 Colour = tuple[int, ...]
@@ -33,12 +38,13 @@ def whiten(shapes: Sequence[Shape], width: int, height: int) -> tuple[list[Shape
     while num_below < len(shapes) and covers(shapes[num_below], width, height):
         num_below += 1
     paper = read_colour(shapes[num_below - 1].paint, "fill") if num_below else WHITE
+    named = paper if num_below else "no paper"
     ink = list(shapes[num_below:])
     notes = []
     is_dark = sum(paper) < 3 * DARK or max(map(ink_level, ink), default=255.0) < 255 * MIN_INK
     if is_dark:
         ink = [shape._replace(paint=invert(shape.paint)) for shape in ink]
-        notes.append(f"turned light strokes dark: on {paper}")
+        notes.append(f"turned light strokes dark: on {named}")
     elif min(paper) < 255 - COLOURED:
         notes.append(f"whitened the paper: {paper}")
     contrast = max(map(ink_level, ink), default=255.0)
@@ -94,6 +100,28 @@ def darken(paint: Paint, contrast: float) -> Paint:
             level = 255 - round(255 * min(1.0, 255 * ink_of(paint, name) / contrast))
             changed |= {name: write_colour((level, level, level)), f"{name}-opacity": 1.0}
     return {**paint, **changed}
+
+
+def crop_to_ink(sketch: VectorSketch) -> VectorSketch:
+    """Return a sketch whose canvas is its drawing and a margin."""
+    pixels = draw_vector(sketch, sketch.points, LOOKED_AT, min_line_width=1.0)
+    is_ink = pixels.min(axis=-1) < 255 * (1 - MIN_INK)
+    rows, columns = np.flatnonzero(is_ink.any(axis=1)), np.flatnonzero(is_ink.any(axis=0))
+    if not len(rows):
+        return sketch
+    first = np.array([columns[0], rows[0]]) / LOOKED_AT
+    size = np.array([columns[-1] + 1, rows[-1] + 1]) / LOOKED_AT - first
+    first, size = first - FIT_MARGIN * size.max(), size + 2 * FIT_MARGIN * size.max()
+    side = size.max()
+    left, top, width, height = sketch.canvas
+    corner = np.array([left - (sketch.side - width) / 2, top - (sketch.side - height) / 2])
+    cropped = VectorSketch(
+        (sketch.points - first) / side + (1 - size / side) / 2,
+        tuple(replace(shape, stroke_width=shape.stroke_width / side) for shape in sketch.shapes),
+        (*(corner + first * sketch.side).tolist(), *(size * sketch.side).tolist()),
+    )
+    check_size(cropped)
+    return cropped
 
 
 def write_colour(colour: Colour) -> str:

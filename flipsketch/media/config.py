@@ -1,6 +1,6 @@
 """How the page of a sketch is read: what is done about its paper, and what of it is shown."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -26,6 +26,20 @@ class SketchConfig:
         return cls(settings.get("paper") or AS_IS.paper, settings.get("fit") or AS_IS.fit)
 
 
+FIT_MARGIN = 0.06
+"""Around what is cropped to its ink, as a share of the ink's longer side."""
 REPAIR = SketchConfig()
 # What earlier versions did, and what the plan of a corpus without these settings means.
 AS_IS = SketchConfig(paper="as-is")
+
+
+def refusal(repairs: Sequence[str]) -> ValueError:
+    """Return the error with which `--paper refuse` fails a sketch.
+
+    Args:
+        repairs: notes on what repair would do.
+    """
+    return ValueError(
+        f"the sketch is not dark ink on white paper: --paper repair would have "
+        f"{', '.join(repairs)}; redraw or clean it, or leave out --paper refuse"
+    )
