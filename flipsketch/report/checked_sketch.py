@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from flipsketch.corpus.reasons import FailedRow, FailureGroup, FailureGroups, name_row, reason_of
+from flipsketch.storage.sources import name_source
 from flipsketch.storage.text import count
 
 Kind = Literal["refused", "repaired", "clean"]
@@ -45,7 +46,7 @@ class CheckedSketch:
 
     @property
     def name(self) -> str:
-        return self.source or self.id or f"row {self.number:,}"
+        return name_source(self.source) if self.source else self.id or f"row {self.number:,}"
 
     @property
     def note_kinds(self) -> tuple[str, ...]:
@@ -166,4 +167,4 @@ def describe_group(group: FailureGroup, noun: Noun) -> str:
 
 
 def name_example(group: FailureGroup, noun: Noun) -> str:
-    return name_row(group.example) if noun == "row" else group.example.source or ""
+    return name_row(group.example) if noun == "row" else name_source(group.example.source or "")

@@ -13,7 +13,8 @@ from flipsketch.media.config import SketchConfig
 from flipsketch.media.raster import decode_raster
 from flipsketch.media.sketch import SketchReading, is_svg, read_sketch
 from flipsketch.report.checked_sketch import CheckedSketch
-from flipsketch.storage.sources import Sources, name_source, names_file
+from flipsketch.storage.credentials import hide_credentials
+from flipsketch.storage.sources import Sources, names_file
 from flipsketch.storage.text import describe_error
 from flipsketch.svg.reader import MIN_CONTRAST, read_svg
 from pipelines.makers.row_settings import row_livesketch
@@ -49,7 +50,7 @@ class SketchOpener:
                 found = replace(found, picture=to_png(reading.pixels))
         # Decoders raise anything at all: a panic of Rust is no Exception.
         except BaseException as error:
-            found = replace(found, error=describe_error(error).removeprefix(f"{found.source}: "))
+            found = replace(found, error=describe_error(error).removeprefix(f"{found.name}: "))
         if row.error is not None:
             # Its sketch may be a good one nevertheless, and is shown.
             found = replace(found, error=row.error)
@@ -70,7 +71,7 @@ class SketchOpener:
 
 def unopened(row: Row) -> CheckedSketch:
     """Return what is known of a row's sketch before it is opened."""
-    source = name_source(row.sketch) if names_file(row.sketch) else None
+    source = hide_credentials(row.sketch) if names_file(row.sketch) else None
     return CheckedSketch(number=row.index + 1, id=row.id, source=source)
 
 
