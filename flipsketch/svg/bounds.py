@@ -99,7 +99,12 @@ class Outline(NamedTuple):
     def read(cls, segments: list[Segment]) -> "Outline | None":
         ends: list[list[float]] = []
         curves: list[list[float]] = []
+        before = ""
         for kind, points, *_ in segments:
+            if kind == before == "M":
+                # Nothing is drawn from there.
+                ends.pop()
+            before = kind
             if kind == "A" and not ends:
                 # A whole ellipse, of which there are the corners of its box.
                 ends += [points[place : place + 2] for place in range(0, len(points), 2)]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
+from flipsketch.svg import viewport
 from flipsketch.svg.document import SVG_NAMESPACES, svg_name
 from flipsketch.svg.geometry import (
     IDENTITY,
@@ -199,6 +200,11 @@ def read_canvas(root: Element) -> list[float]:
     ratio = root.get("preserveAspectRatio", "")
     if view_box and ("none" in ratio or "slice" in ratio):
         raise ValueError(f"the SVG's preserveAspectRatio is {ratio[:40]!r}")
+    # Of a square page the sketch shows what it shows of the viewBox alone.
+    if view_box and root.get("width") != root.get("height"):
+        shown, _ = viewport.read_canvas(root)
+        if shown != tuple(canvas):
+            raise ValueError("the SVG's size has another aspect than its viewBox")
     width, height = canvas[2:]
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
         raise ValueError(

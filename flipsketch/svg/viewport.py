@@ -10,6 +10,8 @@ from flipsketch.svg.units import read_length
 WIDE = {"x", "x1", "x2", "cx", "fx", "rx", "width", "refX", "markerWidth"}
 HIGH = {"y", "y1", "y2", "cy", "fy", "ry", "height", "refY", "markerHeight"}
 ALIGNMENT = {"Min": 0.0, "Mid": 0.5, "Max": 1.0}
+MAX_BARS = 1.01
+"""How much longer a page may be than its viewBox and count as equal: sizes are often rounded."""
 
 
 class Box(NamedTuple):
@@ -103,8 +105,8 @@ def read_canvas(root: Element) -> tuple[Box | None, Matrix]:
     """Return the part of a root's drawing that is shown, and the matrix into its units.
 
     Without a readable viewBox or size the box is None. If a viewBox and a size differ in their
-    aspect, it is the viewBox that is shown, unless `preserveAspectRatio` stretches or cuts it: bars
-    at two sides would just make the sketch smaller.
+    aspect, more of the drawing is shown at two sides, or less, as `preserveAspectRatio` says; but
+    no bars that a square around the viewBox has anyway.
     """
     box = read_view_box(root)
     width, height = (read_side(root.get(name, "")) for name in ("width", "height"))
@@ -116,9 +118,10 @@ def read_canvas(root: Element) -> tuple[Box | None, Matrix]:
     align, is_slice = read_ratio(root.get("preserveAspectRatio", ""))
     if align is None:
         return port, fit_box(box, port, "none")
-    if not is_slice:
-        return box, IDENTITY
-    scale = max(port.width / box.width, port.height / box.height)
+    choose = max if is_slice else min
+    scale = choose(port.width / box.width, port.height / box.height)
     width, height = port.width / scale, port.height / scale
+    if not is_slice and max(width, height) < MAX_BARS * max(box.width, box.height):
+        return box, IDENTITY
     left = box.left + align[0] * (box.width - width)
     return Box(left, box.top + align[1] * (box.height - height), width, height), IDENTITY

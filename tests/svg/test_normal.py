@@ -200,9 +200,10 @@ def test_a_root_without_size_is_fitted_to_its_strokes():
         ("none", [0, 0, 60, 30]),
         ("xMidYMid slice", [0, 25, 100, 50]),
         ("xMinYMin slice", [0, 0, 100, 50]),
-        # Bars at the sides would just make the sketch smaller.
-        ("xMidYMid", [0, 0, 100, 100]),
-        ("nonsense", [0, 0, 100, 100]),
+        # Bars at the sides show what lies beyond the viewBox.
+        ("xMidYMid", [-50, 0, 200, 100]),
+        ("xMinYMin", [0, 0, 200, 100]),
+        ("nonsense", [-50, 0, 200, 100]),
     ],
 )
 def test_a_root_is_stretched_and_cut_as_its_aspect_ratio_says(ratio, canvas):
