@@ -118,6 +118,8 @@ class Outline(NamedTuple):
             return None
         return cls(np.array(ends), np.array(curves).reshape(-1, 4, 2))
 
+    # Numbers may overflow; limits are checked later.
+    @np.errstate(all="ignore")
     def extent(self, matrix: Matrix) -> Extent:
         """Return the box around the outline after a matrix."""
         found = [move(self.ends, matrix)]
@@ -150,9 +152,8 @@ def extremes(curves: np.ndarray) -> list[np.ndarray]:
     p0, p1, p2, p3 = (curves[:, i] for i in range(4))
     # The derivative is a quadratic polynomial in t.
     a, b, c = p3 - 3 * p2 + 3 * p1 - p0, 2 * (p2 - 2 * p1 + p0), p1 - p0
-    with np.errstate(all="ignore"):
-        root = np.sqrt(b * b - 4 * a * c)
-        times = [(-b + root) / (2 * a), (-b - root) / (2 * a), -c / b]
+    root = np.sqrt(b * b - 4 * a * c)
+    times = [(-b + root) / (2 * a), (-b - root) / (2 * a), -c / b]
     found = []
     for axis in range(2):
         for time in times:

@@ -13,7 +13,7 @@ from flipsketch.svg.outlines import plain_outline
 from flipsketch.svg.paint import PaintReader
 from flipsketch.svg.scope import Scope, is_flat, place
 from flipsketch.svg.values import read_fraction
-from flipsketch.svg.viewport import Box, Viewport, fit_box, read_view_box
+from flipsketch.svg.viewport import Box, Viewport, fit_box, read_side, read_view_box
 
 EFFECTS = {"opacity", "clip-path", "mask", "filter"}
 SIDES = ("x", "y", "width", "height")
@@ -125,9 +125,10 @@ class Builder:
         shown = []
         if paint is not None:
             shape.attrib.update(paint)
-            for name in ("vector-effect", "pathLength"):
-                if value := element.get(name):
-                    shape.set(name, value)
+            if value := element.get("vector-effect"):
+                shape.set("vector-effect", value)
+            if path_length := read_side(element.get("pathLength", "")):
+                shape.set("pathLength", repr(path_length))
             shown.append(shape)
             if scope.transform:
                 shape.set("transform", scope.transform)

@@ -241,9 +241,15 @@ def set_context(attributes: Values, values: Values, context: Context, is_root: b
     color, font_size, box = context.color, context.font_size, context.box
     root_size = context.root_font_size
     if "font-size" in values:
-        font_size = read_length(without_font_units(values["font-size"], font_size, root_size))
-        values["font-size"] = write_number(font_size)
-        root_size = font_size if is_root else root_size
+        plain = without_font_units(values["font-size"], font_size, root_size)
+        try:
+            font_size = read_length(plain, font_size, viewport=box)
+        except ValueError:
+            # Beyond all numbers; as if it were not set.
+            del values["font-size"]
+        else:
+            values["font-size"] = write_number(font_size)
+            root_size = font_size if is_root else root_size
     if values.get("color") == "currentcolor":
         del values["color"]
     color = values.get("color", color)
@@ -253,7 +259,10 @@ def set_context(attributes: Values, values: Values, context: Context, is_root: b
     for name in LENGTHS.intersection(values):
         if FONT_LENGTH.search(values[name]):
             parts = PART.findall(without_font_units(values[name], font_size, root_size))
-            values[name] = " ".join(map(plain_length, parts))
+            try:
+                values[name] = " ".join(map(plain_length, parts))
+            except ValueError:
+                del values[name]
     if "viewBox" in attributes:
         found = NUMBER.findall(attributes["viewBox"])
         if len(found) == 4:

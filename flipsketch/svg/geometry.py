@@ -127,7 +127,8 @@ def read_outline(
             get("rx" if "rx" in attributes else "ry"),
             get("ry" if "ry" in attributes else "rx"),
         )
-    if rx <= 0 or ry <= 0:
+    # One that is flattened to a line is not drawn.
+    if not min(rx, ry) > 1e-9 * max(rx, ry):
         return []
     centre = complex(get("cx"), get("cy"))
     hull = [centre + complex(x * rx, y * ry) for x, y in ((1, 1), (-1, 1), (-1, -1), (1, -1))]

@@ -33,6 +33,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from flipsketch.svg.builder import Builder
 from flipsketch.svg.definitions import URL, Definitions
+from flipsketch.svg.path_data import MAX_MAGNITUDE
 from flipsketch.svg.scope import INITIAL, Scope
 from flipsketch.svg.viewport import Box, Viewport, read_canvas, read_view_box
 
@@ -71,6 +72,9 @@ def normalize(root: Element, size: int) -> Normal:
     canvas = canvas or builder.bounds.of(shown, with_strokes=True) or view_box
     # A single upright line has no width.
     canvas = Box(*canvas[:2], *(side or max(canvas[2:]) or 1.0 for side in canvas[2:]))
+    if not all(abs(side) < MAX_MAGNITUDE for side in canvas):
+        found = " ".join(f"{side:g}" for side in canvas)
+        raise ValueError(f"the SVG's canvas is {found}; numbers must be below {MAX_MAGNITUDE:g}")
     normal = Element("svg", {"viewBox": " ".join(map(repr, canvas))})
     if background := root.get("background"):
         normal.set("background", background)

@@ -36,6 +36,7 @@ from flipsketch.svg.scene import (
     transform_segments,
 )
 from flipsketch.svg.strokes import mend_dots, scale_dashes
+from flipsketch.svg.values import split_colour
 
 REFERENCE = re.compile(r"url\(#([^)]*)\)")
 MAX_TILE = 1_024
@@ -81,11 +82,12 @@ class SceneReader:
 
     def read_page(self) -> list[Item]:
         items: list[Item] = []
-        if background := self.root.get("background"):
+        background, opacity = split_colour(self.root.get("background", "none"))
+        if background != "none":
             left, top, right, bottom = self.page
             # Whole pixels, as the page has.
             sides = (math.ceil(right - left), math.ceil(bottom - top))
-            paint = {**INITIAL, "fill": background}
+            paint = {**INITIAL, "fill": background, "fill-opacity": opacity}
             sheet = rounded_rectangle(left, top, *sides, 0.0, 0.0)
             items.append(Shape(sheet, IDENTITY, paint))
         return items + self.read_all(self.root, self.base)
@@ -102,8 +104,12 @@ class SceneReader:
                 f"the SVG draws more than {MAX_DRAWN_ELEMENTS:,} elements, with those of clips, "
                 f"masks and patterns wherever these are used; simplify it"
             )
-        if transform := element.get("transform"):
-            matrix = compose(matrix, read_transform(transform))
+        try:
+            if transform := element.get("transform"):
+                matrix = compose(matrix, read_transform(transform))
+        except ValueError:
+            # It moves things beyond all numbers.
+            return []
         if invert(matrix) is None:
             return []
         if element.tag != "g":

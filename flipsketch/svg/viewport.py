@@ -5,6 +5,7 @@ from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 from flipsketch.svg.geometry import IDENTITY, NUMBER, Matrix
+from flipsketch.svg.path_data import MAX_MAGNITUDE
 from flipsketch.svg.units import read_length
 
 WIDE = {"x", "x1", "x2", "cx", "fx", "rx", "width", "refX", "markerWidth"}
@@ -53,7 +54,8 @@ UNIT = Viewport(1.0, 1.0)
 
 
 def read_side(text: str, reference: float | None = None) -> float | None:
-    """Return a length; None if it cannot be read, or is a percentage without a reference."""
+    """Return a length; None if it cannot be read, is out of reach, or is a percentage without a
+    reference."""
     try:
         length = float(text)
     except ValueError:
@@ -61,13 +63,13 @@ def read_side(text: str, reference: float | None = None) -> float | None:
             length = read_length(text.strip(), reference)
         except ValueError:
             return None
-    return length if math.isfinite(length) else None
+    return length if abs(length) < MAX_MAGNITUDE else None
 
 
 def read_view_box(element: Element) -> Box | None:
     """Return an element's viewBox; None for one that is missing, unreadable or without area."""
     numbers = [float(found) for found in NUMBER.findall(element.get("viewBox", ""))]
-    if len(numbers) != 4 or not all(map(math.isfinite, numbers)):
+    if len(numbers) != 4 or not all(abs(number) < MAX_MAGNITUDE for number in numbers):
         return None
     box = Box(*numbers)
     return None if box.is_flat else box
