@@ -16,7 +16,6 @@ from flipsketch.svg.values import read_fraction
 from flipsketch.svg.viewport import Box, Viewport, fit_box, read_side, read_view_box
 
 EFFECTS = {"opacity", "clip-path", "mask", "filter"}
-SIDES = ("x", "y", "width", "height")
 
 
 class Builder:
@@ -62,28 +61,40 @@ class Builder:
             if scope.properties["visibility"] == "visible" and has_content(element):
                 self.notes[f"left out {LEFT_OUT[tag]}"] = None
             return []
+        window = None
+        if tag == "use":
+            x, y = (scope.viewport.length(element, name) for name in ("x", "y"))
+            scope = scope.move((1.0, 0.0, 0.0, 1.0, x, y))
+        elif tag in ("svg", "symbol"):
+            scope, window = open_viewport(element, scope, use)
         if is_flat(scope.matrix):
             return []
         self.definitions.descend()
-        shown = self.draw_in_layer(element, scope, use)
+        shown = self.draw_in_layer(element, scope, window)
         self.definitions.level -= 1
         return shown
 
-    def draw_in_layer(self, element: Element, scope: Scope, use: Element | None) -> list[Element]:
-        """Return what an element shows, with its opacity, clip path and mask."""
-        if EFFECTS.isdisjoint(element.keys()):
-            return self.draw_content(element, scope, use)
+    def draw_in_layer(self, element: Element, scope: Scope, window: Box | None) -> list[Element]:
+        """Return what an element shows, with its opacity, clip path and mask.
+
+        Args:
+            window: what is seen of its content, in its own user space; None if all is.
+        """
+        if EFFECTS.isdisjoint(element.keys()) and window is None:
+            return self.draw_content(element, scope)
         if element.get("filter", "none").startswith("url("):
             self.notes["left out filters"] = None
         cuts = [name for name in ("clip-path", "mask") if "url(" in element.get(name, "")]
         opacity = read_fraction(element.get("opacity", "1"), 1.0)
         if opacity == 0:
             return []
-        if not cuts and opacity == 1:
-            return self.draw_content(element, scope, use)
-        content = self.draw_content(element, scope.as_layer(), use)
+        if not cuts and opacity == 1 and window is None:
+            return self.draw_content(element, scope)
+        content = self.draw_content(element, scope.as_layer())
         if not content:
             return []
+        if window is not None:
+            content = [make_layer(content, {"clip-path": self.cuts.rectangle(window)})]
         effects = {}
         for name in cuts:
             read = self.cuts.clip if name == "clip-path" else self.cuts.mask
@@ -96,22 +107,17 @@ class Builder:
             effects["opacity"] = repr(opacity)
         if not effects:
             return place(content, scope.matrix)
-        return [make_layer(content, scope.matrix, effects)]
+        return place([make_layer(content, effects)], scope.matrix)
 
-    def draw_content(self, element: Element, scope: Scope, use: Element | None) -> list[Element]:
-        match element.tag:
-            case "use":
-                return self.draw_copy(element, scope)
-            case "svg" if element in self.definitions.parents:
-                return self.draw_viewport(element, scope, use)
-            case "symbol":
-                return self.draw_viewport(element, scope, use)
-            case "switch":
-                children = [child for child in element if child.tag != "foreignObject"]
-                served = [child for child in children if is_served(child)]
-                return self.draw(served[0], scope) if served else []
-            case tag if tag in SHAPES:
-                return self.draw_shape(element, scope)
+    def draw_content(self, element: Element, scope: Scope) -> list[Element]:
+        if element.tag in SHAPES:
+            return self.draw_shape(element, scope)
+        if element.tag == "use":
+            return self.draw_copy(element, scope)
+        if element.tag == "switch":
+            plain = (child for child in element if child.tag != "foreignObject")
+            first = next(filter(is_served, plain), None)
+            return [] if first is None else self.draw(first, scope)
         return self.draw_children(element, scope)
 
     def draw_shape(self, element: Element, scope: Scope) -> list[Element]:
@@ -144,31 +150,28 @@ class Builder:
         # A copy within itself has no end.
         if target in scope.opened or target in self.definitions.ancestors(use):
             return []
-        x, y = (scope.viewport.length(use, name) for name in ("x", "y"))
-        scope = scope.move((1.0, 0.0, 0.0, 1.0, x, y))
         return self.draw(target, replace(scope, opened=(*scope.opened, target), entered={}), use)
 
-    def draw_viewport(self, element: Element, scope: Scope, use: Element | None) -> list[Element]:
-        """Return what a nested `svg` or the copy of a `symbol` shows."""
-        sized = Element("svg", {"width": "100%", "height": "100%", **element.attrib})
-        if use is not None:
-            sides = ((name, use.get(name, "")) for name in ("width", "height"))
-            sized.attrib |= {name: text for name, text in sides if text not in ("", "auto")}
-        port = Box(*(scope.viewport.length(sized, name) for name in SIDES))
-        if port.is_flat:
-            return []
-        box = read_view_box(element)
-        inner: Matrix = (1.0, 0.0, 0.0, 1.0, port.left, port.top)
-        if box is not None:
-            inner = fit_box(box, port, element.get("preserveAspectRatio", ""))
-        viewport = Viewport(*(box or port)[2:])
-        if element.get("overflow") in ("visible", "auto"):
-            return self.draw_children(
-                element, replace(scope.move(inner), viewport=viewport, entered={})
-            )
-        layer = replace(scope.as_layer(), viewport=viewport, entered={})
-        content = self.draw_children(element, layer.move(inner))
-        return place(self.cuts.to_rectangle(content, port), scope.matrix)
+
+def open_viewport(element: Element, scope: Scope, use: Element | None) -> tuple[Scope, Box | None]:
+    """Return the scope within a nested `svg` or the copy of a `symbol`, and what is seen of it
+    there; None for all."""
+    sized = Element("svg", {"width": "100%", "height": "100%", **element.attrib})
+    if use is not None:
+        sides = ((name, use.get(name, "")) for name in ("width", "height"))
+        sized.attrib |= {name: text for name, text in sides if text not in ("", "auto")}
+    port = Box(*(scope.viewport.length(sized, name) for name in ("x", "y", "width", "height")))
+    if port.is_flat:
+        return scope.move((0.0, 0.0, 0.0, 0.0, 0.0, 0.0)), None
+    box = read_view_box(element)
+    inner: Matrix = (1.0, 0.0, 0.0, 1.0, port.left, port.top)
+    if box is not None:
+        inner = fit_box(box, port, element.get("preserveAspectRatio", ""))
+    scope = scope.move(inner).within(Viewport(*(box or port)[2:]))
+    if element.get("overflow") in ("visible", "auto"):
+        return scope, None
+    a, _, _, d, e, f = inner
+    return scope, Box((port.left - e) / a, (port.top - f) / d, port.width / a, port.height / d)
 
 
 def is_served(element: Element) -> bool:

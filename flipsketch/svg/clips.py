@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element
 from flipsketch.svg.bounds import Bounds
 from flipsketch.svg.definitions import Definitions
 from flipsketch.svg.elements import LEFT_OUT, SHAPES
-from flipsketch.svg.geometry import IDENTITY, Matrix, compose
+from flipsketch.svg.geometry import IDENTITY, compose
 from flipsketch.svg.outlines import plain_outline
 from flipsketch.svg.scope import Scope, is_flat, read_matrix, write_matrix
 from flipsketch.svg.viewport import UNIT, Box, Viewport
@@ -137,22 +137,18 @@ class CutReader:
         left_out = any(child.tag in LEFT_OUT for child in element.iter())
         return None if left_out else HIDES_ALL
 
-    def to_rectangle(self, content: list[Element], box: Box) -> list[Element]:
-        """Return what is left of content within a rectangle."""
-        if not content:
-            return []
+    def rectangle(self, box: Box) -> str:
+        """Return the reference to a clip path that keeps a rectangle."""
         if box not in self.rectangles:
             sides = zip(("x", "y", "width", "height"), map(repr, box), strict=True)
             clip = Element("clipPath")
             clip.append(Element("rect", dict(sides)))
             self.rectangles[box] = self.definitions.add(clip)
-        return [make_layer(content, IDENTITY, {"clip-path": self.rectangles[box]})]
+        return self.rectangles[box]
 
 
-def make_layer(content: list[Element], matrix: Matrix, effects: dict[str, str]) -> Element:
+def make_layer(content: list[Element], effects: dict[str, str]) -> Element:
     layer = Element("g", effects)
-    if matrix != IDENTITY:
-        layer.set("transform", write_matrix(matrix))
     layer.extend(content)
     return layer
 

@@ -12,8 +12,9 @@ from flipsketch.svg.scope import INITIAL, Properties, Scope
 from flipsketch.svg.viewport import Viewport
 
 URL = re.compile(r"""\s*url\(\s*["']?([^"')]*)["']?\s*\)\s*(.*)""", re.ASCII | re.DOTALL)
-MAX_LEVELS = 200
-"""Of elements, copies and definitions within one another: Python's stack holds 1,000 calls."""
+MAX_LEVELS = 128
+"""Of elements, copies and definitions within one another: each takes up to five of the 1,000 calls
+that Python's stack holds."""
 MAX_HREFS = 64
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 from flipsketch.svg.bounds import shape_segments
-from flipsketch.svg.clips import CutReader
+from flipsketch.svg.clips import CutReader, make_layer
 from flipsketch.svg.definitions import Definitions
 from flipsketch.svg.geometry import IDENTITY, Matrix
 from flipsketch.svg.path_data import Segment
@@ -130,8 +130,8 @@ class MarkerReader:
         self.definitions.in_progress.append(marker)
         content = self.draw_children(marker, layer.move(inner))
         self.definitions.in_progress.pop()
-        if marker.get("overflow") not in ("visible", "auto"):
-            content = self.cuts.to_rectangle(content, port)
+        if content and marker.get("overflow") not in ("visible", "auto"):
+            content = [make_layer(content, {"clip-path": self.cuts.rectangle(port)})]
         return place(content, shift)
 
 

@@ -75,6 +75,13 @@ SAME = {
         '<rect width="10" height="8"/></svg>',
         '<rect width="40" height="12"/>',
     ),
+    "effects in the space that a use and a viewport make": (
+        '<clipPath id="c"><rect width="20" height="20"/></clipPath><defs><rect id="a" width="90" '
+        'height="90"/></defs><use href="#a" x="5" y="10" clip-path="url(#c)"/>'
+        '<svg x="50" y="40" width="50" height="60" viewBox="0 0 25 30" clip-path="url(#c)">'
+        '<rect width="90" height="90"/></svg>',
+        '<rect x="5" y="10" width="20" height="20"/><rect x="50" y="40" width="40" height="40"/>',
+    ),
     "switch": (
         '<switch><foreignObject width="9" height="9"/><circle requiredExtensions="x" r="30"/>'
         f'<circle systemLanguage="de" r="30"/>{LINE}<circle r="50"/></switch>',
