@@ -192,7 +192,7 @@ def split_attributes(element: Element, normalize: Normalizer) -> tuple[Values, V
         if name not in ATTRIBUTES:
             if name not in ("style", "class"):
                 attributes[name] = text
-        elif text.strip().lower() in WIDE or "var(" in text:
+        elif text.strip().lower() in WIDE or "var(" in text.lower():
             values[name] = text.strip()
         elif (value := normalize(name, text, True)) is not None:
             values[name] = value

@@ -108,7 +108,10 @@ def read_colour(text: str) -> Colour | None:
         text = text[: found.start()].rstrip()
     text = SYSTEM_COLOURS.get(text, text)
     if "calc(" in text:
-        text = replace_calculations(text)
+        try:
+            text = replace_calculations(text)
+        except ValueError:
+            return None
     if HEX.fullmatch(text):
         digits = text[1:]
         if len(digits) < 6:

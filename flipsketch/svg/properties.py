@@ -134,6 +134,8 @@ def normalize(name: str, text: str, is_attribute: bool) -> str | None:
     if "/*" in text:
         text = COMMENT.sub(" ", text)
     text = text.strip()
+    # What is still open at the end is closed there.
+    text += ")" * (text.count("(") - text.count(")"))
     if not text or len(text) > (MAX_FUNCTION if "(" in text and name != "d" else MAX_VALUE):
         return None
     try:

@@ -226,7 +226,11 @@ class Tree:
                     among |= self.match(inner.parsed_tree)
                 arguments = arguments[:position]
                 break
-        parsed = parse_nth(arguments)
+        try:
+            parsed = parse_nth(arguments)
+        except StopIteration:
+            # What the library does with a sign that nothing follows.
+            parsed = None
         if parsed is None:
             raise SelectorError(selector, f"invalid arguments of :{name}()")
         step, first = parsed
