@@ -11,8 +11,10 @@ Prints a line for each folder, the reasons for which drawings are refused, and t
 """
 
 import functools
+import gzip
 import io
 import os
+import re
 import sys
 import time
 from collections import Counter
@@ -35,7 +37,12 @@ from pipelines.execution.isolated import Lost, call_isolated
 
 # What sketches are drawn without; a note says so.
 WITHOUT = "* {filter: none !important} text, image, foreignObject {display: none !important}"
+ROOT = re.compile(r"""(<(?:\w+:)?svg(?=[\s>]))(?:[^>"']|"[^"]*"|'[^']*')*>""")
+ATTRIBUTE = re.compile(r"""\s([\w:]+)\s*=\s*["']([^"']*)["']""")
+PIXELS = {"": 1, "px": 1, "pt": 96 / 72, "pc": 16, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96}
 NUM_REASONS = 25
+FLAT = 4.0
+"""Deviation of levels, of 255, in what is a page of one colour and its smoothed edges."""
 LIMIT_S = 60.0
 """Of a drawing, by both."""
 
@@ -100,8 +107,8 @@ def examine_all(paths: list[Path], config: CoverageConfig) -> list[Case]:
 
 def examine(path: Path, size: int) -> Case:
     content = read_content(path)
-    reference = draw_reference(path, size)
-    has_ink = reference is not None and bool(np.ptp(reference))
+    reference = draw_reference(content, size)
+    has_ink = reference is not None and shows_ink(reference)
     started = time.perf_counter()
     error = difference = None
     try:
@@ -117,11 +124,11 @@ def examine(path: Path, size: int) -> Case:
     return Case(path, error, difference, seconds, has_ink)
 
 
-def draw_reference(path: Path, size: int) -> np.ndarray | None:
+def draw_reference(content: bytes, size: int) -> np.ndarray | None:
     """Return what resvg draws, in signed integers; None if it draws nothing."""
     try:
         png = resvg_py.svg_to_bytes(
-            svg_path=str(path),
+            svg_string=fit_into_square(decode(content), size),
             background="#ffffff",
             width=size,
             height=size,
@@ -132,7 +139,61 @@ def draw_reference(path: Path, size: int) -> np.ndarray | None:
     except ValueError:
         return None
     pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
-    return centre_on_white(pixels, size).astype(int)
+    if pixels.shape[:2] != (size, size):
+        pixels = centre_on_white(pixels[:size, :size], size)
+    return pixels.astype(int)
+
+
+def decode(content: bytes) -> str:
+    if content.startswith(b"\x1f\x8b"):
+        content = gzip.decompress(content)
+    declared = re.match(rb"""<\?xml[^>]*encoding=["']([\w-]+)""", content)
+    try:
+        return content.decode("utf-8-sig" if declared is None else declared[1].decode())
+    except (UnicodeDecodeError, LookupError):
+        return content.decode("utf-8", "replace")
+
+
+def fit_into_square(svg: str, size: int) -> str:
+    """Return an SVG with its page within that of another, a square, where ours is drawn.
+
+    resvg rounds the sides of a page to whole pixels, at its own size and at that which it draws,
+    and stretches the drawing to fit: by half a pixel, and much more if it is small.
+    """
+    if not (root := ROOT.search(svg)):
+        return svg
+    attributes = dict(ATTRIBUTE.findall(root[0]))
+    sides = [read_side(attributes.get(name, "")) for name in ("width", "height")]
+    box = [float(number) for number in re.findall(r"[-+.\de]+", attributes.get("viewBox", ""))]
+    if not all(sides):
+        sides = box[2:]
+    if len(sides) != 2 or not all(sides):
+        return svg
+    width, height = (side * size / max(sides) for side in sides)
+    left, top = ((size - max(1, round(side))) // 2 for side in (width, height))
+    place = f'x="{left}" y="{top}" width="{width}" height="{height}"'
+    if not box:
+        place += f' viewBox="0 0 {sides[0]} {sides[1]}"'
+    kept = re.sub(r"""\s(?:x|y|width|height|overflow)\s*=\s*(?:"[^"]*"|'[^']*')""", " ", root[0])
+    kept = re.sub(r"overflow\s*:\s*visible", "", kept)
+    opening = f"{root[1]} {place} {kept.removeprefix(root[1])}"
+    square = f'<svg xmlns="http://www.w3.org/2000/svg" width="{size}" height="{size}">'
+    return f"{svg[: root.start()]}{square}{opening}{svg[root.end() :]}</svg>"
+
+
+def read_side(text: str) -> float:
+    """Return a length in pixels; 0 for what is none or depends on something else."""
+    found = re.fullmatch(r"\s*(\d*\.?\d+(?:e[-+]?\d+)?)\s*([a-z]*)\s*", text)
+    return float(found[1]) * PIXELS.get(found[2], 0.0) if found else 0.0
+
+
+def shows_ink(pixels: np.ndarray) -> bool:
+    """Tell whether there is more than an empty page or one of a single colour."""
+    is_shown = (pixels < 255).any(axis=2)
+    rows, columns = is_shown.any(axis=1), is_shown.any(axis=0)
+    shown = pixels[rows][:, columns]
+    is_page = rows.all() or columns.all()
+    return bool(shown.size) and (not is_page or bool(shown.std(axis=(0, 1)).max() > FLAT))
 
 
 def draw_ours(content: bytes, size: int) -> np.ndarray:
@@ -165,7 +226,8 @@ def print_reasons(cases: list[Case]) -> None:
 
 def draw_case(case: Case, size: int) -> Image.Image:
     """Return a row of the sheet: by resvg, by ours, their difference."""
-    reference, ours = draw_reference(case.path, size), draw_ours(read_content(case.path), size)
+    content = read_content(case.path)
+    reference, ours = draw_reference(content, size), draw_ours(content, size)
     assert reference is not None
     pictures = [reference, ours, 255 - np.abs(reference - ours)]
     row = Image.new("RGB", (3 * (size + GAP) + GAP, size + GAP + TEXT_HEIGHT), PAPER)
