@@ -125,10 +125,13 @@ def examine(path: Path, size: int) -> Case:
 
 
 def draw_reference(content: bytes, size: int) -> np.ndarray | None:
-    """Return what resvg draws, in signed integers; None if it draws nothing."""
+    """Return what resvg draws, in signed integers; None if it draws nothing or there is no page."""
+    svg = fit_into_square(decode(content), size)
+    if svg is None:
+        return None
     try:
         png = resvg_py.svg_to_bytes(
-            svg_string=fit_into_square(decode(content), size),
+            svg_string=svg,
             background="#ffffff",
             width=size,
             height=size,
@@ -138,10 +141,7 @@ def draw_reference(content: bytes, size: int) -> np.ndarray | None:
         )
     except ValueError:
         return None
-    pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
-    if pixels.shape[:2] != (size, size):
-        pixels = centre_on_white(pixels[:size, :size], size)
-    return pixels.astype(int)
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
 
 
 def decode(content: bytes) -> str:
@@ -154,21 +154,22 @@ def decode(content: bytes) -> str:
         return content.decode("utf-8", "replace")
 
 
-def fit_into_square(svg: str, size: int) -> str:
-    """Return an SVG with its page within that of another, a square, where ours is drawn.
+def fit_into_square(svg: str, size: int) -> str | None:
+    """Return an SVG with its page within that of another, a square, where ours is drawn; None if
+    its page has no size.
 
     resvg rounds the sides of a page to whole pixels, at its own size and at that which it draws,
     and stretches the drawing to fit: by half a pixel, and much more if it is small.
     """
     if not (root := ROOT.search(svg)):
-        return svg
+        return None
     attributes = dict(ATTRIBUTE.findall(root[0]))
     sides = [read_side(attributes.get(name, "")) for name in ("width", "height")]
     box = [float(number) for number in re.findall(r"[-+.\de]+", attributes.get("viewBox", ""))]
     if not all(sides):
         sides = box[2:]
     if len(sides) != 2 or not all(sides):
-        return svg
+        return None
     width, height = (side * size / max(sides) for side in sides)
     left, top = ((size - max(1, round(side))) // 2 for side in (width, height))
     place = f'x="{left}" y="{top}" width="{width}" height="{height}"'
