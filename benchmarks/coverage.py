@@ -77,7 +77,7 @@ class Case:
 
 
 def main(config: CoverageConfig) -> None:
-    print("| folder | drawings | accepted | right of these | without ink | slowest s |")
+    print("| folder | drawings | accepted | right of these | not compared | slowest s |")
     print("|---|---|---|---|---|---|")
     all_cases: list[Case] = []
     for folder in config.folders:
