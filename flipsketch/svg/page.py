@@ -166,8 +166,9 @@ def style_texts(root: Element) -> Iterator[str]:
     """Yield the texts of all `style` elements, also of those in `defs`."""
     for element in root.iter():
         if svg_name(element.tag) == "style":
-            if len(element) or element.get("media", "all") != "all":
-                raise ValueError("a <style> that is not for all media is not plain")
+            media, kind = element.get("media", "all"), element.get("type", "text/css")
+            if len(element) or (media, kind) != ("all", "text/css"):
+                raise ValueError("a <style> that is not CSS for all media is not plain")
             yield element.text or ""
 
 

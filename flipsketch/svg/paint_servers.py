@@ -37,7 +37,8 @@ def read_server(
     viewport: Viewport,
     find_box: Callable[[], Box | None],
 ) -> Paint | None:
-    """Return a paint in terms of a new definition; None if the shape has no box to refer to.
+    """Return a paint in terms of a new definition; None if its fallback is to be used: the shape
+    has no box to refer to, or a pattern's tile has no area.
 
     Args:
         find_box: returns the shape's bounding box in its user space.
@@ -52,7 +53,7 @@ def read_server(
     if box is None or (box.is_flat and needs_box):
         return None
 
-    def make() -> Paint:
+    def make() -> Paint | None:
         if is_pattern:
             return make_pattern(server, definitions, draw_children, viewport, box)
         return make_gradient(server, definitions, viewport, box if needs_box else None)
@@ -130,7 +131,7 @@ def make_pattern(
     draw_children: Callable[[Element, Scope], list[Element]],
     viewport: Viewport,
     box: Box,
-) -> Paint:
+) -> Paint | None:
     in_box = server.get("patternUnits") != "userSpaceOnUse"
     reference = UNIT if in_box else viewport
     sides = (reference.length(server.attributes, name) for name in ("x", "y", "width", "height"))
@@ -140,7 +141,9 @@ def make_pattern(
         x, y = box.left + x * box.width, box.top + y * box.height
         width, height = width * box.width, height * box.height
     matrix = compose(read_matrix(server.get("patternTransform")), (1.0, 0.0, 0.0, 1.0, x, y))
-    if not (width > 0 and height > 0) or is_flat(matrix):
+    if not (width > 0 and height > 0):
+        return None
+    if is_flat(matrix):
         return NONE
     inner: Matrix = IDENTITY
     if (view_box := read_view_box(server.attributes)) is not None:

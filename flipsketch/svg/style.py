@@ -55,8 +55,13 @@ def read_rules(texts: Iterable[str]) -> Rules:
     # A comment runs from each /* to the next */.
     text, *commented = "\n".join(texts).split("/*")
     text += "".join(part.partition("*/")[2] for part in commented)
-    for order, rule in enumerate(filter(str.strip, text.split("}"))):
+    *pieces, rest = text.split("}")
+    if rest.strip():
+        pieces.append(rest)
+    for order, rule in enumerate(pieces):
         selectors, _, declarations = rule.partition("{")
+        if "{" in declarations:
+            raise ValueError("the SVG's style has rules within rules")
         properties = read_declarations(declarations)
         for selector in map(str.strip, selectors.split(",")):
             if not re.fullmatch(r"\.[\w-]+", selector):
