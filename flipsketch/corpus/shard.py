@@ -214,6 +214,8 @@ def read_facts(folder: Folder, index: int) -> ShardFacts:
         sketch_notes=found.get("sketch_notes", ""),
     )
     in_ranges(facts.unread, range(0))
+    if not all(isinstance(number, int) for number in facts.notes.values()):
+        raise ValueError(f"its footer counts notes as {facts.sketch_notes!r:.80}")
     if footer.num_rows != facts.num_rows:
         raise ValueError(f"has {footer.num_rows} rows, but its footer counts {facts.num_rows}")
     return facts

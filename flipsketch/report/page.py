@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from flipsketch.corpus.notes import count_notes, describe_notes
 from flipsketch.corpus.plan import Plan, manifest_of
 from flipsketch.corpus.reasons import FailedRow, group_failures
 from flipsketch.corpus.shard import read_metadata, read_sample, read_shards
@@ -144,6 +145,8 @@ def list_facts(plan: Plan, entries: list[Entry]) -> list[tuple[str, str]]:
         ("Method", plan.method),
         ("License of the model", plan.licence),
     ]
+    if notes := count_notes(entry.row["sketch_notes"] for entry in entries):
+        facts.append(("Sketches", describe_notes(notes)))
     named = {"Model": "model", "Adapter": "lora", "Chosen from": "corpus"}
     return facts + [
         (title, str(plan.log[name])) for title, name in named.items() if plan.log.get(name)

@@ -148,7 +148,7 @@ def test_bad_rows_fail_with_a_reason_and_leave_other_rows_unaffected(job, tmp_pa
             "text.png",
             "blank",
             "entities",
-            "image",
+            "blank",
             "pixels",
             "folder",
             "prompt",
