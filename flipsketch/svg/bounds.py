@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from flipsketch.svg.geometry import IDENTITY, Matrix, compose, read_outline
-from flipsketch.svg.path_data import Segment, read_path
+from flipsketch.svg.path_data import Segment, read_path, read_paths
 from flipsketch.svg.scope import read_matrix
 from flipsketch.svg.viewport import Box
 
@@ -17,6 +17,8 @@ HANDLE = 4 / 3 * (math.sqrt(2) - 1)
 MAX_POINTS = 1_000
 """Of an outline whose box is exact after a rotation; that of another is the rotated box's."""
 
+SHORT = 2_000
+"""Characters of path data."""
 # The attributes that an outline depends on.
 OUTLINES = {
     "path": ("d",),
@@ -166,7 +168,11 @@ def extremes(curves: np.ndarray) -> list[np.ndarray]:
 def shape_segments(shape: Element) -> list[Segment]:
     try:
         if shape.tag == "path":
-            return read_path(shape.get("d", ""), is_lenient=True)
+            data = shape.get("d", "")
+            # The faster way for long data takes a while to begin.
+            if len(data) < SHORT:
+                return read_path(data, is_lenient=True)
+            return read_paths([data], is_lenient=True)[0]
         if shape.tag in ("circle", "ellipse"):
             return ellipse_segments(shape)
         attributes = dict(shape.items())

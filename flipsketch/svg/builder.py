@@ -90,7 +90,7 @@ class Builder:
             return []
         if not cuts and opacity == 1 and window is None:
             return self.draw_content(element, scope)
-        content = self.draw_content(element, scope.as_layer())
+        content = self.draw_content(element, scope.layer)
         if not content:
             return []
         if window is not None:

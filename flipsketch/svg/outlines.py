@@ -46,6 +46,8 @@ def radii(element: Element, viewport: Viewport) -> tuple[float, float]:
 
 def plain_dashes(text: str, viewport: Viewport) -> list[float]:
     """Return the lengths of dashes and gaps in turn, an even number of them; none if solid."""
+    if text == "none":
+        return []
     found = [viewport.read(word, "stroke-dasharray") for word in text.replace(",", " ").split()]
     lengths = [length for length in found if length is not None and length >= 0]
     if len(lengths) < len(found) or not sum(lengths) > 0:

@@ -73,8 +73,9 @@ class Scope:
     def within(self, viewport: Viewport) -> "Scope":
         return replace(self, viewport=viewport, entered={})
 
-    def as_layer(self) -> "Scope":
-        """Return the scope of what is drawn into a layer of its own."""
+    @functools.cached_property
+    def layer(self) -> "Scope":
+        """The scope of what is drawn into a layer of its own."""
         return replace(self, matrix=IDENTITY, entered={})
 
     @functools.cached_property

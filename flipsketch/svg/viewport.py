@@ -60,7 +60,7 @@ def read_side(text: str, reference: float | None = None) -> float | None:
         length = float(text)
     except ValueError:
         try:
-            length = read_length(text.strip(), reference)
+            length = read_length(text, reference)
         except ValueError:
             return None
     return length if abs(length) < MAX_MAGNITUDE else None
