@@ -15,7 +15,7 @@ from flipsketch.svg.scope import Scope, is_flat, place
 from flipsketch.svg.values import read_fraction
 from flipsketch.svg.viewport import Box, Viewport, fit_box, read_side, read_view_box
 
-EFFECTS = {"opacity", "clip-path", "mask", "filter"}
+EFFECTS = {"opacity", "clip-path", "mask", "filter", "mix-blend-mode", "isolation"}
 
 
 class Builder:
@@ -88,14 +88,17 @@ class Builder:
         opacity = read_fraction(element.get("opacity", "1"), 1.0)
         if opacity == 0:
             return []
-        if not cuts and opacity == 1 and window is None:
+        blending = {
+            name: value for name in ("mix-blend-mode", "isolation") if (value := element.get(name))
+        }
+        if not cuts and opacity == 1 and window is None and not blending:
             return self.draw_content(element, scope)
         content = self.draw_content(element, scope.layer)
         if not content:
             return []
         if window is not None:
             content = [make_layer(content, {"clip-path": self.cuts.rectangle(window)})]
-        effects = {}
+        effects = dict(blending)
         for name in cuts:
             read = self.cuts.clip if name == "clip-path" else self.cuts.mask
             reference = read(element.get(name, ""), scope.viewport, lambda: self.bounds.of(content))

@@ -14,10 +14,35 @@ from typing import Any
 import numpy as np
 
 from flipsketch.svg.render import Shape, draw_shapes, import_cairo, read_pixels, set_paint, trace
-from flipsketch.svg.scene import Box, Gradient, Item, Layer, Poured, Tile, drawn_box, invert, unite
+from flipsketch.svg.scene import (
+    Box,
+    Gradient,
+    Item,
+    Layer,
+    Poured,
+    Tile,
+    blends,
+    drawn_box,
+    invert,
+    unite,
+)
 
 # Of red, green and blue in what a mask lets through. Source: CSS Masking 1, section 7.10.1.
 LUMINANCE = (0.2125, 0.7154, 0.0721)
+OPERATORS = {
+    **{
+        mode: f"OPERATOR_{mode.upper().replace('-', '_')}"
+        for mode in (
+            *("multiply", "screen", "overlay", "darken", "lighten", "color-dodge", "color-burn"),
+            *("hard-light", "soft-light", "difference", "exclusion"),
+        )
+    },
+    **{
+        mode: f"OPERATOR_HSL_{mode.upper()}"
+        for mode in ("hue", "saturation", "color", "luminosity")
+    },
+    "plus-lighter": "OPERATOR_ADD",
+}
 
 
 def draw_layers(
@@ -34,7 +59,9 @@ def draw_layers(
     context.set_source_rgb(paper / 255, paper / 255, paper / 255)
     context.paint()
     page = (0.0, 0.0, float(width), float(height))
-    Painter(cairo, context, page, line_width).draw(items)
+    painter = Painter(cairo, context, page, line_width)
+    # What blends does so with what is drawn below it, not with the paper.
+    painter.draw([Layer(list(items), blending="normal")] if blends(items) else items)
     return read_pixels(surface, width, height)
 
 
@@ -75,7 +102,7 @@ class Painter:
                 masks.append(clip)
         if layer.mask is not None:
             masks.append(layer.mask)
-        if not masks and layer.opacity >= 1:
+        if not masks and layer.opacity >= 1 and not layer.blending:
             self.draw(layer.items)
             context.restore()
             return
@@ -89,6 +116,7 @@ class Painter:
             context.mask(alpha)
             content = context.pop_group()
         context.set_source(content)
+        context.set_operator(getattr(self.cairo, OPERATORS.get(layer.blending, "OPERATOR_OVER")))
         context.paint_with_alpha(layer.opacity)
         context.restore()
 

@@ -12,7 +12,8 @@ The normal tree of `normalize`, which a renderer draws without knowing more of S
   `stroke-linejoin`, `stroke-miterlimit`, `stroke-dasharray` (an even number of plain numbers, not
   all zero), `stroke-dashoffset`, `paint-order`, and `vector-effect` (`non-scaling-stroke`).
 - A `g` is a layer. It has a `transform` of one matrix(), `opacity` below 1, `clip-path` or `mask`,
-  applied in the order clip, mask, opacity, both in the user space after its transform.
+  applied in the order clip, mask, opacity, both in the user space after its transform, and
+  `mix-blend-mode` and `isolation` if any.
 - All units are those of the user space where a definition is used (`userSpaceOnUse`); none depends
   on a bounding box.
 - `linearGradient`: x1 y1 x2 y2; `radialGradient`: cx cy r fx fy fr; both with `gradientTransform`

@@ -59,6 +59,9 @@ class Layer(NamedTuple):
     mask: "Layer | None" = None
     is_luminance: bool = False
     """Whether this layer masks another one by its light, not by its alpha."""
+    blending: str = ""
+    """How it is laid on what is below, as `mix-blend-mode` says; empty for what need not be drawn
+    on its own sheet."""
 
 
 Item = Shape | Poured | Layer
@@ -89,6 +92,11 @@ def layers_of(items: Iterable[Item]) -> Iterator[Layer]:
             yield from layers_of([*item.clips, *([item.mask] if item.mask else [])])
 
 
+def blends(items: Iterable[Item]) -> bool:
+    """Tell whether something in items is not just laid on what is below."""
+    return any(layer.blending not in ("", "normal") for layer in layers_of(items))
+
+
 def fade(items: list[Item], opacity: float) -> list[Item]:
     """Return items made translucent as a whole: by a layer unless their paint can be."""
     if opacity >= 1:
@@ -99,6 +107,8 @@ def fade(items: list[Item], opacity: float) -> list[Item]:
         return [Layer(items, opacity)]
     (item,) = items
     if isinstance(item, Layer):
+        if item.blending:
+            return [Layer(items, opacity)]
         return [item._replace(opacity=item.opacity * opacity)]
     if isinstance(item, Poured):
         source = item.source

@@ -29,6 +29,7 @@ from flipsketch.svg.scene import (
     Layer,
     Poured,
     Tile,
+    blends,
     cut,
     fade,
     invert,
@@ -119,7 +120,12 @@ class SceneReader:
             items = cut(items, self.read_clip(definition, matrix), self.page)
         if items and (definition := self.find(element.get("mask"))) is not None:
             items = self.mask(items, definition, matrix)
-        return fade(items, float(element.get("opacity", 1)))
+        items = fade(items, float(element.get("opacity", 1)))
+        blending = element.get("mix-blend-mode", "normal")
+        is_isolated = element.get("isolation") == "isolate" and blends(items)
+        if items and (blending != "normal" or is_isolated):
+            return [Layer(items, blending=blending)]
+        return items
 
     def find(self, text: str | None) -> Element | None:
         found = REFERENCE.match(text or "")

@@ -20,7 +20,7 @@ PROPERTIES = {*INHERITED, "display", "opacity"}
 REFUSED = {
     *("stroke-dasharray", "transform", "transform-origin", "vector-effect", "paint-order"),
     *("filter", "clip-path", "mask", "marker", "background", "background-color"),
-    *("translate", "rotate", "scale", "all"),
+    *("translate", "rotate", "scale", "all", "mix-blend-mode"),
 }
 # Attributes of shapes that CSS may set too.
 GEOMETRY = {"x", "y", "cx", "cy", "r", "rx", "ry", "d"}
@@ -86,7 +86,7 @@ def keep_properties(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     properties = {}
     for name, value in pairs:
         name, value = name.strip().lower(), value.strip().lower()
-        if name in REFUSED and value != "none":
+        if name in REFUSED and value not in ("none", "normal"):
             raise ValueError(f"the SVG sets {name}")
         if name in KEYWORDS and value not in KEYWORDS[name]:
             raise ValueError(f"the SVG's {name} is {value[:40]!r}")

@@ -17,6 +17,10 @@ SIZE = 64
 HILL = '<path d="M8 48C20 8 44 8 56 48H8" fill="none" stroke="#000" stroke-width="4"/>'
 LEFT_HALF = '<rect x="16" y="16" width="16" height="32"/>'
 HALVES = LEFT_HALF + '<rect x="32" y="16" width="16" height="32" fill="#999"/>'
+BLUE_ON_RED = (
+    '<rect x="8" y="8" width="32" height="32" fill="#f00"/>'
+    '<rect x="24" y="24" width="32" height="32" fill="#00f"/>'
+)
 WIDE = "0 0 64 32"
 
 
@@ -52,6 +56,9 @@ EQUIVALENTS = {
     "opacity-group": '<path d="M8 32H56M32 8V56" stroke="#808080" stroke-width="12"/>'
     '<circle cx="32" cy="32" r="16" fill="#808080"/>',
     "opacity-shape": '<rect x="12" y="12" width="40" height="40" fill="#808080"/>',
+    "blend-multiply": BLUE_ON_RED + '<rect x="24" y="24" width="16" height="16"/>',
+    "blend-isolated": BLUE_ON_RED,
+    "blend-with-nothing": '<rect x="8" y="8" width="32" height="32"/>',
     "paint-order": '<rect x="8" y="8" width="48" height="48"/>'
     '<rect x="16" y="16" width="32" height="32" fill="#999"/>',
     "colour-hsl-over": hill("#008000"),
