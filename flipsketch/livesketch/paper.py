@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import ImageColor
 
-from flipsketch.livesketch.paint import MIN_INK, ink_of
+from flipsketch.livesketch.paint import MIN_INK
 from flipsketch.livesketch.vector import VectorSketch, check_size, draw_vector
 from flipsketch.media.config import FIT_MARGIN
 from flipsketch.svg.render import Paint, Shape
@@ -74,11 +74,17 @@ def read_colour(paint: Paint, name: str) -> Colour:
 
 
 def ink_level(shape: Shape) -> float:
-    """Return how dark a shape is on white paper, in levels of 255."""
-    paint = shape.paint
-    has_stroke = float(paint["stroke-width"]) > 0
-    names = [name for name in ("fill", "stroke") if name == "fill" or has_stroke]
-    return 255 * max(ink_of(paint, name) for name in names)
+    """Return how far a shape is from white paper, in levels of 255."""
+    has_stroke = float(shape.paint["stroke-width"]) > 0
+    names = ("fill", "stroke") if has_stroke else ("fill",)
+    return max(contrast_of(shape.paint, name) for name in names)
+
+
+def contrast_of(paint: Paint, name: str) -> float:
+    """Return the like of one paint, by its darkest channel: no pure colour is faint."""
+    if paint[name] == "none":
+        return 0.0
+    return (255 - min(read_colour(paint, name))) * float(paint.get(f"{name}-opacity", 1.0))
 
 
 def invert(paint: Paint) -> Paint:
@@ -97,7 +103,7 @@ def darken(paint: Paint, contrast: float) -> Paint:
     changed: Paint = {}
     for name in ("fill", "stroke"):
         if paint[name] != "none":
-            level = 255 - round(255 * min(1.0, 255 * ink_of(paint, name) / contrast))
+            level = 255 - round(255 * min(1.0, contrast_of(paint, name) / contrast))
             changed |= {name: write_colour((level, level, level)), f"{name}-opacity": 1.0}
     return {**paint, **changed}
 

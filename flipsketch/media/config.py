@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 Paper = Literal["repair", "as-is", "refuse"]
 Fit = Literal["none", "ink"]
@@ -18,6 +18,11 @@ class SketchConfig:
     fit: Fit = "none"
     """What of the page is shown. none shows all of it; ink crops it to the drawing and a margin,
     for collections in which drawings are small or off centre."""
+
+    def __post_init__(self) -> None:
+        for name, choices in (("paper", get_args(Paper)), ("fit", get_args(Fit))):
+            if (value := getattr(self, name)) not in choices:
+                raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r:.80}")
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Self:

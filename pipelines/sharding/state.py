@@ -202,7 +202,8 @@ def describe(status: Status, verified: bool) -> str:
     shown = list(status.reasons.items())[:REASONS_SHOWN]
     lines += [f"failed: {count(number, 'row')}: {reason}" for reason, number in shown]
     if len(status.reasons) > len(shown):
-        lines.append(f"failed: {len(status.reasons) - len(shown)} other reasons (--json has all)")
+        others = count(len(status.reasons) - len(shown), "other reason")
+        lines.append(f"failed: {others} (--json has all)")
     if status.unread:
         lines.append(
             f"unread: {status.unread} of the failed rows, whose disk or server did not deliver; "

@@ -56,6 +56,10 @@ def test_what_is_written_is_read():
         (written(log={"manifest": 3}), "log: 'manifest' must be a text, found 3"),
         (written(log={"model": "\ud800"}), "cannot be encoded"),
         (written(extra=1), "a key 'extra' that this version does not know; it was written by a n"),
+        (
+            written({"paper": "white"}),
+            "'paper' must be one of repair, as-is, refuse, found 'white'",
+        ),
         (written({"kind": "dream"}), "of a kind that this version does not know .'dream'"),
         (written({"kind": []}), "of a kind that this version does not know"),
         (written({"format": CORPUS_FORMAT + 1}), "reads up to format 4; it was written by a newer"),

@@ -1,0 +1,14 @@
+import pytest
+
+from flipsketch.media.config import AS_IS, SketchConfig
+
+
+def test_what_says_nothing_of_a_page_is_of_an_earlier_version():
+    assert SketchConfig.of({}) == SketchConfig.of({"paper": None, "fit": None}) == AS_IS
+    assert SketchConfig.of({"paper": "repair", "fit": "ink"}) == SketchConfig("repair", "ink")
+
+
+@pytest.mark.parametrize("settings", [{"paper": "white"}, {"fit": "page"}, {"paper": ["repair"]}])
+def test_what_no_version_knows_is_refused(settings):
+    with pytest.raises(ValueError, match="must be one of"):
+        SketchConfig(**settings)
