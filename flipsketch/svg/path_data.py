@@ -221,6 +221,17 @@ def read_arc(start: complex, end: complex, numbers: list[float]) -> Segment:
     return ("A", flatten(hull), arc)
 
 
+def begin_with_move(segments: list[Segment]) -> list[Segment]:
+    """Return an outline whose whole ellipse, known by the corners of its box, is curves."""
+    if not segments or segments[0][0] != "A":
+        return segments
+    arc = segments[0][-1]
+    assert isinstance(arc, Arc)
+    points = flatten(follow_arc(arc, 2 * math.pi))
+    curves: list[Segment] = [("C", points[i : i + 6]) for i in range(0, len(points), 6)]
+    return [("M", points[-2:]), *curves, *segments[1:]]
+
+
 def follow_arc(arc: Arc, sweep: float) -> list[complex]:
     """Return the points of curves along an arc: two handles and an end for each quarter or less."""
     turn = cmath.rect(1.0, arc.rotation)

@@ -45,8 +45,6 @@ KEYWORDS = {
     "fill-rule": {"nonzero", "evenodd"},
     "clip-rule": {"nonzero", "evenodd"},
     "stroke-linecap": {"butt", "round", "square"},
-    # Browsers draw neither `arcs` nor `miter-clip`.
-    "stroke-linejoin": {"miter", "round", "bevel"},
     "visibility": {"visible", "hidden", "collapse"},
     "overflow": {"visible", "hidden", "scroll", "auto", "clip"},
     "mask-type": {"luminance", "alpha"},
@@ -339,6 +337,13 @@ def read_path_property(text: str, is_attribute: bool) -> str | None:
     return found[2] if found else ("" if text.lower() == "none" else None)
 
 
+def read_join(text: str, is_attribute: bool) -> str | None:
+    word = text.lower()
+    # What no browser draws; cut or curved tips are those of a miter without the tip.
+    word = "miter" if word in ("arcs", "miter-clip") else word
+    return word if word in ("miter", "round", "bevel") else None
+
+
 def keyword_parser(name: str) -> Callable[[str, bool], str | None]:
     return lambda text, is_attribute: text.lower() if text.lower() in KEYWORDS[name] else None
 
@@ -359,6 +364,7 @@ PARSERS: dict[str, Callable[[str, bool], str | None]] = {
     "stroke-dashoffset": read_position,
     "stroke-dasharray": read_dashes,
     "stroke-miterlimit": read_miter_limit,
+    "stroke-linejoin": read_join,
     "font-size": read_font_size,
     "display": read_display,
     "overflow": read_overflow,

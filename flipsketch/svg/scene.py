@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from flipsketch.svg.bounds import outline_extent
 from flipsketch.svg.geometry import Matrix
-from flipsketch.svg.path_data import Segment
+from flipsketch.svg.path_data import Segment, begin_with_move
 from flipsketch.svg.render import Shape
 
 Box = tuple[float, float, float, float]
@@ -137,15 +137,12 @@ def transform_segments(segments: list[Segment], matrix: Matrix) -> list[Segment]
     """Return segments behind a transform, arcs as curves."""
     a, b, c, d, e, f = matrix
     moved: list[Segment] = []
-    for kind, points, *_ in segments:
+    for kind, points, *_ in begin_with_move(segments):
         pairs = zip(points[::2], points[1::2], strict=True)
         ends = [side for x, y in pairs for side in (a * x + c * y + e, b * x + d * y + f)]
         if kind != "A":
             moved.append((kind, ends))
             continue
-        if not moved:
-            # A whole ellipse, which begins where it ends.
-            moved.append(("M", ends[-2:]))
         moved += [("C", ends[first : first + 6]) for first in range(0, len(ends), 6)]
     return moved
 

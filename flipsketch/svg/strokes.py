@@ -3,7 +3,7 @@
 import math
 
 from flipsketch.svg.geometry import Matrix
-from flipsketch.svg.path_data import Segment
+from flipsketch.svg.path_data import Segment, begin_with_move
 from flipsketch.svg.render import Paint
 
 DOT = 1 / 64
@@ -26,12 +26,11 @@ def scale_dashes(paint: Paint, path_length: float, segments: list[Segment]) -> P
 def outline_length(segments: list[Segment]) -> float:
     """Return the length of an outline, curves as 32 lines each."""
     total, here, start = 0.0, 0j, 0j
-    for kind, numbers, *_ in segments:
+    for kind, numbers, *_ in begin_with_move(segments):
         points = [complex(x, y) for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
         if kind == "Z":
             points = [start]
-        elif kind == "M" or (kind == "A" and here == start == 0j and not total):
-            # A whole ellipse begins where it ends.
+        elif kind == "M":
             here = start = points[-1]
         if kind not in "CA":
             total += abs(points[-1] - here)

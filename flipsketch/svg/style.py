@@ -27,6 +27,7 @@ GEOMETRY = {"x", "y", "cx", "cy", "r", "rx", "ry", "d"}
 SIDES = {"width", "height"}
 KEYWORDS = {
     "fill-rule": {"nonzero", "evenodd"},
+    "display": {"none", "inline", "block", "inline-block"},
     "stroke-linecap": {"butt", "round", "square"},
     "stroke-linejoin": {"miter", "round", "bevel", "arcs", "miter-clip"},
     "visibility": {"visible", "hidden", "collapse"},

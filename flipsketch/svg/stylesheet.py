@@ -188,29 +188,6 @@ def check_depth(text: str) -> None:
             raise ValueError(f"the SVG's style has more than {MAX_BRACKETS} brackets in each other")
 
 
-def flatten(nodes: list[Any], namespaces: dict[str | None, str], depth: int) -> Iterator[Rule]:
-    """Yield the rules of a sheet, those in at-rules that hold included."""
-    import tinycss2
-
-    for node in nodes:
-        if node.type == "qualified-rule":
-            declarations = list(read_declarations(node.content))
-            if declarations:
-                yield Rule(node.prelude, declarations, namespaces)
-        elif node.type == "at-rule" and node.lower_at_keyword == "namespace":
-            words = [token for token in node.prelude if token.type in ("ident", "string", "url")]
-            if words:
-                prefix = words[0].value if words[0].type == "ident" else None
-                namespaces[prefix] = words[-1].value
-        elif node.type == "at-rule" and node.content is not None and depth < MAX_DEPTH:
-            prelude = tinycss2.serialize(node.prelude).strip()
-            if holds(node.lower_at_keyword, prelude):
-                inner = tinycss2.parse_rule_list(
-                    node.content, skip_comments=True, skip_whitespace=True
-                )
-                yield from flatten(inner, namespaces, depth + 1)
-
-
 def holds(keyword: str, prelude: str) -> bool:
     """Return whether the rules in an at-rule apply."""
     if keyword == "media":

@@ -18,10 +18,9 @@ FONT_LENGTH = re.compile(
 )
 VIEWPORT = re.compile(r"[sld]?v(w|h|i|b|min|max)", re.ASCII | re.IGNORECASE)
 DEGREES = {"": 1.0, "deg": 1.0, "grad": 0.9, "rad": 180 / math.pi, "turn": 360.0}
-MAX_CALC_DEPTH = 16
 
-# A length in user units and in parts of the reference (of 1, not of 100).
 Canvas = tuple[float, float]
+"""Width and height."""
 
 
 def read_length(

@@ -55,6 +55,7 @@ LINE = '<path d="M8 32 H56" stroke="black" stroke-width="4"/>'
         ('<path d="M0 0L9 9" style="/* none */ fill:none"/>', "/*"),
         ('<path d="M0 0L9 9" style="fill:none !important"/>', "!"),
         ('<path d="M0 0L9 9" stroke-linecap="flat"/>', "'flat'"),
+        ('<path d="M0 0L9 9" display="none" style="display:yes"/>', "'yes'"),
         ('<path d="M0 0L9 9" fill="red" style="fill:inherit"/>', "'inherit'"),
         ('<path d="M0 0L9 9" vector-effect="non-scaling-stroke"/>', "vector-effect"),
         ('<path d="M0 0L9 9" style="paint-order:stroke"/>', "paint-order"),
