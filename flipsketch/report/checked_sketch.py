@@ -39,6 +39,8 @@ class CheckedSketch:
     """PNG of what the file shows, where that may be something else."""
     svg: bytes | None = None
     """The file, in the same case, if it is an SVG that is not too large to show."""
+    is_light: bool = False
+    """The file shows on a dark page alone."""
 
     @property
     def kind(self) -> Kind:

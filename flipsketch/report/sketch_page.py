@@ -82,6 +82,7 @@ def describe_card(sketch: CheckedSketch, section: int) -> dict[str, Any]:
         "section": section,
         "name": sketch.name,
         "reason": sketch.reason,
+        "light": sketch.is_light,
         "said": [sketch.error] if sketch.error else list(sketch.notes),
         **{
             name: base64.b64encode(content).decode() if content else None

@@ -20,7 +20,7 @@ COLUMNS = 10
 MARGIN = SPACE
 SHEET_WIDTH = 2 * MARGIN + COLUMNS * PITCH - SPACE
 TITLE_SIZE, TEXT_SIZE = 17, 12
-LETTER = 6.3
+LETTER = 6.8
 """Mean width of a letter of the text, in pixels."""
 MAX_NAME_LINES, MAX_SAID_LINES = 2, 9
 Colour = tuple[int, int, int]

@@ -56,7 +56,8 @@ class SketchOpener:
             found = replace(found, error=row.error)
         if self.draws and content and found.kind != "clean":
             svg = content if is_shown_as_svg(content) else None
-            found = replace(found, original=draw_original(content), svg=svg)
+            original, is_light = draw_original(content)
+            found = replace(found, original=original, svg=svg, is_light=is_light)
         return found
 
     def read(self, content: bytes, row: Row) -> SketchReading:
@@ -81,17 +82,16 @@ def is_shown_as_svg(content: bytes) -> bool:
     return len(content) <= MAX_SVG_BYTES and b"<svg" in content and not is_html
 
 
-def draw_original(content: bytes) -> bytes | None:
-    """Return a PNG of what a file shows, whatever a run makes of it, or None if there is no telling
-    what that is."""
+def draw_original(content: bytes) -> tuple[bytes | None, bool]:
+    """Return a PNG of what a file shows, whatever a run makes of it, None if there is no telling
+    what that is; and whether it shows on a dark page alone, as white strokes on none do."""
     try:
         white, black = draw_on_pages(content)
     # As above.
     except BaseException:
-        return None
-    # White strokes on a transparent page show on a black one.
-    is_blank = np.ptp(white) < MIN_CONTRAST <= np.ptp(black)
-    return to_png(black if is_blank else white)
+        return None, False
+    is_light = bool(np.ptp(white) < MIN_CONTRAST <= np.ptp(black))
+    return to_png(black if is_light else white), is_light
 
 
 def draw_on_pages(content: bytes) -> list[np.ndarray]:
