@@ -1,5 +1,6 @@
 """Failed rows by their reason: many rows fail for few reasons, and one example shows what to do."""
 
+import functools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ ADDRESS = re.compile(r"(?<![\w.<])(?:[a-z][a-z0-9+.-]*:/)?/[^\s,;:'\"()]+(?::[^\
 DIGEST = re.compile(r"\b(?:0x[0-9a-f]+|(?=[a-f]*\d)[0-9a-f]{8,})\b")
 # Not the figures within names: UTF-8, 16-bit, float32, #112233.
 FIGURE = re.compile(r"(?<![\w#.,-])[-+]?\d(?:[\d,._]*\d)?(?:e[-+]?\d+)?(?![\w]|-[A-Za-z])")
+FIGURE_OR_N = re.compile(rf"{FIGURE.pattern}|\bN\b")
 SIZE = re.compile(r"\b(\d+)x(\d+)\b")
 MAX_ID = 80  # characters of an id that is an example
 ROW = re.compile(r"row [\d,]+: ")
@@ -48,7 +50,7 @@ class FailureGroup:
     num_rows: int
     example: FailedRow
     """The first of them."""
-    figures: list[str]
+    figures: tuple[str, ...]
     """Those of the reason, in their order; N where the rows differ."""
 
     def __str__(self) -> str:
@@ -85,7 +87,7 @@ def reason_of(error: str, source: str | None = None) -> str:
     Args:
         source: the path or URI of the row's sketch; without it a path is known by its looks.
     """
-    return replace_figures(replace_content(error, source))
+    return split_reason(strip_source(error, source))[0]
 
 
 def group_failures(rows: Iterable[FailedRow]) -> list[FailureGroup]:
@@ -103,14 +105,12 @@ class FailureGroups:
         self.groups: dict[str, FailureGroup] = {}
 
     def add(self, row: FailedRow) -> None:
-        text = replace_content(row.error, row.source)
-        figures = find_figures(text)
-        reason = replace_figures(text)
+        reason, figures = split_reason(strip_source(row.error, row.source))
         group = self.groups.setdefault(reason, FailureGroup(reason, 0, row, figures))
         group.num_rows += 1
         if figures != group.figures:
             pairs = zip(group.figures, figures, strict=True)
-            group.figures = [one if one == other else "N" for one, other in pairs]
+            group.figures = tuple(one if one == other else "N" for one, other in pairs)
 
     def by_size(self) -> list[FailureGroup]:
         """Return the groups, the largest first."""
@@ -124,22 +124,25 @@ def name_row(row: FailedRow) -> str:
     return name if row.number is None else f"row {row.number:,} {name}".rstrip()
 
 
-def replace_content(error: str, source: str | None) -> str:
+def strip_source(error: str, source: str | None) -> str:
+    """Return an error without the row and the file that it begins with."""
     text = ROW.sub("", error, count=1) if ROW.match(error) else error
+    if source and text.startswith(start := f"{source}: "):
+        return text.removeprefix(start)
     if source and text.startswith(start := f"{name_source(source)}: "):
-        text = text.removeprefix(start)
-    elif match := PATH.match(text):
-        text = text[match.end() :]
+        return text.removeprefix(start)
+    match = PATH.match(text)
+    return text[match.end() :] if match else text
+
+
+# Most rows of a reason are alike to the letter.
+@functools.lru_cache(maxsize=1024)
+def split_reason(text: str) -> tuple[str, tuple[str, ...]]:
+    """Return a reason with N for each figure, and its figures."""
     text = QUOTED.sub("'...'", text)
     text = BRACKETED.sub("<...>", text)
     text = ADDRESS.sub("'...'", text)
     text = SIZE.sub(r"\1 x \2", text)
-    return DIGEST.sub("'...'", text)
-
-
-def find_figures(text: str) -> list[str]:
-    return [match[0] for match in re.finditer(rf"{FIGURE.pattern}|\bN\b", text)]
-
-
-def replace_figures(text: str) -> str:
-    return FIGURE.sub("N", text)
+    text = DIGEST.sub("'...'", text)
+    figures = tuple(match[0] for match in FIGURE_OR_N.finditer(text))
+    return FIGURE.sub("N", text), figures
