@@ -5,15 +5,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
-from flipsketch.media.config import REPAIR, SketchConfig
-from flipsketch.media.raster import decode_raster
+from flipsketch.media.config import AS_IS, REPAIR, SketchConfig, refusal
+from flipsketch.media.extent import crop_to_ink, find_flaws, ink_share
+from flipsketch.media.paper import has_light_strokes, is_clean, repair
+from flipsketch.media.picture import Picture, RasterPicture, SvgPicture, fit_to
+from flipsketch.media.raster import decode_raster, has_ink
 from flipsketch.storage.folder import MAX_FILE_BYTES, read_file
 from flipsketch.storage.location import is_uri
-from flipsketch.svg.reader import pad_to_square, rasterize_svg
-from flipsketch.svg.text import refuse_other_files
+from flipsketch.svg.reader import pad_to_square
 
+# In pixels: paper is measured and repaired at this side or more.
+MIN_REPAIRED_SIDE = 1024
+MAX_FITTED_SIDE = 2048
 FAINT = 16  # of 255: what smoothing leaves around a stroke
 # What may stand before the first `<`: byte order marks, the zeros of UTF-16, blanks.
 BEFORE_XML = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"
@@ -60,8 +65,82 @@ def read_sketch(
     Raises:
         ValueError: it is unsafe, unreadable, too large, blank or no drawing.
     """
-    pixels, notes = decode_sketch(content, size, config)
-    return SketchReading(darken_ink(pixels) if darken else pixels, notes)
+    page = read_page(content, size, config)
+    image = page.image
+    if config.fit == "ink":
+        # Enough pixels for what is left of them; a raster has no more than it has.
+        side = min(MAX_FITTED_SIDE, round(size / ink_share(image)))
+        image = crop_to_ink(read_page(content, side, config).image if side > size else image)
+    pixels = pad_to_square(fit_to(image, size), size)
+    if darken:
+        pixels = darken_ink(pixels)
+    flaws = () if config == AS_IS else find_flaws(pixels)
+    return SketchReading(pixels, page.notes + flaws)
+
+
+class Page(NamedTuple):
+    image: Image.Image
+    """RGB: an SVG at the size asked for, a raster as it is, or reduced if it was repaired."""
+    notes: tuple[str, ...]
+
+
+def read_page(content: bytes, size: int, config: SketchConfig = REPAIR) -> Page:
+    """Return the page of a sketch's file before it becomes a square, with its paper repaired.
+
+    Raises:
+        ValueError: as `read_sketch`, but of what is blank.
+    """
+    picture = open_picture(content, size, rescale=config.paper != "as-is")
+    image = picture.draw()
+    if config.paper == "as-is":
+        return Page(image, picture.notes)
+    repaired = repair_picture(picture, image, max(MIN_REPAIRED_SIDE, 2 * size))
+    if config.paper == "refuse" and repaired.image is not image:
+        raise refusal(repaired.notes)
+    return Page(repaired.image, picture.notes + repaired.notes)
+
+
+def repair_picture(picture: Picture, image: Image.Image, side: int) -> Page:
+    """Return a picture as dark ink on white paper; of one that is clean, the image given."""
+    notes: tuple[str, ...] = ()
+    if picture.is_clean():
+        return Page(image, notes)
+    paper = 255
+    inverted = invert(picture.draw(0))
+    if has_light_strokes(image, inverted):
+        image, paper, notes = inverted, 0, ("turned light strokes dark: on no paper",)
+    if is_clean(image):
+        return Page(image, notes)
+    if isinstance(picture, SvgPicture) and not has_ink(image):
+        lines = picture.draw_lines(paper)
+        if has_ink(lines):
+            image = lines if paper else invert(lines)
+            return Page(image, (*notes, "widened strokes that were too thin to be seen"))
+    large = picture.enlarge(side, paper)
+    if paper == 0:
+        large = invert(large)
+    if isinstance(picture, SvgPicture) and is_clean(large):
+        # Of thin strokes a pixel has just a share.
+        return Page(image, notes)
+    repaired = repair(large)
+    if repaired.pixels is not None:
+        image = Image.fromarray(repaired.pixels)
+    return Page(image, notes + repaired.notes)
+
+
+def invert(image: Image.Image) -> Image.Image:
+    """Return an image's negative in grey: a coloured stroke turns dark, not another colour."""
+    return ImageOps.invert(image.convert("L")).convert("RGB")
+
+
+def open_picture(content: bytes, size: int, *, rescale: bool) -> Picture:
+    if not content:
+        raise ValueError("the sketch is empty (0 bytes); write the file again")
+    if len(content) > MAX_FILE_BYTES:
+        raise ValueError(f"the sketch has more than {MAX_FILE_BYTES:,} bytes; make it smaller")
+    if is_svg(content):
+        return SvgPicture(content, size)
+    return RasterPicture(decode_raster(content, rescale=rescale))
 
 
 def read_content(source: str | Path) -> bytes:
@@ -100,23 +179,6 @@ def darken_ink(sketch: np.ndarray) -> np.ndarray:
     # Not the very darkest, which is where strokes cross.
     full = np.percentile(darkest[darkest > FAINT], 95) if (darkest > FAINT).any() else 255
     return (255 - np.minimum(ink * (255 / full), 255)).round().astype(np.uint8)
-
-
-def decode_sketch(content: bytes, size: int, config: SketchConfig) -> SketchReading:
-    if not content:
-        raise ValueError("the sketch is empty (0 bytes); write the file again")
-    if len(content) > MAX_FILE_BYTES:
-        raise ValueError(f"the sketch has more than {MAX_FILE_BYTES:,} bytes; make it smaller")
-    if is_svg(content):
-        return SketchReading(rasterize_svg(content, size), ())
-    refuse_other_files(content)
-    raster = decode_raster(content, rescale=config.paper != "as-is")
-    image = raster.on(255)
-    scale = size / max(image.size)
-    width, height = (max(1, round(side * scale)) for side in image.size)
-    # Padded last: a square around a line of 16 million pixels would not fit into memory.
-    pixels = np.asarray(image.resize((width, height), Image.Resampling.LANCZOS))
-    return SketchReading(pad_to_square(pixels, size), raster.notes)
 
 
 def is_svg(content: bytes) -> bool:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from flipsketch.media.config import AS_IS
 from flipsketch.media.sketch import load_sketch
 from flipsketch.svg.reader import rasterize_svg
 
@@ -70,11 +71,11 @@ def test_every_format_and_transparency_gives_black_on_white(content):
 
 def test_half_transparent_ink_is_grey():
     content = encode(page("RGBA", (0, 0, 0, 0), (0, 0, 0, 102)))
-    assert load_sketch(content, SIZE)[10, 10].tolist() == [153, 153, 153]
+    assert load_sketch(content, SIZE, config=AS_IS)[10, 10].tolist() == [153, 153, 153]
 
 
 def test_a_grey_of_16_bits_keeps_its_level():
-    sketch = load_sketch(encode(grey16_page(257 * 100)), SIZE)
+    sketch = load_sketch(encode(grey16_page(257 * 100)), SIZE, config=AS_IS)
     assert sketch[0, 0].tolist() == [100, 100, 100]
 
 
@@ -99,7 +100,7 @@ def test_a_rotated_photo_is_turned_upright(orientation):
 
 def test_a_tall_page_is_centred_between_white_bars():
     image = page("L", 200, 0, (SIZE, 2 * SIZE))
-    sketch = load_sketch(encode(image), SIZE)
+    sketch = load_sketch(encode(image), SIZE, config=AS_IS)
     assert np.all(sketch[:, :16] == 255) and np.all(sketch[:, 48:] == 255)
     assert np.array_equal(sketch[32, 16:48], np.full((32, 3), 200))
     assert sketch[6, 24].tolist() == [0, 0, 0]
@@ -201,7 +202,8 @@ def test_paper_that_is_not_white_is_not_darkened():
     image = Image.new("L", (256, 256), 225)
     ImageDraw.Draw(image).line((20, 128, 236, 128), fill=40, width=2)
     content = encode(image)
-    assert np.array_equal(load_sketch(content, SIZE, darken=True), load_sketch(content, SIZE))
+    shown = [load_sketch(content, SIZE, darken=dark, config=AS_IS) for dark in (False, True)]
+    assert np.array_equal(*shown)
 
 
 def test_darkening_keeps_what_is_pale_beside_black_strokes():

@@ -1,0 +1,58 @@
+"""How much of its page a drawing takes: what is worth a warning, and the crop to its ink."""
+
+import numpy as np
+from PIL import Image
+
+from flipsketch.media.config import FIT_MARGIN
+from flipsketch.media.paper import darkest_channel
+
+# In levels of 255: what is darker is ink, if only a stroke's edge.
+INK = 192
+FAINT = 64
+"""Ink with less contrast is easily lost."""
+# As shares of the page.
+SMALL = 0.25
+FULL = 0.5
+
+Box = tuple[int, int, int, int]
+
+
+def find_ink(image: Image.Image) -> Box | None:
+    """Return left, top, right and bottom of an RGB page's ink."""
+    ink = darkest_channel(image).point([255] * INK + [0] * (256 - INK))
+    return ink.getbbox()
+
+
+def ink_share(image: Image.Image) -> float:
+    """Return the longer side of a page's ink, as a share of the page's."""
+    box = find_ink(image)
+    if box is None:
+        return 1.0
+    return max(box[2] - box[0], box[3] - box[1]) / max(image.size)
+
+
+def crop_to_ink(image: Image.Image) -> Image.Image:
+    """Return a page cut or widened to its ink and a margin, whole if it has none."""
+    box = find_ink(image)
+    if box is None:
+        return image
+    left, top, right, bottom = box
+    margin = round(FIT_MARGIN * max(right - left, bottom - top))
+    page = Image.new("RGB", (right - left + 2 * margin, bottom - top + 2 * margin), "white")
+    page.paste(image, (margin - left, margin - top))
+    return page
+
+
+def find_flaws(sketch: np.ndarray) -> tuple[str, ...]:
+    """Return notes on what of a sketch may make a poor clip: it is kept as it is."""
+    image = Image.fromarray(sketch)
+    levels = darkest_channel(image)
+    histogram = np.array(levels.histogram())
+    flaws = []
+    if (taken := ink_share(image)) < SMALL:
+        flaws.append(f"the drawing is small: {taken:.0%} of its page, --fit ink enlarges it")
+    if (filled := histogram[:128].sum() / histogram.sum()) > FULL:
+        flaws.append(f"more ink than paper: {filled:.0%} of the page")
+    if (contrast := 255 - int(np.flatnonzero(histogram)[0])) < FAINT:
+        flaws.append(f"the strokes are faint: {contrast} of 255 levels")
+    return tuple(flaws)

@@ -1,0 +1,274 @@
+"""The paper of a sketch: is it white, evenly lit, and lighter than the ink? If not, make it so.
+
+A drawing that is dark ink on white is told by histograms, and never changed. Any other is measured:
+its paper is a smooth surface, which closing shows below strokes, and a robust fit below what
+strokes fill. Divided by it, the paper is white. Then what the paper's noise spans turns white, and
+what is as dark as most of the ink turns black.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageChops, ImageFilter
+
+from flipsketch.media.raster import MIN_CONTRAST
+
+# Levels of 255.
+WHITE = 250
+PURE_WHITE = 253
+DARK = 128
+"""Strokes with this contrast are not faint."""
+HAIRLINE = 48
+"""The like for strokes of a pixel or two, of which most pixels have just a share."""
+COLOURED = 12
+"""What white paper may lack."""
+MIN_SHADOW = 0.08
+MAX_NOISE = 0.1
+"""Of paper; that of cameras is below 0.05, of photos of other things 0.1 to 0.5."""
+MAX_COLOURED = 0.15
+"""Share of a page; a drawing in one ink has less, a coloured picture more."""
+
+GLANCE_SIDE = 64
+MAP_SIDE = 96
+
+
+class Repaired(NamedTuple):
+    pixels: np.ndarray | None
+    """None if the picture is to stay as it is."""
+    notes: tuple[str, ...]
+
+
+class Paper(NamedTuple):
+    """What is below the ink, of a picture whose levels go from 0 to 1."""
+
+    surface: np.ndarray
+    """float32 (MAP_SIDE, MAP_SIDE, 3)."""
+    is_dark: bool
+    """The picture was inverted, since its strokes are lighter than its paper."""
+
+    @property
+    def colour(self) -> tuple[int, ...]:
+        levels = np.median(self.surface, axis=(0, 1)) * 255
+        return tuple(round(float(255 - level if self.is_dark else level)) for level in levels)
+
+    @property
+    def shadow(self) -> float:
+        """What its darkest parts lack of the light of its lightest."""
+        low, high = np.percentile(luma(self.surface), (2, 98))
+        return float(1 - low / high)
+
+
+def luma(pixels: np.ndarray) -> np.ndarray:
+    return pixels @ np.array([0.299, 0.587, 0.114], np.float32)
+
+
+def is_clean(image: Image.Image) -> bool:
+    """Tell whether an RGB picture is surely dark ink on white paper.
+
+    It may be mostly black, touch every edge, be coloured or shaded.
+    """
+    levels = darkest_channel(image)
+    histogram, border = np.array(levels.histogram()), border_histogram(levels)
+    contrast = find_contrast(histogram)
+    if share(histogram, WHITE) >= 0.2 and share(border, PURE_WHITE) >= 0.5:
+        if contrast < HAIRLINE or (contrast < DARK and not is_hairline(levels, contrast)):
+            return False
+        return not has_shadow(levels)
+    # Drawn up to the edges by a program: there is pure white, and hardly anything near it.
+    near = histogram[225:PURE_WHITE].sum() / max(1, histogram[PURE_WHITE:].sum())
+    is_digital = share(histogram, PURE_WHITE) >= 0.1 and near <= 0.25
+    return bool(is_digital and contrast >= DARK and share(border, WHITE) > 0.1)
+
+
+def is_hairline(levels: Image.Image, contrast: int) -> bool:
+    """Tell whether strokes are so thin that hardly a pixel is within them."""
+    inner = levels.filter(ImageFilter.MaxFilter(3))
+    return find_contrast(np.array(inner.histogram())) < 0.5 * contrast
+
+
+def is_filled(levels: Image.Image) -> bool:
+    """Tell whether what is darker than white is areas rather than strokes."""
+    small = levels.copy()
+    small.thumbnail((GLANCE_SIDE, GLANCE_SIDE), Image.Resampling.BOX)
+    ink = np.asarray(small) < WHITE - 10
+    inner = small.filter(ImageFilter.MaxFilter(5)).filter(ImageFilter.MinFilter(5))
+    return bool(((np.asarray(inner) < WHITE - 10) & ink).sum() > 0.5 * ink.sum() > 0)
+
+
+def darkest_channel(image: Image.Image) -> Image.Image:
+    red, green, blue = image.split()
+    return ImageChops.darker(ImageChops.darker(red, green), blue)
+
+
+def border_histogram(levels: Image.Image) -> np.ndarray:
+    width, height = levels.size
+    edge = max(1, min(width, height) // 64)
+    boxes = (
+        (0, 0, width, edge),
+        (0, height - edge, width, height),
+        (0, 0, edge, height),
+        (width - edge, 0, width, height),
+    )
+    return np.sum([levels.crop(box).histogram() for box in boxes], axis=0)
+
+
+def share(histogram: np.ndarray, level: int) -> float:
+    """Return the share of the pixels at a level or above."""
+    return float(histogram[level:].sum() / max(1, histogram.sum()))
+
+
+def find_contrast(histogram: np.ndarray) -> int:
+    """Return how far the darkest ink is from white, a few stray pixels aside."""
+    enough = max(4, int(histogram.sum() * 0.0005))
+    return 255 - int(np.searchsorted(np.cumsum(histogram), enough))
+
+
+def has_shadow(levels: Image.Image) -> bool:
+    """Tell whether white fades along the edges of a page, where ink and its shades end abruptly."""
+    small = levels.resize((GLANCE_SIDE, GLANCE_SIDE), Image.Resampling.BOX)
+    cells = np.asarray(small.filter(ImageFilter.MaxFilter(5))).astype(int)
+    ring = np.concatenate([cells[0], cells[1:, -1], cells[-1, -2::-1], cells[-2:0:-1, 0]])
+    dim = ring < WHITE - 10
+    if not 0.06 < dim.mean() < 1 or ring.min() > WHITE - MIN_SHADOW * 255:
+        return False
+    steps = np.abs(ring - np.roll(ring, 1))
+    return bool(steps[dim | np.roll(dim, 1)].max() <= 24)
+
+
+def has_light_strokes(white_page: Image.Image, black_page: Image.Image) -> bool:
+    """Tell whether a picture on a transparent page can only be seen if that is dark.
+
+    Args:
+        white_page: the picture on white.
+        black_page: the picture on black, and then inverted.
+    """
+    inverted = darkest_channel(black_page)
+    if share(border_histogram(inverted), PURE_WHITE) < 0.5:
+        return False
+    usual, other = (
+        find_contrast(np.array(levels.histogram()))
+        for levels in (darkest_channel(white_page), inverted)
+    )
+    if usual >= DARK // 2 or other < max(MIN_CONTRAST, 2 * usual):
+        return False
+    return usual < MIN_CONTRAST or not is_filled(inverted)
+
+
+def repair(image: Image.Image) -> Repaired:
+    """Return an RGB picture as dark ink on white paper.
+
+    Raises:
+        ValueError: there is surely no drawing on it.
+    """
+    import cv2
+
+    pixels = np.asarray(image).astype(np.float32) / 255
+    paper = find_paper(pixels)
+    if paper.is_dark:
+        pixels = 1 - pixels
+    surface = cv2.resize(paper.surface, image.size, interpolation=cv2.INTER_LINEAR)
+    flat = pixels / np.maximum(surface, 1 / 255)
+    darkness, noise = level_out(1 - luma(flat))
+    contrast = find_ink(darkness, noise)
+    if contrast == 0:
+        return Repaired(None, ())
+    if noise > MAX_NOISE and contrast < 8 * noise:
+        raise ValueError(
+            "the sketch is no drawing on paper but a photo or a painting: its page varies by "
+            f"{noise:.0%} all over, what would be ink by {contrast:.0%}; draw it in lines, or take "
+            "it as it is with --paper as-is"
+        )
+    coloured = float((np.ptp(flat, axis=-1) > 0.2).mean())
+    if coloured > MAX_COLOURED:
+        return Repaired(None, (f"left a coloured picture as it is: {coloured:.0%} of the page",))
+    notes = describe(paper)
+    if contrast * 255 < DARK and (notes or not is_filled(darkest_channel(image))):
+        notes.append(f"darkened faint strokes: {contrast * 255:.0f} of 255 levels")
+    if not notes:
+        return Repaired(None, ())
+    if noise > 0.05:
+        notes.append(f"the paper is uneven, it may be no drawing: by {noise:.0%}")
+    if noise > 0.1 * contrast:
+        darkness = cv2.GaussianBlur(darkness, (0, 0), 0.8)
+        noise /= 2
+    # Half of the ink's darkness is the edge of a stroke, whatever the ramp around it.
+    ramp = np.clip(0.5 * contrast - 3.5 * noise - 0.01, 0.1 * contrast, 0.42 * contrast)
+    ink = np.clip((darkness - 0.5 * contrast) / (2 * ramp) + 0.5, 0, 1)
+    grey = ((1 - ink) * 255).round().astype(np.uint8)
+    return Repaired(grey[..., None].repeat(3, axis=-1), tuple(notes))
+
+
+def find_paper(pixels: np.ndarray) -> Paper:
+    import cv2
+
+    small = cv2.resize(pixels, (MAP_SIDE, MAP_SIDE), interpolation=cv2.INTER_AREA)
+    is_dark = has_light_ink(luma(small))
+    if is_dark:
+        small = 1 - small
+    # A stroke is narrower than this, what is filled is not.
+    element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (15, 15))
+    closed = np.maximum(cv2.morphologyEx(small, cv2.MORPH_CLOSE, element), 1 / 255)
+    fitted = fit_surface(closed)
+    is_paper = (luma(closed) > 0.85 * luma(fitted)).astype(np.float32)[..., None]
+    ratio = closed / fitted
+    weight = cv2.GaussianBlur(is_paper, (0, 0), 3)[..., None] + 1e-3
+    ratio = (cv2.GaussianBlur(is_paper * ratio, (0, 0), 3) + 1e-3) / weight
+    return Paper(np.clip(fitted * ratio, 0, 1), is_dark)
+
+
+def has_light_ink(levels: np.ndarray) -> bool:
+    """Tell whether strokes are lighter than what is around them, on paper that is not light."""
+    import cv2
+
+    around = cv2.medianBlur((levels * 255).astype(np.uint8), 31).astype(np.float32) / 255
+    lighter = np.clip(levels - around - 0.02, 0, None).sum()
+    darker = np.clip(around - levels - 0.02, 0, None).sum()
+    edge = np.concatenate([levels[:2].ravel(), levels[-2:].ravel(), levels[:, :2].ravel()])
+    paper = np.median(edge)
+    return bool(lighter > 1.5 * darker and paper < 0.6)
+
+
+def fit_surface(closed: np.ndarray) -> np.ndarray:
+    """Return the cubic surfaces (MAP_SIDE, MAP_SIDE, 3) through the lighter cells, which are paper:
+    fitted again and again without those that are darker."""
+    y, x = np.mgrid[-1 : 1 : MAP_SIDE * 1j, -1 : 1 : MAP_SIDE * 1j]
+    terms = [x**i * y**j for i in range(4) for j in range(4 - i)]
+    basis = np.stack(terms, -1).reshape(-1, len(terms)).astype(np.float32)
+    cells = closed.reshape(-1, 3)
+    levels = luma(cells)
+    kept = levels > 0.6 * np.percentile(levels, 95)
+    for _ in range(6):
+        weights = np.linalg.lstsq(basis[kept][::3], cells[kept][::3], rcond=None)[0]
+        error = levels - luma(basis @ weights)
+        spread = 0.015 + 1.5 * np.median(np.abs(error[kept]))
+        kept = (error > -2.5 * spread) & (error < 4 * spread)
+        if kept.sum() < 90:
+            break
+    low, high = cells.min(axis=0), cells.max(axis=0)
+    return np.clip(basis @ weights, low, high).reshape(closed.shape).astype(np.float32)
+
+
+def level_out(darkness: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return darkness that is 0 where the paper is as light as it usually is, and the deviation of
+    its noise."""
+    usual = min(float(np.median(darkness)), 0.99)
+    darkness = 1 - (1 - darkness) / (1 - usual)
+    lighter = -darkness[darkness <= 0]
+    return darkness, float(1.48 * np.median(lighter)) if len(lighter) else 0.0
+
+
+def find_ink(darkness: np.ndarray, noise: float) -> float:
+    ink = darkness[darkness > max(4 * noise, 0.04)]
+    return float(np.percentile(ink, 75)) if len(ink) else 0.0
+
+
+def describe(paper: Paper) -> list[str]:
+    """Return notes on what is to be repaired of paper."""
+    notes = []
+    if paper.is_dark:
+        notes.append(f"turned light strokes dark: on {paper.colour}")
+    elif min(paper.colour) < 255 - COLOURED:
+        notes.append(f"whitened the paper: {paper.colour}")
+    if paper.shadow > MIN_SHADOW:
+        notes.append(f"evened out a shadow: {paper.shadow:.0%}")
+    return notes
