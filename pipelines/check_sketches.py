@@ -184,9 +184,9 @@ def open_sketches(
         limit_s=reading_s + limit_s,
     )
     with ProgressBar(num_rows, unit="sketch", smoothing=0.05) as bar, closing(opened):
-        for row, found in opened:
+        for found in opened:
             if isinstance(found, Lost):
-                found = replace(unopened(row), error=f"reading the sketch {found.reason}")
+                found = replace(unopened(found.item), error=f"reading the sketch {found.reason}")
             counts[found.kind] += 1
             bar.show(counts.total(), f"refused={counts['refused']}, repaired={counts['repaired']}")
             yield found

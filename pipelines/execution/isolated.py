@@ -24,14 +24,16 @@ MAX_DEATHS = 2
 START_S = 300.0
 # Between the end of a process's connection and its own.
 DEATH_S = 5.0
-# Items that are finished and wait for an earlier one, so that they come in order.
-MAX_AHEAD = 256
+# Results that wait for an earlier one, so that they come in order: seconds of work beside an item
+# that hangs.
+MAX_AHEAD = 2048
 
 
 @dataclass(frozen=True)
-class Lost:
+class Lost(Generic[Item]):
     """What stands in for the result of an item that cost its process."""
 
+    item: Item
     reason: str
 
 
@@ -41,9 +43,9 @@ def call_isolated(
     *,
     num_processes: int,
     limit_s: float,
-) -> Generator[tuple[Item, Result | Lost], None, None]:
-    """Yield each item, in order, with what a function returns for it; all processes are gone when
-    the iteration ends, is given up or interrupted.
+) -> Generator[Result | Lost[Item], None, None]:
+    """Yield what a function returns for each item, in order; all processes are gone when the
+    iteration ends, is given up or interrupted.
 
     Args:
         call: picklable, as are items and results.
@@ -127,11 +129,11 @@ class Crew(Generic[Item, Result]):
         self.again: list[tuple[int, Item]] = []
         """Taken, and at no process: that which they were at is dead."""
         self.deaths: Counter[int] = Counter()
-        self.finished: dict[int, tuple[Item, Result | Lost]] = {}
+        self.finished: dict[int, Result | Lost[Item]] = {}
         self.num_taken = self.num_yielded = 0
         self.is_all_taken = False
 
-    def run(self, num_processes: int) -> Iterator[tuple[Item, Result | Lost]]:
+    def run(self, num_processes: int) -> Iterator[Result | Lost[Item]]:
         # No more processes than items.
         self.again = [*islice(self.items, num_processes)][::-1]
         self.num_taken, self.is_all_taken = len(self.again), len(self.again) < num_processes
@@ -185,8 +187,7 @@ class Crew(Generic[Item, Result]):
         if process.item is None:
             process.is_ready = True
             return
-        index, item = process.item
-        self.finished[index] = item, answer
+        self.finished[process.item[0]] = answer
         process.item = None
 
     def see_to_death(self, process: Process) -> None:
@@ -208,7 +209,7 @@ class Crew(Generic[Item, Result]):
                 f"stands above, and the system's log may say more"
             )
         index, item = process.item
-        self.finished[index] = item, Lost(reason)
+        self.finished[index] = Lost(item, reason)
         self.replace(process)
 
     def replace(self, process: Process) -> None:
