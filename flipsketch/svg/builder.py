@@ -119,7 +119,8 @@ class Builder:
             return self.draw_copy(element, scope)
         if element.tag == "switch":
             plain = (child for child in element if child.tag != "foreignObject")
-            first = next(filter(is_served, plain), None)
+            # Embedded HTML alone is not drawn, but noted.
+            first = next(filter(is_served, plain), element.find("foreignObject"))
             return [] if first is None else self.draw(first, scope)
         return self.draw_children(element, scope)
 

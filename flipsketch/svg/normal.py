@@ -38,6 +38,13 @@ from flipsketch.svg.path_data import MAX_MAGNITUDE
 from flipsketch.svg.scope import INITIAL, Scope
 from flipsketch.svg.viewport import Box, Viewport, read_canvas, read_view_box
 
+WAYS_OUT = {
+    "text": "convert the text to paths",
+    "images": "save the image as a file of its own, or trace it",
+    "embedded HTML": "draw it as paths",
+}
+"""What to do with what is left out."""
+
 
 @dataclass(frozen=True)
 class Normal:
@@ -60,16 +67,15 @@ def normalize(root: Element, size: int) -> Normal:
     Raises:
         ValueError: nothing that can be drawn is left, or copies make too much of it.
     """
-    canvas, matrix = read_canvas(root)
-    view_box = read_view_box(root) or canvas or Box(0.0, 0.0, 300.0, 150.0)
-    builder = Builder(Definitions(root))
-    viewport = Viewport(view_box.width, view_box.height)
-    shown = builder.draw_root(root, Scope(viewport, INITIAL, matrix))
-    if not shown and builder.notes:
-        what = " and ".join(note.removeprefix("left out ") for note in builder.notes)
-        raise ValueError(f"the SVG draws nothing but {what}, which is left out; draw it as paths")
+    shown, builder, canvas, view_box = draw_document(root)
     if not shown and (symbol := find_sprite(root)) is not None:
-        return normalize(show_symbol(root, symbol), size)
+        shown, builder, canvas, view_box = draw_document(show_symbol(root, symbol))
+    left_out = [what for what in WAYS_OUT if f"left out {what}" in builder.notes]
+    if not shown and left_out:
+        raise ValueError(
+            f"the SVG draws nothing but {' and '.join(left_out)}, which is left out; "
+            f"{WAYS_OUT[left_out[0]]}"
+        )
     canvas = canvas or builder.bounds.of(shown, with_strokes=True) or view_box
     # A single upright line has no width.
     canvas = Box(*canvas[:2], *(side or max(canvas[2:]) or 1.0 for side in canvas[2:]))
@@ -84,6 +90,16 @@ def normalize(root: Element, size: int) -> Normal:
     normal.extend(shown)
     width, height = (max(1, round(side * size / max(canvas[2:]))) for side in canvas[2:])
     return Normal(normal, width, height, list(canvas), tuple(builder.notes))
+
+
+def draw_document(root: Element) -> tuple[list[Element], Builder, Box | None, Box]:
+    """Return what a document shows, who drew it, its canvas unless that is to be fitted, and its
+    viewport."""
+    canvas, matrix = read_canvas(root)
+    view_box = read_view_box(root) or canvas or Box(0.0, 0.0, 300.0, 150.0)
+    builder = Builder(Definitions(root))
+    scope = Scope(Viewport(view_box.width, view_box.height), INITIAL, matrix)
+    return builder.draw_root(root, scope), builder, canvas, view_box
 
 
 def find_sprite(root: Element) -> Element | None:
@@ -104,6 +120,7 @@ def find_sprite(root: Element) -> Element | None:
 def show_symbol(root: Element, symbol: Element) -> Element:
     """Return a document that shows a symbol's content."""
     sprite = Element("svg", {**root.attrib, **symbol.attrib})
+    # What it refers to may lie beside it.
     sprite.extend([*root.iter("defs"), *symbol])
     return sprite
 

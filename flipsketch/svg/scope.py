@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from xml.etree.ElementTree import Element
 
 from flipsketch.svg.geometry import IDENTITY, Matrix, compose, read_transform
+from flipsketch.svg.path_data import MAX_MAGNITUDE
 from flipsketch.svg.viewport import Viewport
 
 INITIAL = {
@@ -101,11 +102,12 @@ def write_matrix(matrix: Matrix) -> str:
 
 
 def is_flat(matrix: Matrix) -> bool:
-    """Tell whether a matrix makes a line or a point of everything, which is not drawn."""
+    """Tell whether a matrix makes a line, a point or an infinity of all, which is not drawn."""
     if matrix is IDENTITY:
         return False
     a, b, c, d, _, _ = matrix
-    return not abs(a * d - b * c) > 1e-18 * max(1.0, abs(a), abs(b), abs(c), abs(d))
+    size = max(map(abs, matrix))
+    return not (size < MAX_MAGNITUDE and abs(a * d - b * c) > 1e-18 * max(1.0, abs(a), abs(d)))
 
 
 def place(elements: list[Element], matrix: Matrix) -> list[Element]:

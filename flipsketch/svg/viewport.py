@@ -72,7 +72,7 @@ def read_view_box(element: Element) -> Box | None:
     if len(numbers) != 4 or not all(abs(number) < MAX_MAGNITUDE for number in numbers):
         return None
     box = Box(*numbers)
-    return None if box.is_flat else box
+    return box if min(box[2:]) > 1 / MAX_MAGNITUDE else None
 
 
 def fit_box(box: Box, port: Box, ratio: str) -> Matrix:

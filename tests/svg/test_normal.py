@@ -224,6 +224,7 @@ def test_a_root_is_stretched_and_cut_as_its_aspect_ratio_says(ratio, canvas):
 def test_a_single_symbol_is_shown_and_of_several_none():
     symbol = f'<symbol id="s" viewBox="10 20 50 50">{LINE}</symbol>'
     assert normal(symbol, 'style="display:none"').canvas == [10, 20, 50, 50]
+    assert not len(normal("<defs><symbol><defs/></symbol></defs>").root)
     with pytest.raises(ValueError, match="sprite of 2 symbols"):
         normal(symbol + symbol)
 
@@ -235,8 +236,11 @@ def test_what_is_left_out_is_noted_once():
         f"<g filter='url(#f)'>{LINE}</g>"
     )
     assert found.notes == ("left out text", "left out images", "left out filters")
-    with pytest.raises(ValueError, match="nothing but text, which is left out"):
+    with pytest.raises(ValueError, match="nothing but text, .*; convert the text to paths"):
         normal("<text>a</text>")
+    html = "<foreignObject width='9' height='9'/>"
+    assert normal(LINE + f"<switch>{html}{LINE}</switch><switch><text/>{html}</switch>").notes == ()
+    assert normal(LINE + f"<switch>{html}</switch>").notes == ("left out embedded HTML",)
 
 
 def test_a_normal_tree_has_plain_elements_with_computed_paint():
