@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flipsketch.media.config import AS_IS
+from flipsketch.media.config import AS_IS, REPAIR
 from flipsketch.media.sketch import load_sketch, read_sketch
 from flipsketch.svg.reader import rasterize_svg
 
@@ -137,7 +137,7 @@ def test_every_claim_has_its_case():
 
 @pytest.mark.parametrize(
     "name",
-    names(but=("refused-", "paper-", "size-none", "without-", "document-deep", "opacity-group")),
+    names(but=("refused-", "paper-", "size-none", "document-deep")),
 )
 def test_a_drawing_is_drawn_as_a_plain_one_that_looks_the_same(name):
     case = name.partition(".")[0]
@@ -150,6 +150,13 @@ def test_a_drawing_is_drawn_as_a_plain_one_that_looks_the_same(name):
         assert different.max() <= 32
     kinds = [note.partition(":")[0] for note in drawn.notes]
     assert any(NOTES.get(case, "") in kind for kind in kinds) if case in NOTES else not kinds
+
+
+@pytest.mark.parametrize("name", names("paper-"))
+def test_light_or_faint_strokes_are_made_dark_on_white(name):
+    drawn = read_sketch(read_case(name), SIZE, REPAIR)
+    assert differences(drawn.pixels, draw_equivalent(name)).mean() < 5
+    assert drawn.notes
 
 
 @pytest.mark.parametrize("name", sorted(REFUSALS))
