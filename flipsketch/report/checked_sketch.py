@@ -18,7 +18,7 @@ GROUPS_PRINTED = 20
 FEW = 3
 OTHERS: dict[Kind, str] = {
     "refused": "for various reasons, each given with its sketch",
-    "repaired": "in various ways, each given with its sketch",
+    "repaired": "with various notes, each given with its sketch",
 }
 
 
@@ -71,6 +71,10 @@ class Section:
     """In the collection; those that are shown may be fewer."""
     shown: list[CheckedSketch] = field(default_factory=list)
 
+    def describe(self, noun: Noun) -> str:
+        refused = "refused, " if self.kind == "refused" else ""
+        return f"{refused}{count(self.num_sketches, noun)}: {self.title}"
+
 
 class Check:
     """What was found so far, of any number of sketches."""
@@ -109,15 +113,12 @@ class Check:
             f"{self.counts['refused']:,}, repair or note {self.counts['repaired']:,} and take "
             f"{self.counts['clean']:,} as they are"
         ]
-        for label, groups in (
-            ("refuse", self.refused.by_size()),
-            ("repair", self.repaired.by_size()),
-        ):
-            lines += [
-                f"{label}: {describe_group(group, noun)}" for group in groups[:GROUPS_PRINTED]
-            ]
+        for label, found in (("refuse:", self.refused), ("notes: ", self.repaired)):
+            groups = found.by_size()
+            shown = groups[:GROUPS_PRINTED]
+            lines += [f"{label} {describe_group(group, noun)}" for group in shown]
             if len(groups) > GROUPS_PRINTED:
-                lines.append(f"{label}: {count(len(groups) - GROUPS_PRINTED, 'other reason')}")
+                lines.append(f"{label} {count(len(groups) - GROUPS_PRINTED, 'other kind')}")
         return lines
 
     def to_json(self) -> dict[str, Any]:

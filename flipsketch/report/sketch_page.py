@@ -48,7 +48,7 @@ def build_pages(
         "pages": [name_page(number) for number in range(1, len(pages) + 1)],
     }
     for place, page in enumerate(pages):
-        yield fill_template(TEMPLATE, {**about, "page": place, **describe_sections(page)})
+        yield fill_template(TEMPLATE, {**about, "page": place, **describe_sections(page, noun)})
 
 
 def list_reasons(groups: FailureGroups, noun: Noun) -> list[dict[str, Any]]:
@@ -63,11 +63,9 @@ def list_reasons(groups: FailureGroups, noun: Noun) -> list[dict[str, Any]]:
     ]
 
 
-def describe_sections(sections: list[Section]) -> dict[str, Any]:
+def describe_sections(sections: list[Section], noun: Noun) -> dict[str, Any]:
     return {
-        "sections": [
-            {"title": section.title, "count": section.num_sketches} for section in sections
-        ],
+        "sections": [section.describe(noun) for section in sections],
         "cards": [
             describe_card(sketch, place)
             for place, section in enumerate(sections)

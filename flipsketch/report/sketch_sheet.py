@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from flipsketch.media.contact_sheet import GAP, INK, PAPER, RULE, TEXT_HEIGHT, stack
 from flipsketch.report.checked_sketch import CheckedSketch, Kind, Noun, Section
-from flipsketch.storage.text import count, one_line
+from flipsketch.storage.text import one_line
 
 CELL = 128
 SPACE = 4 * GAP
@@ -40,8 +40,7 @@ def draw_sheets(title: str, sections: list[Section], noun: Noun) -> Iterator[Ima
         which = f" (sheet {number:,} of {len(pages):,})" if len(pages) > 1 else ""
         bands = [draw_title(f"{title}{which}", INK)]
         for section in page:
-            head = "" if section.kind == "clean" else f"{section.kind}, "
-            said = f"{head}{count(section.num_sketches, noun)}: {section.title}"
+            said = section.describe(noun)
             bands += [draw_title(said, COLOURS[section.kind]), *draw_rows(section.shown)]
         yield stack([*bands, Image.new("RGB", (SHEET_WIDTH, MARGIN), PAPER)])
 

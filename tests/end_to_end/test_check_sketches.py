@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from flipsketch.media.sketch import load_sketch
 from pipelines.animate import AnimateConfig, animate_manifest
 from pipelines.check_sketches import CheckSketchesConfig, check_sketches
 from pipelines.execution.config import ExecutorConfig
@@ -16,11 +17,14 @@ from tests.helpers.corpora import SKETCHES, good_rows, make_manifest, read_rows
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two good sketches, one of them in a folder below, two bad ones, and another kind of file."""
+    """Two good sketches, one of them in a folder below, one on yellow paper, two bad ones, and
+    another kind of file."""
     one, other = sorted(SKETCHES.glob("*.svg"))[:2]
     (tmp_path / "in" / "more").mkdir(parents=True)
     shutil.copy(one, tmp_path / "in" / "one.svg")
     shutil.copy(other, tmp_path / "in" / "more" / "other.SVG")
+    yellow = np.minimum(load_sketch(one, 128), np.uint8([230, 215, 160]))
+    Image.fromarray(yellow).save(tmp_path / "in" / "yellow.png")
     (tmp_path / "in" / "empty.svg").touch()
     Image.fromarray(np.full((32, 32), 255, np.uint8)).save(tmp_path / "in" / "white.png")
     (tmp_path / "in" / "notes.txt").write_text("no sketch")
@@ -36,17 +40,19 @@ def test_a_folder_is_looked_through(folder, capsys):
     )
     assert check_sketches(job) == 1
     printed = capsys.readouterr().out.splitlines()
-    assert printed[0].startswith("opened: 4 files; a run would refuse 2, repair or note 0")
-    assert sorted(line.rpartition("; ")[2] for line in printed[1:]) == ["empty.svg", "white.png"]
+    assert printed[0].startswith("opened: 5 files; a run would refuse 2, repair or note 1 and")
+    assert "notes:  1 file: whitened the paper; yellow.png" in printed
+    assert {line.rpartition("; ")[2] for line in printed[1:]} > {"empty.svg", "white.png"}
     rows = [json.loads(line) for line in (folder / "table.jsonl").read_text().splitlines()]
     assert {row["sketch"]: row["status"] for row in rows} == {
         "empty.svg": "refused",
         "more/other.SVG": "clean",
         "one.svg": "clean",
         "white.png": "refused",
+        "yellow.png": "repaired",
     }
     for row in rows:
-        assert (row["error"] is None) == (row["status"] == "clean")
+        assert (row["error"] is None) == (row["status"] != "refused")
         assert row["sketch"] not in (row["error"] or "")
     assert Image.open(folder / "sheet.png").width > 1000
     assert "more/other.SVG" in (folder / "page.html").read_text()
