@@ -12,8 +12,8 @@ from flipsketch.livesketch.vector import (
     to_vector,
 )
 from flipsketch.media.config import REPAIR, SketchConfig, refusal
-from flipsketch.media.sketch import is_svg, read_raster
-from flipsketch.svg.reader import rasterize_svg, read_svg
+from flipsketch.media.sketch import is_svg, read_page
+from flipsketch.svg.reader import pad_to_square, read_svg
 
 # Of an SVG that is traced, in pixels.
 TRACED_SIZE = 1024
@@ -47,9 +47,12 @@ def read_drawing(content: bytes, sketches: SketchConfig = REPAIR, *, trace: bool
     # Late: scikit-image takes a second to import.
     from flipsketch.livesketch import tracing
 
+    page = read_page(content, TRACED_SIZE, sketches)
+    pixels = np.asarray(page.image)
     if is_svg(content):
-        return tracing.trace(rasterize_svg(content, TRACED_SIZE)), ()
-    return tracing.trace(np.asarray(read_raster(content))), ()
+        pixels = pad_to_square(pixels, max(page.image.size))
+    sketch = tracing.trace(pixels)
+    return crop_to_ink(sketch) if sketches.fit == "ink" else sketch, page.notes
 
 
 def read_strokes(svg: bytes, sketches: SketchConfig) -> Read:

@@ -96,7 +96,7 @@ def test_input_that_cannot_be_used_is_named_and_ends_with_2(
     assert not (tmp_path / output).exists()
 
 
-def test_a_drawing_on_black_is_warned_of(tiny_folder, tmp_path, capsys):
+def test_a_drawing_on_black_is_turned_over_or_warned_of(tiny_folder, tmp_path, capsys):
     drawing = Image.open(SKETCHES / "kite.png").convert("RGBA")
     white = Image.new("RGBA", drawing.size, "white")
     white.alpha_composite(drawing)
@@ -105,7 +105,10 @@ def test_a_drawing_on_black_is_warned_of(tiny_folder, tmp_path, capsys):
     arguments += ("--num-frames", 3, "--num-inference-steps", 3, "--device", "cpu")
     flipsketch(*arguments)
     told = capsys.readouterr().err
-    assert "dark.png: is mostly dark" in told and "--align-steps 0 takes a quarter" in told
+    assert "dark.png: turned light strokes dark" in told and "mostly dark" not in told
+    assert "--align-steps 0 takes a quarter" in told
+    flipsketch(*arguments, "--align-steps", 0, "--paper", "as-is")
+    told = capsys.readouterr().err
+    assert "dark.png: is mostly dark" in told
     # No hint at what the user does already.
-    flipsketch(*arguments, "--align-steps", 0)
-    assert "--align-steps" not in capsys.readouterr().err
+    assert "--align-steps" not in told
