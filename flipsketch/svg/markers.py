@@ -130,9 +130,17 @@ class MarkerReader:
         self.definitions.in_progress.append(marker)
         content = self.draw_children(marker, layer.move(inner))
         self.definitions.in_progress.pop()
-        if content and marker.get("overflow") not in ("visible", "auto"):
+        if marker.get("overflow") not in ("visible", "auto") and self.sticks_out(content, port):
             content = [make_layer(content, {"clip-path": self.cuts.rectangle(port)})]
         return place(content, shift)
+
+    def sticks_out(self, content: list[Element], port: Box) -> bool:
+        """Tell whether content may be seen outside of a box; a stroke always may."""
+        shapes = [shape for layer in content for shape in layer.iter() if shape.tag != "g"]
+        if any(shape.get("stroke") != "none" for shape in shapes):
+            return True
+        box = self.cuts.bounds.of(content)
+        return box is not None and not port.holds(box)
 
 
 def is_marker(element: Element | None) -> bool:

@@ -30,6 +30,14 @@ class Box(NamedTuple):
     def is_flat(self) -> bool:
         return not (self.width > 0 and self.height > 0)
 
+    def holds(self, other: "Box") -> bool:
+        return (
+            self.left <= other.left
+            and self.top <= other.top
+            and other.left + other.width <= self.left + self.width
+            and other.top + other.height <= self.top + self.height
+        )
+
 
 class Viewport(NamedTuple):
     """What percentages refer to."""
