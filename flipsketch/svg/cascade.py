@@ -14,6 +14,7 @@ valid and in the form that properties.py describes:
 - The root's page colour is its attribute `background`.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from xml.etree.ElementTree import Element
@@ -141,7 +142,7 @@ class Sheet:
         context = self.define(declared, context)
         if any(text in WIDE or "var(" in text.lower() for text in values.values()):
             values = dict(settle(values, declared, context, self.normalize))
-        context = set_context(attributes, values, context, element is context.root)
+        context = set_context(element, attributes, values, context)
         moves = {name: values.pop(name) for name in TRANSFORMS & values.keys()}
         is_css = "transform" in declared
         if moves and not is_css and moves.keys() == {"transform"}:
@@ -236,7 +237,7 @@ def settle(
             yield name, context.parent[name]
 
 
-def set_context(attributes: Values, values: Values, context: Context, is_root: bool) -> Context:
+def set_context(element: Element, attributes: Values, values: Values, context: Context) -> Context:
     """Return what is around the children; make colours and lengths independent of it."""
     color, font_size, box = context.color, context.font_size, context.box
     root_size = context.root_font_size
@@ -249,7 +250,7 @@ def set_context(attributes: Values, values: Values, context: Context, is_root: b
             del values["font-size"]
         else:
             values["font-size"] = write_number(font_size)
-            root_size = font_size if is_root else root_size
+            root_size = font_size if element is context.root else root_size
     if values.get("color") == "currentcolor":
         del values["color"]
     color = values.get("color", color)
@@ -263,17 +264,30 @@ def set_context(attributes: Values, values: Values, context: Context, is_root: b
                 values[name] = " ".join(map(plain_length, parts))
             except ValueError:
                 del values[name]
-    if "viewBox" in attributes:
-        found = NUMBER.findall(attributes["viewBox"])
-        if len(found) == 4:
-            box = (float(found[2]), float(found[3]))
-    elif is_root:
-        sides = (values.get("width", ""), values.get("height", ""))
-        if all(NUMBER.fullmatch(side) for side in sides):
-            box = (float(sides[0]), float(sides[1]))
+    box = read_box(element.tag, attributes, values, box)
     if (color, font_size, box) == (context.color, context.font_size, context.box):
         return context
     return replace(context, color=color, font_size=font_size, root_font_size=root_size, box=box)
+
+
+def read_box(
+    tag: str, attributes: Values, values: Values, outer: tuple[float, float]
+) -> tuple[float, float]:
+    """Return width and height of the viewport within an element."""
+    numbers = [float(found) for found in NUMBER.findall(attributes.get("viewBox", ""))]
+    try:
+        if len(numbers) == 4:
+            width, height = numbers[2:]
+        elif tag == "svg":
+            width, height = (
+                read_length(values.get(name, "100%"), side, viewport=outer)
+                for name, side in zip(("width", "height"), outer, strict=True)
+            )
+        else:
+            return outer
+    except ValueError:
+        return outer
+    return (width, height) if math.isfinite(width + height) else outer
 
 
 def is_page_size(name: str, value: str) -> bool:

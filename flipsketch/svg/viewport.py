@@ -53,22 +53,24 @@ class Viewport(NamedTuple):
     def read(self, text: str, name: str) -> float | None:
         """Return a length; a percentage is one of the side that the attribute lies along."""
         if name in WIDE or name in HIGH:
-            return read_side(text, self.width if name in WIDE else self.height)
-        return read_side(text, math.hypot(*self) / math.sqrt(2))
+            return read_side(text, self.width if name in WIDE else self.height, self)
+        return read_side(text, math.hypot(*self) / math.sqrt(2), self)
 
 
 UNIT = Viewport(1.0, 1.0)
 """For units of `objectBoundingBox`: a percentage is a fraction."""
 
 
-def read_side(text: str, reference: float | None = None) -> float | None:
+def read_side(
+    text: str, reference: float | None = None, viewport: tuple[float, float] | None = None
+) -> float | None:
     """Return a length; None if it cannot be read, is out of reach, or is a percentage without a
-    reference."""
+    reference or one of a viewport without that."""
     try:
         length = float(text)
     except ValueError:
         try:
-            length = read_length(text, reference)
+            length = read_length(text, reference, viewport=viewport)
         except ValueError:
             return None
     return length if abs(length) < MAX_MAGNITUDE else None

@@ -89,6 +89,12 @@ def test_a_transform_of_css_becomes_the_attribute(style, expected):
     assert styled(f'<path d="M8 2H12V6" style="{style}"/>')[0].get("transform") == expected
 
 
+def test_a_transform_refers_to_the_nearest_viewport():
+    path = '<path style="transform: scale(2); transform-origin: center"/>'
+    elements = styled(f'<svg width="20%" height="1em">{path}</svg>')
+    assert elements[1] == {"transform": "matrix(2 0 0 2 -10 -8)"}
+
+
 def test_the_background_of_the_page_is_kept():
     root = fromstring('<svg style="background: url(a.png) #222 center"/>')
     apply_styles(root)
