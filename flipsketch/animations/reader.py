@@ -17,10 +17,10 @@ from flipsketch.animations.vector_corpus import VectorCorpus, open_animations
 from flipsketch.media.clip import check_pixels
 from flipsketch.storage.archives import WITHIN, ArchiveFiles, Files
 from flipsketch.storage.reading import name_error
-from flipsketch.svg.limits import MAX_BYTES
 from flipsketch.svg.reader import SvgReader, pad_to_square
 
 MAX_ANIMATION_FRAMES = 1_024
+MAX_FRAME_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ class AnimationReader:
         frames = []
         for name in names:
             try:
-                frames.append((name, files.read(posixpath.join(path, name), MAX_BYTES)))
+                frames.append((name, files.read(posixpath.join(path, name), MAX_FRAME_BYTES)))
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from error
             except OSError as error:

@@ -21,7 +21,7 @@ from flipsketch.svg.geometry import (
     read_outline,
     read_transform,
 )
-from flipsketch.svg.limits import MAX_SIDE, check_work
+from flipsketch.svg.limits import MAX_SIDE
 from flipsketch.svg.path_data import Segment, read_paths
 from flipsketch.svg.render import Paint, Shape
 from flipsketch.svg.strokes import mend_dots
@@ -83,7 +83,7 @@ class Page:
         return Page(self.canvas, self.rules, outlines)
 
     def to_drawing(self, size: int) -> Drawing:
-        """Raises NotPlain: a path cannot be read to its end. ValueError: too much to draw."""
+        """Raises NotPlain: a path cannot be read to its end."""
         texts = [text for text, *_ in self.outlines if isinstance(text, str)]
         try:
             paths = iter(read_paths(texts))
@@ -97,7 +97,6 @@ class Page:
                 segments = mend_dots(segments, paint, matrix)
             if segments:
                 shapes.append(Shape(segments, matrix, paint, has_arcs))
-        check_work(shapes, size)
         sides = self.canvas[2:]
         width, height = (max(1, round(side * size / max(sides))) for side in sides)
         return Drawing(width, height, shapes, self.canvas)

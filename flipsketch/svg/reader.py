@@ -10,15 +10,17 @@ again, or a scene where shapes cannot say it (scene.py). Only shapes and scenes 
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
 from flipsketch.svg.document import parse_document, parse_xml
-from flipsketch.svg.limits import MAX_NUMBERS, check_scene
+from flipsketch.svg.limits import MAX_NUMBERS, check_scene, check_work
 from flipsketch.svg.page import Drawing, NotPlain, Page, read_page
 from flipsketch.svg.render import Shape, draw
 from flipsketch.svg.scene import Item
+from flipsketch.svg.strokes import lighten
 from flipsketch.svg.text import unpack
 
 # In levels of 255; a fainter line cannot be seen.
@@ -106,15 +108,19 @@ def read_svg(svg: bytes, size: int) -> SvgDrawing:
     Raises ValueError for what is unsafe, unreadable or too large, or draws nothing.
     """
     root = parse_xml(svg)
-    try:
+    with suppress(NotPlain):
         return plain_drawing(read_page(root, size), size)
-    except NotPlain:
-        return read_any(svg, size)
+    return read_any(svg, size)
 
 
 def plain_drawing(page: Page, size: int) -> SvgDrawing:
     width, height, shapes, canvas = page.to_drawing(size)
-    return SvgDrawing(width, height, canvas, shapes)
+    items = lighten(shapes, size)
+    if items is shapes:
+        check_work(shapes, size)
+    else:
+        check_scene(items, size)
+    return SvgDrawing(width, height, canvas, items)
 
 
 def read_any(svg: bytes, size: int) -> SvgDrawing:
@@ -126,7 +132,7 @@ def read_any(svg: bytes, size: int) -> SvgDrawing:
     root = parse_document(svg)
     apply_styles(root)
     normal = normalize(root, size)
-    items = read_scene(normal)
+    items = lighten(read_scene(normal), size)
     check_scene(items, size)
     return SvgDrawing(normal.width, normal.height, normal.canvas, items, normal.notes)
 
@@ -158,10 +164,9 @@ class SvgReader:
     def read(self, svg: bytes) -> SvgDrawing:
         """Return what `read_svg` does."""
         svg = unpack(svg)
-        try:
+        with suppress(NotPlain):
             return self.read_plain(svg)
-        except NotPlain:
-            return read_any(svg, self.size)
+        return read_any(svg, self.size)
 
     def read_plain(self, svg: bytes) -> SvgDrawing:
         parts = PATH_DATA.split(svg)

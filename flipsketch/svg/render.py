@@ -65,6 +65,8 @@ def draw_shapes(
             matrix = shape.matrix
             context.set_matrix(cairo.Matrix(*matrix))
         if shape.paint is not paint:
+            if paint is not None and "stroke-dasharray" in paint:
+                context.set_dash([])
             paint = shape.paint
             set_paint(cairo, context, paint)
         if shape.has_arcs:
@@ -85,6 +87,8 @@ def draw_shapes(
             library.cairo_new_path(pointer)
         if shape.has_arcs:
             context.set_tolerance(TOLERANCE)
+    if paint is not None and "stroke-dasharray" in paint:
+        context.set_dash([])
     # An error of the library is kept in the context, whose methods raise it.
     context.set_matrix(cairo.Matrix())
 
@@ -142,8 +146,9 @@ def set_paint(cairo: ModuleType, context: Any, paint: Paint) -> None:
     context.set_line_join(getattr(cairo, f"LINE_JOIN_{join.upper()}"))
     context.set_miter_limit(paint["stroke-miterlimit"])
     context.set_line_width(paint["stroke-width"])
-    dashes = [float(dash) for dash in str(paint.get("stroke-dasharray", "")).split()]
-    context.set_dash(dashes, float(paint.get("stroke-dashoffset", 0.0)))
+    if "stroke-dasharray" in paint:
+        dashes = [float(dash) for dash in str(paint["stroke-dasharray"]).split()]
+        context.set_dash(dashes, paint["stroke-dashoffset"])
     set_colour(context, paint, "stroke")
 
 

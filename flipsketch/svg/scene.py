@@ -7,7 +7,8 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from flipsketch.svg.bounds import outline_extent
+import numpy as np
+
 from flipsketch.svg.geometry import Matrix
 from flipsketch.svg.path_data import Segment, begin_with_move
 from flipsketch.svg.render import Shape
@@ -67,34 +68,22 @@ class Layer(NamedTuple):
 Item = Shape | Poured | Layer
 
 
-def shapes_of(items: Iterable[Item]) -> Iterator[Shape]:
-    """Yield all shapes that are drawn to show some items, those of clips, masks and tiles too."""
+def all_items(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield some items and all within them, those of clips, masks and tiles too."""
     for item in items:
-        if isinstance(item, Shape):
-            yield item
-        elif isinstance(item, Poured):
-            yield item.shape
-            if isinstance(item.source, Tile):
-                yield from shapes_of(item.source.items)
-        else:
-            yield from shapes_of(item.items)
-            yield from shapes_of([*item.clips, *([item.mask] if item.mask else [])])
-
-
-def layers_of(items: Iterable[Item]) -> Iterator[Layer]:
-    """Yield all layers in some items, those of clips, masks and tiles too."""
-    for item in items:
-        if isinstance(item, Poured) and isinstance(item.source, Tile):
-            yield from layers_of(item.source.items)
-        elif isinstance(item, Layer):
-            yield item
-            yield from layers_of(item.items)
-            yield from layers_of([*item.clips, *([item.mask] if item.mask else [])])
+        yield item
+        if isinstance(item, Layer):
+            yield from all_items(item.items)
+            yield from all_items([*item.clips, *([item.mask] if item.mask else [])])
+        elif isinstance(item, Poured) and isinstance(item.source, Tile):
+            yield from all_items(item.source.items)
 
 
 def blends(items: Iterable[Item]) -> bool:
     """Tell whether something in items is not just laid on what is below."""
-    return any(layer.blending not in ("", "normal") for layer in layers_of(items))
+    return any(
+        isinstance(item, Layer) and item.blending not in ("", "normal") for item in all_items(items)
+    )
 
 
 def fade(items: list[Item], opacity: float) -> list[Item]:
@@ -147,6 +136,17 @@ def transform_segments(segments: list[Segment], matrix: Matrix) -> list[Segment]
     return moved
 
 
+def hull_box(segments: list[Segment], matrix: Matrix) -> Box | None:
+    """Return the box around all points of an outline, those that curves just lean to included."""
+    numbers = [number for segment in segments for number in segment[1]]
+    if not numbers:
+        return None
+    a, b, c, d, e, f = matrix
+    x, y = np.array(numbers).reshape(-1, 2).T
+    across, down = a * x + c * y + e, b * x + d * y + f
+    return float(across.min()), float(down.min()), float(across.max()), float(down.max())
+
+
 def unite(boxes: Iterable[Box | None]) -> Box | None:
     known = [box for box in boxes if box is not None]
     if not known:
@@ -160,7 +160,7 @@ def drawn_box(item: Item) -> Box | None:
     if isinstance(item, Layer):
         return unite(map(drawn_box, item.items))
     shape = item.shape if isinstance(item, Poured) else item
-    box = outline_extent(shape.segments, shape.matrix)
+    box = hull_box(shape.segments, shape.matrix)
     if box is None or shape.paint["stroke"] == "none":
         return box
     a, b, c, d, _, _ = shape.matrix
@@ -189,9 +189,9 @@ def covers(clip: Layer, box: Box, page: Box) -> bool:
         return False
     if any(kind not in "MLZ" for kind, *_ in first.segments):
         return False
-    around = outline_extent(first.segments, first.matrix)
+    around = hull_box(first.segments, first.matrix)
     corners = [
-        outline_extent([("M", points)], first.matrix)
+        hull_box([("M", points)], first.matrix)
         for kind, points, *_ in first.segments
         if kind != "Z"
     ]

@@ -1,11 +1,19 @@
-"""What cairo's strokes lack: dashes that count along `pathLength`, square dots."""
+"""What cairo's strokes lack: dashes along `pathLength`, square dots, speed where they are many."""
 
 import math
+from collections.abc import Sequence
+
+import numpy as np
 
 from flipsketch.svg.geometry import Matrix
 from flipsketch.svg.path_data import Segment, begin_with_move
-from flipsketch.svg.render import Paint
+from flipsketch.svg.render import Paint, Shape
+from flipsketch.svg.scene import Item, fade
+from flipsketch.svg.work import FEW_LINES_IN_ROW, FEW_SEGMENTS, find_lines, most_in_row
 
+PIECE, PIECE_LENGTH = 1_000, 20_000.0
+"""Lines and curves, and pixels, of each part of a stroke that is cut. Where parts overlap, a pixel
+that each covers by half turns out three quarters dark; so parts are as long as time allows."""
 DOT = 1 / 64
 """In pixels: what cairo's coordinates, of 1/256 pixel, tell from nothing."""
 
@@ -80,3 +88,64 @@ def split_subpaths(segments: list[Segment]) -> list[list[Segment]]:
             subpaths.append([])
         subpaths[-1].append(segment)
     return subpaths
+
+
+def lighten(items: Sequence[Item], size: int) -> Sequence[Item]:
+    """Return items whose longest strokes are cut into many short ones.
+
+    Of one stroke cairo keeps all edges together, and the time for a row of pixels grows with their
+    number's square. What is light enough stays as it is, to the pixel.
+    """
+    if sum(len(item.segments) for item in items if isinstance(item, Shape)) <= FEW_LINES_IN_ROW:
+        return items
+    lighter: list[Item] = []
+    for item in items:
+        if isinstance(item, Shape) and is_heavy_stroke(item, size):
+            lighter += cut_stroke(item, size)
+        else:
+            lighter.append(item)
+    return lighter
+
+
+def is_heavy_stroke(shape: Shape, size: int) -> bool:
+    num_segments = len(shape.segments) if shape.paint["stroke"] != "none" else 0
+    if not FEW_LINES_IN_ROW < num_segments <= FEW_SEGMENTS:
+        return num_segments > FEW_SEGMENTS
+    return most_in_row(find_lines([shape]), size) > FEW_LINES_IN_ROW
+
+
+def cut_stroke(shape: Shape, size: int) -> list[Item]:
+    paint = {**shape.paint, "fill": "none", "stroke-opacity": 1.0}
+    mean_length = float(np.minimum(find_lines([shape]).lengths, size).mean())
+    num_together = max(1, round(min(PIECE, PIECE_LENGTH / (mean_length + 1))))
+    pieces: list[Segment] = []
+    strokes: list[Item] = []
+    is_dashed = "stroke-dasharray" in paint
+    for subpath in split_subpaths(shape.segments):
+        # Dashes go on along a subpath, and begin anew with the next.
+        for piece in [subpath] if is_dashed else cut_subpath(subpath, num_together):
+            pieces += piece
+            if len(pieces) >= num_together:
+                strokes.append(shape._replace(segments=pieces, paint=paint))
+                pieces = []
+    if pieces:
+        strokes.append(shape._replace(segments=pieces, paint=paint))
+    whole = fade(strokes, float(shape.paint["stroke-opacity"]))
+    if shape.paint["fill"] == "none":
+        return whole
+    return [shape._replace(paint={**shape.paint, "stroke": "none"}), *whole]
+
+
+def cut_subpath(subpath: list[Segment], num_together: int) -> list[list[Segment]]:
+    """Return pieces of a subpath; each begins with the last line of the one before, so that no
+    corner loses its join."""
+    if len(subpath) <= num_together or subpath[0][0] != "M":
+        return [subpath]
+    start, *rest = subpath
+    if rest[-1][0] == "Z":
+        rest[-1:] = [("L", start[1]), rest[0]]
+    ends = [start[1], *(segment[1][-2:] for segment in rest)]
+    return [
+        [("M", ends[max(0, first - 1)]), *rest[max(0, first - 1) : first + num_together]]
+        for first in range(0, len(rest), num_together)
+    ]

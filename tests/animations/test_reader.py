@@ -154,8 +154,7 @@ def test_a_frame_after_a_good_one_is_checked_as_well():
     reader.read(good)
     for data, complaint in (
         (b"M0 0L1e9 0", "1,000,000"),
-        (b"M0 0" + b"L9 9L0 0" * 5000, "lines in one row of pixels|lines and curves"),
-        (b"M0 0" + b"L9 9" * 300_000, "bytes"),
+        (b"M0 0" + b"L9 9" * 2_100_000, "bytes"),
     ):
         with pytest.raises(ValueError, match=complaint):
             reader.read(good.replace(b'd="M', b'd="' + data + b"M", 1))

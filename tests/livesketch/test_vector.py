@@ -94,7 +94,7 @@ def test_a_wide_canvas_is_centred_in_the_unit_square():
         (f'<path d="M{"0 0L64 64 " * 201}" {PEN}/>', "as the length of all lines"),
         ('<path d="M0 32H64" stroke-width="99" stroke="#000"/>' * 9, "as the area of all shapes"),
         (f'<path d="M0 60000H9" {PEN}/>', "938 sides of its canvas to its farthest point"),
-        ("<image/>", "draws nothing but images"),
+        ('<image href="a.png" width="9" height="9"/>', "draws nothing but images"),
     ],
 )
 def test_what_is_not_strokes_or_black_fills_is_refused(body, reason):
