@@ -98,10 +98,10 @@ def main(config: CoverageConfig) -> None:
 
 def examine_all(paths: list[Path], config: CoverageConfig) -> list[Case]:
     call = functools.partial(examine, size=config.size)
-    calls = call_isolated(call, paths, num_processes=config.workers, limit_s=LIMIT_S)
+    cases = call_isolated(call, paths, num_processes=config.workers, limit_s=LIMIT_S)
     return [
-        Case(path, case.reason, None, LIMIT_S, True) if isinstance(case, Lost) else case
-        for path, case in calls
+        Case(case.item, case.reason, None, LIMIT_S, True) if isinstance(case, Lost) else case
+        for case in cases
     ]
 
 
