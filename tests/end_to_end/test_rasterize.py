@@ -246,17 +246,28 @@ HOSTILE = {
         b'<svg width="9" height="9"><title>&a;</title></svg>',
         "lies in another file",
     ),
-    "file": (b'<svg width="9" height="9"><image href="file:///etc/passwd"/></svg>', "<image>"),
-    "http": (b'<svg width="9" height="9"><image href="http://127.0.0.1:9/x"/></svg>', "<image>"),
+    "file": (
+        b'<svg width="9" height="9"><image href="file:///etc/passwd"/></svg>',
+        "nothing but images",
+    ),
+    "http": (
+        b'<svg width="9" height="9"><image href="http://127.0.0.1:9/x"/></svg>',
+        "nothing but images",
+    ),
     "use": (
-        b'<svg width="9" height="9"><defs><g id="a"/></defs><use href="#a"/></svg>',
-        "<use>",
+        b'<svg width="9" height="9"><g id="a0"/>'
+        + b"".join(b'<g id="a%d">%s</g>' % (i + 1, b'<use href="#a%d"/>' % i * 9) for i in range(9))
+        + b"</svg>",
+        "with the copies that <use>",
     ),
     "huge": (
         b'<svg width="1e5" height="1e5"><path d="M0 0H9" stroke="black"/></svg>',
         "100000 x 100000",
     ),
-    "nan": (b'<svg width="9" height="9"><path d="M0 0LNaN 9" stroke="black"/></svg>', "NaN"),
+    "nan": (
+        b'<svg width="9" height="9"><path d="M0 0LNaN 9" stroke="black"/></svg>',
+        "its canvas is 9 x 9",
+    ),
     "long": (
         b'<svg width="9" height="9"><path d="M0 0' + b"L1 1" * 1_800_000 + b'"/></svg>',
         "bytes",
@@ -290,8 +301,8 @@ def test_hostile_animations_are_refused_and_the_others_saved(tmp_path):
 
     def limit():
         """Let the kernel refuse memory beyond what is taken already, and end what takes long."""
-        taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (taken + 400 * 2**20,) * 2)
+        taken = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_DATA, (taken + 400 * 2**20,) * 2)
         resource.setrlimit(resource.RLIMIT_CPU, (120, 120))
 
     assert exit_code(start_child(config, limit, make_training_shards)) == 1
