@@ -26,6 +26,8 @@ class Builder:
         self.cuts = CutReader(definitions, self.bounds, self.draw_children)
         self.markers = MarkerReader(definitions, self.cuts, self.draw_children)
         self.notes: dict[str, None] = {}
+        self.is_bare = False
+        """Whether outlines are drawn for the box around them: all, also those without paint."""
 
     def draw_root(self, root: Element, scope: Scope) -> list[Element]:
         """Return what a document shows, bottom to top.
@@ -80,7 +82,7 @@ class Builder:
         Args:
             window: what is seen of its content, in its own user space; None if all is.
         """
-        if EFFECTS.isdisjoint(element.keys()) and window is None:
+        if self.is_bare or (EFFECTS.isdisjoint(element.keys()) and window is None):
             return self.draw_content(element, scope)
         if element.get("filter", "none").startswith("url("):
             self.notes["left out filters"] = None
@@ -101,7 +103,11 @@ class Builder:
         effects = dict(blending)
         for name in cuts:
             read = self.cuts.clip if name == "clip-path" else self.cuts.mask
-            reference = read(element.get(name, ""), scope.viewport, lambda: self.bounds.of(content))
+            reference = read(
+                element.get(name, ""),
+                scope.viewport,
+                lambda: self.outline_box(element, scope.layer),
+            )
             if reference == HIDES_ALL:
                 return []
             if reference:
@@ -111,6 +117,13 @@ class Builder:
         if not effects:
             return place(content, scope.matrix)
         return place([make_layer(content, effects)], scope.matrix)
+
+    def outline_box(self, element: Element, scope: Scope) -> Box | None:
+        """Return an element's bounding box, which its paint, markers and clips do not change."""
+        before, self.is_bare = self.is_bare, True
+        box = self.bounds.of(self.draw_content(element, scope))
+        self.is_bare = before
+        return box
 
     def draw_content(self, element: Element, scope: Scope) -> list[Element]:
         if element.tag in SHAPES:
@@ -125,12 +138,14 @@ class Builder:
         return self.draw_children(element, scope)
 
     def draw_shape(self, element: Element, scope: Scope) -> list[Element]:
-        if scope.properties["visibility"] != "visible":
+        if scope.properties["visibility"] != "visible" and not self.is_bare:
             return []
         outline = plain_outline(element, scope.viewport)
         if outline is None:
             return []
         shape = Element(element.tag, outline)
+        if self.is_bare:
+            return place([shape], scope.matrix)
         paint = self.paints.read(shape, scope)
         shown = []
         if paint is not None:

@@ -39,6 +39,7 @@ EQUIVALENTS = {
     "nested-svg-clips": '<rect x="16" y="24" width="32" height="16"/>',
     "clip-half": LEFT_HALF,
     "clip-box": LEFT_HALF,
+    "clip-box-of-hidden": LEFT_HALF,
     "clip-use": LEFT_HALF,
     "mask-inside": lines("M10 10H54V54H10Z"),
     "mask-luminance": LEFT_HALF,
