@@ -11,7 +11,8 @@ from flipsketch.livesketch.vector import (
     plain_shapes,
     to_vector,
 )
-from flipsketch.media.config import REPAIR, SketchConfig, refusal
+from flipsketch.media.config import AS_IS, REPAIR, SketchConfig, refusal
+from flipsketch.media.extent import find_flaws
 from flipsketch.media.sketch import is_svg, read_page
 from flipsketch.svg.reader import pad_to_square, read_svg
 
@@ -33,6 +34,16 @@ def read_drawing(content: bytes, sketches: SketchConfig = REPAIR, *, trace: bool
     Raises:
         ValueError: it has other paint and is not to be traced, or cannot be read.
     """
+    sketch, notes = read_page_of_strokes(content, sketches, trace)
+    if sketches.fit == "ink":
+        sketch = crop_to_ink(sketch)
+    if sketches != AS_IS:
+        notes += find_flaws(draw_strokes(sketch, sketch.points, READ_SIZE))
+    return sketch, notes
+
+
+def read_page_of_strokes(content: bytes, sketches: SketchConfig, trace: bool) -> Read:
+    """Return what `read_drawing` does, on its whole page."""
     if is_svg(content):
         try:
             return read_strokes(content, sketches)
@@ -51,8 +62,7 @@ def read_drawing(content: bytes, sketches: SketchConfig = REPAIR, *, trace: bool
     pixels = np.asarray(page.image)
     if is_svg(content):
         pixels = pad_to_square(pixels, max(page.image.size))
-    sketch = tracing.trace(pixels)
-    return crop_to_ink(sketch) if sketches.fit == "ink" else sketch, page.notes
+    return tracing.trace(pixels), page.notes
 
 
 def read_strokes(svg: bytes, sketches: SketchConfig) -> Read:
@@ -64,10 +74,7 @@ def read_strokes(svg: bytes, sketches: SketchConfig) -> Read:
         if repairs and sketches.paper == "refuse":
             raise refusal(repairs)
         notes += repairs
-    sketch = to_vector(shapes, drawing.canvas)
-    if sketches.fit == "ink":
-        sketch = crop_to_ink(sketch)
-    return sketch, notes
+    return to_vector(shapes, drawing.canvas), notes
 
 
 def draw_strokes(drawing: VectorSketch, points: np.ndarray, size: int) -> np.ndarray:

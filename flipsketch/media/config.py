@@ -26,9 +26,15 @@ class SketchConfig:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Self:
-        """Return what a plan, or a row of the metadata, says; where it says nothing, an earlier
-        version took pages as they are."""
+        """Return what a plan says; where it says nothing, an earlier version took pages as they
+        are."""
         return cls(settings.get("paper") or AS_IS.paper, settings.get("fit") or AS_IS.fit)
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Self:
+        """Return what a row of the metadata says."""
+        # Without that column, others of these names are the manifest's own.
+        return cls.of(row if "sketch_notes" in row else {})
 
 
 FIT_MARGIN = 0.06

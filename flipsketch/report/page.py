@@ -114,7 +114,7 @@ def read_entries(folder: Folder, plan: Plan) -> list[Entry]:
             # Without an evaluation, the metadata have the pixel scores of the animate job.
             known = by_key.get(row["key"], row)
             own = {name: known.get(name) for name in SCORES} if row["status"] == "ok" else None
-            kept = {name: row.get(name) for name in SHOWN_OF_ROW}
+            kept = {name: row[name] for name in SHOWN_OF_ROW if name in row}
             found[row["manifest_row"]] = Entry(index, kept, own)
     return [found[place] for place in sorted(found)]
 
@@ -145,7 +145,7 @@ def list_facts(plan: Plan, entries: list[Entry]) -> list[tuple[str, str]]:
         ("Method", plan.method),
         ("License of the model", plan.licence),
     ]
-    if notes := count_notes(entry.row["sketch_notes"] for entry in entries):
+    if notes := count_notes(entry.row.get("sketch_notes") for entry in entries):
         facts.append(("Sketches", describe_notes(notes)))
     named = {"Model": "model", "Adapter": "lora", "Chosen from": "corpus"}
     return facts + [
@@ -227,7 +227,7 @@ class Gallery:
                 "seed": str(row["seed"]),
                 "status": row["status"],
                 "error": row["error"],
-                "notes": "; ".join(row["sketch_notes"] or []),
+                "notes": "; ".join(row.get("sketch_notes") or []),
                 **self.describe_clip(self.folder, entry),
                 "others": [self.describe_clip(*found) for found in beside],
             }

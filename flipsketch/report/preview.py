@@ -115,7 +115,8 @@ def choose_clips(
 
 def list_clips(corpus: Corpus) -> list[ShownClip]:
     columns = ["id", "key", "status", "num_frames", "height", "tar_offset", "tar_length"]
-    columns += ["prompt", "prompts", "sketch_sha256", "paper", "fit"]
+    columns += ["prompt", "prompts", "sketch_sha256"]
+    columns += ["paper", "fit", "sketch_notes"]
     return [
         ShownClip(shard, row)
         for shard in sorted(read_shards(corpus.folder, corpus.plan)[0])
@@ -154,7 +155,7 @@ def read_sketch(
     try:
         content = sources.read(source)
         check_sketch(content, row.get("sketch_sha256"))
-        return load_sketch(content, size, config=SketchConfig.of(row))
+        return load_sketch(content, size, config=SketchConfig.of_row(row))
     except (OSError, ValueError) as error:
         log.warning("sketch not shown: %s", error)
         return None

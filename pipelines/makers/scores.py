@@ -107,7 +107,7 @@ class ScoreMaker:
             check_sketch(content, clip["sketch_sha256"])
             # As the clip's run read it; of strokes only the draft is darkened.
             darken = clip.get("darken_sketch", False) and "stroke_motion" not in clip
-            sketches = SketchConfig.of(clip)
+            sketches = SketchConfig.of_row(clip)
             sketch = load_sketch(content, clip["height"], darken=darken, config=sketches)
             return {**named, **score_clip(frames, sketch, clip["prompts"], self.scorers)}
         # Decoders of broken files, OpenCV and the models raise whatever there is.
