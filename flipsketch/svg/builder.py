@@ -84,8 +84,10 @@ class Builder:
         """
         if self.is_bare or (EFFECTS.isdisjoint(element.keys()) and window is None):
             return self.draw_content(element, scope)
-        if element.get("filter", "none").startswith("url("):
+        if element.get("filter", "none") != "none":
             self.notes["left out filters"] = None
+        if "(" in element.get("clip-path", "").replace("url(", ""):
+            self.notes["left out CSS clip shapes"] = None
         cuts = [name for name in ("clip-path", "mask") if "url(" in element.get(name, "")]
         opacity = read_fraction(element.get("opacity", "1"), 1.0)
         if opacity == 0:

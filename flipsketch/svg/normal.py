@@ -44,6 +44,7 @@ WAYS_OUT = {
     "embedded HTML": "draw it as paths",
 }
 """What to do with what is left out."""
+HIDING = {"display", "visibility", "opacity"}
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,9 @@ def find_sprite(root: Element) -> Element | None:
 
 def show_symbol(root: Element, symbol: Element) -> Element:
     """Return a document that shows a symbol's content."""
-    sprite = Element("svg", {**root.attrib, **symbol.attrib})
+    # Pages hide their sprites.
+    kept = {name: value for name, value in root.items() if name not in HIDING}
+    sprite = Element("svg", {**kept, **symbol.attrib})
     # What it refers to may lie beside it.
     sprite.extend([*root.iter("defs"), *symbol])
     return sprite

@@ -278,11 +278,22 @@ def read_overflow(text: str, is_attribute: bool) -> str | None:
     return words[0] if len(words) <= 2 and set(words) <= KEYWORDS["overflow"] else None
 
 
+BASIC_SHAPE = re.compile(
+    r"\s*(inset|xywh|rect|circle|ellipse|polygon|path|shape)\(", re.ASCII | re.IGNORECASE
+)
+
+
 def read_link(text: str, is_attribute: bool) -> str:
     if text.lower() == "none":
         return "none"
     reference, _ = split_url(text)
     return reference or "none"
+
+
+def read_clip(text: str, is_attribute: bool) -> str:
+    # Shapes of CSS, such as circle(), are not drawn, so that they need not be understood.
+    is_shape = BASIC_SHAPE.match(text) is not None
+    return text.lower() if is_shape else read_link(text, is_attribute)
 
 
 def read_filter(text: str, is_attribute: bool) -> str:
@@ -360,7 +371,8 @@ PARSERS: dict[str, Callable[[str, bool], str | None]] = {
     **dict.fromkeys(SIZES, read_size),
     **dict.fromkeys(("width", "height"), read_side),
     **dict.fromkeys(POSITIONS | ATTRIBUTE_LENGTHS - SIZES, read_position),
-    **dict.fromkeys(("clip-path", "mask", "marker-start", "marker-mid", "marker-end"), read_link),
+    "clip-path": read_clip,
+    **dict.fromkeys(("mask", "marker-start", "marker-mid", "marker-end"), read_link),
     "stroke-dashoffset": read_position,
     "stroke-dasharray": read_dashes,
     "stroke-miterlimit": read_miter_limit,

@@ -223,7 +223,8 @@ def test_a_root_is_stretched_and_cut_as_its_aspect_ratio_says(ratio, canvas):
 
 def test_a_single_symbol_is_shown_and_of_several_none():
     symbol = f'<symbol id="s" viewBox="10 20 50 50">{LINE}</symbol>'
-    assert normal(symbol, 'style="display:none"').canvas == [10, 20, 50, 50]
+    found = normal(symbol, 'style="visibility:hidden;width:0;height:0"')
+    assert found.canvas == [10, 20, 50, 50] and len(found.root) == 1
     assert not len(normal("<defs><symbol><defs/></symbol></defs>").root)
     with pytest.raises(ValueError, match="sprite of 2 symbols"):
         normal(symbol + symbol)
@@ -233,9 +234,10 @@ def test_what_is_left_out_is_noted_once():
     found = normal(
         f"{LINE}<text>a</text><text>b</text><text> </text><text display='none'>c</text>"
         "<image href='a.png' width='9' height='9'/><filter id='f'/>"
-        f"<g filter='url(#f)'>{LINE}</g>"
+        f"<g filter='url(#f)'>{LINE}</g><g style='clip-path: circle(9px at 5px 5px)'>{LINE}</g>"
     )
-    assert found.notes == ("left out text", "left out images", "left out filters")
+    what = ("text", "images", "filters", "CSS clip shapes")
+    assert found.notes == tuple(f"left out {kind}" for kind in what)
     with pytest.raises(ValueError, match="nothing but text, .*; convert the text to paths"):
         normal("<text>a</text>")
     html = "<foreignObject width='9' height='9'/>"
