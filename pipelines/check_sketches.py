@@ -142,7 +142,7 @@ def check_sketches(config: CheckSketchesConfig) -> int:
         livesketch=config.livesketch,
         draws=any(ending_of(output) in (".png", ".html") for output in config.output),
     )
-    check = Check(num_shown=config.num_sketches if opener.draws else 0)
+    check = Check(collection.noun, config.num_sketches if opener.draws else 0)
     table = []
     for sketch in open_sketches(
         collection.rows,
@@ -153,7 +153,7 @@ def check_sketches(config: CheckSketchesConfig) -> int:
     ):
         check.add(sketch)
         table.append(describe_sketch(sketch))
-    shown = printable("\n".join(check.describe(collection.noun)))
+    shown = printable("\n".join(check.describe()))
     print(json.dumps(check.to_json(), indent=1) if config.json else shown)
     findings = Findings(config, collection, size, check, table)
     for output in config.output:
@@ -205,7 +205,7 @@ def check_rows(
     num_bad = summary.num_bad + len(summary.repeats)
     for sketch in open_sketches(rows, opener, num_rows=max(1, summary.num_rows - num_bad)):
         check.add(sketch)
-    print(printable("\n".join(check.describe("row"))))
+    print(printable("\n".join(check.describe())))
     return num_bad + check.counts["refused"]
 
 
@@ -328,7 +328,6 @@ class Findings:
             self.check,
             sections,
             lambda number: posixpath.basename(split_query(numbered(output, number))[0]),
-            self.collection.noun,
         )
         for number, page in enumerate(pages, 1):
             self.write(numbered(output, number), page.encode())

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from flipsketch.corpus.reasons import FailedRow, FailureGroup, FailureGroups, name_row, reason_of
+from flipsketch.corpus.reasons import FailedRow, FailureGroups, reason_of
 from flipsketch.storage.sources import name_source
 from flipsketch.storage.text import count
 
@@ -79,12 +79,12 @@ class Section:
 class Check:
     """What was found so far, of any number of sketches."""
 
-    def __init__(self, num_shown: int = 0) -> None:
+    def __init__(self, noun: Noun = "row", num_shown: int = 0) -> None:
         """
         Args:
             num_shown: sketches of each kind that are kept with their pictures.
         """
-        self.num_shown = num_shown
+        self.noun, self.num_shown = noun, num_shown
         self.counts: Counter[Kind] = Counter()
         self.refused, self.repaired = FailureGroups(), FailureGroups()
         self.reasons: Counter[tuple[Kind, str]] = Counter()
@@ -94,11 +94,12 @@ class Check:
         kind = sketch.kind
         self.counts[kind] += 1
         self.reasons[kind, sketch.reason] += 1
+        number = sketch.number if self.noun == "row" else None
         if sketch.error:
-            self.refused.add(FailedRow(sketch.number, sketch.id, sketch.source, sketch.error))
+            self.refused.add(FailedRow(number, sketch.id, sketch.source, sketch.error))
         else:
             for note in sketch.note_kinds:
-                self.repaired.add(FailedRow(sketch.number, sketch.id, sketch.source, note))
+                self.repaired.add(FailedRow(number, sketch.id, sketch.source, note))
         if len(self.shown[kind]) < self.num_shown:
             self.shown[kind].append(sketch)
 
@@ -106,17 +107,20 @@ class Check:
     def num_sketches(self) -> int:
         return self.counts.total()
 
-    def describe(self, noun: Noun) -> list[str]:
+    def describe(self) -> list[str]:
         """Return what to print."""
         lines = [
-            f"opened: {count(self.num_sketches, noun)}; a run would refuse "
+            f"opened: {count(self.num_sketches, self.noun)}; a run would refuse "
             f"{self.counts['refused']:,}, repair or note {self.counts['repaired']:,} and take "
             f"{self.counts['clean']:,} as they are"
         ]
         for label, found in (("refuse:", self.refused), ("notes: ", self.repaired)):
             groups = found.by_size()
             shown = groups[:GROUPS_PRINTED]
-            lines += [f"{label} {describe_group(group, noun)}" for group in shown]
+            lines += [
+                f"{label} {count(group.num_rows, self.noun)}: {group.with_example}"
+                for group in shown
+            ]
             if len(groups) > GROUPS_PRINTED:
                 lines.append(f"{label} {count(len(groups) - GROUPS_PRINTED, 'other kind')}")
         return lines
@@ -141,7 +145,8 @@ class Check:
                 other.shown.append(sketch)
                 continue
             if key not in sections:
-                title = reason or "taken as they are"
+                title = self.refused.groups[reason].text if kind == "refused" else reason
+                title = title or "taken as they are"
                 sections[key] = Section(kind, title, self.reasons[key])
             sections[key].shown.append(sketch)
         found = sorted(sections.values(), key=lambda section: -section.num_sketches)
@@ -161,13 +166,3 @@ class Check:
         for kind in kinds:
             yield from self.shown[kind][:left]
             left -= min(left, len(self.shown[kind]))
-
-
-def describe_group(group: FailureGroup, noun: Noun) -> str:
-    """Return how many, why and what to do, and which is one of them."""
-    such = "e.g. " if group.num_rows > 1 else ""
-    return f"{count(group.num_rows, noun)}: {group.text}; {such}{name_example(group, noun)}"
-
-
-def name_example(group: FailureGroup, noun: Noun) -> str:
-    return name_row(group.example) if noun == "row" else name_source(group.example.source or "")

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from flipsketch.corpus.reasons import FailureGroups
+from flipsketch.corpus.reasons import FailureGroups, name_row
 from flipsketch.report.checked_sketch import (
     Check,
     CheckedSketch,
     Noun,
     Section,
-    name_example,
 )
 from flipsketch.report.sketch_sheet import split_pages
 from flipsketch.report.template import fill_template
@@ -29,7 +28,6 @@ def build_pages(
     check: Check,
     sections: list[Section],
     name_page: Callable[[int], str],
-    noun: Noun,
 ) -> Iterator[str]:
     """Yield the HTML of each page, as many as it takes; one if there is no sketch to show.
 
@@ -42,22 +40,24 @@ def build_pages(
     about = {
         "title": title,
         "facts": facts,
-        "refused": list_reasons(check.refused, noun),
-        "repaired": list_reasons(check.repaired, noun),
+        "refused": list_reasons(check.refused),
+        "repaired": list_reasons(check.repaired),
         "sampling": f"{num_shown:,} of {check.num_sketches:,} are shown.",
         "pages": [name_page(number) for number in range(1, len(pages) + 1)],
     }
     for place, page in enumerate(pages):
-        yield fill_template(TEMPLATE, {**about, "page": place, **describe_sections(page, noun)})
+        yield fill_template(
+            TEMPLATE, {**about, "page": place, **describe_sections(page, check.noun)}
+        )
 
 
-def list_reasons(groups: FailureGroups, noun: Noun) -> list[dict[str, Any]]:
+def list_reasons(groups: FailureGroups) -> list[dict[str, Any]]:
     return [
         {
             "reason": group.text,
             "title": group.reason,
             "count": group.num_rows,
-            "example": name_example(group, noun),
+            "example": name_row(group.example),
         }
         for group in groups.by_size()[:REASONS_SHOWN]
     ]

@@ -41,7 +41,7 @@ def draw_sheets(title: str, sections: list[Section], noun: Noun) -> Iterator[Ima
         bands = [draw_title(f"{title}{which}", INK)]
         for section in page:
             said = section.describe(noun)
-            bands += [draw_title(said, COLOURS[section.kind]), *draw_rows(section.shown)]
+            bands += [draw_title(said, COLOURS[section.kind]), *draw_rows(section)]
         yield stack([*bands, Image.new("RGB", (SHEET_WIDTH, MARGIN), PAPER)])
 
 
@@ -61,11 +61,11 @@ def split_pages(sections: list[Section], per_page: int) -> Iterator[list[Section
         yield page
 
 
-def draw_rows(sketches: list[CheckedSketch]) -> Iterator[Image.Image]:
+def draw_rows(section: Section) -> Iterator[Image.Image]:
     """Yield a section's rows of cards, all of the width that its widest card needs."""
-    width = 2 if any(sketch.error or sketch.original for sketch in sketches) else 1
-    for row in batched(sketches, COLUMNS // width):
-        cards = [draw_card(sketch, width * PITCH - SPACE) for sketch in row]
+    width = 2 if any(sketch.error or sketch.original for sketch in section.shown) else 1
+    for row in batched(section.shown, COLUMNS // width):
+        cards = [draw_card(sketch, width * PITCH - SPACE, section.title) for sketch in row]
         band = Image.new("RGB", (SHEET_WIDTH, max(card.height for card in cards) + SPACE), PAPER)
         for place, card in enumerate(cards):
             band.paste(card, (MARGIN + place * PITCH * width, 0))
@@ -77,16 +77,20 @@ def batched(sketches: list[CheckedSketch], size: int) -> Iterator[list[CheckedSk
         yield sketches[start : start + size]
 
 
-def draw_card(sketch: CheckedSketch, width: int) -> Image.Image:
+def draw_card(sketch: CheckedSketch, width: int, title: str) -> Image.Image:
     """Return the pictures of a sketch, and the text below them; of a refused one, which has one
-    picture at most, beside it."""
+    picture at most, beside it.
+
+    Args:
+        title: what the section says already.
+    """
     pictures = [picture for picture in (sketch.original, sketch.picture) if picture]
     if not sketch.error:
         left, top = 0, CELL + 2 * GAP
     else:
         pictures = pictures[:1]
         left, top = PITCH * len(pictures), 0
-    lines = write_lines(sketch, int((width - left) / LETTER))
+    lines = write_lines(sketch, int((width - left) / LETTER), title)
     height = max(CELL * bool(pictures), top + TEXT_HEIGHT * len(lines))
     card = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(card)
@@ -100,11 +104,13 @@ def draw_card(sketch: CheckedSketch, width: int) -> Image.Image:
     return card
 
 
-def write_lines(sketch: CheckedSketch, width: int) -> list[tuple[str, Colour]]:
+def write_lines(sketch: CheckedSketch, width: int, title: str) -> list[tuple[str, Colour]]:
     """Return the lines below a sketch, of so many letters."""
     lines: list[tuple[str, Colour]] = [(line, INK) for line in split_name(sketch.name, width)]
-    for text in [sketch.error] if sketch.error else sketch.notes:
-        lines += [(line, COLOURS[sketch.kind]) for line in wrap(text, width, MAX_SAID_LINES)]
+    said = [sketch.error] if sketch.error else sketch.notes
+    if ", ".join(said) != title:
+        for text in said:
+            lines += [(line, COLOURS[sketch.kind]) for line in wrap(text, width, MAX_SAID_LINES)]
     return lines
 
 

@@ -31,12 +31,12 @@ def folder(tmp_path_factory) -> str:
         number=2, id="2", source="b.svg", notes=("left out text",), picture=png("grey"), svg=SVG
     )
     clean = CheckedSketch(number=3, id="3", source="c.png", picture=png("white"))
-    check = Check(num_shown=10)
+    check = Check("file", num_shown=10)
     for sketch in (clean, hostile, noted, replace(clean, number=4, source="d.png")):
         check.add(sketch)
     folder = tmp_path_factory.mktemp("check")
     facts = [("Sketches", "4")]
-    (page,) = build_pages("A check", facts, check, check.sections(KINDS), str, "file")
+    (page,) = build_pages("A check", facts, check, check.sections(KINDS), str)
     (folder / "page.html").write_text(page)
     return str(folder)
 

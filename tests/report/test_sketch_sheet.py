@@ -16,7 +16,7 @@ def png(colour) -> bytes:
 
 
 def check_of(*sketches: CheckedSketch) -> Check:
-    check = Check(num_shown=100)
+    check = Check("file", num_shown=100)
     for sketch in sketches:
         check.add(sketch)
     return check
