@@ -17,23 +17,30 @@ FULL = 0.5
 Box = tuple[int, int, int, int]
 
 
-def find_ink(image: Image.Image) -> Box | None:
-    """Return left, top, right and bottom of an RGB page's ink."""
-    ink = darkest_channel(image).point([255] * INK + [0] * (256 - INK))
-    return ink.getbbox()
+def find_ink(levels: np.ndarray) -> Box | None:
+    """Return left, top, right and bottom of the ink of a page (H, W)."""
+    ink = levels < INK
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    if not len(rows):
+        return None
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def share_of_page(levels: np.ndarray) -> float:
+    """Return the longer side of a page's ink, as a share of the page's."""
+    box = find_ink(levels)
+    if box is None:
+        return 1.0
+    return max(box[2] - box[0], box[3] - box[1]) / max(levels.shape)
 
 
 def ink_share(image: Image.Image) -> float:
-    """Return the longer side of a page's ink, as a share of the page's."""
-    box = find_ink(image)
-    if box is None:
-        return 1.0
-    return max(box[2] - box[0], box[3] - box[1]) / max(image.size)
+    return share_of_page(np.asarray(darkest_channel(image)))
 
 
 def crop_to_ink(image: Image.Image) -> Image.Image:
     """Return a page cut or widened to its ink and a margin, whole if it has none."""
-    box = find_ink(image)
+    box = find_ink(np.asarray(darkest_channel(image)))
     if box is None:
         return image
     left, top, right, bottom = box
@@ -45,14 +52,12 @@ def crop_to_ink(image: Image.Image) -> Image.Image:
 
 def find_flaws(sketch: np.ndarray) -> tuple[str, ...]:
     """Return notes on what of a sketch may make a poor clip: it is kept as it is."""
-    image = Image.fromarray(sketch)
-    levels = darkest_channel(image)
-    histogram = np.array(levels.histogram())
+    levels = np.minimum(np.minimum(sketch[..., 0], sketch[..., 1]), sketch[..., 2])
     flaws = []
-    if (taken := ink_share(image)) < SMALL:
+    if (taken := share_of_page(levels)) < SMALL:
         flaws.append(f"the drawing is small: {taken:.0%} of its page, --fit ink enlarges it")
-    if (filled := histogram[:128].sum() / histogram.sum()) > FULL:
+    if (filled := np.mean(levels < 128)) > FULL:
         flaws.append(f"more ink than paper: {filled:.0%} of the page")
-    if (contrast := 255 - int(np.flatnonzero(histogram)[0])) < FAINT:
+    if (contrast := 255 - int(levels.min())) < FAINT:
         flaws.append(f"the strokes are faint: {contrast} of 255 levels")
     return tuple(flaws)

@@ -25,6 +25,8 @@ COLOURED = 12
 MIN_SHADOW = 0.08
 MAX_NOISE = 0.1
 """Of paper; that of cameras is below 0.05, of photos of other things 0.1 to 0.5."""
+MAX_SHADES = 0.1
+"""Share of a page; in hatching what is grey is at an edge."""
 MAX_COLOURED = 0.15
 """Share of a page; a drawing in one ink has less, a coloured picture more."""
 
@@ -71,13 +73,21 @@ def is_clean(image: Image.Image) -> bool:
     histogram, border = np.array(levels.histogram()), border_histogram(levels)
     contrast = find_contrast(histogram)
     if share(histogram, WHITE) >= 0.2 and share(border, PURE_WHITE) >= 0.5:
-        if contrast < HAIRLINE or (contrast < DARK and not is_hairline(levels, contrast)):
-            return False
-        return not has_shadow(levels)
+        is_faint = contrast < HAIRLINE or (contrast < DARK and not is_hairline(levels, contrast))
+        return not (is_faint and not is_filled(levels)) and not has_shadow(levels)
     # Drawn up to the edges by a program: there is pure white, and hardly anything near it.
     near = histogram[225:PURE_WHITE].sum() / max(1, histogram[PURE_WHITE:].sum())
     is_digital = share(histogram, PURE_WHITE) >= 0.1 and near <= 0.25
-    return bool(is_digital and contrast >= DARK and share(border, WHITE) > 0.1)
+    shows_paper = is_digital and share(border, WHITE) > 0.1
+    return contrast >= DARK and (shows_paper or shows_white_all_over(levels))
+
+
+def shows_white_all_over(levels: Image.Image) -> bool:
+    """Tell whether there is white next to whatever is drawn, such as dense hatching."""
+    white = levels.point([0] * PURE_WHITE + [255] * (256 - PURE_WHITE))
+    small = white.resize((GLANCE_SIDE, GLANCE_SIDE), Image.Resampling.BOX)
+    around = np.asarray(small.filter(ImageFilter.MaxFilter(7)))
+    return float((around > 0.04 * 255).mean()) > 0.97
 
 
 def is_hairline(levels: Image.Image, contrast: int) -> bool:
@@ -119,7 +129,7 @@ def share(histogram: np.ndarray, level: int) -> float:
 
 def find_contrast(histogram: np.ndarray) -> int:
     """Return how far the darkest ink is from white, a few stray pixels aside."""
-    enough = max(4, int(histogram.sum() * 0.0005))
+    enough = max(4, int(histogram.sum() * 2e-5))
     return 255 - int(np.searchsorted(np.cumsum(histogram), enough))
 
 
@@ -170,14 +180,17 @@ def repair(image: Image.Image) -> Repaired:
     flat = pixels / np.maximum(surface, 1 / 255)
     darkness, noise = level_out(1 - luma(flat))
     contrast = find_ink(darkness, noise)
+    if noise > MAX_NOISE and contrast < 8 * noise:
+        shades = smooth_shades(luma(pixels))
+        figures = f"{min(noise, 1):.0%} all over the page, {shades:.0%} of it shades"
+        if shades < MAX_SHADES:
+            return Repaired(None, (f"no paper can be told from ink: {figures}",))
+        raise ValueError(
+            "the sketch is no drawing on paper but a photo or a painting: its levels vary by "
+            f"{figures}; draw it in lines, or take it as it is with --paper as-is"
+        )
     if contrast == 0:
         return Repaired(None, ())
-    if noise > MAX_NOISE and contrast < 8 * noise:
-        raise ValueError(
-            "the sketch is no drawing on paper but a photo or a painting: its page varies by "
-            f"{noise:.0%} all over, what would be ink by {contrast:.0%}; draw it in lines, or take "
-            "it as it is with --paper as-is"
-        )
     coloured = float((np.ptp(flat, axis=-1) > 0.2).mean())
     if coloured > MAX_COLOURED:
         return Repaired(None, (f"left a coloured picture as it is: {coloured:.0%} of the page",))
@@ -192,7 +205,9 @@ def repair(image: Image.Image) -> Repaired:
         darkness = cv2.GaussianBlur(darkness, (0, 0), 0.8)
         noise /= 2
     # Half of the ink's darkness is the edge of a stroke, whatever the ramp around it.
-    ramp = np.clip(0.5 * contrast - 3.5 * noise - 0.01, 0.1 * contrast, 0.42 * contrast)
+    # A program's page has no noise, and needs no more than to be linear.
+    widest = 0.42 if noise > 0.002 else 0.5
+    ramp = np.clip(0.5 * contrast - 3.5 * noise, 0.1 * contrast, widest * contrast)
     ink = np.clip((darkness - 0.5 * contrast) / (2 * ramp) + 0.5, 0, 1)
     grey = ((1 - ink) * 255).round().astype(np.uint8)
     return Repaired(grey[..., None].repeat(3, axis=-1), tuple(notes))
@@ -260,6 +275,17 @@ def level_out(darkness: np.ndarray) -> tuple[np.ndarray, float]:
 def find_ink(darkness: np.ndarray, noise: float) -> float:
     ink = darkness[darkness > max(4 * noise, 0.04)]
     return float(np.percentile(ink, 75)) if len(ink) else 0.0
+
+
+def smooth_shades(levels: np.ndarray) -> float:
+    """Return the share of pixels that are neither light nor dark, nor at an edge."""
+    import cv2
+
+    low, high = np.percentile(levels, (2, 98))
+    relative = (levels - low) / max(high - low, 1 / 255)
+    element = np.ones((3, 3), np.uint8)
+    is_flat = cv2.dilate(relative, element) - cv2.erode(relative, element) < 0.15
+    return float((is_flat & (relative > 0.15) & (relative < 0.85)).mean())
 
 
 def describe(paper: Paper) -> list[str]:

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 from PIL import Image
 
+from flipsketch.media.config import SketchConfig
 from flipsketch.media.paper import DARK, is_clean
 from flipsketch.media.raster import Raster
 from flipsketch.svg.reader import SvgDrawing, read_svg
@@ -50,9 +51,16 @@ class SvgPicture(Picture):
     def draw(self, paper: int = 255) -> Image.Image:
         return Image.fromarray(self.pixels if paper == 255 else self.drawing.draw(paper))
 
+    def enlarge(self, side: int, paper: int = 255) -> Image.Image:
+        return Image.fromarray(read_svg(self.svg, side).draw(paper))
+
     def draw_lines(self, paper: int = 255) -> Image.Image:
         """Return the drawing with all strokes a pixel wide."""
         return Image.fromarray(self.drawing.draw(paper, line_width=1.0))
+
+    def is_ready(self, config: SketchConfig) -> bool:
+        """Tell whether the pixels stay as they are."""
+        return config.paper == "as-is" or self.is_clean()
 
     def is_clean(self) -> bool:
         # Most are: white at every edge, with strokes that are black or nearly so.
@@ -60,9 +68,6 @@ class SvgPicture(Picture):
         if all(edge.min() == 255 for edge in edges) and self.pixels.min() < DARK // 2:
             return True
         return super().is_clean()
-
-    def enlarge(self, side: int, paper: int = 255) -> Image.Image:
-        return Image.fromarray(read_svg(self.svg, side).draw(paper))
 
 
 def fit_to(image: Image.Image, size: int) -> np.ndarray:

@@ -65,17 +65,30 @@ def read_sketch(
     Raises:
         ValueError: it is unsafe, unreadable, too large, blank or no drawing.
     """
-    page = read_page(content, size, config)
-    image = page.image
-    if config.fit == "ink":
-        # Enough pixels for what is left of them; a raster has no more than it has.
-        side = min(MAX_FITTED_SIDE, round(size / ink_share(image)))
-        image = crop_to_ink(read_page(content, side, config).image if side > size else image)
-    pixels = pad_to_square(fit_to(image, size), size)
+    picture = open_picture(content, size, config)
+    if config.fit == "none" and isinstance(picture, SvgPicture) and picture.is_ready(config):
+        # As most are. An image of Pillow's would be copied twice.
+        pixels, notes = picture.pixels, picture.notes
+    else:
+        page = ready_page(picture, size, config)
+        image, notes = page.image, page.notes
+        if config.fit == "ink":
+            image = crop_page(picture, page, size, config)
+        pixels = fit_to(image, size)
+    pixels = pad_to_square(pixels, size)
     if darken:
         pixels = darken_ink(pixels)
-    flaws = () if config == AS_IS else find_flaws(pixels)
-    return SketchReading(pixels, page.notes + flaws)
+    return SketchReading(pixels, notes if config == AS_IS else notes + find_flaws(pixels))
+
+
+def open_picture(content: bytes, size: int, config: SketchConfig) -> Picture:
+    if not content:
+        raise ValueError("the sketch is empty (0 bytes); write the file again")
+    if len(content) > MAX_FILE_BYTES:
+        raise ValueError(f"the sketch has more than {MAX_FILE_BYTES:,} bytes; make it smaller")
+    if is_svg(content):
+        return SvgPicture(content, size)
+    return RasterPicture(decode_raster(content, rescale=config.paper != "as-is"))
 
 
 class Page(NamedTuple):
@@ -85,12 +98,16 @@ class Page(NamedTuple):
 
 
 def read_page(content: bytes, size: int, config: SketchConfig = REPAIR) -> Page:
-    """Return the page of a sketch's file before it becomes a square, with its paper repaired.
+    """Return the whole page that a file holds, before a sketch of that size is made of it: with its
+    paper repaired, not cropped, of any shape.
 
     Raises:
-        ValueError: as `read_sketch`, but of what is blank.
+        ValueError: it is unsafe, unreadable, too large or no drawing.
     """
-    picture = open_picture(content, size, rescale=config.paper != "as-is")
+    return ready_page(open_picture(content, size, config), size, config)
+
+
+def ready_page(picture: Picture, size: int, config: SketchConfig) -> Page:
     image = picture.draw()
     if config.paper == "as-is":
         return Page(image, picture.notes)
@@ -98,6 +115,17 @@ def read_page(content: bytes, size: int, config: SketchConfig = REPAIR) -> Page:
     if config.paper == "refuse" and repaired.image is not image:
         raise refusal(repaired.notes)
     return Page(repaired.image, picture.notes + repaired.notes)
+
+
+def crop_page(picture: Picture, page: Page, size: int, config: SketchConfig) -> Image.Image:
+    """Return a page's ink and a margin, with as many pixels as the sketch that is made of it."""
+    image = page.image
+    side = min(MAX_FITTED_SIDE, round(size / ink_share(image)))
+    if side > max(image.size):
+        # A raster has no more than it has, of which repair may have taken some.
+        larger = SvgPicture(picture.svg, side) if isinstance(picture, SvgPicture) else picture
+        image = ready_page(larger, side, config).image
+    return crop_to_ink(image)
 
 
 def repair_picture(picture: Picture, image: Image.Image, side: int) -> Page:
@@ -131,16 +159,6 @@ def repair_picture(picture: Picture, image: Image.Image, side: int) -> Page:
 def invert(image: Image.Image) -> Image.Image:
     """Return an image's negative in grey: a coloured stroke turns dark, not another colour."""
     return ImageOps.invert(image.convert("L")).convert("RGB")
-
-
-def open_picture(content: bytes, size: int, *, rescale: bool) -> Picture:
-    if not content:
-        raise ValueError("the sketch is empty (0 bytes); write the file again")
-    if len(content) > MAX_FILE_BYTES:
-        raise ValueError(f"the sketch has more than {MAX_FILE_BYTES:,} bytes; make it smaller")
-    if is_svg(content):
-        return SvgPicture(content, size)
-    return RasterPicture(decode_raster(content, rescale=rescale))
 
 
 def read_content(source: str | Path) -> bytes:

@@ -1,0 +1,199 @@
+"""What people photograph, scan or draw light on dark comes out as dark ink on white; what is that
+already keeps every pixel."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from flipsketch.media.config import AS_IS, SketchConfig
+from flipsketch.media.paper import is_clean
+from flipsketch.media.sketch import read_sketch
+from tests.helpers.photos import PHOTOS, Photo
+
+SKETCHES = sorted(Path("data/sketches").resolve().iterdir())
+SIZE = 128
+REFUSE = SketchConfig(paper="refuse")
+
+
+def encode(image: Image.Image, format: str = "PNG", **options) -> bytes:
+    content = io.BytesIO()
+    image.save(content, format, **options)
+    return content.getvalue()
+
+
+def draw(path: Path, size: int) -> np.ndarray:
+    return read_sketch(path.read_bytes(), size, AS_IS).pixels
+
+
+def reduced(sketch: np.ndarray) -> np.ndarray:
+    return np.asarray(Image.fromarray(sketch).resize((SIZE, SIZE), Image.Resampling.LANCZOS))
+
+
+def agreement(found: np.ndarray, sketch: np.ndarray) -> float:
+    """Return the intersection over union of two sketches' ink."""
+    one, other = (pixels.mean(axis=-1) < 128 for pixels in (found, sketch))
+    return float((one & other).sum() / (one | other).sum())
+
+
+def repair_all(paths: list[Path], photos: dict[str, Photo], side: int) -> dict[str, float]:
+    scores = {}
+    for path in paths:
+        sketch = draw(path, side)
+        for seed, (name, photo) in enumerate(photos.items()):
+            found = read_sketch(photo.take(sketch, seed), SIZE).pixels
+            scores[f"{path.stem}: {name}"] = agreement(found, reduced(sketch))
+    return scores
+
+
+def test_the_ink_of_a_photo_is_that_of_the_drawing():
+    some = dict(list(PHOTOS.items())[3::3])
+    scores = repair_all([SKETCHES[7]], some, 256)
+    assert min(scores.values()) > 0.8, scores
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("side", [128, 256, 1024])
+def test_the_ink_of_most_photos_is_that_of_the_drawing(side):
+    scores = repair_all(SKETCHES, PHOTOS, side)
+    poor = {name: score for name, score in scores.items() if score <= 0.8}
+    assert len(poor) < 0.05 * len(scores), poor
+
+
+@pytest.mark.parametrize("path", SKETCHES, ids=lambda path: path.stem)
+def test_a_clean_drawing_keeps_every_pixel(path):
+    for content in (path.read_bytes(), encode(Image.fromarray(draw(path, 200)), "JPEG")):
+        kept, usual = (read_sketch(content, SIZE, config) for config in (AS_IS, REFUSE))
+        assert np.array_equal(usual.pixels, kept.pixels)
+
+
+def page(colour="white") -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    image = Image.new("RGB", (256, 256), colour)
+    return image, ImageDraw.Draw(image)
+
+
+def hatched() -> Image.Image:
+    image, pen = page()
+    for x in range(0, 512, 5):
+        pen.line((x, 0, x - 256, 256), fill=0, width=2)
+    return image
+
+
+def mostly_black() -> Image.Image:
+    image, pen = page()
+    pen.rectangle((0, 60, 255, 255), fill=0)
+    pen.ellipse((80, 90, 160, 170), fill="white")
+    return image
+
+
+def shaded() -> Image.Image:
+    image, pen = page()
+    pen.ellipse((60, 60, 200, 200), fill=(200, 200, 200), outline=0, width=3)
+    pen.rectangle((0, 220, 255, 255), fill=(225, 225, 225))
+    return image
+
+
+def coloured() -> Image.Image:
+    image, pen = page()
+    pen.ellipse((8, 8, 247, 247), fill=(255, 204, 77))
+    pen.ellipse((70, 80, 100, 120), fill=(102, 69, 0))
+    return image
+
+
+def pale_shape() -> Image.Image:
+    image, pen = page()
+    pen.ellipse((40, 70, 215, 185), fill=(225, 232, 237))
+    return image
+
+
+def hairlines() -> Image.Image:
+    large = Image.new("RGB", (1024, 1024), "white")
+    pen = ImageDraw.Draw(large)
+    for y in range(100, 1000, 150):
+        pen.line((60, y, 960, 1024 - y), fill=0, width=1)
+    return large.resize((256, 256), Image.Resampling.BOX)
+
+
+def full_bleed_shape() -> Image.Image:
+    image, pen = page()
+    pen.polygon([(0, 0), (255, 0), (255, 255), (120, 90)], fill=0)
+    return image
+
+
+@pytest.mark.parametrize(
+    "make",
+    [hatched, mostly_black, shaded, coloured, pale_shape, hairlines, full_bleed_shape],
+)
+def test_what_only_looks_unclean_keeps_every_pixel(make):
+    content = encode(make())
+    kept, found = (read_sketch(content, SIZE, config) for config in (AS_IS, REFUSE))
+    assert np.array_equal(found.pixels, kept.pixels)
+
+
+@pytest.mark.parametrize(
+    "paper, pen, kind",
+    [
+        ((250, 240, 190), (20, 20, 20), "whitened the paper: (250, 240, 190)"),
+        ((0, 0, 0), (255, 255, 255), "turned light strokes dark: on (0, 0, 0)"),
+        ((255, 255, 255), (225, 225, 225), "darkened faint strokes: 30 of 255 levels"),
+    ],
+)
+def test_what_was_done_is_noted_or_refused(paper, pen, kind):
+    content = Photo(paper, pen).take(draw(SKETCHES[7], 256), 0)
+    assert read_sketch(content, SIZE).notes == (kind,)
+    with pytest.raises(ValueError, match="not dark ink on white.*" + kind.split(":")[0]):
+        read_sketch(content, SIZE, REFUSE)
+    assert not read_sketch(content, SIZE, AS_IS).notes
+
+
+def test_a_flat_page_is_repaired_without_a_trace():
+    sketch = draw(SKETCHES[7], SIZE)
+    negative = encode(Image.fromarray(255 - sketch))
+    assert np.abs(read_sketch(negative, SIZE).pixels.astype(int) - sketch).max() < 40
+
+
+LINES = '<path d="M8 8L56 40M8 50C20 20 40 20 56 56" stroke="%s" fill="none" stroke-width="3"/>'
+
+
+def svg(stroke: str, below: str = "") -> bytes:
+    return f'<svg viewBox="0 0 64 64">{below}{LINES % stroke}</svg>'.encode()
+
+
+def test_white_strokes_on_a_transparent_page_are_black_ones():
+    black, white = svg("#000"), svg("#fff")
+    found = read_sketch(white, SIZE)
+    assert np.abs(found.pixels.astype(int) - read_sketch(black, SIZE).pixels).max() <= 1
+    assert found.notes == ("turned light strokes dark: on no paper",)
+    alpha = Image.fromarray(255 - read_sketch(black, SIZE).pixels).convert("L")
+    image = Image.merge("LA", (Image.new("L", alpha.size, 255), alpha))
+    found = read_sketch(encode(image), SIZE)
+    assert np.abs(found.pixels.astype(int) - read_sketch(black, SIZE).pixels).max() <= 1
+
+
+@pytest.mark.parametrize("paper, stroke", [("#000", "#fff"), ("#fe9", "#123"), ("#fff", "#ddd")])
+def test_the_paper_of_an_svg_is_repaired_too(paper, stroke):
+    content = svg(stroke, f'<rect width="64" height="64" fill="{paper}"/>')
+    assert agreement(read_sketch(content, SIZE).pixels, read_sketch(svg("#000"), SIZE).pixels) > 0.9
+
+
+def test_strokes_too_thin_to_be_seen_are_widened():
+    content = svg("#000").replace(b'stroke-width="3"', b'stroke-width="0.02"')
+    with pytest.raises(ValueError, match="blank"):
+        read_sketch(content, SIZE, AS_IS)
+    assert "widened strokes that were too thin to be seen" in read_sketch(content, SIZE).notes
+
+
+def test_a_photo_of_anything_else_is_refused_with_its_figures():
+    random = np.random.default_rng(0)
+    blobs = random.integers(0, 255, (12, 12, 3), dtype=np.uint8)
+    photo = Image.fromarray(blobs).resize((256, 256), Image.Resampling.BICUBIC)
+    with pytest.raises(ValueError, match=r"no drawing on paper but a photo.* vary by \d+%"):
+        read_sketch(encode(photo), SIZE)
+
+
+def test_shadows_are_told_from_shades():
+    shadow = Photo(shadow=0.5, soft_edge=True).take(draw(SKETCHES[7], 256), 2)
+    assert not is_clean(Image.open(io.BytesIO(shadow)).convert("RGB"))
+    assert is_clean(shaded())
