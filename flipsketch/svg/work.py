@@ -24,6 +24,8 @@ MANY_EDGES, BUSY_EDGE_ROW = 1_500, 0.25
 CROSSING = 0.012
 DASH, FINEST_DASH = 1.0, 0.25
 PIXEL, LINEAR_PIXEL, RADIAL_PIXEL, TILE_PIXEL, LAYER_PIXEL = 0.0004, 0.0008, 0.012, 0.015, 0.003
+BLENDED_PIXEL = 0.035
+"""Of the slowest ways to blend, which cairo does in floating point."""
 LAYER, STOP = 60.0, 0.5
 CELL = 2
 """Width in pixels of the parts of a row within which all edges are taken to cross."""
@@ -186,6 +188,8 @@ def estimate_scene(items: Iterable[Item], size: int) -> float:
             is_sheet = masks > 0 or item.opacity < 1 or item.blending != ""
             area = page_area(drawn_box(item), size)
             total += LAYER + is_sheet * (1 + masks) * LAYER_PIXEL * area
+            if item.blending not in ("", "normal"):
+                total += BLENDED_PIXEL * area
         elif isinstance(item, Poured):
             area, source = page_area(drawn_box(item), size), item.source
             if isinstance(source, Gradient):

@@ -138,7 +138,7 @@ def test_every_claim_has_its_case():
 
 @pytest.mark.parametrize(
     "name",
-    names(but=("refused-", "paper-", "size-none", "document-deep")),
+    names(but=("refused-", "paper-", "size-none")),
 )
 def test_a_drawing_is_drawn_as_a_plain_one_that_looks_the_same(name):
     case = name.partition(".")[0]
@@ -172,3 +172,15 @@ def test_without_a_size_the_page_is_the_drawing():
     width, height = np.ptp(columns) + 1, np.ptp(rows) + 1
     assert 0.75 * SIZE < width <= SIZE and abs(width / height - 52 / 36) < 0.1
     assert abs(columns.min() + columns.max() - SIZE) < 4 and abs(rows.min() + rows.max() - SIZE) < 4
+
+
+def test_a_drawing_of_thousands_of_strokes_is_drawn_as_one_of_a_single_path():
+    places = [(x, y + 0.5) for y in range(0, 64, 2) for x in range(0, 64, 4)] * 12
+    strokes = "".join(f'<path d="M{x} {y}h2" stroke="#000"/>' for x, y in places)
+    path = "".join(f"M{x} {y}h2" for x, y in places[: len(places) // 12])
+    assert len(places) > 6_000
+    drawn, expected = (
+        rasterize_svg(f'<svg viewBox="0 0 64 64">{body}</svg>'.encode(), SIZE)
+        for body in (strokes, f'<path d="{path}" stroke="#000"/>')
+    )
+    assert np.ptp(expected) == 255 and np.array_equal(drawn, expected)
