@@ -27,7 +27,7 @@ MAX_ELEMENTS = 60_000
 MAX_DEPTH = 128
 MAX_DRAWN_ELEMENTS = 60_000
 """With the copies that `use`, markers, masks and patterns make of a document's elements."""
-MAX_NUMBERS = 2_000_000
+MAX_NUMBERS = 1_500_000
 MAX_SIDE = 4_096
 """Of a plain page; others are of any size."""
 MAX_WORK = 2_500_000.0

@@ -32,7 +32,16 @@ class NotPlain(ValueError):
     """A file is written in more than the plain dialect, which this module reads."""
 
 
-SHAPES = {"path", "line", "polyline", "polygon", "circle", "ellipse", "rect"}
+SHAPES = {
+    "path": ("d",),
+    "line": ("x1", "y1", "x2", "y2"),
+    "polyline": ("points",),
+    "polygon": ("points",),
+    "circle": ("cx", "cy", "r"),
+    "ellipse": ("cx", "cy", "rx", "ry"),
+    "rect": ("x", "y", "width", "height", "rx", "ry"),
+}
+"""With the attributes that say where they lie."""
 CONDITIONS = {"requiredExtensions", "requiredFeatures", "systemLanguage"}
 NOT_DRAWN = {"defs", "title", "desc", "metadata", "style"}
 
@@ -54,7 +63,6 @@ class Drawing(NamedTuple):
 class Look:
     """An element's resolved attributes, without its outline."""
 
-    attributes: dict[str, str]
     transform: Matrix
     inherited: Style
     """Properties that the children of a group inherit."""
@@ -125,7 +133,6 @@ class Page:
         elif 0 < own_opacity < 1:
             raise ValueError("a translucent group needs a layer")
         return Look(
-            attributes,
             IDENTITY if is_removed else read_transform(transform),
             tuple((name, style[name]) for name in INHERITED if name in style),
             opacity,
@@ -144,7 +151,8 @@ def read_shapes(
     if tag not in SHAPES and tag != "g":
         raise ValueError(f"a <{tag[:40]}> element is not plain")
     # Taken out first: most elements differ in nothing else, and share a look.
-    path_data = element.attrib.pop("d", "") if tag == "path" else ""
+    own = element.attrib
+    place = {name: own.pop(name) for name in SHAPES.get(tag, ()) if name in own}
     look = page.look(tag, element, inherited, opacity)
     if look.is_removed:
         return
@@ -157,7 +165,7 @@ def read_shapes(
     a, b, c, d, _, _ = matrix
     # A shape that is flattened to a line is not drawn. (check_work refuses matrices that overflow.)
     if look.paint is not None and not abs(a * d - b * c) < 1e-12:
-        outline = path_data or read_outline(tag, look.attributes, page.canvas)
+        outline = place.get("d") or read_outline(tag, place, page.canvas)
         page.outlines.append((outline, matrix, look.paint))
 
 

@@ -21,6 +21,11 @@ FIRST_MARK, LETTERS = 1e300, "_MLCZ|"
 MARKS = {letter: f" {number}e300 " for number, letter in enumerate(LETTERS) if number}
 NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 ARGUMENT = re.compile(rf"[\s,]*({NUMBER.pattern})", re.ASCII)
+LONG_PATH = 600_000
+"""Characters. Of longer ones relative points are not kept: they take as much memory again."""
+# Many numbers without a letter among them, as tracers write curves; then all of them.
+LONG = re.compile(r"[^A-Za-z]{120}")
+RUN = re.compile(r"(?:[\s,]*+[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?+)++", re.ASCII)
 # The blanks around an arc's two flags are optional.
 FLAG = re.compile(r"[\s,]*([01])")
 # Repeated closes draw nothing, but a megabyte of them would take long.
@@ -112,6 +117,12 @@ def read_path(path_data: str, *, is_lenient: bool = False) -> list[Segment]:
     last = ""
     for letter, numbers in read_commands(path_data, is_lenient):
         kind, is_relative = letter.upper(), letter.islower()
+        if len(numbers) > NUM_ARGUMENTS[kind]:
+            start_of_run = here if is_relative else None
+            points, run = follow_run(kind, numbers, start_of_run)
+            segments += run if len(path_data) < LONG_PATH else [segment[:2] for segment in run]
+            handle, here, last = points[-2], points[-1], kind
+            continue
         origin = here if is_relative else 0j
         if is_relative and not segments:
             segments.append(("M", [0.0, 0.0]))
@@ -145,6 +156,28 @@ def read_path(path_data: str, *, is_lenient: bool = False) -> list[Segment]:
     return segments
 
 
+def follow_run(
+    kind: str, numbers: list[float], here: complex | None
+) -> tuple[list[complex], list[Segment]]:
+    """Return the last points of many lines or curves, and their segments: all at once, to the same
+    bits as one by one.
+
+    Args:
+        here: where relative ones begin; None if they are absolute.
+    """
+    segments: list[Segment]
+    points = np.array(numbers).reshape(-1, NUM_ARGUMENTS[kind] // 2, 2)
+    if here is None:
+        segments = [(kind, own) for own in points.reshape(len(points), -1).tolist()]
+    else:
+        starts = np.cumsum([[[here.real, here.imag]], *points[:, -1:]], axis=0)
+        points = starts[:-1] + points
+        moves = (points - starts[:-1]).reshape(len(points), -1).tolist()
+        owns = points.reshape(len(points), -1).tolist()
+        segments = [(kind, own, move) for own, move in zip(owns, moves, strict=True)]
+    return [complex(x, y) for x, y in points[-2:].reshape(-1, 2).tolist()], segments
+
+
 def flatten(points: list[complex]) -> list[float]:
     return [side for point in points for side in (point.real, point.imag)]
 
@@ -156,7 +189,8 @@ def draw_from(here: complex, kind: str, points: list[complex], is_relative: bool
 
 
 def read_commands(path_data: str, is_lenient: bool) -> Iterator[tuple[str, list[float]]]:
-    """Yield each command's letter and numbers, also where a repeated letter is left out."""
+    """Yield each command's letter and numbers, also where a repeated letter is left out; of a long
+    run of lines or curves all numbers together."""
     path_data = path_data.strip(", \t\r\n")
     # At the start and after a close a letter is required.
     letter, position = "Z", 0
@@ -166,7 +200,15 @@ def read_commands(path_data: str, is_lenient: bool) -> Iterator[tuple[str, list[
             letter, position = match[1][0], match.end()
         elif letter in "Zz":
             is_readable = False
-        numbers: list[float] = []
+        if letter in "cClL" and LONG.match(path_data, position):
+            run = RUN.match(path_data, position)
+            numbers = [float(text) for text in NUMBER.findall(run[0])] if run else []
+            is_whole = numbers and len(numbers) % NUM_ARGUMENTS[letter.upper()] == 0
+            if run and is_whole and max(map(abs, numbers)) < MAX_MAGNITUDE:
+                position = run.end()
+                yield letter, numbers
+                continue
+        numbers = []
         while is_readable and len(numbers) < NUM_ARGUMENTS[letter.upper()]:
             pattern = FLAG if letter in "Aa" and len(numbers) in (3, 4) else ARGUMENT
             if match := pattern.match(path_data, position):
