@@ -183,7 +183,9 @@ class Painter:
         cairo = self.cairo
         is_line = len(gradient.places) == 4
         pattern = (cairo.LinearGradient if is_line else cairo.RadialGradient)(*gradient.places)
-        for stop in gradient.stops:
+        # Between two repeats cairo blends what lies outside of the stops.
+        first, last = gradient.stops[0], gradient.stops[-1]
+        for stop in ((0.0, *first[1:]), *gradient.stops, (1.0, *last[1:])):
             pattern.add_color_stop_rgba(*stop)
         extend = {"reflect": cairo.EXTEND_REFLECT, "repeat": cairo.EXTEND_REPEAT}
         pattern.set_extend(extend.get(gradient.spread, cairo.EXTEND_PAD))

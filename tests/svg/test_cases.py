@@ -44,6 +44,7 @@ EQUIVALENTS = {
     "mask-inside": lines("M10 10H54V54H10Z"),
     "mask-luminance": LEFT_HALF,
     "mask-alpha": LEFT_HALF,
+    "gradient-repeat": '<path d="M16 16h8v32h-8zM32 16h8v32h-8z"/>',
     "gradient-linear": HALVES,
     "gradient-user-space": HALVES,
     "gradient-chain": HALVES,
@@ -109,7 +110,7 @@ NOTES = {
     "without-foreign": "left out",
 }
 # Edges of a hard stop are not smoothed.
-JAGGED = {"gradient-radial"}
+JAGGED = {"gradient-radial", "gradient-repeat"}
 
 
 def names(start: str = "", but: tuple[str, ...] = ()) -> list[str]:
