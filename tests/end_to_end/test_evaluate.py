@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from flipsketch.corpus.shard import read_metadata, read_sample
 from flipsketch.media.clip import decode_filmstrip
@@ -258,13 +259,13 @@ def test_a_clip_that_does_harm_when_it_is_scored_costs_no_other(
     animate_manifest(replace(job, manifest=make_manifest(tmp_path, rows)))
     local = ExecutorConfig(executor="local")
     config = EvaluateConfig(corpus=job.output, clip_model=str(clip_folder), executor=local)
-    upright = ImageOps.exif_transpose
+    read_tags = PngImageFile.getexif
     # Children are forks, without the threads of this process.
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     monkeypatch.setattr(
-        ImageOps,
-        "exif_transpose",
-        lambda image: harm() if image.size == (77, 33) else upright(image),
+        PngImageFile,
+        "getexif",
+        lambda image: harm() if image.size == (77, 33) else read_tags(image),
     )
     found = []
     while not found or found[-1] == 9:
