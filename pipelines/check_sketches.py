@@ -8,13 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
 from typing import Any, Literal
 
-from pyarrow import fs
 from tyro.conf import Positional
 
-from flipsketch.corpus.manifest import ManifestSummary, read_rows, summarize_manifest
+from flipsketch.corpus.collection import Collection, ending_of, find_collection
+from flipsketch.corpus.manifest import ManifestSummary, read_rows
 from flipsketch.corpus.row import Row
 from flipsketch.livesketch.config import LiveSketchConfig
 from flipsketch.media.config import SketchConfig
@@ -22,15 +21,13 @@ from flipsketch.media.contact_sheet import encode_png
 from flipsketch.method.config import model_defaults
 from flipsketch.method.methods import METHODS
 from flipsketch.models.registry import check_hub_name, find_embedded
-from flipsketch.report.checked_sketch import KINDS, Check, CheckedSketch, Kind, Noun
+from flipsketch.report.checked_sketch import KINDS, Check, CheckedSketch, Kind
 from flipsketch.report.sketch_page import build_pages
 from flipsketch.report.sketch_sheet import draw_sheets
 from flipsketch.storage.credentials import hide_credentials
 from flipsketch.storage.errors import printable
-from flipsketch.storage.folder import Folder, open_folder
 from flipsketch.storage.location import split_query
 from flipsketch.storage.output_file import check_output, write_file
-from flipsketch.storage.text import count
 from flipsketch.storage.waiting import check_seconds
 from pipelines.execution.isolated import Lost, call_isolated
 from pipelines.execution.progress import ProgressBar
@@ -39,11 +36,6 @@ from pipelines.makers.sketch_opener import SketchOpener, unopened
 
 log = logging.getLogger(__name__)
 
-# Of files in a folder; what is in them decides how they are read.
-ENDINGS = (
-    *(".svg", ".svgz", ".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
-    *(".ppm", ".pgm", ".pbm", ".avif", ".heic", ".heif"),
-)
 USUAL_SIZE = 256  # pixels, of ModelScope T2V
 ROW_TIMEOUT_S = 60.0
 # Columns of a row that say how its sketch is read.
@@ -109,17 +101,6 @@ class CheckSketchesConfig:
     @property
     def kinds(self) -> tuple[Kind, ...]:
         return KINDS if self.only == "all" else (self.only,)
-
-
-@dataclass(frozen=True)
-class Collection:
-    """Sketches to open."""
-
-    rows: Iterable[Row]
-    num_rows: int
-    manifest: str
-    """What the rows' paths are relative to the folder of."""
-    noun: Noun
 
 
 def check_sketches(config: CheckSketchesConfig) -> int:
@@ -216,57 +197,6 @@ def strip(row: Row) -> Row:
     )
 
 
-def find_collection(location: str) -> Collection:
-    """Return the sketches of a folder or manifest, or the one that a file is.
-
-    Raises:
-        ValueError, OSError: there are none, or the manifest cannot be used.
-    """
-    folder = open_folder(location)
-    info = folder.call(lambda: folder.filesystem.get_file_info(folder.path), "", "looking it up")
-    if info.type == fs.FileType.NotFound:
-        raise FileNotFoundError(f"{location}: is not there; check the path")
-    if info.type == fs.FileType.Directory:
-        names = list_sketches(folder)
-        if not names:
-            raise ValueError(
-                f"{location}: has no sketch, of whose names one ends in {' '.join(ENDINGS)}"
-            )
-        return Collection(make_rows(names), len(names), folder.locate("files"), "file")
-    if ending_of(location) in ENDINGS:
-        return Collection(make_rows([posixpath.basename(folder.path)]), 1, location, "file")
-    summary = summarize_manifest(location)
-    return Collection(read_rows(location, summary), summary.num_rows, location, "row")
-
-
-def list_sketches(folder: Folder) -> list[str]:
-    """Return the paths of the sketches below a folder, relative to it, in order."""
-    if folder.is_local:
-        found = [
-            os.path.relpath(os.path.join(parent, name), folder.path)
-            for parent, folders, names in os.walk(folder.path)
-            for name in names
-        ]
-    else:
-        selector = fs.FileSelector(folder.path, recursive=True)
-        files = folder.call(lambda: folder.filesystem.get_file_info(selector), "", "listing")
-        found = [posixpath.relpath(file.path, folder.path) for file in files if file.is_file]
-    shown = [name for name in found if not any(part.startswith(".") for part in name.split("/"))]
-    names = sorted(name for name in shown if ending_of(name) in ENDINGS)
-    if passed_over := Counter(ending_of(name) or "no ending" for name in set(shown) - set(names)):
-        log.info(
-            "passed over: %s",
-            ", ".join(
-                f"{count(n, 'file')} ({ending})" for ending, n in passed_over.most_common(10)
-            ),
-        )
-    return names
-
-
-def make_rows(names: list[str]) -> list[Row]:
-    return [Row(index=index, id=name, sketch=name) for index, name in enumerate(names)]
-
-
 def find_size(config: CheckSketchesConfig) -> tuple[int, bool]:
     """Return height and width of what the model sees, and whether pale strokes are made black."""
     if config.model is None:
@@ -353,7 +283,3 @@ def numbered(output: str, number: int) -> str:
     path, query = split_query(output)
     stem, dot, ending = path.rpartition(".")
     return output if number == 1 else f"{stem}-{number}{dot}{ending}{query}"
-
-
-def ending_of(location: str) -> str:
-    return PurePosixPath(split_query(location)[0]).suffix.lower()

@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from flipsketch.corpus.collection import Noun
 from flipsketch.corpus.reasons import FailedRow, FailureGroups, reason_of
 from flipsketch.storage.sources import name_source
 from flipsketch.storage.text import count
 
 Kind = Literal["refused", "repaired", "clean"]
-# What a sketch is one of.
-Noun = Literal["row", "file"]
 KINDS: tuple[Kind, ...] = ("refused", "repaired", "clean")
 GROUPS_PRINTED = 20
 # Sketches of one reason that share a section with others.

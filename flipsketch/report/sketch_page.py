@@ -6,13 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from flipsketch.corpus.collection import Noun
 from flipsketch.corpus.reasons import FailureGroups, name_row
-from flipsketch.report.checked_sketch import (
-    Check,
-    CheckedSketch,
-    Noun,
-    Section,
-)
+from flipsketch.report.checked_sketch import Check, CheckedSketch, Section
 from flipsketch.report.sketch_sheet import split_pages
 from flipsketch.report.template import fill_template
 

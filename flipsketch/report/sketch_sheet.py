@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from PIL import Image, ImageDraw, ImageFont
 
+from flipsketch.corpus.collection import Noun
 from flipsketch.media.contact_sheet import GAP, INK, PAPER, RULE, TEXT_HEIGHT, stack
-from flipsketch.report.checked_sketch import CheckedSketch, Kind, Noun, Section
+from flipsketch.report.checked_sketch import CheckedSketch, Kind, Section
 from flipsketch.storage.text import one_line
 
 CELL = 128
