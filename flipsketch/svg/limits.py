@@ -59,6 +59,10 @@ def check_tree(root: Element) -> None:
             raise ValueError(f"the SVG has more than {limit:,} {what}; simplify it")
 
 
+class FarAway(ValueError):
+    """Something is drawn further from the canvas than cairo can count."""
+
+
 def check_work(shapes: Sequence[Shape], size: int, extra: float = 0.0) -> None:
     """Raise ValueError for what would keep the renderer busy.
 
@@ -68,7 +72,7 @@ def check_work(shapes: Sequence[Shape], size: int, extra: float = 0.0) -> None:
     lines = find_lines(shapes)
     # Negated, so that NaN is refused too.
     if not max(np.abs(lines.ends).max(initial=0), lines.pens.max(initial=0)) < MAX_REACH:
-        raise ValueError("the SVG draws more than 1,000,000 pixels outside of its canvas")
+        raise FarAway("the SVG draws more than 1,000,000 pixels outside of its canvas")
     num_segments = sum(len(shape.segments) for shape in shapes)
     # A stroke width per line is for its cap or join.
     length = lines.lengths.sum() + lines.pens[lines.owners].sum()

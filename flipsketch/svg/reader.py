@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from flipsketch.svg.document import parse_document, parse_xml
-from flipsketch.svg.limits import MAX_NUMBERS, check_scene, check_work
+from flipsketch.svg.limits import MAX_NUMBERS, FarAway, check_scene, check_work
 from flipsketch.svg.page import Drawing, NotPlain, Page, read_page
 from flipsketch.svg.render import Shape, draw
-from flipsketch.svg.scene import Item
+from flipsketch.svg.scene import Item, on_page
 from flipsketch.svg.strokes import lighten
 from flipsketch.svg.text import unpack
 
@@ -135,9 +135,12 @@ def plain_drawing(page: Page, size: int) -> SvgDrawing:
     width, height, shapes, canvas = page.to_drawing(size)
     items = lighten(shapes, size)
     if items is shapes:
-        check_work(shapes, size)
+        try:
+            check_work(shapes, size)
+        except FarAway:
+            items = within_reach(items, size)
     else:
-        check_scene(items, size)
+        items = within_reach(items, size)
     return SvgDrawing(width, height, canvas, items)
 
 
@@ -150,9 +153,22 @@ def read_any(svg: bytes, size: int) -> SvgDrawing:
     root = parse_document(svg)
     apply_styles(root)
     normal = normalize(root, size)
-    items = lighten(read_scene(normal), size)
-    check_scene(items, size)
+    items = within_reach(lighten(read_scene(normal), size), size)
     return SvgDrawing(normal.width, normal.height, normal.canvas, items, normal.notes)
+
+
+def within_reach(items: Sequence[Item], size: int) -> Sequence[Item]:
+    """Return items that may be drawn: all, or those on the page if others lie far away.
+
+    Raises:
+        ValueError: they would keep the renderer busy.
+    """
+    try:
+        check_scene(items, size)
+    except FarAway:
+        items = on_page(items, size)
+        check_scene(items, size)
+    return items
 
 
 def read_drawing(svg: bytes, size: int) -> Drawing:

@@ -4,7 +4,7 @@ Of it only plain values are left, all in pixels: nothing refers to anything any 
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -170,6 +170,19 @@ def drawn_box(item: Item) -> Box | None:
     reach *= math.sqrt(2)
     left, top, right, bottom = box
     return left - reach, top - reach, right + reach, bottom + reach
+
+
+def on_page(items: Sequence[Item], size: int) -> list[Item]:
+    """Return items without those that lie beside a square page as a whole."""
+    shown: list[Item] = []
+    for item in items:
+        box = drawn_box(item)
+        if box is None or min(box[2:]) < 0 or max(box[:2]) > size:
+            continue
+        if isinstance(item, Layer):
+            item = item._replace(items=on_page(item.items, size))
+        shown.append(item)
+    return shown
 
 
 def cut(items: list[Item], clip: Layer, page: Box) -> list[Item]:

@@ -86,6 +86,7 @@ EQUIVALENTS = {
     "stroke-square-dot": '<rect x="24" y="24" width="16" height="16"/>',
     "stroke-round-dot": '<circle cx="32" cy="32" r="8"/>',
     "ellipse-one-radius": '<circle cx="32" cy="32" r="16"/>',
+    "size-far-away-in-layer": '<rect x="8" y="8" width="16" height="16" fill="#808080"/>',
     "size-tiny": (WIDE, lines("M8 24C20 0 44 0 56 24H8")),
     "size-aspect-bars": (WIDE, '<rect x="8" y="8" width="16" height="16"/>'),
     "size-square-page": (WIDE, '<rect x="8" y="8" width="16" height="16"/>'),
