@@ -77,7 +77,7 @@ POSITIONS = {"x", "y", "cx", "cy"}
 # These are attributes only, never properties of CSS.
 ATTRIBUTE_LENGTHS = {"x1", "y1", "x2", "y2", "fx", "fy", "fr", "markerWidth", "markerHeight"}
 MAX_DASHES = 1_000
-MAX_CHARACTERS = 1_000_000
+MAX_CHARACTERS = 500_000
 """Of different values with functions, such as calc(), which are read token by token."""
 # In characters; no value that a program writes comes near these, but for the data of a path.
 MAX_VALUE, MAX_FUNCTION, MAX_KNOWN = 200_000, 2_000, 200

@@ -23,7 +23,7 @@ NEVER = set(
     "host fullscreen modal popover-open picture-in-picture".split()
 )
 # Elements passed over by all selectors together: about a second.
-MAX_PASSED = 300_000_000
+MAX_PASSED = 100_000_000
 
 Mask = np.ndarray  # of bool, one an element
 
