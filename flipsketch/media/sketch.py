@@ -203,8 +203,3 @@ def is_svg(content: bytes) -> bool:
     """Tell whether a file is for the reader of SVG, which decompresses .svgz itself."""
     is_xml = content[:1024].lstrip(BEFORE_XML).startswith(b"<")
     return is_xml or content.startswith(b"\x1f\x8b")
-
-
-def read_raster(content: bytes) -> Image.Image:
-    """Return an upright RGB image, transparency composited on white."""
-    return decode_raster(content).on(255)
