@@ -18,18 +18,18 @@ CALL = 15.0
 FILL_PIECE, STROKE_PIECE = 0.5, 2.0
 ARCS = 3.0
 """Paths with arcs are drawn finer, as cairosvg does."""
-EDGE_ROW = 0.03
+EDGE_ROW = 0.05
 # Where edges begin, end or cross in nearly every row, cairo goes through 15 parts of it.
 MANY_EDGES, BUSY_EDGE_ROW = 1_500, 0.25
 CROSSING = 0.012
 DASH, FINEST_DASH = 1.0, 0.25
-PIXEL, LINEAR_PIXEL, RADIAL_PIXEL, TILE_PIXEL, LAYER_PIXEL = 0.0004, 0.0008, 0.012, 0.015, 0.003
+PIXEL, LINEAR_PIXEL, RADIAL_PIXEL, TILE_PIXEL, LAYER_PIXEL = 0.0006, 0.001, 0.013, 0.07, 0.007
 BLENDED_PIXEL = 0.035
 """Of the slowest ways to blend, which cairo does in floating point."""
 LAYER, STOP = 60.0, 0.5
 CELL = 2
 """Width in pixels of the parts of a row within which all edges are taken to cross."""
-MAX_EDGE_ROWS = 10_000_000
+MAX_EDGE_ROWS = 4_000_000
 """Of one path; they alone would take too long."""
 # Below these limits cairo takes a second at most, whatever is drawn. Of 60 real sketches none has
 # more than 540 segments, 205 lines in a row of pixels, or lines of 88 sides in all.
@@ -131,6 +131,7 @@ def estimate_shapes(shapes: Sequence[Shape], lines: Lines, size: int) -> float:
     drawn = np.bincount(owners, np.minimum(lengths, 2.0 * size), count)
     row_cost = np.where(pieces > MANY_EDGES, BUSY_EDGE_ROW, EDGE_ROW)
     cost = fills * (CALL + FILL_PIECE * pieces + row_cost * num_rows)
+    cost += fills * PIXEL * areas(lines, count, size)
     # Two edges a line, and as many rows again as the pen is wide, for a cap or a join.
     wide = np.minimum(lines.pens, 2 * size)
     edge_rows = 2 * (num_rows + wide * np.minimum(num_lines, num_rows))
@@ -146,6 +147,18 @@ def estimate_shapes(shapes: Sequence[Shape], lines: Lines, size: int) -> float:
         path = Lines(lines.starts[:, part], lines.ends[:, part], owners[part], lines.pens)
         total += CROSSING * count_crossings(path, size)
     return total
+
+
+def areas(lines: Lines, count: int, size: int) -> np.ndarray:
+    """Return the pixels in the box around each shape, on the page."""
+    sides = []
+    for axis in range(2):
+        low, high = np.full(count, np.inf), np.full(count, -np.inf)
+        for places in (lines.starts[axis], lines.ends[axis]):
+            np.minimum.at(low, lines.owners, places)
+            np.maximum.at(high, lines.owners, places)
+        sides.append(np.clip(high, 0, size) - np.clip(low, 0, size))
+    return np.maximum(sides[0] * sides[1], 0.0)
 
 
 def count_crossings(lines: Lines, size: int) -> float:
