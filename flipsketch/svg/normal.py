@@ -10,7 +10,7 @@ The normal tree of `normalize`, which a renderer draws without knowing more of S
   `#rrggbb`, `none` or `url(#r1)`; at least one is painted. The others, if not at their initial
   value: `fill-opacity`, `fill-rule`, `stroke-width`, `stroke-opacity`, `stroke-linecap`,
   `stroke-linejoin`, `stroke-miterlimit`, `stroke-dasharray` (an even number of plain numbers, not
-  all zero), `stroke-dashoffset`, `paint-order`, and `vector-effect` (`non-scaling-stroke`).
+  all zero), `stroke-dashoffset`, `pathLength`, `paint-order` and `vector-effect`.
 - A `g` is a layer. It has a `transform` of one matrix(), `opacity` below 1, `clip-path` or `mask`,
   applied in the order clip, mask, opacity, both in the user space after its transform, and
   `mix-blend-mode` and `isolation` if any.
