@@ -52,7 +52,11 @@ def draw_layers(
     line_width: float | None = None,
     paper: int = 255,
 ) -> np.ndarray:
-    """Return pixels (height, width, 3): the items on paper; the arguments are those of `draw`."""
+    """Return pixels (height, width, 3): the items on paper; the arguments are those of `draw`.
+
+    Raises:
+        ValueError: cairo's fixed-point numbers cannot hold where a gradient or a pattern lies.
+    """
     cairo = import_cairo()
     surface = cairo.ImageSurface(cairo.FORMAT_ARGB32, width, height)
     context = cairo.Context(surface)
@@ -61,7 +65,13 @@ def draw_layers(
     page = (0.0, 0.0, float(width), float(height))
     painter = Painter(cairo, context, page, line_width)
     # What blends does so with what is drawn below it, not with the paper.
-    painter.draw([Layer(list(items), blending="normal")] if blends(items) else items)
+    try:
+        painter.draw([Layer(list(items), blending="normal")] if blends(items) else items)
+    except MemoryError as error:
+        # So cairo calls it.
+        raise ValueError(
+            "the SVG has a gradient or a pattern far outside of its canvas; remove it"
+        ) from error
     return read_pixels(surface, width, height)
 
 

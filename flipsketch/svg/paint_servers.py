@@ -1,5 +1,6 @@
 """Gradients and patterns in the user space of the shape that they paint."""
 
+import math
 from collections.abc import Callable
 from xml.etree.ElementTree import Element, SubElement
 
@@ -140,9 +141,11 @@ def make_pattern(
         # A tile begins at the box, and its sides are shares of the box's.
         x, y = box.left + x * box.width, box.top + y * box.height
         width, height = width * box.width, height * box.height
-    matrix = compose(read_matrix(server.get("patternTransform")), (1.0, 0.0, 0.0, 1.0, x, y))
     if not (width > 0 and height > 0):
         return None
+    # The nearest of the tiles, which are all the same.
+    shift = (1.0, 0.0, 0.0, 1.0, math.fmod(x, width), math.fmod(y, height))
+    matrix = compose(read_matrix(server.get("patternTransform")), shift)
     if is_flat(matrix):
         return NONE
     inner: Matrix = IDENTITY

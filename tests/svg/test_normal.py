@@ -281,6 +281,13 @@ def test_copies_without_number_are_counted_and_not_made(body):
     assert peak < 4e6
 
 
+def test_a_gradient_that_cairo_has_no_numbers_for_is_an_error():
+    gradient = f"<linearGradient id='g'>{STRIPES}</linearGradient>"
+    body = f"{gradient}<rect width='9' height='9e9' transform='rotate(10)' fill='url(#g)'/>"
+    with pytest.raises(ValueError, match="gradient or a pattern far outside"):
+        pixels(body, "")
+
+
 def test_levels_of_copies_end_before_those_of_python():
     chain = "".join(f"<g id='a{i}'><use href='#a{i - 1}'/></g>" for i in range(1, MAX_LEVELS))
     with pytest.raises(ValueError, match=f"more than {MAX_LEVELS} levels"):
