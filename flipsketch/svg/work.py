@@ -22,7 +22,7 @@ EDGE_ROW = 0.05
 # Where edges begin, end or cross in nearly every row, cairo goes through 15 parts of it.
 MANY_EDGES, BUSY_EDGE_ROW = 1_500, 0.25
 CROSSING = 0.012
-DASH, FINEST_DASH = 1.0, 0.25
+DASH, FINEST_DASH, BROAD_PEN = 1.0, 0.25, 16.0
 PIXEL, LINEAR_PIXEL, RADIAL_PIXEL, TILE_PIXEL, LAYER_PIXEL = 0.0006, 0.001, 0.013, 0.07, 0.007
 BLENDED_PIXEL = 0.035
 """Of the slowest ways to blend, which cairo does in floating point."""
@@ -138,8 +138,10 @@ def estimate_shapes(shapes: Sequence[Shape], lines: Lines, size: int) -> float:
     cost += strokes * (CALL + STROKE_PIECE * pieces + row_cost * edge_rows)
     cost += strokes * PIXEL * drawn * wide
     # Dashes that are too fine to be seen cairo draws as a pale line.
-    dash_length = np.maximum(dashes, FINEST_DASH)
-    cost += strokes * (dashes > 0) * DASH * drawn / dash_length
+    num_dashes = (dashes > 0) * drawn / np.maximum(dashes, FINEST_DASH)
+    # Those of a broad pen are shapes of their own, with two caps.
+    caps = BUSY_EDGE_ROW * np.maximum(wide - BROAD_PEN, 0.0)
+    cost += strokes * num_dashes * (DASH + caps)
     total = float(cost.sum())
     ends = np.cumsum(num_lines)
     for index in np.flatnonzero((fills > 0) & (num_lines > MANY_EDGES)).tolist():
