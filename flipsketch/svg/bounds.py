@@ -131,12 +131,6 @@ class Outline(NamedTuple):
         return extent_of(np.concatenate(found))
 
 
-def outline_extent(segments: list[Segment], matrix: Matrix) -> Extent | None:
-    """Return the box around an outline after a matrix; None if it has no points."""
-    outline = Outline.read(segments)
-    return outline and outline.extent(matrix)
-
-
 def move(points: np.ndarray, matrix: Matrix) -> np.ndarray:
     a, b, c, d, e, f = matrix
     x, y = points.T

@@ -49,7 +49,7 @@ MAX_MATCHES = 2_000_000
 MAX_VARIABLE_TEXT = 5_000_000
 """Characters of variables that elements define, together."""
 # Resolved here: no `use` comes between these and the element whose colour they take.
-OTHER_COLOURS = ("stop-color", "flood-color", "lighting-color", "background")
+OTHER_COLOURS = ("stop-color", "background")
 
 Values = dict[str, str]
 
@@ -124,7 +124,6 @@ class Sheet:
         self.normalize = Normalizer()
         self.rules = [list(expand(rule.declarations, self.normalize)) for rule in rules]
         self.merged: dict[tuple[tuple[int, ...], str], Values] = {}
-        self.defined: dict[tuple[int, int], Values] = {}
         self.num_defined = 0
         self.placements: list[Placement] = []
 

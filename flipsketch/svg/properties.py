@@ -362,11 +362,10 @@ def keyword_parser(name: str) -> Callable[[str, bool], str | None]:
 PARSERS: dict[str, Callable[[str, bool], str | None]] = {
     **{name: keyword_parser(name) for name in KEYWORDS},
     **dict.fromkeys(("fill", "stroke"), read_paint),
-    **dict.fromkeys(("color", "stop-color", "flood-color", "lighting-color"), read_plain_colour),
+    **dict.fromkeys(("color", "stop-color"), read_plain_colour),
     "background": read_background,
     **dict.fromkeys(
-        ("opacity", "fill-opacity", "stroke-opacity", "stop-opacity", "flood-opacity", "offset"),
-        read_alpha,
+        ("opacity", "fill-opacity", "stroke-opacity", "stop-opacity", "offset"), read_alpha
     ),
     **dict.fromkeys(SIZES, read_size),
     **dict.fromkeys(("width", "height"), read_side),
