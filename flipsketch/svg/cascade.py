@@ -95,11 +95,11 @@ def match_rules(root: Element, rules: list[Rule]) -> dict[Element, tuple[int, ..
     from flipsketch.svg.selectors import Tree
 
     tree = Tree(root)
-    found: list[tuple[tuple[tuple[int, ...], ...], int, list[int]]] = []
+    found: list[tuple[tuple[int, ...], int, list[int]]] = []
     num_matches = 0
     for number, rule in enumerate(rules):
         try:
-            selectors = list(parse(rule.prelude, rule.namespaces))
+            selectors = list(parse(rule.prelude))
             members = [tree.members(selector.parsed_tree) for selector in selectors]
         except (SelectorError, RecursionError, AttributeError):
             # As CSS says: one bad selector takes its rule along. (The library trips over some.)
@@ -107,7 +107,7 @@ def match_rules(root: Element, rules: list[Rule]) -> dict[Element, tuple[int, ..
         for selector, numbers in zip(selectors, members, strict=True):
             if selector.pseudo_element is None:
                 num_matches += len(numbers) * len(rule.declarations)
-                found.append(((rule.layer, selector.specificity), number, numbers))
+                found.append((selector.specificity, number, numbers))
         if num_matches > MAX_MATCHES:
             raise ValueError("the SVG's style rules match too many elements; simplify it")
     matched: dict[Element, list[int]] = {}

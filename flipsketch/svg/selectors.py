@@ -13,7 +13,6 @@ from cssselect2 import parser
 from cssselect2.parser import SelectorError
 from tinycss2.nth import parse_nth
 
-SVG_NAMESPACES = ("http://www.w3.org/2000/svg", "https://www.w3.org/2000/svg")
 # True of nothing in a still picture.
 NEVER = set(
     "hover active focus focus-within focus-visible visited link any-link local-link target "
@@ -122,8 +121,6 @@ class Tree:
                 return self.mask(self.found.get(("class", selector.class_name), []))
             case parser.IDSelector():
                 return self.mask(self.found.get(("id", selector.ident), []))
-            case parser.NamespaceSelector():
-                return np.full(self.size, selector.namespace in SVG_NAMESPACES)
             case parser.AttributeSelector():
                 return self.match_attribute(selector)
             case parser.NegationSelector():

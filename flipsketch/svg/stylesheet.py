@@ -45,8 +45,6 @@ FEATURES = {
     "inverted-colors": "none",
 }
 
-NO_LAYER = 1 << 30
-
 Declaration = tuple[str, str, bool]  # name, value, whether it is !important
 
 
@@ -54,9 +52,6 @@ class Rule(NamedTuple):
     prelude: str
     """Its selectors."""
     declarations: list[Declaration]
-    namespaces: dict[str | None, str]
-    layer: tuple[int, ...] = (NO_LAYER,)
-    """Rules of a later layer are stronger, those without one the strongest."""
 
 
 def read_rules(root: Element) -> list[Rule]:
@@ -73,10 +68,9 @@ def read_rules(root: Element) -> list[Rule]:
             f"the SVG's style has {length:,} characters, the limit is {MAX_STYLE:,}; simplify it"
         )
     rules: list[Rule] = []
-    reader = SheetReader()
     for text in map(without_comments, texts):
         is_plain_sheet = not UNPLAIN_SHEET.search(text)
-        rules += read_plain_rules(text) if is_plain_sheet else reader.read(text)
+        rules += read_plain_rules(text) if is_plain_sheet else read_nested_rules(text)
     if len(rules) > MAX_RULES:
         raise ValueError(f"the SVG has more than {MAX_RULES:,} style rules; simplify it")
     return rules
@@ -91,69 +85,38 @@ def read_plain_rules(text: str) -> Iterator[Rule]:
     for part in text.split("}"):
         prelude, brace, content = part.partition("{")
         if brace:
-            yield Rule(stray + prelude.strip(), list(read_declarations(content)), {})
+            yield Rule(stray + prelude.strip(), list(read_declarations(content)))
         # A brace too many belongs to the next selector, which is malformed then.
         stray = "" if brace else part + "}"
 
 
-class SheetReader:
-    """Reads sheets with at-rules, and rules within rules."""
+def read_nested_rules(text: str) -> Iterator[Rule]:
+    """Yield the rules of a sheet that may have at-rules, and rules within rules."""
+    import tinycss2
 
-    def __init__(self) -> None:
-        self.namespaces: dict[str | None, str] = {}
-        self.layers: dict[tuple[str, ...], int] = {}
-        self.layer: tuple[str, ...] = ()
+    check_depth(text)
+    nodes = tinycss2.parse_stylesheet(text, skip_comments=True, skip_whitespace=True)
+    yield from flatten(nodes, "", 0)
 
-    def read(self, text: str) -> Iterator[Rule]:
-        import tinycss2
 
-        check_depth(text)
-        self.namespaces = {}
-        nodes = tinycss2.parse_stylesheet(text, skip_comments=True, skip_whitespace=True)
-        yield from self.flatten(nodes, "", 0)
+def flatten(nodes: list[Any], outer: str, depth: int) -> Iterator[Rule]:
+    """Yield the rules of a sheet, or of what is in a rule with the selector `outer`."""
+    import tinycss2
 
-    def flatten(self, nodes: list[Any], outer: str, depth: int) -> Iterator[Rule]:
-        """Yield the rules of a sheet, or of what is in a rule with the selector `outer`."""
-        import tinycss2
-
-        declarations = [declaration for node in nodes for declaration in declared(node)]
-        if declarations and outer:
-            yield self.rule(outer, declarations)
-        if depth > MAX_DEPTH:
-            return
-        for node in nodes:
-            if node.type == "qualified-rule":
-                prelude = tinycss2.serialize(node.prelude).strip()
-                prelude = nest(prelude, outer) if outer else prelude
-                if len(prelude) < MAX_SELECTOR:
-                    yield from self.flatten(contents(node), prelude, depth + 1)
-            elif node.type == "at-rule":
-                yield from self.read_at_rule(node, outer, depth)
-
-    def read_at_rule(self, node: Any, outer: str, depth: int) -> Iterator[Rule]:
-        import tinycss2
-
-        keyword, prelude = node.lower_at_keyword, tinycss2.serialize(node.prelude).strip()
-        if keyword == "namespace":
-            words = [token for token in node.prelude if token.type in ("ident", "string", "url")]
-            if words:
-                prefix = words[0].value if words[0].type == "ident" else None
-                self.namespaces[prefix] = words[-1].value
-        elif keyword == "layer":
-            before = self.layer
-            for name in prelude.split(","):
-                self.layer = (*before, *name.strip().split("."))
-                self.layers.setdefault(self.layer, len(self.layers))
-            if node.content is not None:
-                yield from self.flatten(contents(node), outer, depth + 1)
-            self.layer = before
-        elif node.content is not None and holds(keyword, prelude):
-            yield from self.flatten(contents(node), outer, depth + 1)
-
-    def rule(self, prelude: str, declarations: list[Declaration]) -> Rule:
-        names = (self.layer[:end] for end in range(1, len(self.layer) + 1))
-        rank = tuple(self.layers.get(name, 0) for name in names)
-        return Rule(prelude, declarations, self.namespaces, (*rank, NO_LAYER))
+    declarations = [declaration for node in nodes for declaration in declared(node)]
+    if declarations and outer:
+        yield Rule(outer, declarations)
+    if depth > MAX_DEPTH:
+        return
+    for node in nodes:
+        if node.type == "qualified-rule":
+            prelude = tinycss2.serialize(node.prelude).strip()
+            prelude = nest(prelude, outer) if outer else prelude
+            if len(prelude) < MAX_SELECTOR:
+                yield from flatten(contents(node), prelude, depth + 1)
+        elif node.type == "at-rule" and node.content is not None:
+            if holds(node.lower_at_keyword, tinycss2.serialize(node.prelude).strip()):
+                yield from flatten(contents(node), outer, depth + 1)
 
 
 def contents(node: Any) -> list[Any]:
@@ -192,8 +155,9 @@ def holds(keyword: str, prelude: str) -> bool:
     """Return whether the rules in an at-rule apply."""
     if keyword == "media":
         return matches_media(prelude)
-    # What is asked for is nearly always there, and then there is no other way to draw it.
-    return keyword == "supports" and not prelude.lower().startswith("not")
+    # What is asked for is nearly always there, and then there is no other way to draw it. Layers
+    # count in the order of their rules: no drawing has been seen that has any.
+    return keyword == "layer" or (keyword == "supports" and not prelude.lower().startswith("not"))
 
 
 def matches_media(text: str) -> bool:

