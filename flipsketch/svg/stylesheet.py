@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element
 
+from flipsketch.svg.units import read_length
+
 MAX_STYLE = 1 << 19
 """Characters of all `style` elements, fonts and images apart."""
 MAX_RULES = 20_000
@@ -17,7 +19,6 @@ MAX_DEPTH = 8
 MAX_BRACKETS = 64
 MAX_SELECTOR = 10_000
 """Characters of a selector within others: each level may say them several times."""
-RANGE = re.compile(r"(?:([\w.]+)\s*([<>]=?|=)\s*)?([a-z-]+)(?:\s*([<>]=?|=)\s*([\w.]+))?")
 BRACKET = re.compile(r"[()\[\]{}]")
 COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 STRING = re.compile(r"['\"\\]")
@@ -34,15 +35,9 @@ WINDOW = {"width": 1280.0, "height": 800.0, "device-width": 1280.0, "device-heig
 FEATURES = {
     "prefers-color-scheme": "light",
     "prefers-reduced-motion": "reduce",
-    "prefers-contrast": "no-preference",
     "orientation": "landscape",
     "hover": "hover",
     "pointer": "fine",
-    "scripting": "none",
-    "update": "fast",
-    "display-mode": "browser",
-    "forced-colors": "none",
-    "inverted-colors": "none",
 }
 
 Declaration = tuple[str, str, bool]  # name, value, whether it is !important
@@ -172,46 +167,22 @@ def matches_query(query: str) -> bool:
     is_not = word.startswith("not ")
     word = word.removeprefix("not ").strip()
     if word.startswith("("):
-        conditions.insert(0, word)
-    elif word not in ("screen", "all", "print", "speech", "tty", "tv", "handheld", "projection"):
-        return False
-    is_true = word in ("screen", "all") or word.startswith("(")
-    is_true = is_true and all(matches_feature(condition.strip()) for condition in conditions)
+        word, conditions = "all", [word, *conditions]
+    is_true = word in ("screen", "all") and all(map(matches_feature, conditions))
     return is_true != is_not
 
 
 def matches_feature(condition: str) -> bool:
-    if not (condition.startswith("(") and condition.endswith(")")):
-        return False
-    name, _, value = condition[1:-1].partition(":")
-    name, value = name.strip(), value.strip()
+    """Return whether a feature in parentheses, such as `(min-width: 20em)`, is as asked for."""
+    name, _, value = (part.strip() for part in condition.strip("() ").partition(":"))
     limit, _, side = name.partition("-")
-    if limit in ("min", "max") and side in WINDOW:
-        return compares(WINDOW[side], ">=" if limit == "min" else "<=", value)
-    if found := RANGE.fullmatch(condition[1:-1].strip()):
-        low, low_sign, side, sign, high = found.groups()
-        # `100px <= width` is `width >= 100px`.
-        mirrored = (low_sign or "").translate({ord("<"): ">", ord(">"): "<"})
-        return (
-            side in WINDOW
-            and (low is None or compares(WINDOW[side], mirrored, low))
-            and (high is None or compares(WINDOW[side], sign, high))
-        )
-    if not value:
-        return name in WINDOW or FEATURES.get(name, "none") not in ("none", "no-preference")
-    return FEATURES.get(name) == value
-
-
-def compares(size: float, sign: str, text: str) -> bool:
-    from flipsketch.svg.units import read_length
-
+    if limit not in ("min", "max") or side not in WINDOW:
+        return name in FEATURES and value in ("", FEATURES[name])
     try:
-        length = read_length(text)
+        length = read_length(value)
     except ValueError:
         return False
-    return {">=": size >= length, "<=": size <= length, ">": size > length, "<": size < length}.get(
-        sign, size == length
-    )
+    return length <= WINDOW[side] if limit == "min" else length >= WINDOW[side]
 
 
 def read_declarations(content: str) -> Iterator[Declaration]:

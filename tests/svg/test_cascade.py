@@ -35,7 +35,7 @@ def stroke(style: str, path: str = '<path class="a b" id="p" stroke="blue"/>') -
         (".a { stroke: red } .a::unknown { stroke: lime }", "#ff0000"),
         ("@media print { .a { stroke: lime } } @media screen { .a { stroke: red } }", "#ff0000"),
         ("@media (prefers-color-scheme: dark) { path { stroke: white } }", "#0000ff"),
-        ("@media (width >= 10px) and (max-width: 99in) { .a { stroke: red } }", "#ff0000"),
+        ("@media (min-width: 10px) and (max-width: 99in) { .a { stroke: red } }", "#ff0000"),
         ("@media speech, (orientation: landscape) { .a { stroke: red } }", "#ff0000"),
         ("@supports (display: grid) { .a { stroke: red } }", "#ff0000"),
         ("@layer x { .a { stroke: lime } } .a { stroke: red }", "#ff0000"),
