@@ -7,6 +7,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
+from flipsketch.svg.elements import SHAPES
 from flipsketch.svg.geometry import IDENTITY, Matrix, compose, read_outline
 from flipsketch.svg.path_data import Segment, read_path, read_paths
 from flipsketch.svg.scope import read_matrix
@@ -19,16 +20,6 @@ MAX_POINTS = 1_000
 
 SHORT = 2_000
 """Characters of path data."""
-# The attributes that an outline depends on.
-OUTLINES = {
-    "path": ("d",),
-    "polyline": ("points",),
-    "polygon": ("points",),
-    "line": ("x1", "y1", "x2", "y2"),
-    "circle": ("cx", "cy", "r"),
-    "ellipse": ("cx", "cy", "rx", "ry"),
-    "rect": ("x", "y", "width", "height", "rx", "ry"),
-}
 # Left, top, right and bottom.
 Extent = tuple[float, float, float, float]
 
@@ -76,7 +67,7 @@ class Bounds:
 
     def outline(self, shape: Element, matrix: Matrix) -> Extent | None:
         """Return the box around a shape's outline after a matrix; None if it has no points."""
-        key = (shape.tag, *(shape.get(name) for name in OUTLINES[shape.tag]))
+        key = (shape.tag, *(shape.get(name) for name in SHAPES[shape.tag]))
         if key not in self.known:
             outline = Outline.read(shape_segments(shape))
             self.known[key] = outline and (outline, outline.extent(IDENTITY))

@@ -24,7 +24,6 @@ from flipsketch.svg.placement import NAMES, TRANSFORMS, Placement, place_all
 from flipsketch.svg.properties import (
     ALIASES,
     ATTRIBUTES,
-    INHERITED,
     INITIAL,
     LENGTHS,
     PROPERTIES,
@@ -232,7 +231,7 @@ def settle(
             yield name, text
         elif word == "initial" and name in INITIAL:
             yield name, INITIAL[name]
-        elif word == "inherit" and name not in INHERITED and name in context.parent:
+        elif word == "inherit" and name not in INITIAL and name in context.parent:
             yield name, context.parent[name]
 
 

@@ -6,10 +6,10 @@ from xml.etree.ElementTree import Element
 from flipsketch.svg.bounds import Bounds
 from flipsketch.svg.definitions import Definitions
 from flipsketch.svg.elements import LEFT_OUT, SHAPES
-from flipsketch.svg.geometry import IDENTITY, compose
+from flipsketch.svg.geometry import IDENTITY, compose, write_matrix
 from flipsketch.svg.outlines import plain_outline
-from flipsketch.svg.scope import Scope, is_flat, read_matrix, write_matrix
-from flipsketch.svg.viewport import UNIT, Box, Viewport
+from flipsketch.svg.scope import Scope, is_flat, read_matrix
+from flipsketch.svg.viewport import UNIT, UNIT_BOX, Box, Viewport
 
 HIDES_ALL = ""
 """In place of a reference, where nothing is left of what is cut."""
@@ -151,9 +151,6 @@ def make_layer(content: list[Element], effects: dict[str, str]) -> Element:
     layer = Element("g", effects)
     layer.extend(content)
     return layer
-
-
-UNIT_BOX = Box(0.0, 0.0, 1.0, 1.0)
 
 
 def needs_box(element: Element) -> bool:

@@ -8,7 +8,8 @@ from xml.etree.ElementTree import Element
 
 from flipsketch.svg.elements import DRAWN
 from flipsketch.svg.limits import MAX_DRAWN_ELEMENTS
-from flipsketch.svg.scope import INITIAL, Properties, Scope
+from flipsketch.svg.properties import INITIAL
+from flipsketch.svg.scope import Properties, Scope
 from flipsketch.svg.viewport import Viewport
 
 URL = re.compile(r"""\s*url\(\s*["']?([^"')]*)["']?\s*\)\s*(.*)""", re.ASCII | re.DOTALL)

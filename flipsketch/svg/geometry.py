@@ -78,6 +78,10 @@ def read_step(name: str, values: list[float]) -> Matrix:
     raise ValueError(f"the SVG has the transform {name[:20]} with {len(values)} numbers")
 
 
+def write_matrix(matrix: Matrix) -> str:
+    return f"matrix({' '.join(map(repr, matrix))})"
+
+
 def compose(outer: Matrix, inner: Matrix) -> Matrix:
     """Return the matrix that applies `inner` first."""
     a, b, c, d, e, f = outer

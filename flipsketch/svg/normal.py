@@ -35,7 +35,8 @@ from xml.etree.ElementTree import Element, SubElement
 from flipsketch.svg.builder import Builder
 from flipsketch.svg.definitions import URL, Definitions
 from flipsketch.svg.path_data import MAX_MAGNITUDE
-from flipsketch.svg.scope import INITIAL, Scope
+from flipsketch.svg.properties import INITIAL
+from flipsketch.svg.scope import Scope
 from flipsketch.svg.viewport import Box, Viewport, read_canvas, read_view_box
 
 WAYS_OUT = {

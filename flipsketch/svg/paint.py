@@ -7,7 +7,8 @@ from flipsketch.svg.bounds import Bounds
 from flipsketch.svg.definitions import URL, Definitions
 from flipsketch.svg.outlines import Attributes, plain_dashes
 from flipsketch.svg.paint_servers import NONE, read_server
-from flipsketch.svg.scope import INITIAL, Paint, Scope
+from flipsketch.svg.properties import INITIAL
+from flipsketch.svg.scope import Paint, Scope
 from flipsketch.svg.values import read_fraction, split_colour
 
 STROKE_FORM = ("stroke-linecap", "stroke-linejoin", "stroke-miterlimit")

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from xml.etree.ElementTree import Element, SubElement
 
 from flipsketch.svg.definitions import Definitions
-from flipsketch.svg.geometry import IDENTITY, Matrix, compose
-from flipsketch.svg.scope import Paint, Scope, is_flat, read_matrix, write_matrix
+from flipsketch.svg.geometry import IDENTITY, Matrix, compose, write_matrix
+from flipsketch.svg.scope import Paint, Scope, is_flat, read_matrix
 from flipsketch.svg.values import read_fraction, split_colour
-from flipsketch.svg.viewport import UNIT, Box, Viewport, fit_box, read_view_box
+from flipsketch.svg.viewport import UNIT, UNIT_BOX, Box, Viewport, fit_box, read_view_box
 
 NONE: Paint = ("none", 1.0)
 # Where it is, the tips of cairo's cones have no direction.
@@ -60,9 +60,6 @@ def read_server(
         return make_gradient(server, definitions, viewport, box if needs_box else None)
 
     return definitions.once(element, (viewport, box), make)
-
-
-UNIT_BOX = Box(0.0, 0.0, 1.0, 1.0)
 
 
 def make_gradient(

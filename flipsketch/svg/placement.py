@@ -3,13 +3,9 @@
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-from flipsketch.svg.geometry import IDENTITY, compose, read_transform
-from flipsketch.svg.transforms import (
-    around,
-    read_css_transform,
-    read_origin,
-    write_matrix,
-)
+from flipsketch.svg.elements import SHAPES
+from flipsketch.svg.geometry import IDENTITY, compose, read_transform, write_matrix
+from flipsketch.svg.transforms import around, read_css_transform, read_origin
 
 TRANSFORMS = {"transform", "transform-origin", "translate", "rotate", "scale"}
 # Boxes of the element itself; `view-box`, the default, is its viewport.
@@ -19,7 +15,6 @@ NAMES = {
     "radialGradient": "gradientTransform",
     "pattern": "patternTransform",
 }
-SHAPES = {"path", "line", "polyline", "polygon", "circle", "ellipse", "rect"}
 GROUPS = {"g", "a", "svg", "switch"}
 MAX_BOXED = 5_000
 """Elements in the boxes of elements, together."""

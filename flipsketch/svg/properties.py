@@ -13,13 +13,6 @@ from flipsketch.svg.placement import TRANSFORMS
 from flipsketch.svg.transforms import PART, read_css_transform, read_origin
 from flipsketch.svg.units import FONT_LENGTH, plain_length, read_length, write_number
 
-INHERITED = {
-    *("color", "fill", "fill-opacity", "fill-rule", "stroke", "stroke-width", "stroke-opacity"),
-    *("stroke-linecap", "stroke-linejoin", "stroke-miterlimit", "stroke-dasharray"),
-    *("stroke-dashoffset", "visibility", "clip-rule", "marker-start", "marker-mid", "marker-end"),
-    *("paint-order", "font-size"),
-}
-# What `initial` means; a property that is not here loses its value.
 INITIAL = {
     "color": "#000000",
     "fill": "#000000",
@@ -41,6 +34,7 @@ INITIAL = {
     "paint-order": "normal",
     "font-size": "16",
 }
+"""The inherited properties, and their values where nothing sets them."""
 KEYWORDS = {
     "fill-rule": {"nonzero", "evenodd"},
     "clip-rule": {"nonzero", "evenodd"},

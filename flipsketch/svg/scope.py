@@ -5,31 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from xml.etree.ElementTree import Element
 
-from flipsketch.svg.geometry import IDENTITY, Matrix, compose, read_transform
+from flipsketch.svg.geometry import IDENTITY, Matrix, compose, read_transform, write_matrix
 from flipsketch.svg.path_data import MAX_MAGNITUDE
+from flipsketch.svg.properties import INITIAL
 from flipsketch.svg.viewport import Viewport
-
-INITIAL = {
-    "fill": "#000000",
-    "fill-opacity": "1",
-    "fill-rule": "nonzero",
-    "stroke": "none",
-    "stroke-width": "1",
-    "stroke-opacity": "1",
-    "stroke-linecap": "butt",
-    "stroke-linejoin": "miter",
-    "stroke-miterlimit": "4",
-    "stroke-dasharray": "none",
-    "stroke-dashoffset": "0",
-    "paint-order": "normal",
-    "clip-rule": "nonzero",
-    "visibility": "visible",
-    "color": "#000000",
-    "marker-start": "none",
-    "marker-mid": "none",
-    "marker-end": "none",
-}
-"""The inherited properties, and their values where nothing sets them."""
 
 MARKERS = ("marker-start", "marker-mid", "marker-end")
 ENTERED = {*INITIAL, "transform"}
@@ -95,10 +74,6 @@ def read_matrix(transform: str) -> Matrix:
         return read_transform(transform)
     except ValueError:
         return IDENTITY
-
-
-def write_matrix(matrix: Matrix) -> str:
-    return f"matrix({' '.join(map(repr, matrix))})"
 
 
 def is_flat(matrix: Matrix) -> bool:

@@ -4,7 +4,7 @@ import math
 import re
 
 from flipsketch.svg.geometry import IDENTITY, NUMBER, Matrix, compose
-from flipsketch.svg.units import read_angle, read_length, write_number
+from flipsketch.svg.units import read_angle, read_length
 
 Box = tuple[float, float]
 
@@ -129,7 +129,3 @@ def read_origin(text: str, box: Box, font_size: float = 16.0) -> tuple[float, fl
         for word, side in zip(words, box, strict=True)
     )
     return x, y
-
-
-def write_matrix(matrix: Matrix) -> str:
-    return f"matrix({' '.join(map(write_number, matrix))})"

@@ -39,6 +39,9 @@ class Box(NamedTuple):
         )
 
 
+UNIT_BOX = Box(0.0, 0.0, 1.0, 1.0)
+
+
 class Viewport(NamedTuple):
     """What percentages refer to."""
 
