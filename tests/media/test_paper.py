@@ -55,7 +55,7 @@ def test_the_ink_of_a_photo_is_that_of_the_drawing():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("side", [256, 1024])
+@pytest.mark.parametrize("side", [96, 128, 256, 1024])
 def test_the_ink_of_most_photos_is_that_of_the_drawing(side):
     scores = repair_all(SKETCHES, PHOTOS, side)
     poor = {name: score for name, score in scores.items() if score <= 0.8}
@@ -148,6 +148,17 @@ def test_what_was_done_is_noted_or_refused(paper, pen, kind):
     assert not read_sketch(content, SIZE, AS_IS).notes
 
 
+@pytest.mark.parametrize("size", [64, 128])
+def test_grey_strokes_are_told_from_black_hairlines(size):
+    grey, hairline = (
+        draw_svg(svg("#000"), size, width) for width in (1.5 * 64 / size, 0.2 * 64 / size)
+    )
+    pencil = Photo(pen=(170, 170, 170)).take(grey, 0)
+    assert agreement(read_sketch(pencil, size).pixels, grey) > 0.9
+    content = encode(Image.fromarray(hairline))
+    assert np.array_equal(read_sketch(content, size, REFUSE).pixels, hairline)
+
+
 def test_a_flat_page_is_repaired_without_a_trace():
     sketch = draw(SKETCHES[7], SIZE)
     negative = encode(Image.fromarray(255 - sketch))
@@ -159,6 +170,11 @@ LINES = '<path d="M8 8L56 40M8 50C20 20 40 20 56 56" stroke="%s" fill="none" str
 
 def svg(stroke: str, below: str = "") -> bytes:
     return f'<svg viewBox="0 0 64 64">{below}{LINES % stroke}</svg>'.encode()
+
+
+def draw_svg(content: bytes, size: int, width: float) -> np.ndarray:
+    thin = content.replace(b'stroke-width="3"', b'stroke-width="%g"' % width)
+    return read_sketch(thin, size, AS_IS).pixels
 
 
 def test_white_strokes_on_a_transparent_page_are_black_ones():
