@@ -129,7 +129,10 @@ def find_heic(content: bytes) -> list[str]:
 
 
 def damaged(error: Exception) -> ValueError:
-    return ValueError(f"the image is damaged or cut short: {str(error)[:200]}")
+    return ValueError(
+        f"the image is damaged or cut short: {str(error)[:200]}; export it again, or fetch "
+        f"the whole file"
+    )
 
 
 def shrink_factor(image: Image.Image, content: bytes) -> int:

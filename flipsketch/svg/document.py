@@ -10,7 +10,7 @@ from contextlib import suppress
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
 
 from flipsketch.svg.limits import MAX_ELEMENTS, check_tree
-from flipsketch.svg.text import is_utf8, read_text, skip_prolog, unpack
+from flipsketch.svg.text import is_utf8, no_xml, read_text, skip_prolog, unpack
 
 SVG_NAMESPACE = "http://www.w3.org/2000/svg"
 XLINK_NAMESPACE = "http://www.w3.org/1999/xlink"
@@ -102,7 +102,7 @@ def parse_strict(svg: bytes) -> Element:
     try:
         return check_root(build_tree(unpack(svg)))
     except ParseError as error:
-        raise ValueError(f"the SVG is cut short or not XML: {error}") from error
+        raise no_xml(error) from error
 
 
 def build_tree(svg: bytes, *, may_go_on: bool = False) -> Element:
@@ -134,7 +134,7 @@ def parse_text(text: str) -> Element:
                 raise
             root = build_tree(declare_prefixes(text).encode(), may_go_on=True)
     except ParseError as error:
-        raise ValueError(f"the SVG is cut short or not XML: {error}") from error
+        raise no_xml(error) from error
     if "&amp;" in text:
         check_references(root)
     return root
@@ -194,7 +194,10 @@ def check_root(root: Element) -> Element:
     check_tree(root)
     namespace, _, name = root.tag.rpartition("}")
     if name.lower() != "svg" or (namespace and "svg" not in namespace.lower()):
-        raise ValueError(f"the root element is <{root.tag[:40]}>, but an SVG has <svg>")
+        raise ValueError(
+            f"the root element is <{root.tag[:40]}>, but an SVG has <svg>; export the drawing "
+            f"as SVG"
+        )
     if namespace not in SVG_NAMESPACES:
         for element in root.iter():
             element.tag = element.tag.removeprefix(namespace + "}")

@@ -106,14 +106,15 @@ def unpack(svg: bytes) -> bytes:
             svg = gzip.GzipFile(fileobj=io.BytesIO(svg)).read(MAX_BYTES + 1)
         except (OSError, EOFError, zlib.error) as error:
             raise ValueError(
-                f"the SVG is compressed with gzip (.svgz) and damaged: {error}"
+                f"the SVG is compressed with gzip (.svgz) and damaged: {error}; compress it again, "
+                f"or fetch the whole file"
             ) from error
         if len(svg) > MAX_BYTES:
             raise ValueError(f"the SVG has more than {MAX_BYTES:,} bytes; simplify it")
     if len(svg) > MAX_BYTES:
         raise ValueError(f"the SVG has {len(svg):,} bytes, the limit is {MAX_BYTES:,}; simplify it")
     if not svg.strip():
-        raise ValueError("the SVG is empty")
+        raise ValueError("the SVG is empty; write the file again")
     return svg
 
 
@@ -164,6 +165,14 @@ def skip_prolog(text: str) -> int:
     return match.end() if match else 0
 
 
+def no_xml(what: object) -> ValueError:
+    """Return the error of a file that cannot be parsed."""
+    return ValueError(
+        f"the SVG is cut short or not XML: {what}; export it again from the program that drew it, "
+        f"or, if it was copied or downloaded, fetch the whole file"
+    )
+
+
 def read_doctype(text: str, start: int, declared: dict[str, str | None]) -> int:
     """Return where a DOCTYPE ends; add the entities that it declares, None for one that lies in
     another file. Others, and what else it declares, are not used."""
@@ -179,7 +188,7 @@ def read_doctype(text: str, start: int, declared: dict[str, str | None]) -> int:
             level += 1 if token["mark"] in ("<!", "[") else -1
             if level == 0:
                 return token.end()
-    raise ValueError("the SVG is cut short or not XML: its DOCTYPE has no end")
+    raise no_xml("its DOCTYPE has no end")
 
 
 def serve_entities(text: str, declared: dict[str, str | None]) -> str:
@@ -190,7 +199,10 @@ def serve_entities(text: str, declared: dict[str, str | None]) -> str:
         ValueError: an entity lies in another file, or they expand to too much.
     """
     if (num_references := text.count("&")) > MAX_REFERENCES:
-        raise ValueError(f"the SVG has {num_references:,} `&`, the limit is {MAX_REFERENCES:,}")
+        raise ValueError(
+            f"the SVG has {num_references:,} `&`, the limit is {MAX_REFERENCES:,}; export it "
+            f"without entities"
+        )
     if not num_references:
         return text
     num_served = 0
@@ -210,7 +222,8 @@ def serve_entities(text: str, declared: dict[str, str | None]) -> str:
             num_served += len(value)
             if num_served > MAX_ENTITY_CHARACTERS:
                 raise ValueError(
-                    f"the SVG's entities expand to more than {MAX_ENTITY_CHARACTERS:,} characters"
+                    f"the SVG's entities expand to more than {MAX_ENTITY_CHARACTERS:,} "
+                    f"characters; export it without entities"
                 )
             # An element as an entity has quotes of its own; else it may stand in an attribute.
             return value if "<" in value else value.replace('"', "&#34;").replace("'", "&#39;")
@@ -228,5 +241,6 @@ def serve_entities(text: str, declared: dict[str, str | None]) -> str:
         if num_served == num_before:
             return text
     raise ValueError(
-        f"the SVG's entities refer to each other over more than {MAX_ENTITY_LEVELS} levels"
+        f"the SVG's entities refer to each other over more than {MAX_ENTITY_LEVELS} levels; "
+        f"export it without entities"
     )

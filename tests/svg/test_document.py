@@ -138,7 +138,7 @@ BOMB = "".join(
         (b"\n<!-- 404 --><HTML><body/></HTML>", "HTML page, not a drawing"),
         (f"<html><body>{PLAIN}</body></html>", "an HTML page with an SVG in it"),
         ("<s:svg>", "cut short or not XML: no element found: line 1"),
-        (f"<?xml version='1.0'?>\n{DOCTYPE}\n[]>\n<svg\n<", "line 5, column 0"),
+        (f"<?xml version='1.0'?>\n{DOCTYPE}\n[]>\n<svg\n<", "line 5, column 0; export it again"),
     ],
 )
 def test_what_is_no_svg_or_expands_without_end_is_refused(content, complaint):
