@@ -196,7 +196,8 @@ def rasterize_animation(frames: list[tuple[str, bytes]], config: RasterConfig) -
                     f"its canvas is {format_canvas(drawing.canvas)}, that of {frames[0][0]} is "
                     f"{format_canvas(first_canvas)}; frames of one animation must share a size"
                 )
-            out[:] = pad_to_square(drawing.draw(line_width=config.line_width), size)
+            frame = drawing.draw(line_width=config.line_width)
+            out[:] = pad_to_square(frame, size, drawing.notes)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
     return 255 - pixels if config.invert else pixels

@@ -61,7 +61,7 @@ def read_page_of_strokes(content: bytes, sketches: SketchConfig, trace: bool) ->
     page = read_page(content, TRACED_SIZE, sketches)
     pixels = np.asarray(page.image)
     if is_svg(content):
-        pixels = pad_to_square(pixels, max(page.image.size))
+        pixels = pad_to_square(pixels, max(page.image.size), page.notes)
     return tracing.trace(pixels), page.notes
 
 

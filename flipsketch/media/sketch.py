@@ -75,7 +75,7 @@ def read_sketch(
         if config.fit == "ink":
             image = crop_page(picture, page, size, config)
         pixels = fit_to(image, size)
-    pixels = pad_to_square(pixels, size)
+    pixels = pad_to_square(pixels, size, picture.notes)
     if darken:
         pixels = darken_ink(pixels)
     return SketchReading(pixels, notes if config == AS_IS else notes + find_flaws(pixels))

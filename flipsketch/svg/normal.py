@@ -34,17 +34,12 @@ from xml.etree.ElementTree import Element, SubElement
 
 from flipsketch.svg.builder import Builder
 from flipsketch.svg.definitions import URL, Definitions
+from flipsketch.svg.elements import find_left_out, ways_out
 from flipsketch.svg.path_data import MAX_MAGNITUDE
 from flipsketch.svg.properties import INITIAL
 from flipsketch.svg.scope import Scope
 from flipsketch.svg.viewport import Box, Viewport, read_canvas, read_view_box
 
-WAYS_OUT = {
-    "text": "convert the text to paths",
-    "images": "save the image as a file of its own, or trace it",
-    "embedded HTML": "draw it as paths",
-}
-"""What to do with what is left out."""
 HIDING = {"display", "visibility", "opacity"}
 
 
@@ -72,11 +67,10 @@ def normalize(root: Element, size: int) -> Normal:
     shown, builder, canvas, view_box = draw_document(root)
     if not shown and (symbol := find_sprite(root)) is not None:
         shown, builder, canvas, view_box = draw_document(show_symbol(root, symbol))
-    left_out = [what for what in WAYS_OUT if f"left out {what}" in builder.notes]
-    if not shown and left_out:
+    if not shown and (left_out := find_left_out(builder.notes)):
         raise ValueError(
             f"the SVG draws nothing but {' and '.join(left_out)}, which is left out; "
-            f"{WAYS_OUT[left_out[0]]}"
+            f"{ways_out(left_out)}"
         )
     canvas = canvas or builder.bounds.of(shown, with_strokes=True) or view_box
     # A single upright line has no width.

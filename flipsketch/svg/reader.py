@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flipsketch.svg.document import parse_document, parse_xml
+from flipsketch.svg.elements import find_left_out, ways_out
 from flipsketch.svg.limits import MAX_NUMBERS, FarAway, check_scene, check_work
 from flipsketch.svg.page import Drawing, NotPlain, Page, read_page
 from flipsketch.svg.render import Shape, draw
@@ -73,13 +74,18 @@ def rasterize_svg(svg: bytes, size: int) -> np.ndarray:
 
     Raises ValueError for what is unsafe, unreadable, too large, or leaves no ink.
     """
-    return pad_to_square(read_svg(svg, size).draw(), size)
+    drawing = read_svg(svg, size)
+    return pad_to_square(drawing.draw(), size, drawing.notes)
 
 
-def pad_to_square(pixels: np.ndarray, size: int) -> np.ndarray:
-    """Centre pixels (H, W, 3) on a white square (size, size, 3); they must show some ink."""
+def pad_to_square(pixels: np.ndarray, size: int, notes: Sequence[str] = ()) -> np.ndarray:
+    """Centre pixels (H, W, 3) on a white square (size, size, 3); they must show some ink.
+
+    Args:
+        notes: what was left out.
+    """
     # Before padding: a black page with white bars beside it is as blank as a white one.
-    check_ink(pixels)
+    check_ink(pixels, notes)
     return centre_on_white(pixels, size)
 
 
@@ -93,11 +99,16 @@ def centre_on_white(pixels: np.ndarray, size: int) -> np.ndarray:
     return sketch
 
 
-def check_ink(pixels: np.ndarray) -> None:
+def check_ink(pixels: np.ndarray, notes: Sequence[str]) -> None:
     channels = [pixels[..., channel] for channel in range(3)]
     # In a grey drawing the first channel decides.
     if any(np.ptp(channel) >= MIN_CONTRAST for channel in channels):
         return
+    if left_out := find_left_out(notes):
+        raise ValueError(
+            f"the sketch is blank without its {' and '.join(left_out)}, which is left out; "
+            f"{ways_out(left_out)}"
+        )
     contrast = max(int(np.ptp(channel)) for channel in channels)
     raise ValueError(
         f"the sketch is blank: its pixels differ by {contrast} of 255 levels, but a visible "

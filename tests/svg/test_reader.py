@@ -240,6 +240,21 @@ def test_a_blank_sketch_is_refused(body):
         rasterize_svg(svg(body), SIZE)
 
 
+@pytest.mark.parametrize(
+    "body, complaint",
+    [
+        ('<image href="a.png" width="9" height="9"/>', "its images, which .*; save the image"),
+        ("<text>cat</text>", "its text, which is left out; convert the text to paths"),
+        ("<text>cat</text><foreignObject/>", "its text and embedded HTML, .* paths; draw it as"),
+        ('<g filter="url(#f)"><path/></g><filter id="f"/>', "its filters, .*; draw it without"),
+    ],
+)
+def test_a_sketch_that_is_blank_for_what_was_left_out_says_so(body, complaint):
+    page = '<rect width="64" height="64" fill="white"/>'
+    with pytest.raises(ValueError, match="blank without " + complaint):
+        rasterize_svg(svg(page + body), SIZE)
+
+
 def test_a_black_page_is_blank_even_between_white_bars():
     with pytest.raises(ValueError, match="blank"):
         rasterize_svg(svg('<rect width="64" height="32"/>', '<svg viewBox="0 0 64 32">'), SIZE)
