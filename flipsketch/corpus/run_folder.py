@@ -3,12 +3,16 @@
 import os
 import re
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from flipsketch.corpus.kinds import PLAN_FILE, RunKind
 from flipsketch.corpus.plan import Plan, read_plan, renew_copy, write_plan
+from flipsketch.media.config import AS_IS
 from flipsketch.storage.folder import Folder
+
+# What a plan means that does not have these settings.
+EARLIER = asdict(AS_IS)
 
 
 def begin_run(
@@ -146,6 +150,7 @@ def refuse_changes(
     changed = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
     if not changed:
         return
+    there = {name: before.get(name, EARLIER.get(name)) for name in changed}
     ways = ["Run with the same settings to resume it"]
     if named := [name for name in changed if name in plan.chosen]:
         ways.append(f"leave out {', '.join(named)}, which was chosen for you then")
@@ -159,10 +164,7 @@ def refuse_changes(
         "\n".join(
             [
                 f"{folder}: holds a run with other settings, and a folder takes only one run:",
-                *(
-                    f"  {name}: {before.get(name)!r} there, {now.get(name)!r} now"
-                    for name in changed
-                ),
+                *(f"  {name}: {there[name]!r} there, {now.get(name)!r} now" for name in changed),
                 "; ".join(ways) + ".",
             ]
         )

@@ -28,6 +28,13 @@ def test_the_same_settings_go_on_whatever_else_differs(tmp_path):
     assert begin_run(folder, Plan(PLAN.settings, (), {"command": "y"})) == PLAN
 
 
+def test_a_plan_from_before_a_setting_is_said_to_be_what_it_means(tmp_path):
+    folder = open_folder(str(tmp_path))
+    begin_run(folder, PLAN)
+    with pytest.raises(ValueError, match="paper: 'as-is' there, 'refuse' now"):
+        begin_run(folder, Plan(PLAN.settings | {"paper": "refuse"}))
+
+
 def test_other_settings_are_refused_with_the_fields_and_the_ways_out(tmp_path):
     folder = open_folder(str(tmp_path))
     begin_run(folder, PLAN)

@@ -112,7 +112,7 @@ def test_a_run_from_before_there_was_such_a_setting_goes_on_as_it_began(stills, 
     old = replace(stills, output=str(tmp_path / "old"))
     Path(old.output).mkdir()
     write_plan(open_folder(old.output), Plan(began, plan.chosen, plan.log))
-    with pytest.raises(ValueError, match="paper"):
+    with pytest.raises(ValueError, match="paper: 'as-is' there, 'refuse' now"):
         animate_manifest(replace(old, sketches=SketchConfig(paper="refuse")))
     assert animate_manifest(old) == 0
     assert read_plan(open_folder(old.output)).settings == began
