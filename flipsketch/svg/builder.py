@@ -12,7 +12,6 @@ from flipsketch.svg.markers import MarkerReader
 from flipsketch.svg.outlines import plain_outline
 from flipsketch.svg.paint import PaintReader
 from flipsketch.svg.scope import Scope, is_flat, place
-from flipsketch.svg.values import read_fraction
 from flipsketch.svg.viewport import Box, Viewport, fit_box, read_side, read_view_box
 
 EFFECTS = {"opacity", "clip-path", "mask", "filter", "mix-blend-mode", "isolation"}
@@ -89,7 +88,7 @@ class Builder:
         if "(" in element.get("clip-path", "").replace("url(", ""):
             self.notes["left out CSS clip shapes"] = None
         cuts = [name for name in ("clip-path", "mask") if "url(" in element.get(name, "")]
-        opacity = read_fraction(element.get("opacity", "1"), 1.0)
+        opacity = float(element.get("opacity", 1))
         if opacity == 0:
             return []
         blending = {

@@ -133,6 +133,16 @@ def read_colour(text: str) -> Colour | None:
     return None if levels is None else to_colour(levels, found_colour.alpha)
 
 
+def split_colour(text: str) -> tuple[str, float]:
+    """Return a colour as `#rrggbb` or `none`, and its opacity."""
+    if text in ("none", "transparent"):
+        return "none", 1.0
+    colour = read_colour(text)
+    if colour is None:
+        raise ValueError(f"the SVG has the colour {text[:40]!r}")
+    return str(colour._replace(alpha=1.0)), colour.alpha
+
+
 def read_function(
     kind: str, first: str, second: str, third: str, last: str | None
 ) -> Colour | None:
@@ -159,7 +169,8 @@ def to_colour(levels: Triple, alpha: float) -> Colour | None:
     # Not a number, or infinite: from a number with hundreds of digits.
     if not all(map(math.isfinite, (*levels, alpha))):
         return None
-    red, green, blue = (round(255 * min(1.0, max(0.0, level))) for level in levels)
+    # Halves up, as browsers do: 30% is 77.
+    red, green, blue = (math.floor(255 * min(1.0, max(0.0, level)) + 0.5) for level in levels)
     return Colour(red, green, blue, min(1.0, max(0.0, alpha)))
 
 

@@ -17,7 +17,7 @@ from flipsketch.svg.definitions import Definitions
 from flipsketch.svg.geometry import IDENTITY, Matrix
 from flipsketch.svg.path_data import Segment
 from flipsketch.svg.scope import MARKERS, Paint, Scope, is_flat, place
-from flipsketch.svg.values import read_fraction, read_turn
+from flipsketch.svg.units import read_angle
 from flipsketch.svg.viewport import Box, Viewport, fit_box, read_view_box
 
 MARKED = {"path", "line", "polyline", "polygon"}
@@ -90,12 +90,7 @@ class MarkerReader:
         self.definitions.spend((self.definitions.num_drawn - num_before) * (len(vertices) - 1))
         shown = []
         for number, vertex in enumerate(vertices):
-            angle = vertex.angle
-            orient = marker.get("orient", "0").strip()
-            if orient == "auto-start-reverse":
-                angle += math.pi * is_start
-            elif orient != "auto":
-                angle = read_turn(orient)
+            angle = find_angle(marker.get("orient", "0").strip(), vertex, is_start)
             turn = cmath.rect(scale, angle)
             x, y = vertex.place.real, vertex.place.imag
             matrix = turn.real, turn.imag, -turn.imag, turn.real, x, y
@@ -125,7 +120,7 @@ class MarkerReader:
         shift = (1.0, 0.0, 0.0, 1.0, -(a * x + e), -(d * y + f))
         layer = replace(
             self.definitions.scope_of(marker, viewport),
-            context={f"context-{name}": read_paint(shape, name) for name in ("fill", "stroke")},
+            context={f"context-{name}": paint_of(shape, name) for name in ("fill", "stroke")},
         )
         self.definitions.in_progress.append(marker)
         content = self.draw_children(marker, layer.move(inner))
@@ -147,6 +142,16 @@ def is_marker(element: Element | None) -> bool:
     return element is not None and element.tag == "marker"
 
 
+def find_angle(orient: str, vertex: Vertex, is_start: bool) -> float:
+    """Return in radians how far a marker is turned; not at all by what cannot be read."""
+    if orient in ("auto", "auto-start-reverse"):
+        return vertex.angle + math.pi * (is_start and orient != "auto")
+    try:
+        return math.radians(read_angle(orient))
+    except ValueError:
+        return 0.0
+
+
 def read_reference(marker: Element, name: str, box: Box, viewport: Viewport) -> float:
     share = REFERENCE_POINTS.get(marker.get(name, ""))
     if share is None:
@@ -154,8 +159,8 @@ def read_reference(marker: Element, name: str, box: Box, viewport: Viewport) -> 
     return box[name == "refY"] + share * box[2 + (name == "refY")]
 
 
-def read_paint(shape: Element, name: str) -> Paint:
-    return shape.get(name, "none"), read_fraction(shape.get(f"{name}-opacity", "1"), 1.0)
+def paint_of(shape: Element, name: str) -> Paint:
+    return shape.get(name, "none"), float(shape.get(f"{name}-opacity", 1))
 
 
 def read_vertices(segments: list[Segment]) -> list[Vertex]:

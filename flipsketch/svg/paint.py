@@ -4,12 +4,12 @@ from collections.abc import Callable
 from xml.etree.ElementTree import Element
 
 from flipsketch.svg.bounds import Bounds
+from flipsketch.svg.colour import split_colour
 from flipsketch.svg.definitions import URL, Definitions
 from flipsketch.svg.outlines import Attributes, plain_dashes
 from flipsketch.svg.paint_servers import NONE, read_server
 from flipsketch.svg.properties import INITIAL
 from flipsketch.svg.scope import Paint, Scope
-from flipsketch.svg.values import read_fraction, split_colour
 
 STROKE_FORM = ("stroke-linecap", "stroke-linejoin", "stroke-miterlimit")
 SERVERS = {"linearGradient", "radialGradient", "pattern"}
@@ -42,7 +42,7 @@ class PaintReader:
         found: Attributes = {}
         for name in ("fill", "stroke"):
             colour, opacity = self.paint(properties[name], shape, scope)
-            opacity *= read_fraction(properties[f"{name}-opacity"], 1.0)
+            opacity *= float(properties[f"{name}-opacity"])
             found[name] = colour if opacity > 0 else "none"
             if opacity < 1 and found[name] != "none":
                 found[f"{name}-opacity"] = repr(opacity)

@@ -4,10 +4,10 @@ import math
 from collections.abc import Callable
 from xml.etree.ElementTree import Element, SubElement
 
+from flipsketch.svg.colour import split_colour
 from flipsketch.svg.definitions import Definitions
 from flipsketch.svg.geometry import IDENTITY, Matrix, compose, write_matrix
 from flipsketch.svg.scope import Paint, Scope, is_flat, read_matrix
-from flipsketch.svg.values import read_fraction, split_colour
 from flipsketch.svg.viewport import UNIT, UNIT_BOX, Box, Viewport, fit_box, read_view_box
 
 NONE: Paint = ("none", 1.0)
@@ -114,9 +114,9 @@ def read_stops(gradient: Element) -> list[tuple[float, str, float]]:
     lowest = 0.0
     for stop in gradient:
         if stop.tag == "stop":
-            lowest = max(lowest, read_fraction(stop.get("offset", "0"), 0.0))
+            lowest = max(lowest, float(stop.get("offset", 0)))
             colour, opacity = split_colour(stop.get("stop-color", "#000000"))
-            opacity *= read_fraction(stop.get("stop-opacity", "1"), 1.0)
+            opacity *= float(stop.get("stop-opacity", 1))
             if colour == "none":
                 colour, opacity = "#000000", 0.0
             stops.append((lowest, colour, opacity))

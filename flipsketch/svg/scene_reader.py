@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from xml.etree.ElementTree import Element
 
+from flipsketch.svg.colour import split_colour
 from flipsketch.svg.geometry import (
     IDENTITY,
     Matrix,
@@ -37,7 +38,6 @@ from flipsketch.svg.scene import (
     transform_segments,
 )
 from flipsketch.svg.strokes import mend_dots, scale_dashes
-from flipsketch.svg.values import split_colour
 
 REFERENCE = re.compile(r"url\(#([^)]*)\)")
 MAX_TILE = 1_024

@@ -6,8 +6,7 @@ What this would read wrong is an error; cascade.py knows all of CSS.
 import re
 from collections.abc import Iterable
 
-from PIL import ImageColor
-
+from flipsketch.svg.colour import split_colour
 from flipsketch.svg.geometry import diagonal, read_length
 
 # Children inherit these; `display` and `opacity` are not inherited but act on a whole group.
@@ -111,29 +110,14 @@ def read_paint(
     }
     if not (float(paint["stroke-width"]) >= 0 and float(paint["stroke-miterlimit"]) >= 1):
         raise ValueError("the SVG's stroke-width or stroke-miterlimit is too small")
-    for name, default in ("fill", "black"), ("stroke", "none"):
+    for name, default in ("fill", "#000000"), ("stroke", "none"):
         colour = style.get(name, default)
         if colour == "currentcolor":
-            colour = style.get("color", "black")
-        paint[name], alpha = read_colour(colour)
+            colour = style.get("color", "#000000")
+        paint[name], alpha = split_colour(colour)
         if paint[name] != "none":
             paint[f"{name}-opacity"] = opacity * read_opacity(style.get(f"{name}-opacity")) * alpha
     return paint
-
-
-def read_colour(text: str) -> tuple[str, float]:
-    """Return a colour as `#rrggbb` or `none`, and its opacity."""
-    if text in ("none", "transparent"):
-        return "none", 0.0
-    colour, alpha = text, 1.0
-    # Pillow would take the last number for a level of 255.
-    if match := re.fullmatch(r"rgba(\([^()]*),([^(),]*)\)", colour):
-        colour, alpha = f"rgb{match[1]})", read_opacity(match[2])
-    # Of these Pillow reads what CSS does not, and takes no care of what must be clamped.
-    if colour.startswith("hs"):
-        raise ValueError(f"the SVG has the colour {text[:40]!r}")
-    red, green, blue, *rest = (min(255, level) for level in ImageColor.getrgb(colour))
-    return f"#{red:02x}{green:02x}{blue:02x}", alpha * (rest[0] / 255 if rest else 1.0)
 
 
 def read_opacity(text: str | None) -> float:

@@ -51,7 +51,7 @@ LINE = '<path d="M8 32 H56" stroke="black" stroke-width="4"/>'
         ('<rect width="inf" height="9"/>', "'inf'"),
         ('<circle r="1e999"/>', "1e999"),
         ('<path d="M0 0L9 9" opacity="nan"/>', "'nan'"),
-        ('<path d="M0 0L9 9" fill="hsl(120, 200%, 25%)"/>', "hsl"),
+        ('<path d="M0 0L9 9" fill="hsl(120, 20, 25%)"/>', "hsl"),
         ('<path d="M0 0L9 9" style="/* none */ fill:none"/>', "/*"),
         ('<path d="M0 0L9 9" style="fill:none !important"/>', "!"),
         ('<path d="M0 0L9 9" stroke-linecap="flat"/>', "'flat'"),
