@@ -56,16 +56,14 @@ def read_css_step(name: str, text: str, box: Box, font_size: float) -> Matrix:
         case "matrix", 6:
             a, b, c, d, e, f = (read_length(word) for word in words)
             return a, b, c, d, e, f
-        case "matrix3d", 16:
-            m = [read_length(word) for word in words]
-            return m[0], m[1], m[4], m[5], m[12], m[13]
         case "translate" | "translate3d", 1 | 2 | 3:
             return 1.0, 0.0, 0.0, 1.0, length(0, 0), length(1, 1)
         case "translatex", 1:
             return 1.0, 0.0, 0.0, 1.0, length(0, 0), 0.0
         case "translatey", 1:
             return 1.0, 0.0, 0.0, 1.0, 0.0, length(0, 1)
-        case "translatez" | "perspective", 1:
+        # Written to have the graphics card draw; in the plane nothing changes.
+        case "translatez" | "scalez" | "perspective", 1:
             return IDENTITY
         case "scale", 1:
             return factor(0), 0.0, 0.0, factor(0), 0.0, 0.0
@@ -75,18 +73,8 @@ def read_css_step(name: str, text: str, box: Box, font_size: float) -> Matrix:
             return factor(0), 0.0, 0.0, 1.0, 0.0, 0.0
         case "scaley", 1:
             return 1.0, 0.0, 0.0, factor(0), 0.0, 0.0
-        case "scalez", 1:
-            return IDENTITY
         case "rotate" | "rotatez", 1:
             return turned(angle(0))
-        case "rotate", 2 if words[0].lower() == "z":
-            return turned(angle(1))
-        case "rotate3d", 4 if not any(map(float, words[:2])):
-            return turned(math.copysign(1.0, float(words[2])) * angle(3))
-        case "rotatex", 1:
-            return 1.0, 0.0, 0.0, math.cos(angle(0)), 0.0, 0.0
-        case "rotatey", 1:
-            return math.cos(angle(0)), 0.0, 0.0, 1.0, 0.0, 0.0
         case "skew", 1 | 2:
             return 1.0, math.tan(angle(1)), math.tan(angle(0)), 1.0, 0.0, 0.0
         case "skewx", 1:
