@@ -14,12 +14,10 @@ valid and in the form that properties.py describes:
 - The root's page colour is its attribute `background`.
 """
 
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from xml.etree.ElementTree import Element
 
-from flipsketch.svg.geometry import NUMBER
 from flipsketch.svg.placement import NAMES, TRANSFORMS, Placement, place_all
 from flipsketch.svg.properties import (
     ALIASES,
@@ -35,12 +33,14 @@ from flipsketch.svg.transforms import PART
 from flipsketch.svg.units import (
     FONT_LENGTH,
     FONT_SIZE,
+    Size,
     plain_length,
     read_length,
     without_font_units,
     write_number,
 )
 from flipsketch.svg.variables import define, substitute
+from flipsketch.svg.viewport import read_view_box
 
 WIDE = {"inherit", "initial", "unset", "revert", "revert-layer"}
 MAX_MATCHES = 2_000_000
@@ -61,8 +61,8 @@ class Context:
     color: str = "#000000"
     font_size: float = FONT_SIZE
     root_font_size: float = FONT_SIZE
-    box: tuple[float, float] = (100.0, 100.0)
-    """Width and height of the nearest viewport, in its own units."""
+    viewport: Size = (100.0, 100.0)
+    """Of the nearest viewport, in its own units."""
     variables: Values = field(default_factory=dict)
     parent: Values = field(default_factory=dict)
     """For `inherit` of what is not inherited by itself."""
@@ -140,7 +140,7 @@ class Sheet:
         context = self.define(declared, context)
         if any(text in WIDE or "var(" in text.lower() for text in values.values()):
             values = dict(settle(values, declared, context, self.normalize))
-        context = set_context(element, attributes, values, context)
+        context = set_context(element, values, context)
         moves = {name: values.pop(name) for name in TRANSFORMS & values.keys()}
         is_css = "transform" in declared
         if moves and not is_css and moves.keys() == {"transform"}:
@@ -148,7 +148,7 @@ class Sheet:
                 values |= moves
         elif moves:
             moves["transform-box"] = values.get("transform-box", "view-box")
-            moved = Placement(element, moves, is_css, context.box, context.font_size)
+            moved = Placement(element, moves, is_css, context.viewport, context.font_size)
             self.placements.append(moved)
         if element is not context.root:
             values.pop("background", None)
@@ -235,14 +235,14 @@ def settle(
             yield name, context.parent[name]
 
 
-def set_context(element: Element, attributes: Values, values: Values, context: Context) -> Context:
+def set_context(element: Element, values: Values, context: Context) -> Context:
     """Return what is around the children; make colours and lengths independent of it."""
-    color, font_size, box = context.color, context.font_size, context.box
+    color, font_size, viewport = context.color, context.font_size, context.viewport
     root_size = context.root_font_size
     if "font-size" in values:
         plain = without_font_units(values["font-size"], font_size, root_size)
         try:
-            font_size = read_length(plain, font_size, viewport=box)
+            font_size = read_length(plain, font_size, viewport=viewport)
         except ValueError:
             # Beyond all numbers; as if it were not set.
             del values["font-size"]
@@ -262,30 +262,28 @@ def set_context(element: Element, attributes: Values, values: Values, context: C
                 values[name] = " ".join(map(plain_length, parts))
             except ValueError:
                 del values[name]
-    box = read_box(element.tag, attributes, values, box)
-    if (color, font_size, box) == (context.color, context.font_size, context.box):
+    viewport = read_viewport(element, values, viewport)
+    if (color, font_size, viewport) == (context.color, context.font_size, context.viewport):
         return context
-    return replace(context, color=color, font_size=font_size, root_font_size=root_size, box=box)
+    return replace(
+        context, color=color, font_size=font_size, root_font_size=root_size, viewport=viewport
+    )
 
 
-def read_box(
-    tag: str, attributes: Values, values: Values, outer: tuple[float, float]
-) -> tuple[float, float]:
+def read_viewport(element: Element, values: Values, outer: Size) -> Size:
     """Return width and height of the viewport within an element."""
-    numbers = [float(found) for found in NUMBER.findall(attributes.get("viewBox", ""))]
+    if (box := read_view_box(element)) is not None:
+        return box.width, box.height
+    if element.tag != "svg":
+        return outer
     try:
-        if len(numbers) == 4:
-            width, height = numbers[2:]
-        elif tag == "svg":
-            width, height = (
-                read_length(values.get(name, "100%"), side, viewport=outer)
-                for name, side in zip(("width", "height"), outer, strict=True)
-            )
-        else:
-            return outer
+        width, height = (
+            read_length(values.get(name, "100%"), side, viewport=outer)
+            for name, side in zip(("width", "height"), outer, strict=True)
+        )
     except ValueError:
         return outer
-    return (width, height) if math.isfinite(width + height) else outer
+    return width, height
 
 
 def is_page_size(name: str, value: str) -> bool:

@@ -6,6 +6,7 @@ from xml.etree.ElementTree import Element
 from flipsketch.svg.elements import SHAPES
 from flipsketch.svg.geometry import IDENTITY, compose, read_transform, write_matrix
 from flipsketch.svg.transforms import around, read_css_transform, read_origin
+from flipsketch.svg.units import Size
 
 TRANSFORMS = {"transform", "transform-origin", "translate", "rotate", "scale"}
 # Boxes of the element itself; `view-box`, the default, is its viewport.
@@ -28,7 +29,7 @@ class Placement:
     values: dict[str, str]
     is_css: bool
     """Whether `transform` is one of CSS, not SVG's attribute."""
-    viewport: tuple[float, float]
+    viewport: Size
     font_size: float
 
     def write(self, left: float, top: float, width: float, height: float) -> None:
@@ -72,7 +73,7 @@ def place_all(placements: list[Placement]) -> None:
         placement.write(*box)
 
 
-def copy_outlines(element: Element, viewport: tuple[float, float]) -> Element:
+def copy_outlines(element: Element, viewport: Size) -> Element:
     """Return an element, without its own transform, as groups and shapes of plain numbers."""
     from flipsketch.svg.outlines import plain_outline
     from flipsketch.svg.viewport import Viewport

@@ -4,9 +4,7 @@ import math
 import re
 
 from flipsketch.svg.geometry import IDENTITY, NUMBER, Matrix, compose
-from flipsketch.svg.units import read_angle, read_length
-
-Box = tuple[float, float]
+from flipsketch.svg.units import FONT_SIZE, Size, read_angle, read_length
 
 # One word, which may be a function of functions.
 PART = re.compile(r"(?:[^\s,()]|\((?:[^()]|\((?:[^()]|\([^()]*+\))*+\))*+\))++")
@@ -17,7 +15,7 @@ KEYWORDS = {"left": 0.0, "top": 0.0, "center": 0.5, "right": 1.0, "bottom": 1.0}
 MAX_STEPS = 1_000
 
 
-def read_css_transform(text: str, box: Box, font_size: float = 16.0) -> Matrix:
+def read_css_transform(text: str, box: Size, font_size: float = FONT_SIZE) -> Matrix:
     """Return the matrix of a CSS transform in the plane.
 
     Args:
@@ -38,7 +36,7 @@ def read_css_transform(text: str, box: Box, font_size: float = 16.0) -> Matrix:
     raise ValueError(f"the SVG has the transform {text[position : position + 40]!r}")
 
 
-def read_css_step(name: str, text: str, box: Box, font_size: float) -> Matrix:
+def read_css_step(name: str, text: str, box: Size, font_size: float) -> Matrix:
     words = PART.findall(text)
 
     def length(place: int, side: int) -> float:
@@ -103,7 +101,7 @@ def around(origin: tuple[float, float], matrix: Matrix) -> Matrix:
     return compose(there, (1.0, 0.0, 0.0, 1.0, -x, -y))
 
 
-def read_origin(text: str, box: Box, font_size: float = 16.0) -> tuple[float, float]:
+def read_origin(text: str, box: Size, font_size: float = FONT_SIZE) -> tuple[float, float]:
     """Return the point of a `transform-origin`; of one word, the other is the centre."""
     words = PART.findall(text.lower())[:2]
     if not words:

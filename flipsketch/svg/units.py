@@ -19,7 +19,7 @@ FONT_LENGTH = re.compile(
 VIEWPORT = re.compile(r"[sld]?v(w|h|i|b|min|max)", re.ASCII | re.IGNORECASE)
 DEGREES = {"": 1.0, "deg": 1.0, "grad": 0.9, "rad": 180 / math.pi, "turn": 360.0}
 
-Canvas = tuple[float, float]
+Size = tuple[float, float]
 """Width and height."""
 
 
@@ -27,7 +27,7 @@ def read_length(
     text: str,
     reference: float | None = None,
     font_size: float = FONT_SIZE,
-    viewport: Canvas | None = None,
+    viewport: Size | None = None,
 ) -> float:
     """Return a length in user units.
 
@@ -50,9 +50,7 @@ def read_length(
     )
 
 
-def unit_size(
-    unit: str, reference: float | None, font_size: float, viewport: Canvas | None
-) -> float:
+def unit_size(unit: str, reference: float | None, font_size: float, viewport: Size | None) -> float:
     """Return a unit's size in user units."""
     unit = unit.lower()
     if unit in ABSOLUTE:

@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element
 
 from flipsketch.svg.geometry import IDENTITY, NUMBER, Matrix
 from flipsketch.svg.path_data import MAX_MAGNITUDE
-from flipsketch.svg.units import read_length
+from flipsketch.svg.units import Size, read_length
 
 WIDE = {"x", "x1", "x2", "cx", "fx", "rx", "width", "refX", "markerWidth"}
 HIGH = {"y", "y1", "y2", "cy", "fy", "ry", "height", "refY", "markerHeight"}
@@ -65,7 +65,7 @@ UNIT = Viewport(1.0, 1.0)
 
 
 def read_side(
-    text: str, reference: float | None = None, viewport: tuple[float, float] | None = None
+    text: str, reference: float | None = None, viewport: Size | None = None
 ) -> float | None:
     """Return a length; None if it cannot be read, is out of reach, or is a percentage without a
     reference or one of a viewport without that."""
