@@ -25,8 +25,6 @@ MAX_PLATEAU = 0.16
 MIN_GROWTH = 2.68
 """Of hairlines when each pixel takes the level of its darkest neighbour: as measured 2.7 to 3.0, of
 grey strokes a pixel wide 2.3 to 2.66, and less of wider ones."""
-COLOURED = 12
-"""What white paper may lack."""
 MIN_SHADOW = 0.08
 MAX_NOISE = 0.1
 """Of paper; that of cameras is below 0.05, of photos of other things 0.1 to 0.5."""
@@ -84,6 +82,8 @@ def is_clean(image: Image.Image) -> bool:
         return not (is_faint and not is_filled(levels)) and not has_shadow(levels)
     # Drawn up to the edges by a program: there is pure white, and hardly anything near it.
     near = histogram[225:PURE_WHITE].sum() / max(1, histogram[PURE_WHITE:].sum())
+    if near > 1:
+        return False
     is_digital = share(histogram, PURE_WHITE) >= 0.1 and near <= 0.25
     shows_paper = is_digital and share(border, WHITE) > 0.1
     return contrast >= DARK and (shows_paper or shows_white_all_over(levels))
@@ -183,8 +183,11 @@ def has_light_strokes(white_page: Image.Image, black_page: Image.Image) -> bool:
     return usual < MIN_CONTRAST or not is_filled(inverted)
 
 
-def repair(image: Image.Image) -> Repaired:
+def repair(image: Image.Image, *, is_vector: bool = False) -> Repaired:
     """Return an RGB picture as dark ink on white paper.
+
+    Args:
+        is_vector: it is of an SVG, which is no photo, whatever it shows.
 
     Raises:
         ValueError: there is surely no drawing on it.
@@ -192,12 +195,13 @@ def repair(image: Image.Image) -> Repaired:
     import cv2
 
     pixels = np.asarray(image).astype(np.float32) / 255
-    paper = find_paper(pixels)
+    is_drawn = is_vector or has_few_levels(np.asarray(darkest_channel(image)))
+    paper = find_paper(pixels, is_flat=is_drawn)
     if paper.is_dark:
         pixels = 1 - pixels
     surface = cv2.resize(paper.surface, image.size, interpolation=cv2.INTER_LINEAR)
     flat = pixels / np.maximum(surface, 1 / 255)
-    darkness, noise = level_out(1 - luma(flat))
+    darkness, noise = (1 - luma(flat), 0.0) if is_drawn else level_out(1 - luma(flat))
     contrast = find_ink(darkness, noise)
     if noise > MAX_NOISE and contrast < 8 * noise:
         shades = smooth_shades(luma(pixels))
@@ -213,7 +217,7 @@ def repair(image: Image.Image) -> Repaired:
     coloured = float((np.ptp(flat, axis=-1) > 0.2).mean())
     if coloured > MAX_COLOURED:
         return Repaired(None, (f"left a coloured picture as it is: {coloured:.0%} of the page",))
-    notes = describe(paper)
+    notes = describe(paper, is_vector)
     if contrast * 255 < DARK and (notes or not is_filled(darkest_channel(image))):
         notes.append(f"darkened faint strokes: {contrast * 255:.0f} of 255 levels")
     if not notes:
@@ -231,13 +235,34 @@ def repair(image: Image.Image) -> Repaired:
     return Repaired(grey[..., None].repeat(3, axis=-1), tuple(notes))
 
 
-def find_paper(pixels: np.ndarray) -> Paper:
+def has_few_levels(levels: np.ndarray) -> bool:
+    """Tell whether a program drew a picture: aside from edges it has a few levels, not the many of
+    a camera's noise and shadows."""
+    import cv2
+
+    element = np.ones((3, 3), np.uint8)
+    is_edge = cv2.dilate(levels, element) - cv2.erode(levels, element) > 16
+    # JPEG leaves traces of an edge within its block of 8 pixels.
+    is_near = cv2.dilate(is_edge.astype(np.uint8), np.ones((17, 17), np.uint8)) > 0
+    clear = levels[~is_near] if is_near.mean() < 0.95 else levels[~is_edge]
+    histogram = np.bincount(clear, minlength=256)
+    return bool(np.sort(histogram)[-4:].sum() >= 0.9 * histogram.sum() > 0)
+
+
+def find_paper(pixels: np.ndarray, *, is_flat: bool) -> Paper:
+    """Return the paper of a picture whose levels go from 0 to 1.
+
+    Args:
+        is_flat: it has one colour, as a program's has, unless none is found often enough.
+    """
     import cv2
 
     small = cv2.resize(pixels, (MAP_SIDE, MAP_SIDE), interpolation=cv2.INTER_AREA)
     is_dark = has_light_ink(luma(small))
     if is_dark:
         small = 1 - small
+    if is_flat and (colour := find_light_colour(1 - pixels if is_dark else pixels)) is not None:
+        return Paper(np.full((MAP_SIDE, MAP_SIDE, 3), colour, np.float32), is_dark)
     # A stroke is narrower than this, what is filled is not.
     element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (15, 15))
     closed = np.maximum(cv2.morphologyEx(small, cv2.MORPH_CLOSE, element), 1 / 255)
@@ -249,6 +274,18 @@ def find_paper(pixels: np.ndarray) -> Paper:
     return Paper(np.clip(fitted * ratio, 0, 1), is_dark)
 
 
+def find_light_colour(pixels: np.ndarray) -> np.ndarray | None:
+    """Return the colour that is found most among the lightest, None if none is found often."""
+    bins = (pixels * 31 + 0.5).astype(np.int32) @ np.array([1024, 32, 1])
+    counts = np.bincount(bins.ravel(), minlength=1 << 15)
+    often = np.flatnonzero(counts >= 0.05 * bins.size)
+    if not len(often):
+        return None
+    levels = luma(np.stack([often >> 10, often >> 5 & 31, often & 31], axis=-1) / 31)
+    light = often[levels >= 0.8 * levels.max()]
+    return np.median(pixels[bins == light[np.argmax(counts[light])]], axis=0)
+
+
 def has_light_ink(levels: np.ndarray) -> bool:
     """Tell whether strokes are lighter than what is around them, on paper that is not light."""
     import cv2
@@ -257,7 +294,8 @@ def has_light_ink(levels: np.ndarray) -> bool:
     lighter = np.clip(levels - around - 0.02, 0, None).sum()
     darker = np.clip(around - levels - 0.02, 0, None).sum()
     edge = np.concatenate([levels[:2].ravel(), levels[-2:].ravel(), levels[:, :2].ravel()])
-    paper = np.median(edge)
+    # A frame is no paper, and strokes take less than half of it.
+    paper = max(np.median(edge), np.median(levels))
     return bool(lighter > 1.5 * darker and paper < 0.6)
 
 
@@ -318,13 +356,13 @@ def smooth_shades(levels: np.ndarray) -> float:
     return float((is_flat & (relative > 0.15) & (relative < 0.85)).mean())
 
 
-def describe(paper: Paper) -> list[str]:
+def describe(paper: Paper, is_vector: bool) -> list[str]:
     """Return notes on what is to be repaired of paper."""
     notes = []
     if paper.is_dark:
         notes.append(f"turned light strokes dark: on {paper.colour}")
-    elif min(paper.colour) < 255 - COLOURED:
+    elif min(paper.colour) < WHITE or (is_vector and paper.shadow > MIN_SHADOW):
         notes.append(f"whitened the paper: {paper.colour}")
-    if paper.shadow > MIN_SHADOW:
+    if paper.shadow > MIN_SHADOW and not is_vector:
         notes.append(f"evened out a shadow: {paper.shadow:.0%}")
     return notes

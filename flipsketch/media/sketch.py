@@ -150,7 +150,7 @@ def repair_picture(picture: Picture, image: Image.Image, side: int) -> Page:
     if isinstance(picture, SvgPicture) and is_clean(large):
         # Of thin strokes a pixel has just a share.
         return Page(image, notes)
-    repaired = repair(large)
+    repaired = repair(large, is_vector=isinstance(picture, SvgPicture))
     if repaired.pixels is not None:
         image = Image.fromarray(repaired.pixels)
     return Page(image, notes + repaired.notes)

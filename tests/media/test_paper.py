@@ -194,6 +194,33 @@ def test_the_paper_of_an_svg_is_repaired_too(paper, stroke):
     assert agreement(read_sketch(content, SIZE).pixels, read_sketch(svg("#000"), SIZE).pixels) > 0.9
 
 
+GREY_ICONS = [
+    '<path d="M2 14H26L32 20H62V56H2Z" fill="%s"/>',
+    '<path d="M0 0H64V64H0ZM8 8V56H56V8Z" fill="%s" fill-rule="evenodd"/>',
+    '<path d="M8 10H56V54H8ZM20 10V54" stroke="%s" fill="none" stroke-width="3"/>',
+]
+
+
+@pytest.mark.parametrize("grey", ["#808080", "#bebebe"])
+@pytest.mark.parametrize("icon", GREY_ICONS)
+def test_an_icon_in_one_grey_has_no_shadow(icon, grey):
+    content = f'<svg viewBox="0 0 64 64">{icon % grey}</svg>'.encode()
+    picture = encode(Image.fromarray(draw_svg(content, SIZE, 3)))
+    for found in (read_sketch(content, SIZE), read_sketch(picture, SIZE)):
+        is_stroked = "stroke" in icon
+        assert [note.split(":")[0] for note in found.notes] == [
+            "darkened faint strokes"
+        ] * is_stroked
+        assert found.pixels.max() == 255
+        assert found.pixels.min() == (0 if is_stroked else int(grey[1:3], 16))
+
+
+def test_paper_that_is_nearly_white_is_whitened_in_spite_of_noise():
+    for noise in (3, 8):
+        photo = Photo((245, 245, 245), noise=noise, jpeg=85).take(draw(SKETCHES[7], 256), 0)
+        assert np.median(read_sketch(photo, SIZE).pixels) == 255
+
+
 def test_strokes_too_thin_to_be_seen_are_widened():
     content = svg("#000").replace(b'stroke-width="3"', b'stroke-width="0.02"')
     with pytest.raises(ValueError, match="blank"):
@@ -207,6 +234,19 @@ def test_a_photo_of_anything_else_is_refused_with_its_figures():
     photo = Image.fromarray(blobs).resize((256, 256), Image.Resampling.BICUBIC)
     with pytest.raises(ValueError, match=r"no drawing on paper but a photo.* vary by \d+%"):
         read_sketch(encode(photo), SIZE)
+
+
+def test_an_svg_is_no_photo_whatever_it_shows():
+    random = np.random.default_rng(0)
+    tiles = "".join(
+        f'<path d="M{x} {y}h8v8h-8z" fill="#{random.integers(1 << 24):06x}"/>'
+        for x in range(0, 64, 8)
+        for y in range(0, 64, 8)
+    )
+    content = f'<svg viewBox="0 0 64 64">{tiles}</svg>'.encode()
+    found = read_sketch(content, SIZE)
+    assert np.array_equal(found.pixels, read_sketch(content, SIZE, AS_IS).pixels)
+    assert found.notes[0].startswith("left a coloured picture as it is")
 
 
 def test_shadows_are_told_from_shades():
