@@ -62,7 +62,7 @@ class Paper(NamedTuple):
     def shadow(self) -> float:
         """What its darkest parts lack of the light of its lightest."""
         low, high = np.percentile(luma(self.surface), (2, 98))
-        return float(1 - low / high)
+        return float(1 - low / max(high, 1 / 255))
 
 
 def luma(pixels: np.ndarray) -> np.ndarray:

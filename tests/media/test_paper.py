@@ -62,7 +62,13 @@ def test_the_ink_of_most_photos_is_that_of_the_drawing(side):
     assert len(poor) < 0.05 * len(scores), poor
 
 
-@pytest.mark.parametrize("path", SKETCHES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=[pytest.mark.slow] if index % 5 else [])
+        for index, path in enumerate(SKETCHES)
+    ],
+)
 def test_a_clean_drawing_keeps_every_pixel(path):
     for content in (path.read_bytes(), encode(Image.fromarray(draw(path, 200)), "JPEG")):
         kept, usual = (read_sketch(content, SIZE, config) for config in (AS_IS, REFUSE))
@@ -201,7 +207,7 @@ GREY_ICONS = [
 ]
 
 
-@pytest.mark.parametrize("grey", ["#808080", "#bebebe"])
+@pytest.mark.parametrize("grey", [pytest.param("#808080", marks=pytest.mark.slow), "#bebebe"])
 @pytest.mark.parametrize("icon", GREY_ICONS)
 def test_an_icon_in_one_grey_has_no_shadow(icon, grey):
     content = f'<svg viewBox="0 0 64 64">{icon % grey}</svg>'.encode()

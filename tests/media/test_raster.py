@@ -110,12 +110,12 @@ def test_blank_frames_end_in_a_blank_picture():
 @pytest.mark.parametrize(
     "mode, paper, pen, format",
     [
-        ("1", 1, 0, "PNG"),
-        ("P", 1, 0, "PNG"),
-        ("I;16", 4095, 0, "PNG"),
         ("L", 255, 0, "JPEG"),
+        ("1", 1, 0, "PNG"),
+        pytest.param("P", 1, 0, "PNG", marks=pytest.mark.slow),
+        pytest.param("I;16", 4095, 0, "PNG", marks=pytest.mark.slow),
         pytest.param("L", 255, 0, "WEBP", marks=pytest.mark.slow),
-        ("1", 1, 0, "TIFF"),
+        pytest.param("1", 1, 0, "TIFF", marks=pytest.mark.slow),
     ],
 )
 def test_a_large_picture_is_shrunk_as_it_is_read(mode, paper, pen, format):
@@ -131,6 +131,7 @@ def test_a_large_picture_is_shrunk_as_it_is_read(mode, paper, pen, format):
     assert np.abs(np.asarray(shown).astype(int) - BAR).max() < 12
 
 
+@pytest.mark.slow
 def test_what_is_transparent_stays_so_in_a_large_picture():
     image = page("LA", (0, 0), (255, 255), (4800, 3600))
     raster = decode_raster(encode(image, compress_level=1))
