@@ -4,12 +4,13 @@ import io
 
 import cairosvg
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from flipsketch.svg.reader import read_drawing
-from flipsketch.svg.render import draw
+from flipsketch.svg.render import Shape, draw
+from flipsketch.svg.strokes import split_subpaths
 
 SIZE = 64
 
@@ -100,10 +101,20 @@ def files(draw):
     return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64">{body}</svg>'.encode()
 
 
+def has_square_dot(shape: Shape) -> bool:
+    """Of a line without length SVG draws the square caps, cairosvg nothing."""
+    spans = (
+        np.ptp([segment[1][-2:] for segment in subpath if segment[1]], axis=0).max()
+        for subpath in split_subpaths(shape.segments)
+    )
+    return shape.paint["stroke-linecap"] == "square" and min(spans) < 0.1
+
+
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(files())
 def test_any_file_of_the_dialect_is_drawn_as_cairosvg_draws_it(svg):
     width, height, shapes, _ = read_drawing(svg, SIZE)
+    assume(not any(map(has_square_dot, shapes)))
     png = cairosvg.svg2png(svg, output_width=width, output_height=height, background_color="white")
     expected = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
     assert np.abs(draw(shapes, width, height) - expected).max() <= 1
