@@ -1,14 +1,21 @@
 """The paint of shapes: which of it is ink that Live-Sketch can move."""
 
-from PIL import ImageColor
-
 from flipsketch.svg.render import Paint
+
+Levels = tuple[int, int, int]
+"""Red, green and blue, of 255."""
 
 MIN_INK = 16 / 255
 """What is fainter than this on white paper cannot be seen."""
 MIN_FILL_INK = 0.75
 TRACE_IT = "have it traced: by --trace, or by true in a column trace of its row"
 """What to do with a drawing that has other paint."""
+
+
+def levels_of(paint: Paint, name: str) -> Levels:
+    """Return red, green and blue of a paint that is not none."""
+    red, green, blue = bytes.fromhex(str(paint[name])[1:])
+    return red, green, blue
 
 
 def ink_of(paint: Paint, name: str) -> float:
@@ -18,7 +25,7 @@ def ink_of(paint: Paint, name: str) -> float:
 def darkness(paint: Paint, name: str) -> float:
     if paint[name] == "none":
         return 0.0
-    red, green, blue = ImageColor.getrgb(str(paint[name]))[:3]
+    red, green, blue = levels_of(paint, name)
     return 1 - (0.299 * red + 0.587 * green + 0.114 * blue) / 255
 
 

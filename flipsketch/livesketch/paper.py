@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from PIL import ImageColor
 
-from flipsketch.livesketch.paint import MIN_INK
+from flipsketch.livesketch.paint import MIN_INK, Levels, levels_of
 from flipsketch.livesketch.vector import VectorSketch, check_size, draw_vector
 from flipsketch.media.config import FIT_MARGIN
 from flipsketch.svg.render import Paint, Shape
@@ -24,8 +23,6 @@ LOOKED_AT = 512
 """Pixels a side in which the drawing on a page is looked for."""
 WHITE = (255, 255, 255)
 
-Colour = tuple[int, ...]
-
 
 def whiten(shapes: Sequence[Shape], width: int, height: int) -> tuple[list[Shape], tuple[str, ...]]:
     """Return a drawing's shapes as dark ink on white paper, and notes on what was done; those of a
@@ -37,7 +34,7 @@ def whiten(shapes: Sequence[Shape], width: int, height: int) -> tuple[list[Shape
     num_below = 0
     while num_below < len(shapes) and covers(shapes[num_below], width, height):
         num_below += 1
-    paper = read_colour(shapes[num_below - 1].paint, "fill") if num_below else WHITE
+    paper = levels_of(shapes[num_below - 1].paint, "fill") if num_below else WHITE
     named = paper if num_below else "no paper"
     ink = list(shapes[num_below:])
     notes = []
@@ -69,10 +66,6 @@ def covers(shape: Shape, width: int, height: int) -> bool:
     return bool(reaches and area >= FILLED * np.ptp(x) * np.ptp(y))
 
 
-def read_colour(paint: Paint, name: str) -> Colour:
-    return ImageColor.getrgb(str(paint[name]))[:3]
-
-
 def ink_level(shape: Shape) -> float:
     """Return how far a shape is from white paper, in levels of 255."""
     has_stroke = float(shape.paint["stroke-width"]) > 0
@@ -84,18 +77,16 @@ def contrast_of(paint: Paint, name: str) -> float:
     """Return the like of one paint, by its darkest channel: no pure colour is faint."""
     if paint[name] == "none":
         return 0.0
-    return (255 - min(read_colour(paint, name))) * float(paint.get(f"{name}-opacity", 1.0))
+    return (255 - min(levels_of(paint, name))) * float(paint.get(f"{name}-opacity", 1.0))
 
 
 def invert(paint: Paint) -> Paint:
-    return {
-        **paint,
-        **{
-            name: write_colour(tuple(255 - level for level in read_colour(paint, name)))
-            for name in ("fill", "stroke")
-            if paint[name] != "none"
-        },
-    }
+    changed: Paint = {}
+    for name in ("fill", "stroke"):
+        if paint[name] != "none":
+            red, green, blue = levels_of(paint, name)
+            changed[name] = write_colour((255 - red, 255 - green, 255 - blue))
+    return {**paint, **changed}
 
 
 def darken(paint: Paint, contrast: float) -> Paint:
@@ -130,5 +121,5 @@ def crop_to_ink(sketch: VectorSketch) -> VectorSketch:
     return cropped
 
 
-def write_colour(colour: Colour) -> str:
+def write_colour(colour: Levels) -> str:
     return "#{:02x}{:02x}{:02x}".format(*colour)

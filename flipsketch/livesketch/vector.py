@@ -19,7 +19,7 @@ from flipsketch.livesketch.paint import (
 )
 from flipsketch.svg.geometry import Matrix
 from flipsketch.svg.limits import check_work
-from flipsketch.svg.path_data import Arc, Segment, follow_arc
+from flipsketch.svg.path_data import Segment, begin_with_move
 from flipsketch.svg.reader import SvgDrawing, centre_on_white, read_svg
 from flipsketch.svg.render import Paint, Shape, draw
 
@@ -192,17 +192,11 @@ class Outline:
         first, last_kind = 0j, ""
         # Rows of the subpath's first point and of the pen; -1 before anything is drawn.
         start = here = -1
-        for segment in segments:
-            kind, numbers = segment[:2]
-            if kind == "A" and here == -1 and last_kind == "":
-                # A circle or an ellipse, whose numbers are only its hull.
-                numbers = around(segment)
+        for kind, numbers, *_ in begin_with_move(segments):
             points = [
                 complex(a * x + c * y + e, b * x + d * y + f) / READ_SIZE + self.shift
                 for x, y in zip(numbers[::2], numbers[1::2], strict=True)
             ]
-            if kind == "A" and last_kind == "":
-                first, *points = points
             if kind == "M":
                 first, start, here = points[0], -1, -1
             elif kind != "Z" or here != -1 or last_kind == "M":
@@ -233,14 +227,6 @@ class Outline:
     def row(self, point: complex) -> int:
         self.points.append((point.real, point.imag))
         return len(self.points) - 1
-
-
-def around(segment: Segment) -> list[float]:
-    """Return x and y of an ellipse's first point, and of the handles and ends of its quarters."""
-    arc = segment[2] if len(segment) == 3 else None
-    assert isinstance(arc, Arc)
-    quarters = follow_arc(arc, arc.last - arc.first)
-    return [side for point in [quarters[-1], *quarters] for side in (point.real, point.imag)]
 
 
 def cubics_to(

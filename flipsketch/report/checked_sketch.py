@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from flipsketch.corpus.collection import Noun
+from flipsketch.corpus.notes import kind_of
 from flipsketch.corpus.reasons import FailedRow, FailureGroups, reason_of
 from flipsketch.storage.sources import name_source
 from flipsketch.storage.text import count
@@ -52,7 +53,7 @@ class CheckedSketch:
     @property
     def note_kinds(self) -> tuple[str, ...]:
         """The notes without their figures."""
-        return tuple(note.partition(": ")[0] for note in self.notes)
+        return tuple(map(kind_of, self.notes))
 
     @property
     def reason(self) -> str:

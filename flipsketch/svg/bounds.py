@@ -9,12 +9,10 @@ import numpy as np
 
 from flipsketch.svg.elements import SHAPES
 from flipsketch.svg.geometry import IDENTITY, Matrix, compose, read_outline
-from flipsketch.svg.path_data import Segment, read_path, read_paths
+from flipsketch.svg.path_data import Segment, begin_with_move, read_path, read_paths
 from flipsketch.svg.scope import read_matrix
 from flipsketch.svg.viewport import Box
 
-HANDLE = 4 / 3 * (math.sqrt(2) - 1)
-"""Of a curve along a quarter of the unit circle."""
 MAX_POINTS = 1_000
 """Of an outline whose box is exact after a rotation; that of another is the rotated box's."""
 
@@ -98,10 +96,7 @@ class Outline(NamedTuple):
                 # Nothing is drawn from there.
                 ends.pop()
             before = kind
-            if kind == "A" and not ends:
-                # A whole ellipse, of which there are the corners of its box.
-                ends += [points[place : place + 2] for place in range(0, len(points), 2)]
-            elif kind in "CA":
+            if kind in "CA":
                 for place in range(0, len(points), 6):
                     curves.append(ends[-1] + points[place : place + 6])
                     ends.append(points[place + 4 : place + 6])
@@ -158,23 +153,7 @@ def shape_segments(shape: Element) -> list[Segment]:
             if len(data) < SHORT:
                 return read_path(data, is_lenient=True)
             return read_paths([data], is_lenient=True)[0]
-        if shape.tag in ("circle", "ellipse"):
-            return ellipse_segments(shape)
-        attributes = dict(shape.items())
-        return read_outline(shape.tag, attributes, [0.0, 0.0, 1.0, 1.0], is_lenient=True)
+        outline = read_outline(shape.tag, shape.attrib, [0.0] * 4, is_lenient=True)
+        return begin_with_move(outline)
     except ValueError:
         return []
-
-
-def ellipse_segments(shape: Element) -> list[Segment]:
-    """Return four curves that stay within 0.03% of a circle or an ellipse."""
-    cx, cy = float(shape.get("cx", 0)), float(shape.get("cy", 0))
-    radii = (shape.get("rx", shape.get("r", 0)), shape.get("ry", shape.get("r", 0)))
-    rx, ry = map(float, radii)
-    if not (rx > 0 and ry > 0):
-        return []
-    segments: list[Segment] = [("M", [cx + rx, cy])]
-    for x, y in ((1, 0), (0, 1), (-1, 0), (0, -1)):
-        points = ((x - HANDLE * y, y + HANDLE * x), (-y + HANDLE * x, x + HANDLE * y), (-y, x))
-        segments.append(("C", [side for u, v in points for side in (cx + u * rx, cy + v * ry)]))
-    return [*segments, ("Z", [])]
