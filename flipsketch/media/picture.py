@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from flipsketch.media.config import SketchConfig
-from flipsketch.media.paper import DARK, is_clean
+from flipsketch.media.paper import is_clean, is_surely_clean
 from flipsketch.media.raster import Raster
 from flipsketch.svg.reader import SvgDrawing, read_svg
 
@@ -63,11 +63,7 @@ class SvgPicture(Picture):
         return config.paper == "as-is" or self.is_clean()
 
     def is_clean(self) -> bool:
-        # Most are: white at every edge, with strokes that are black or nearly so.
-        edges = self.pixels[0], self.pixels[-1], self.pixels[:, 0], self.pixels[:, -1]
-        if all(edge.min() == 255 for edge in edges) and self.pixels.min() < DARK // 2:
-            return True
-        return super().is_clean()
+        return is_surely_clean(self.pixels) or super().is_clean()
 
 
 def fit_to(image: Image.Image, size: int) -> np.ndarray:

@@ -33,7 +33,7 @@ class NotPlain(ValueError):
 
 
 SHAPES = {
-    "path": ("d",),
+    "path": (),
     "line": ("x1", "y1", "x2", "y2"),
     "polyline": ("points",),
     "polygon": ("points",),
@@ -152,7 +152,11 @@ def read_shapes(
         raise ValueError(f"a <{tag[:40]}> element is not plain")
     # Taken out first: most elements differ in nothing else, and share a look.
     own = element.attrib
-    place = {name: own.pop(name) for name in SHAPES.get(tag, ()) if name in own}
+    path_data, place = "", dict[str, str]()
+    if tag == "path":
+        path_data = own.pop("d", "")
+    elif tag != "g":
+        place = {name: own.pop(name) for name in SHAPES[tag] if name in own}
     look = page.look(tag, element, inherited, opacity)
     if look.is_removed:
         return
@@ -165,7 +169,7 @@ def read_shapes(
     a, b, c, d, _, _ = matrix
     # A shape that is flattened to a line is not drawn. (check_work refuses matrices that overflow.)
     if look.paint is not None and not abs(a * d - b * c) < 1e-12:
-        outline = place.get("d") or read_outline(tag, place, page.canvas)
+        outline = path_data or read_outline(tag, place, page.canvas)
         page.outlines.append((outline, matrix, look.paint))
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from flipsketch.svg.document import parse_document, parse_xml
 from flipsketch.svg.elements import find_left_out, ways_out
-from flipsketch.svg.limits import MAX_NUMBERS, FarAway, check_scene, check_work
+from flipsketch.svg.limits import MAX_NUMBERS, FarAway, check_scene, is_small
 from flipsketch.svg.page import Drawing, NotPlain, Page, read_page
 from flipsketch.svg.render import Shape, draw
 from flipsketch.svg.scene import Item, on_page
@@ -100,16 +100,17 @@ def centre_on_white(pixels: np.ndarray, size: int) -> np.ndarray:
 
 
 def check_ink(pixels: np.ndarray, notes: Sequence[str]) -> None:
-    channels = [pixels[..., channel] for channel in range(3)]
-    # In a grey drawing the first channel decides.
-    if any(np.ptp(channel) >= MIN_CONTRAST for channel in channels):
+    # The page is mostly at the corner; the channel of the darkest level is as light there or more.
+    if int(pixels[0, 0].min()) - int(pixels.min()) >= MIN_CONTRAST:
+        return
+    contrast = max(int(np.ptp(pixels[..., channel])) for channel in range(3))
+    if contrast >= MIN_CONTRAST:
         return
     if left_out := find_left_out(notes):
         raise ValueError(
             f"the sketch is blank without its {' and '.join(left_out)}, which is left out; "
             f"{ways_out(left_out)}"
         )
-    contrast = max(int(np.ptp(channel)) for channel in channels)
     raise ValueError(
         f"the sketch is blank: its pixels differ by {contrast} of 255 levels, but a visible "
         f"line differs from the page by {MIN_CONTRAST} or more; draw it darker or leave it out"
@@ -144,14 +145,9 @@ def without_collection(is_wanted: bool) -> Iterator[None]:
 
 def plain_drawing(page: Page, size: int) -> SvgDrawing:
     width, height, shapes, canvas = page.to_drawing(size)
-    items = lighten(shapes, size)
-    if items is shapes:
-        try:
-            check_work(shapes, size)
-        except FarAway:
-            items = within_reach(items, size)
-    else:
-        items = within_reach(items, size)
+    items: Sequence[Item] = shapes
+    if not is_small(shapes, size):
+        items = within_reach(lighten(shapes, size), size)
     return SvgDrawing(width, height, canvas, items)
 
 

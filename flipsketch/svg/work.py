@@ -2,7 +2,7 @@
 
 A shape costs its calls, its pieces after curves are flattened, the rows of pixels that its edges
 run through, and, in one path, how often edges cross: cairo keeps them sorted from row to row. The
-constants are microseconds of one core of 2023; benchmarks/svg_work.py compares them with cairo.
+constants are microseconds of one core of 2023; benchmarks/svg_limits.py compares them with cairo.
 """
 
 import math
@@ -68,8 +68,9 @@ def find_lines(shapes: Sequence[Shape]) -> Lines:
         num_before = len(numbers)
         moves.append(num_before)
         start = shape.segments[0][1][:2]
-        for kind, points, *_ in shape.segments:
-            if kind == "M":
+        for segment in shape.segments:
+            points = segment[1]
+            if segment[0] == "M":
                 start = points
                 moves.append(len(numbers))
             numbers += points or start

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from flipsketch.media.config import AS_IS, SketchConfig
-from flipsketch.media.paper import is_clean
+from flipsketch.media.paper import is_clean, is_surely_clean
 from flipsketch.media.sketch import read_sketch
 from tests.helpers.photos import PHOTOS, Photo
 
@@ -259,3 +259,15 @@ def test_shadows_are_told_from_shades():
     shadow = Photo(shadow=0.5, soft_edge=True).take(draw(SKETCHES[7], 256), 2)
     assert not is_clean(Image.open(io.BytesIO(shadow)).convert("RGB"))
     assert is_clean(shaded())
+
+
+@pytest.mark.parametrize("level", [0, 100, 140, 235])
+@pytest.mark.parametrize("sides", [(1, 62), (20, 26), (30, 31)])
+def test_what_is_clean_at_a_glance_is_clean(level, sides):
+    first, last = sides
+    pixels = np.full((64, 64, 3), 255, np.uint8)
+    pixels[first : last + 1, first : last + 1] = level
+    if is_surely_clean(pixels):
+        assert level == 0 or is_clean(Image.fromarray(pixels))
+    else:
+        assert level > 100 or sides != (20, 26)
