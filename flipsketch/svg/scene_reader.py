@@ -55,6 +55,7 @@ INITIAL: Paint = {
     "stroke-dashoffset": 0.0,
 }
 WORDS = {"fill", "fill-rule", "stroke", "stroke-linecap", "stroke-linejoin", "stroke-dasharray"}
+PAINT_NAMES = {*INITIAL, *WORDS}
 CLIPPING: Paint = {**INITIAL, "fill": "#ffffff"}
 
 
@@ -248,9 +249,6 @@ class SceneReader:
         if (definition := self.find(element.get("clip-path"))) is not None:
             items = cut(items, self.read_clip(definition, matrix), self.page)
         return Layer(items)
-
-
-PAINT_NAMES = {*INITIAL, *WORDS}
 
 
 def read_gradient(element: Element, opacity: float, matrix: Matrix) -> Gradient:
