@@ -1,7 +1,7 @@
 """Limits on an SVG of unknown origin: what would keep the reader or the renderer busy is refused.
 
 Cairo has no time limit, so its work is estimated before it begins. (The limits on the magnitude of
-a number and on miters are set where they are read: geometry.py, style.py.)
+a number and on miters are set where they are read: path_data.py, style.py.)
 """
 
 import math
