@@ -21,16 +21,19 @@ ARCS = 3.0
 EDGE_ROW = 0.05
 # Where edges begin, end or cross in nearly every row, cairo goes through 15 parts of it.
 MANY_EDGES, BUSY_EDGE_ROW = 1_500, 0.25
+SEVERAL_LINES, CROWDED_EDGE_ROW = 20, 0.08
 CROSSING = 0.012
-DASH, FINEST_DASH, BROAD_PEN = 1.0, 0.25, 16.0
-PIXEL, LINEAR_PIXEL, RADIAL_PIXEL, TILE_PIXEL, LAYER_PIXEL = 0.0006, 0.001, 0.013, 0.07, 0.007
+DASH, BUTT_PIXEL, ROUND_PIXEL, FINEST_DASH = 0.1, 0.06, 0.18, 0.05
+"""Of a dash: for each, for each pixel that its two ends are wide, and the least length in pixels:
+finer ones cairo draws as a pale line."""
+PIXEL, LINEAR_PIXEL, RADIAL_PIXEL, TILE_PIXEL, LAYER_PIXEL = 0.0006, 0.001, 0.013, 0.1, 0.007
 BLENDED_PIXEL = 0.035
 """Of the slowest ways to blend, which cairo does in floating point."""
-LAYER, STOP = 60.0, 0.5
+LAYER, STOP = 75.0, 0.5
 CELL = 2
 """Width in pixels of the parts of a row within which all edges are taken to cross."""
-MAX_EDGE_ROWS = 4_000_000
-"""Of one path; they alone would take too long."""
+MAX_EDGE_ROWS = 1_500_000
+"""Of one path; to count the crossings of more would take 500 MB."""
 # Below these limits cairo takes a second at most, whatever is drawn. Of 60 real sketches none has
 # more than 540 segments, 205 lines in a row of pixels, or lines of 88 sides in all.
 FEW_SEGMENTS = 15_000
@@ -99,9 +102,9 @@ def most_in_row(lines: Lines, size: int) -> int:
 
 
 def paint_numbers(shapes: Sequence[Shape]) -> np.ndarray:
-    """Return four numbers for each shape: whether it is stroked, whether it is filled, into how
+    """Return five numbers for each shape: whether it is stroked, whether it is filled, into how
     many more pieces than usual its curves are cut, the mean length of its dashes and gaps in pixels
-    (0: it has none)."""
+    (0: it has none), and what a dash takes for each pixel that its pen is wide."""
     found = []
     for shape in shapes:
         paint = shape.paint
@@ -113,15 +116,16 @@ def paint_numbers(shapes: Sequence[Shape]) -> np.ndarray:
                 paint["fill"] != "none",
                 ARCS if shape.has_arcs else 1.0,
                 sum(dashes) / len(dashes) * scale if dashes else 0.0,
+                ROUND_PIXEL if paint["stroke-linecap"] == "round" else BUTT_PIXEL,
             )
         )
-    return np.array(found, float).reshape(-1, 4).T
+    return np.array(found, float).reshape(-1, 5).T
 
 
 def estimate_shapes(shapes: Sequence[Shape], lines: Lines, size: int) -> float:
     """Return the microseconds that shapes will take."""
     count, owners, lengths = len(shapes), lines.owners, lines.lengths
-    strokes, fills, fineness, dashes = paint_numbers(shapes)
+    strokes, fills, fineness, dashes, end_costs = paint_numbers(shapes)
     first, last = lines.rows(size)
     rows = np.clip(last, 0, size - 1) - np.clip(first, 0, size - 1) + 1.0
     rows[(last < 0) | (first >= size)] = 0.0
@@ -130,7 +134,8 @@ def estimate_shapes(shapes: Sequence[Shape], lines: Lines, size: int) -> float:
     # As if all were curves.
     pieces = fineness * np.bincount(owners, 0.5 + np.sqrt(lengths) / 4, count)
     drawn = np.bincount(owners, np.minimum(lengths, 2.0 * size), count)
-    row_cost = np.where(pieces > MANY_EDGES, BUSY_EDGE_ROW, EDGE_ROW)
+    row_cost = np.where(num_lines > SEVERAL_LINES, CROWDED_EDGE_ROW, EDGE_ROW)
+    row_cost[pieces > MANY_EDGES] = BUSY_EDGE_ROW
     cost = fills * (CALL + FILL_PIECE * pieces + row_cost * num_rows)
     cost += fills * PIXEL * areas(lines, count, size)
     # Two edges a line, and as many rows again as the pen is wide, for a cap or a join.
@@ -138,11 +143,8 @@ def estimate_shapes(shapes: Sequence[Shape], lines: Lines, size: int) -> float:
     edge_rows = 2 * (num_rows + wide * np.minimum(num_lines, num_rows))
     cost += strokes * (CALL + STROKE_PIECE * pieces + row_cost * edge_rows)
     cost += strokes * PIXEL * drawn * wide
-    # Dashes that are too fine to be seen cairo draws as a pale line.
     num_dashes = (dashes > 0) * drawn / np.maximum(dashes, FINEST_DASH)
-    # Those of a broad pen are shapes of their own, with two caps.
-    caps = BUSY_EDGE_ROW * np.maximum(wide - BROAD_PEN, 0.0)
-    cost += strokes * num_dashes * (DASH + caps)
+    cost += strokes * num_dashes * (DASH + end_costs * wide)
     total = float(cost.sum())
     ends = np.cumsum(num_lines)
     for index in np.flatnonzero((fills > 0) & (num_lines > MANY_EDGES)).tolist():
@@ -200,7 +202,7 @@ def estimate_scene(items: Iterable[Item], size: int) -> float:
     total = 0.0
     for item in all_items(items):
         if isinstance(item, Layer):
-            masks = len(item.clips) + 3 * (item.mask is not None)
+            masks = len(item.clips) + 4 * (item.mask is not None)
             is_sheet = masks > 0 or item.opacity < 1 or item.blending != ""
             area = page_area(drawn_box(item), size)
             total += LAYER + is_sheet * (1 + masks) * LAYER_PIXEL * area
