@@ -26,7 +26,7 @@ CROSSING = 0.012
 DASH, BUTT_PIXEL, ROUND_PIXEL, FINEST_DASH = 0.1, 0.06, 0.18, 0.05
 """Of a dash: for each, for each pixel that its two ends are wide, and the least length in pixels:
 finer ones cairo draws as a pale line."""
-PIXEL, LINEAR_PIXEL, RADIAL_PIXEL, TILE_PIXEL, LAYER_PIXEL = 0.0006, 0.001, 0.013, 0.1, 0.007
+PIXEL, LINEAR_PIXEL, RADIAL_PIXEL, TILE_PIXEL, LAYER_PIXEL = 0.0006, 0.007, 0.013, 0.1, 0.007
 BLENDED_PIXEL = 0.035
 """Of the slowest ways to blend, which cairo does in floating point."""
 LAYER, STOP = 75.0, 0.5
