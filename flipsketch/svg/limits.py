@@ -29,7 +29,7 @@ MAX_ELEMENTS = 60_000
 MAX_DEPTH = 128
 MAX_DRAWN_ELEMENTS = 60_000
 """With the copies that `use`, markers, masks and patterns make of a document's elements."""
-MAX_NUMBERS = 1_500_000
+MAX_NUMBERS = 1_200_000
 MAX_SIDE = 4_096
 """Of a plain page; others are of any size."""
 MAX_WORK = 2_500_000.0
@@ -109,8 +109,9 @@ def check_work(shapes: Sequence[Shape], size: int, extra: float = 0.0) -> None:
         is_light = most_in_row(lines, size) <= FEW_LINES_IN_ROW
     work = extra if is_light else extra + estimate_shapes(shapes, lines, size)
     if not work <= MAX_WORK:
+        times = f"{work / MAX_WORK:.1f}" if math.isfinite(work) else "many"
         raise ValueError(
-            f"the SVG would take too long to draw, {work / MAX_WORK:.1f} times the limit: it has "
+            f"the SVG would take too long to draw, {times} times the limit: it has "
             f"{num_segments:,} lines and curves, {length / size:,.0f} sides of its canvas long in "
             f"all; simplify it"
         )
