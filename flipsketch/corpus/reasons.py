@@ -64,7 +64,10 @@ class FailureGroup:
 
     @property
     def text(self) -> str:
-        """The reason, with the figures that all rows share."""
+        """The reason, with the figures that all rows share; of a single row its own sentence, whose
+        quotes can be searched for."""
+        if self.num_rows == 1:
+            return one_line(strip_source(self.example.error, self.example.source))
         figures = iter(self.figures)
         return re.sub(r"\bN\b", lambda match: next(figures, match[0]), self.reason)
 

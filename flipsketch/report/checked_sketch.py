@@ -122,7 +122,11 @@ class Check:
                 for group in shown
             ]
             if len(groups) > GROUPS_PRINTED:
-                lines.append(f"{label} {count(len(groups) - GROUPS_PRINTED, 'other kind')}")
+                others = count(len(groups) - GROUPS_PRINTED, "other kind")
+                lines.append(
+                    f"{label} {others}; jobs/check_sketches.py with --json, or with --output "
+                    f"table.jsonl, has all"
+                )
         return lines
 
     def to_json(self) -> dict[str, Any]:

@@ -57,7 +57,11 @@ class RunSummary:
             for group in groups[:REASONS_SHOWN]:
                 log.warning("failed %s", group)
             if len(groups) > REASONS_SHOWN:
-                log.warning("failed for %s", count(len(groups) - REASONS_SHOWN, "other reason"))
+                log.warning(
+                    "failed for %s; jobs/status.py --corpus %s --json has all",
+                    count(len(groups) - REASONS_SHOWN, "other reason"),
+                    self.folder,
+                )
             hopeless = sum(failure.key is None for failure in failures)
             again = "rerun the same command" if self.retried else "add --retry-failed"
             if self.is_pilot:

@@ -88,3 +88,11 @@ def test_groups_are_counted_and_the_most_frequent_comes_first():
 def test_the_example_is_the_first_row_of_its_group():
     rows = [FailedRow(n, f"id{n}", None, "is blank") for n in (4, 9)]
     assert [str(group) for group in group_failures(rows)] == ["2 rows: is blank; e.g. row 4 id4"]
+
+
+def test_the_reason_of_one_row_is_its_own_sentence():
+    said = "the SVG's stroke is 'hsla(120, 50%)'; use #rrggbb, or a name"
+    one = FailedRow(1, "a", "a.svg", f"a.svg: {said}")
+    assert str(group_failures([one])[0]) == f"1 row: {said}; row 1 a.svg"
+    long = FailedRow(1, "a", "a.svg", f"a.svg: the name is '{'x' * 5000}'; shorten it")
+    assert str(group_failures([long])[0]).count("x") <= 200
