@@ -12,7 +12,13 @@ from typing import Any, Protocol
 from pyarrow import fs
 
 from flipsketch.storage.folder import open_file, open_location
-from flipsketch.storage.local_files import OutsideError, find_root, open_below, read_below
+from flipsketch.storage.local_files import (
+    OutsideError,
+    find_root,
+    is_of_machine,
+    open_below,
+    read_below,
+)
 from flipsketch.storage.stores import StoreFile, call_store
 from flipsketch.storage.text import quote_briefly
 
@@ -118,9 +124,10 @@ def refusing_links_out(*, is_folder: bool = False) -> Iterator[None]:
         yield
     except OutsideError as error:
         folder = error.target if is_folder else posixpath.dirname(error.target)
+        follow = f"to follow it, add --allow-source {folder}"
+        remedy = "put a copy in its place" if is_of_machine(folder) else follow
         raise ValueError(
-            f"is a link that leads out of the folder, to {error.target}; to follow it, add "
-            f"--allow-source {folder}"
+            f"is a link that leads out of the folder, to {error.target}; {remedy}"
         ) from error
 
 

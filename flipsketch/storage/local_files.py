@@ -4,6 +4,7 @@ Links are followed first and judged by where they lead. Nothing else is opened: 
 may act on it, and no pipe, which may wait.
 """
 
+import contextlib
 import errno
 import functools
 import os
@@ -25,6 +26,36 @@ class OutsideError(ValueError):
     def __init__(self, target: str) -> None:
         super().__init__(f"leads to {target}, outside of what may be read")
         self.target = target
+
+
+# Folders of the machine itself, which nobody should let rows read: no advice names them.
+MACHINE = ("/boot", "/dev", "/etc", *STATE)
+
+
+def explain_outside(path: str, target: str, folder: str) -> str:
+    """Return what a path that leads out of what may be read is, and what to do.
+
+    Args:
+        folder: what to allow, if that is what the user wants.
+    """
+    if os.path.islink(path) and not os.path.exists(target):
+        return f"is a broken link, to {target}; mend it, or remove it"
+    with contextlib.suppress(OSError):
+        mode = os.stat(target).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            return f"leads to {target}, a device, pipe or socket, which is not read; remove it"
+    return f"leads to {target}, outside of the manifest's folder; {advise(folder)}"
+
+
+def advise(folder: str) -> str:
+    """Return how rows may read what lies in a folder that is not allowed yet."""
+    if is_of_machine(folder):
+        return "copy the file to below the manifest's folder, and name it there"
+    return f"to let rows read there, add --allow-source {folder}"
+
+
+def is_of_machine(folder: str) -> bool:
+    return folder in ("", "/") or any(is_below(folder, own) for own in MACHINE)
 
 
 def is_below(path: str, root: str) -> bool:

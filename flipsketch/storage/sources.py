@@ -12,7 +12,13 @@ from urllib.parse import unquote
 
 from flipsketch.storage.credentials import refuse_credentials
 from flipsketch.storage.folder import MAX_FILE_BYTES
-from flipsketch.storage.local_files import OutsideError, is_below, read_below
+from flipsketch.storage.local_files import (
+    OutsideError,
+    advise,
+    explain_outside,
+    is_below,
+    read_below,
+)
 from flipsketch.storage.reading import READ_TIMEOUT_S, name_error, read_in_time
 from flipsketch.storage.stores import open_store
 from flipsketch.storage.text import one_line
@@ -102,11 +108,10 @@ class Sources:
             read, store = self.find(source)
             return read_in_time(read, name, store=store, limit_s=self.timeout_s)
         except OutsideError as error:
-            target = one_line(error.target, MAX_NAME)
-            raise ValueError(
-                f"{name}: leads to {target}, outside of the manifest's folder; "
-                f"{allow(posixpath.dirname(target))}"
-            ) from error
+            folder = one_line(posixpath.dirname(error.target), MAX_NAME)
+            path = str(self.locate(source))
+            said = explain_outside(path, one_line(error.target, MAX_NAME), folder)
+            raise ValueError(f"{name}: {said}") from error
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
         except OSError as error:
@@ -128,7 +133,7 @@ class Sources:
                 return functools.partial(file.read, folder.query), f"{folder}{folder.query}"
         raise ValueError(
             f"lies neither below the manifest's folder nor in its store; "
-            f"{allow(posixpath.dirname(str(file)))}"
+            f"{advise(posixpath.dirname(str(file)))}"
         )
 
     @property
@@ -209,10 +214,6 @@ def climb(folder: str, path: str) -> str:
         elif part != ".":
             parts.append(part)
     return "/".join(parts)
-
-
-def allow(folder: str) -> str:
-    return f"to let rows read there, add --allow-source {folder}"
 
 
 def names_file(source: str | bytes) -> TypeGuard[str]:

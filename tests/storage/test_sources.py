@@ -56,6 +56,18 @@ def test_a_link_is_where_it_leads(data):
     assert sources(data.parent / "link").read(f"{data}/cats/1.svg") == b"cat"
 
 
+def test_no_advice_is_to_allow_the_machine_itself(data):
+    for name, target, told in (
+        ("broken.svg", "/nonexist", "is a broken link, to /nonexist"),
+        ("null.svg", "/dev/null", "leads to /dev/null, a device, pipe or socket"),
+        ("users.svg", "/etc/passwd", "copy the file to below the manifest's folder"),
+    ):
+        (data / name).symlink_to(target)
+        said = refusal(sources(data), name)
+        assert told in said and "--allow-source" not in said
+    assert "--allow-source" not in refusal(sources(data), "/nonexist.svg")
+
+
 def test_what_is_allowed_ends_at_a_slash(data):
     secret = f"{data.parent}/database/x.svg"
     (data / "out.svg").symlink_to(secret)
