@@ -100,7 +100,10 @@ def check_work(shapes: Sequence[Shape], size: int, extra: float = 0.0) -> None:
     lines = find_lines(shapes)
     # Negated, so that NaN is refused too.
     if not max(np.abs(lines.ends).max(initial=0), lines.pens.max(initial=0)) < MAX_REACH:
-        raise FarAway("the SVG draws more than 1,000,000 pixels outside of its canvas")
+        raise FarAway(
+            "the SVG draws more than 1,000,000 pixels outside of its canvas; remove what lies "
+            "there, or move it onto the canvas"
+        )
     num_segments = sum(len(shape.segments) for shape in shapes)
     # A stroke width per line is for its cap or join.
     length = lines.lengths.sum() + lines.pens[lines.owners].sum()
