@@ -88,10 +88,12 @@ def animate_drawing(config: OneConfig) -> None:
     """
     # Threads of PyTorch otherwise spin while they wait: on a busy machine all become much slower.
     let_idle_threads_sleep()
-    from flipsketch.storage.output_file import check_output, write_file
+    from flipsketch.storage.output_file import check_output, refuse_overwriting, write_file
+    from flipsketch.storage.sources import parse_place
 
     # The output and the drawing first: bad ones should not wait for the model.
     check_output(config.output)
+    refuse_overwriting(config.output, [parse_place(config.sketch)])
     content = check_drawing(config)
 
     import torch

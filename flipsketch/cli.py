@@ -5,10 +5,12 @@ import os
 import re
 import sys
 import traceback
+from collections.abc import Container
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, make_dataclass
 from typing import Any
 
 import tyro
+from tyro.conf import Positional
 
 from flipsketch.method.config import SamplingConfig, model_defaults
 from flipsketch.method.presets import PRESETS, Preset
@@ -84,15 +86,20 @@ def restore(config_class: type, parsed: Any) -> Any:
     for name, value in values.items():
         if value == "" and name not in MAY_BE_EMPTY:
             raise ValueError(f"--{name.replace('_', '-')} is empty; give a value, or leave it out")
-    refuse_strange_texts(values)
+    positional = {part.name for part in fields(config_class) if part.type == Positional[str]}
+    refuse_strange_texts(values, positional)
     return config_class(**values)
 
 
-def refuse_strange_texts(values: dict[str, Any]) -> None:
+def refuse_strange_texts(values: dict[str, Any], positional: Container[str] = ()) -> None:
     """Raise ValueError for a text that no file of a run could hold, or a place that begins with the
-    ~ that a shell leaves as it is after = and within quotes."""
+    ~ that a shell leaves as it is after = and within quotes.
+
+    Args:
+        positional: names of values that are given without a flag.
+    """
     for name, value in values.items():
-        flag = f"--{name.replace('_', '-')}"
+        flag = name if name in positional else f"--{name.replace('_', '-')}"
         if is_dataclass(value):
             refuse_strange_texts(vars(value))
         for text in value if isinstance(value, tuple) else [value]:

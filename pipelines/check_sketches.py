@@ -6,7 +6,7 @@ import os
 import posixpath
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -26,8 +26,9 @@ from flipsketch.report.sketch_page import build_pages
 from flipsketch.report.sketch_sheet import draw_sheets
 from flipsketch.storage.credentials import hide_credentials
 from flipsketch.storage.errors import printable
-from flipsketch.storage.location import split_query
-from flipsketch.storage.output_file import check_output, write_file
+from flipsketch.storage.location import is_uri, split_query
+from flipsketch.storage.output_file import check_output, refuse_overwriting, write_file
+from flipsketch.storage.sources import Place, Sources, names_file, parse_place
 from flipsketch.storage.waiting import check_seconds
 from pipelines.execution.isolated import Lost, call_isolated
 from pipelines.execution.progress import ProgressBar
@@ -113,10 +114,15 @@ def check_sketches(config: CheckSketchesConfig) -> int:
     """
     for output in config.output:
         check_output(output)
+        refuse_overwriting(output, [parse_place(config.collection)])
     collection = find_collection(config.collection)
+    sources = config.sources.of(collection.manifest)
+    if collection.noun == "file":
+        for output in config.output:
+            refuse_overwriting(output, locate_all((row.sketch for row in collection.rows), sources))
     size, darken = find_size(config)
     opener = SketchOpener(
-        sources=config.sources.of(collection.manifest),
+        sources=sources,
         size=size,
         config=config.sketches,
         darken=darken,
@@ -136,7 +142,7 @@ def check_sketches(config: CheckSketchesConfig) -> int:
         table.append(describe_sketch(sketch))
     shown = printable("\n".join(check.describe()))
     print(json.dumps(check.to_json(), indent=1) if config.json else shown)
-    findings = Findings(config, collection, size, check, table)
+    findings = Findings(config, collection, sources, size, check, table)
     for output in config.output:
         WRITERS[ending_of(output)](findings, output)
     return 1 if check.counts["refused"] else 0
@@ -227,6 +233,7 @@ class Findings:
 
     config: CheckSketchesConfig
     collection: Collection
+    sources: Sources
     size: int
     check: Check
     table: list[dict[str, Any]]
@@ -267,6 +274,10 @@ class Findings:
         self.write(output, "".join(lines).encode())
 
     def write(self, location: str, content: bytes) -> None:
+        # Again, for the sketches that a manifest names, and for sheets and pages after the first.
+        if is_uri(location) or os.path.exists(location):
+            sketches = (row["sketch"] for row in self.table)
+            refuse_overwriting(location, locate_all(sketches, self.sources))
         write_file(location, content)
         log.info("-> %s", location)
 
@@ -276,6 +287,15 @@ WRITERS: dict[str, Callable[[Findings, str], None]] = {
     ".html": Findings.write_pages,
     ".jsonl": Findings.write_table,
 }
+
+
+def locate_all(sketches: Iterable[Any], sources: Sources) -> Iterator[Place]:
+    """Yield where sketches lie, of those that are files."""
+    for sketch in sketches:
+        # Others are refused by what reads them.
+        with suppress(ValueError):
+            if isinstance(sketch, str) and names_file(sketch):
+                yield sources.locate(sketch)
 
 
 def numbered(output: str, number: int) -> str:

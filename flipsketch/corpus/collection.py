@@ -15,7 +15,7 @@ from flipsketch.corpus.manifest import read_rows, summarize_manifest
 from flipsketch.corpus.row import Row
 from flipsketch.storage.folder import Folder, open_folder
 from flipsketch.storage.location import split_query
-from flipsketch.storage.text import count
+from flipsketch.storage.text import count, is_text, one_line
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,17 @@ def list_sketches(folder: Folder) -> list[str]:
 
 
 def make_rows(names: list[str]) -> list[Row]:
-    return [Row(index=index, id=name, sketch=name) for index, name in enumerate(names)]
+    return [
+        Row(index=index, id=name, sketch=name) if is_text(name) else refuse_name(index, name)
+        for index, name in enumerate(names)
+    ]
+
+
+def refuse_name(index: int, name: str) -> Row:
+    """Return the row of a file that no table could name."""
+    shown = one_line(name)
+    error = "the name of the file is not text in UTF-8; rename it"
+    return Row(index=index, id=shown, sketch=shown, error=error)
 
 
 def ending_of(location: str) -> str:

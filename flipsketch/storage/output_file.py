@@ -3,10 +3,12 @@
 import os
 import tempfile
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 
 from flipsketch.storage.folder import open_folder
 from flipsketch.storage.location import is_uri, split_query
+from flipsketch.storage.sources import Place, parse_place
 
 
 def split_location(location: str) -> tuple[str, str]:
@@ -41,6 +43,27 @@ def check_output(location: str) -> None:
             f"{location}: no file can be written to {folder} ({error.strerror}); give another "
             f"place, or this user the right to write there",
         ) from error
+
+
+def refuse_overwriting(output: str, inputs: Iterable[Place]) -> None:
+    """Raise ValueError if a file to write is one of those that are read, by its name or by a link:
+    a drawing may be the only copy that somebody has."""
+    place = parse_place(output)
+    for read in inputs:
+        if place == read or is_same_file(place, read):
+            raise ValueError(
+                f"{output}: is also what is read, and would be lost; give another name"
+            )
+
+
+def is_same_file(one: Place, other: Place) -> bool:
+    if not isinstance(one, str) or not isinstance(other, str):
+        return False
+    try:
+        return os.path.samefile(one, other)
+    # One of them is not there, or is no path.
+    except (OSError, ValueError):
+        return False
 
 
 def write_file(location: str, content: bytes) -> None:

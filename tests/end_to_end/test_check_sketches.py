@@ -1,6 +1,7 @@
 """A collection is looked through before a run: every sketch is opened, whatever the others are."""
 
 import json
+import os
 import shutil
 from dataclasses import replace
 
@@ -29,6 +30,41 @@ def folder(tmp_path):
     Image.fromarray(np.full((32, 32), 255, np.uint8)).save(tmp_path / "in" / "white.png")
     (tmp_path / "in" / "notes.txt").write_text("no sketch")
     return tmp_path
+
+
+def test_what_is_read_is_not_overwritten(tmp_path):
+    shutil.copy(next(SKETCHES.glob("*.png")), tmp_path / "a.png")
+    before = (tmp_path / "a.png").read_bytes()
+    rows = [{"id": "1", "sketch": "a.png", "prompt": "it moves"}]
+    manifest = tmp_path / "rows.jsonl"
+    manifest.write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "link.jsonl").symlink_to(manifest)
+    for collection, output in (
+        (tmp_path, "a.png"),
+        (manifest, "a.png"),
+        (manifest, "link.jsonl"),
+    ):
+        job = CheckSketchesConfig(
+            collection=str(collection), output=(str(tmp_path / output),), size=32, workers=1
+        )
+        with pytest.raises(ValueError, match="is also what is read"):
+            check_sketches(job)
+    assert (tmp_path / "a.png").read_bytes() == before
+    assert manifest.read_text() == json.dumps(rows[0])
+
+
+def test_a_name_that_is_not_text_is_refused_and_written_as_text(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in (b"caf\xe9.svg", b"ok.svg"):
+        shutil.copy(SKETCHES / "cat.svg", tmp_path / "in" / os.fsdecode(name))
+    table = tmp_path / "t.jsonl"
+    job = CheckSketchesConfig(
+        collection=str(tmp_path / "in"), output=(str(table),), size=32, workers=1
+    )
+    assert check_sketches(job) == 1
+    bad, good = map(json.loads, table.read_text().splitlines())
+    assert bad["error"] == "the name of the file is not text in UTF-8; rename it"
+    assert good["status"] == "clean" and "\\udc" not in table.read_text()
 
 
 def test_a_folder_is_looked_through(folder, capsys):

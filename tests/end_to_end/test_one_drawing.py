@@ -24,6 +24,19 @@ def flipsketch(*arguments) -> None:
     run([str(argument) for argument in arguments])
 
 
+@pytest.mark.parametrize("link", [None, "symlink_to", "hardlink_to"])
+def test_the_drawing_itself_is_not_overwritten(tmp_path, capsys, link):
+    drawing = output = tmp_path / "a.svg"
+    drawing.write_bytes((SKETCHES / "cat.svg").read_bytes())
+    if link:
+        output = tmp_path / "b.svg"
+        getattr(output, link)(drawing)
+    with pytest.raises(SystemExit, match="^2$"):
+        flipsketch(drawing, "a cat", "-o", output, "--method", "livesketch", "--model", "none")
+    assert "is also what is read" in capsys.readouterr().err
+    assert drawing.read_bytes() == (SKETCHES / "cat.svg").read_bytes()
+
+
 @pytest.mark.parametrize("name", ["cat.gif", "deep/cat.png", "cat.mp4"])
 def test_one_drawing_becomes_one_file(tiny_folder, tmp_path, capsys, name):
     output = tmp_path / name
