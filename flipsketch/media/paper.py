@@ -11,7 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageChops, ImageFilter
 
+from flipsketch.media.ground import TRIM, cut_sheet, find_solid, has_strokes, is_noise
 from flipsketch.media.raster import MIN_CONTRAST
+from flipsketch.media.surface import Paper, find_paper, local_surface, luma
 
 # Levels of 255.
 WHITE = 250
@@ -36,37 +38,12 @@ MAX_COLOURED = 0.15
 """Share of a page; a drawing in one ink has less, a coloured picture more."""
 
 GLANCE_SIDE = 64
-MAP_SIDE = 96
 
 
 class Repaired(NamedTuple):
     pixels: np.ndarray | None
     """None if the picture is to stay as it is."""
     notes: tuple[str, ...]
-
-
-class Paper(NamedTuple):
-    """What is below the ink, of a picture whose levels go from 0 to 1."""
-
-    surface: np.ndarray
-    """float32 (MAP_SIDE, MAP_SIDE, 3)."""
-    is_dark: bool
-    """The picture was inverted, since its strokes are lighter than its paper."""
-
-    @property
-    def colour(self) -> tuple[int, ...]:
-        levels = np.median(self.surface, axis=(0, 1)) * 255
-        return tuple(round(float(255 - level if self.is_dark else level)) for level in levels)
-
-    @property
-    def shadow(self) -> float:
-        """What its darkest parts lack of the light of its lightest."""
-        low, high = np.percentile(luma(self.surface), (2, 98))
-        return float(1 - low / max(high, 1 / 255))
-
-
-def luma(pixels: np.ndarray) -> np.ndarray:
-    return pixels @ np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def is_surely_clean(pixels: np.ndarray) -> bool:
@@ -209,6 +186,33 @@ def repair(image: Image.Image, *, is_vector: bool = False) -> Repaired:
     Raises:
         ValueError: there is surely no drawing on it.
     """
+    if is_vector:
+        return repair_page(image, is_vector=True)
+    if is_noise(image):
+        raise ValueError(
+            "the sketch is nothing but noise: no part of it is darker than the rest; replace the "
+            "picture, or take it as it is with --paper as-is"
+        )
+    sheet = cut_sheet(image)
+    if sheet is not None and not is_digital(image, sheet):
+        page = repair_page(sheet, is_vector=False)
+        if page.pixels is not None and 0.001 < (page.pixels < 128).mean() < 0.5:
+            taken = sheet.width * sheet.height / (image.width * image.height)
+            note = f"cropped to the sheet of paper: {taken:.0%} of the picture"
+            margins = [(round(side * TRIM),) * 2 for side in page.pixels.shape[:2]]
+            whole = np.pad(page.pixels, [*margins, (0, 0)], constant_values=255)
+            return Repaired(whole, (note, *page.notes))
+    return repair_page(image, is_vector=False)
+
+
+def is_digital(image: Image.Image, sheet: Image.Image) -> bool:
+    """Tell whether a sheet is a white area that a program drew rather than paper."""
+    is_white = np.median(np.asarray(darkest_channel(sheet))) >= WHITE
+    return bool(is_white and has_few_levels(np.asarray(darkest_channel(image))))
+
+
+def repair_page(image: Image.Image, *, is_vector: bool) -> Repaired:
+    """Return a picture of nothing but a page as dark ink on white paper."""
     import cv2
 
     pixels = np.asarray(image).astype(np.float32) / 255
@@ -220,6 +224,13 @@ def repair(image: Image.Image, *, is_vector: bool = False) -> Repaired:
     flat = pixels / np.maximum(surface, 1 / 255)
     darkness, noise = (1 - luma(flat), 0.0) if is_drawn else level_out(1 - luma(flat))
     contrast = find_ink(darkness, noise)
+    grain = 0.0
+    if noise > MAX_NOISE and contrast < 8 * noise:
+        smooth, rest = level_out(cv2.GaussianBlur(darkness, (0, 0), 2))
+        # A sensor's noise is gone with the blur; what other things show is not.
+        if rest < 0.3 * noise and find_ink(smooth, rest) >= 8 * rest:
+            darkness, noise, grain = smooth, rest, noise
+            contrast = find_ink(darkness, noise)
     if noise > MAX_NOISE and contrast < 8 * noise:
         shades = smooth_shades(luma(pixels))
         figures = f"{min(noise, 1):.0%} all over the page, {shades:.0%} of it shades"
@@ -239,8 +250,29 @@ def repair(image: Image.Image, *, is_vector: bool = False) -> Repaired:
         notes.append(f"darkened faint strokes: {contrast * 255:.0f} of 255 levels")
     if not notes:
         return Repaired(None, ())
+    if grain:
+        notes.append(f"smoothed a noisy photo: {grain:.0%}")
     if noise > 0.05:
         notes.append(f"the paper is uneven, it may be no drawing: by {noise:.0%}")
+    grey = draw_ink(darkness, noise, contrast)
+    solid = None if is_vector else find_solid(grey, luma(flat))
+    if solid is not None:
+        relit = None if is_drawn or paper.is_dark else relight(pixels, solid)
+        if relit is not None:
+            grey = relit
+            kind = "evened out a shadow with an edge"
+        elif paper.is_dark:
+            kind = "light ground turned black, crop the picture to the page"
+        else:
+            kind = "a large part of the page stays dark, as in a shadow"
+        notes.append(f"{kind}: {solid.mean():.0%} of the page")
+    return Repaired(grey[..., None].repeat(3, axis=-1), tuple(notes))
+
+
+def draw_ink(darkness: np.ndarray, noise: float, contrast: float) -> np.ndarray:
+    """Return uint8 (H, W): black where a page is as dark as most of its ink, white paper."""
+    import cv2
+
     if noise > 0.1 * contrast:
         darkness = cv2.GaussianBlur(darkness, (0, 0), 0.8)
         noise /= 2
@@ -248,8 +280,19 @@ def repair(image: Image.Image, *, is_vector: bool = False) -> Repaired:
     widest = 0.42 if noise > NO_NOISE else 0.5
     ramp = np.clip(0.5 * contrast - 3.5 * noise, 0.1 * contrast, widest * contrast)
     ink = np.clip((darkness - 0.5 * contrast) / (2 * ramp) + 0.5, 0, 1)
-    grey = ((1 - ink) * 255).round().astype(np.uint8)
-    return Repaired(grey[..., None].repeat(3, axis=-1), tuple(notes))
+    return ((1 - ink) * 255).round().astype(np.uint8)
+
+
+def relight(pixels: np.ndarray, area: np.ndarray) -> np.ndarray | None:
+    """Return the ink of a page of which an area is in a shadow with an edge; None if there are no
+    strokes in it, as in what is filled."""
+    flat = pixels / np.maximum(local_surface(pixels), 1 / 255)
+    darkness, noise = level_out(1 - luma(flat))
+    contrast = find_ink(darkness, noise)
+    if contrast == 0:
+        return None
+    grey = draw_ink(darkness, noise, contrast)
+    return grey if has_strokes(grey, area) else None
 
 
 def has_few_levels(levels: np.ndarray) -> bool:
@@ -264,76 +307,6 @@ def has_few_levels(levels: np.ndarray) -> bool:
     clear = levels[~is_near] if is_near.mean() < 0.95 else levels[~is_edge]
     histogram = np.bincount(clear, minlength=256)
     return bool(np.sort(histogram)[-4:].sum() >= 0.9 * histogram.sum() > 0)
-
-
-def find_paper(pixels: np.ndarray, *, is_flat: bool) -> Paper:
-    """Return the paper of a picture whose levels go from 0 to 1.
-
-    Args:
-        is_flat: it has one colour, as a program's has, unless none is found often enough.
-    """
-    import cv2
-
-    small = cv2.resize(pixels, (MAP_SIDE, MAP_SIDE), interpolation=cv2.INTER_AREA)
-    is_dark = has_light_ink(luma(small))
-    if is_dark:
-        small = 1 - small
-    if is_flat and (colour := find_light_colour(1 - pixels if is_dark else pixels)) is not None:
-        return Paper(np.full((MAP_SIDE, MAP_SIDE, 3), colour, np.float32), is_dark)
-    # A stroke is narrower than this, what is filled is not.
-    element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (15, 15))
-    closed = np.maximum(cv2.morphologyEx(small, cv2.MORPH_CLOSE, element), 1 / 255)
-    fitted = fit_surface(closed)
-    is_paper = (luma(closed) > 0.85 * luma(fitted)).astype(np.float32)[..., None]
-    ratio = closed / fitted
-    weight = cv2.GaussianBlur(is_paper, (0, 0), 3)[..., None] + 1e-3
-    ratio = (cv2.GaussianBlur(is_paper * ratio, (0, 0), 3) + 1e-3) / weight
-    return Paper(np.clip(fitted * ratio, 0, 1), is_dark)
-
-
-def find_light_colour(pixels: np.ndarray) -> np.ndarray | None:
-    """Return the colour that is found most among the lightest, None if none is found often."""
-    bins = (pixels * 31 + 0.5).astype(np.int32) @ np.array([1024, 32, 1])
-    counts = np.bincount(bins.ravel(), minlength=1 << 15)
-    often = np.flatnonzero(counts >= 0.05 * bins.size)
-    if not len(often):
-        return None
-    levels = luma(np.stack([often >> 10, often >> 5 & 31, often & 31], axis=-1) / 31)
-    light = often[levels >= 0.8 * levels.max()]
-    return np.median(pixels[bins == light[np.argmax(counts[light])]], axis=0)
-
-
-def has_light_ink(levels: np.ndarray) -> bool:
-    """Tell whether strokes are lighter than what is around them, on paper that is not light."""
-    import cv2
-
-    around = cv2.medianBlur((levels * 255).astype(np.uint8), 31).astype(np.float32) / 255
-    lighter = np.clip(levels - around - 0.02, 0, None).sum()
-    darker = np.clip(around - levels - 0.02, 0, None).sum()
-    edge = np.concatenate([levels[:2].ravel(), levels[-2:].ravel(), levels[:, :2].ravel()])
-    # A frame is no paper, and strokes take less than half of it.
-    paper = max(np.median(edge), np.median(levels))
-    return bool(lighter > 1.5 * darker and paper < 0.6)
-
-
-def fit_surface(closed: np.ndarray) -> np.ndarray:
-    """Return the cubic surfaces (MAP_SIDE, MAP_SIDE, 3) through the lighter cells, which are paper:
-    fitted again and again without those that are darker."""
-    y, x = np.mgrid[-1 : 1 : MAP_SIDE * 1j, -1 : 1 : MAP_SIDE * 1j]
-    terms = [x**i * y**j for i in range(4) for j in range(4 - i)]
-    basis = np.stack(terms, -1).reshape(-1, len(terms)).astype(np.float32)
-    cells = closed.reshape(-1, 3)
-    levels = luma(cells)
-    kept = levels > 0.6 * np.percentile(levels, 95)
-    for _ in range(6):
-        weights = np.linalg.lstsq(basis[kept][::3], cells[kept][::3], rcond=None)[0]
-        error = levels - luma(basis @ weights)
-        spread = 0.015 + 1.5 * np.median(np.abs(error[kept]))
-        kept = (error > -2.5 * spread) & (error < 4 * spread)
-        if kept.sum() < 90:
-            break
-    low, high = cells.min(axis=0), cells.max(axis=0)
-    return np.clip(basis @ weights, low, high).reshape(closed.shape).astype(np.float32)
 
 
 def level_out(darkness: np.ndarray) -> tuple[np.ndarray, float]:

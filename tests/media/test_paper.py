@@ -271,3 +271,43 @@ def test_what_is_clean_at_a_glance_is_clean(level, sides):
         assert level == 0 or is_clean(Image.fromarray(pixels))
     else:
         assert level > 100 or sides != (20, 26)
+
+
+def inked(paper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return a drawing, and a noisy photo of it on paper (256, 256, 3) whose levels go to 1."""
+    sketch = draw(SKETCHES[7], 256)
+    noise = np.random.default_rng(0).normal(0, 3, sketch.shape)
+    return sketch, (paper * np.maximum(sketch, 30) + noise).clip(0, 255).astype(np.uint8)
+
+
+def test_ink_is_taken_from_a_shadow_with_a_hard_edge():
+    paper = np.full((256, 256, 3), 0.8)
+    paper[:, :118] *= 0.45
+    sketch, photo = inked(paper)
+    found = read_sketch(encode(Image.fromarray(photo)), SIZE)
+    assert agreement(found.pixels, reduced(sketch)) > 0.8
+    assert any(note.startswith("evened out a shadow with an edge") for note in found.notes)
+
+
+@pytest.mark.parametrize("angle", [0, 12])
+def test_a_sheet_on_a_desk_is_cropped(angle):
+    sketch, photo = inked(np.full((256, 256, 3), (0.85, 0.8, 0.7)))
+    desk = Image.new("RGB", (420, 420), (90, 60, 40))
+    sheet = Image.fromarray(photo).convert("RGBA").rotate(angle, Image.Resampling.BICUBIC, True)
+    desk.paste(sheet, (60, 50), sheet)
+    found = read_sketch(encode(desk), SIZE)
+    assert agreement(found.pixels, reduced(sketch)) > 0.5
+    assert found.notes[0].startswith("cropped to the sheet of paper")
+
+
+def test_noise_is_refused_and_grain_smoothed():
+    random = np.random.default_rng(0)
+    noise = random.integers(0, 255, (300, 300, 3), dtype=np.uint8)
+    with pytest.raises(ValueError, match="nothing but noise"):
+        read_sketch(encode(Image.fromarray(noise)), SIZE)
+    sketch = draw(SKETCHES[7], 768)
+    grain = 0.6 * np.maximum(sketch, 60) + random.normal(0, 25, (768, 768, 1))
+    photo = encode(Image.fromarray(grain.clip(0, 255).astype(np.uint8)))
+    found = read_sketch(photo, SIZE)
+    assert agreement(found.pixels, reduced(sketch)) > 0.7
+    assert any(note.startswith("smoothed a noisy photo") for note in found.notes)
