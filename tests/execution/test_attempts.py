@@ -249,7 +249,7 @@ def test_whatever_reading_a_sketch_raises_its_row_fails_alone(job, tmp_path, mon
     monkeypatch.setattr(PngImageFile, "getexif", raise_on_one)
     assert animate_manifest(job) == 1
     rows = compare_with_clean_run(job, tmp_path, bad=[2])
-    assert rows[2]["error"].startswith("odd.png: ") and rows[2]["error"].endswith("too deep")
+    assert rows[2]["error"].startswith("odd.png: ") and "too deep" in rows[2]["error"]
 
 
 def test_an_interrupt_is_no_failed_row(job, tmp_path, poisoned):
