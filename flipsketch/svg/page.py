@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element
 
 from flipsketch.svg import viewport
 from flipsketch.svg.document import SVG_NAMESPACES, svg_name
+from flipsketch.svg.elements import SHAPES
 from flipsketch.svg.geometry import (
     IDENTITY,
     Matrix,
@@ -32,16 +33,6 @@ class NotPlain(ValueError):
     """A file is written in more than the plain dialect, which this module reads."""
 
 
-SHAPES = {
-    "path": (),
-    "line": ("x1", "y1", "x2", "y2"),
-    "polyline": ("points",),
-    "polygon": ("points",),
-    "circle": ("cx", "cy", "r"),
-    "ellipse": ("cx", "cy", "rx", "ry"),
-    "rect": ("x", "y", "width", "height", "rx", "ry"),
-}
-"""With the attributes that say where they lie."""
 CONDITIONS = {"requiredExtensions", "requiredFeatures", "systemLanguage"}
 NOT_DRAWN = {"defs", "title", "desc", "metadata", "style"}
 
