@@ -4,10 +4,11 @@ import logging
 import re
 import tomllib
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import tyro
 
 from flipsketch.cli import CANNOT_BE_DONE
 from flipsketch.corpus.shard import committed_shards, read_metadata
@@ -29,6 +30,7 @@ from pipelines.evaluate import EvaluateConfig, score_corpus
 from pipelines.execution.config import ExecutorConfig
 from pipelines.execution.environment import check_environment
 from pipelines.execution.sources import SourcesConfig
+from pipelines.sharding.run import check_license
 
 log = logging.getLogger(__name__)
 
@@ -90,9 +92,14 @@ class CompareConfig:
     """Where the networks run; by default on GPUs if there are any."""
     threads: int | None = None
     """CPU threads of each worker; by default an equal share of the machine's."""
+    license: Annotated[str | None, tyro.conf.arg(aliases=["--licence"])] = None
+    """License of the runs' corpora, as of animate_manifest.py; by default unknown."""
     sketches: SketchConfig = field(default_factory=SketchConfig)
     sources: SourcesConfig = field(default_factory=SourcesConfig)
     executor: ExecutorConfig = field(default_factory=ExecutorConfig)
+
+    def __post_init__(self) -> None:
+        check_license(self.license)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,6 +216,7 @@ def carry_out(config: CompareConfig, run: NamedRun) -> tuple[dict[str, Any], int
             lora=lora,
             method=run.method,
             output=corpus,
+            license=config.license,
             sketches=config.sketches,
             sampling=sampling,
             livesketch=livesketch,

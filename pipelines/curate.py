@@ -21,6 +21,7 @@ from flipsketch.corpus.manifest import parse_rows, summarize_manifest
 from flipsketch.corpus.plan import (
     Plan,
     manifest_of,
+    note_licence,
     read_clips_plan,
 )
 from flipsketch.corpus.row_digests import (
@@ -138,7 +139,7 @@ def curate(config: CurateConfig) -> int:
     content = write_manifest(sources, chosen.metadata)
     digests = digest_rows(content)
     settings = {
-        "model_licence": source_plan.licence,
+        "model_licence": source_plan.model_licence,
         "method": source_plan.method,
         **CURATE.settings,
         "num_rows": len(places),
@@ -153,9 +154,11 @@ def curate(config: CurateConfig) -> int:
         "duplicate_cosine": config.duplicate_cosine,
         "seed": config.seed,
     }
-    plan = Plan(settings, log={"command": command_line(), "corpus": source.location})
+    notes = {"corpus": source.location, "licence": source_plan.licence}
+    plan = Plan(settings, log={"command": command_line(), **notes})
     with output.locked():
         plan = begin_run(output, plan, overwrite=config.overwrite)
+        plan = note_licence(output, plan, source_plan.licence)
         output.sweep(PARTIAL)
         output.publish(MANIFEST_FILE, content)
         write_digests(output, plan, digests)

@@ -15,11 +15,10 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from shlex import quote
-from typing import Annotated, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import tyro
 
 from flipsketch.animations.captions import find_caption, plain_name, read_captions
 from flipsketch.animations.discovery import Animation, find_animations
@@ -34,7 +33,7 @@ from flipsketch.corpus.run_folder import read_run
 from flipsketch.corpus.shard import read_metadata, read_shards
 from flipsketch.storage import sealed
 from flipsketch.storage.folder import Folder, open_folder
-from flipsketch.storage.text import MAX_CONTENT, TEXT, count, describe_error, is_text, one_line
+from flipsketch.storage.text import MAX_CONTENT, count, describe_error, one_line
 from flipsketch.storage.waiting import call_in_time
 from flipsketch.svg.render import import_cairo
 from pipelines.execution.environment import check_environment
@@ -72,19 +71,11 @@ class RasterizeConfig(RunConfig):
     training_workers: int = 1
     """Number of processes that will read the shards at once in training; the job warns if there are
     fewer than four shards for each."""
-    license: Annotated[str | None, tyro.conf.arg(aliases=["--licence"])] = None
-    """License of the animations, for the dataset card; by default that of a corpus, and unknown for
-    others."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.training_workers < 1:
             raise ValueError(f"training_workers must be at least 1, got {self.training_workers}")
-        if self.license is not None and not (self.license.strip() and is_text(self.license)):
-            raise ValueError(
-                f"license must be {TEXT}, got {self.license!r:.80}; name the license, or leave it "
-                f"out"
-            )
 
 
 def make_training_shards(config: RasterizeConfig) -> int:
@@ -141,8 +132,6 @@ def make_training_shards(config: RasterizeConfig) -> int:
             bad_row_remedy="give them other names, and add --extend",
         )
         notes = {"rows_sha256": fingerprint_rows(summary.digests)}
-        if config.license is not None:
-            notes["licence"] = config.license
         return run.carry_out(plan, files={ANIMATIONS_FILE: content}, notes=notes)
 
 
@@ -163,13 +152,6 @@ def refuse_step(config: RasterizeConfig) -> None:
 
 def warn_of_differences(config: RasterizeConfig, before: Plan | None, plan: Plan) -> None:
     """Say what the plan cannot refuse, or what training will not like."""
-    if before is not None and config.license not in (None, before.licence):
-        log.warning(
-            "the license of the run was %r and is %r from now on, also in the card of the shards "
-            "that exist",
-            before.licence,
-            config.license,
-        )
     if before is not None and before.log.get("animations") != plan.log["animations"]:
         log.warning(
             "the run began with the animations in %s, now they are taken from %s: see that they "

@@ -7,11 +7,12 @@ from typing import Any
 import pyarrow as pa
 
 from flipsketch.corpus.kinds import ANIMATE, CURATE, RASTERIZE
-from flipsketch.corpus.plan import Plan
+from flipsketch.corpus.plan import UNKNOWN, Plan
 from flipsketch.corpus.sample import Sample, json_type
 from flipsketch.corpus.shard import ShardFacts, read_metadata, read_sample, tar_name
 from flipsketch.storage.folder import Folder
 from flipsketch.storage.sealed import to_text
+from flipsketch.storage.text import one_line
 
 ORIGINS = {
     "flipsketch": "made by FlipSketch (Bandyopadhyay and Song, CVPR 2025)",
@@ -60,6 +61,10 @@ With `pyarrow`, any clip by its row:
 
 ```python
 {with_pyarrow}```
+
+## License
+
+{terms}
 
 {more}## Settings
 
@@ -149,6 +154,7 @@ def write_card(folder: Folder, plan: Plan, shards: list[ShardFacts], more: str =
         with_webdataset=fill_example(WITH_WEBDATASET, plan, has_sketch),
         with_pyarrow=fill_example(WITH_PYARROW, plan, has_sketch),
         more_in_json="" if is_drawn else ", and the manifest's own columns",
+        terms=describe_terms(plan),
         more=more,
         num_ok=sum(shard.ok for shard in shards),
         num_failed=sum(shard.failed - shard.superseded for shard in shards),
@@ -157,6 +163,22 @@ def write_card(folder: Folder, plan: Plan, shards: list[ShardFacts], more: str =
         settings=json.dumps(plan.settings, indent=1, sort_keys=True),
     )
     folder.publish("README.md", to_text(f"---\n{data.to_yaml()}\n---\n\n{text}"))
+
+
+def describe_terms(plan: Plan) -> str:
+    """Return whose license is which: that of the corpus is its user's, who has the rights in the
+    input, and a model may restrict what is done with clips that it made."""
+    if plan.licence == UNKNOWN:
+        own = (
+            "Nobody has named the license of this corpus: rerun the command that made it with "
+            "--license."
+        )
+    else:
+        own = f"This corpus is licensed under: {one_line(plan.licence)}."
+    if plan.kind is RASTERIZE:
+        return own
+    model = one_line(plan.model_licence)
+    return f"{own} The license of the model that made the clips: {model}."
 
 
 def list_files(plan: Plan, shards: list[ShardFacts]) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from flipsketch.storage.sealed import check_bytes, to_json
 
 log = logging.getLogger(__name__)
 
+UNKNOWN = "unknown"  # of a license that nobody has named
 # Of a plan's log, what each command may note anew; those that train note all of it.
 RENEWED_NOTES = {"manifest", "rows_sha256", "licence"}
 
@@ -133,10 +134,14 @@ class Plan:
 
     @property
     def licence(self) -> str:
-        """License of the corpus: that of the model, or of the animations."""
-        # That of animations may be given later, so it is not compared on resume.
-        found = self.log if self.kind is RASTERIZE else self.settings
-        return found.get("licence" if self.kind is RASTERIZE else "model_licence") or "unknown"
+        """License of the corpus, which its user gives: a model cannot give it."""
+        # It may be given later, so it is not compared on resume.
+        return self.log.get("licence") or UNKNOWN
+
+    @property
+    def model_licence(self) -> str:
+        """License of the model that made the clips, as its card states it."""
+        return self.settings.get("model_licence") or UNKNOWN
 
     @property
     def manifest_fingerprint(self) -> str:
@@ -260,6 +265,21 @@ def write_plan(folder: Folder, plan: Plan) -> None:
     """Put a plan in place, and then its copy."""
     folder.publish(PLAN_FILE, plan.to_json())
     renew_copy(folder)
+
+
+def note_licence(folder: Folder, plan: Plan, licence: str) -> Plan:
+    """Return a plan with the corpus's license, which may be named after the run has begun."""
+    if plan.licence == licence:
+        return plan
+    log.warning(
+        "the license of the run was %r and is %r from now on, also in the card of the shards that "
+        "exist",
+        plan.licence,
+        licence,
+    )
+    plan = replace(plan, log={**plan.log, "licence": licence})
+    write_plan(folder, plan)
+    return plan
 
 
 def renew_copy(folder: Folder) -> str | None:

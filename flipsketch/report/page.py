@@ -143,7 +143,8 @@ def list_facts(plan: Plan, entries: list[Entry]) -> list[tuple[str, str]]:
         ("Clips scored by CLIP", f"{num_scored:,}"),
         ("Rows planned", f"{plan.num_rows:,}"),
         ("Method", plan.method),
-        ("License of the model", plan.licence),
+        ("License", plan.licence),
+        ("License of the model", plan.model_licence),
     ]
     if notes := count_notes(entry.row.get("sketch_notes") for entry in entries):
         facts.append(("Sketches", describe_notes(notes)))

@@ -4,18 +4,21 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Annotated
+
+import tyro
 
 from flipsketch.corpus.card import write_card
 from flipsketch.corpus.manifest import ManifestSummary
 from flipsketch.corpus.parts import count_shards, format_ranges
-from flipsketch.corpus.plan import Plan, write_plan
+from flipsketch.corpus.plan import UNKNOWN, Plan, note_licence, write_plan
 from flipsketch.corpus.plan_document import MAX_PILOT
 from flipsketch.corpus.row_digests import write_digests
 from flipsketch.corpus.run_folder import begin_run, refuse_lost_folder
 from flipsketch.corpus.shard import ShardFacts, lost_shards, read_shards
 from flipsketch.storage.folder import PARTIAL, Folder
 from flipsketch.storage.stores import hurry
-from flipsketch.storage.text import count
+from flipsketch.storage.text import MAX_CONTENT, TEXT, count, is_text, one_line
 from flipsketch.storage.waiting import check_seconds
 from pipelines.execution.attempts import sweep_notes
 from pipelines.execution.config import ExecutorConfig
@@ -59,9 +62,15 @@ class RunConfig:
     """Print rows, shards, invalid rows, bytes and time without making anything."""
     overwrite: bool = False
     """Delete what an earlier run left in the output folder, and start again."""
+    license: Annotated[str | None, tyro.conf.arg(aliases=["--licence"])] = None
+    """License of the corpus, which you give it by your rights in the input: for its dataset card,
+    preferably as an SPDX name such as cc-by-4.0. By default unknown, and for training shards that
+    of the corpus or folder that the animations are from. It may be given later, by the same command
+    with this flag."""
     executor: ExecutorConfig = field(default_factory=ExecutorConfig)
 
     def __post_init__(self) -> None:
+        check_license(self.license)
         if self.rows_per_shard is not None and not 1 <= self.rows_per_shard <= MAX_ROWS_PER_SHARD:
             raise ValueError(
                 f"rows_per_shard must lie between 1 and {MAX_ROWS_PER_SHARD}, "
@@ -117,6 +126,7 @@ class Run:
             ValueError: another run is in the folder, or writes to it.
         """
         config, folder = self.config, self.folder
+        plan = replace(plan, log={"licence": config.license or UNKNOWN, **plan.log})
         with folder.locked():
             plan = begin_run(
                 folder,
@@ -127,6 +137,8 @@ class Run:
             if notes and not notes.items() <= plan.log.items():
                 plan = replace(plan, log={**plan.log, **notes})
                 write_plan(folder, plan)
+            if config.license is not None:
+                plan = note_licence(folder, plan, config.license)
             if config.pilot is not None:
                 plan = self.plan_pilot(plan, config.pilot)
             write_summary(folder, self.summary)
@@ -157,6 +169,7 @@ class Run:
             count(plan.threads, "thread"),
             folder,
         )
+        say_licenses(plan)
         unread = unread_rows(plan, shards)
         # Rows that end a local job's process would be tried again for ever, were a retry that an
         # earlier command has begun not the one that this command asks for.
@@ -202,6 +215,7 @@ class Run:
             num_unread=len(unread_rows(plan, shards)),
         )
         write_card(folder, plan, summary.facts)
+        say_licenses(plan)
         summary.log(seconds=time.monotonic() - started, new_clips=progress.num_new_ok)
         if is_pilot:
             pilot = [shards[index] for index in range(count_shards(plan.pilots))]
@@ -263,3 +277,22 @@ class Run:
         )
         progress.retry(len(rows))
         return plan
+
+
+def check_license(license: str | None) -> None:
+    if license is not None and not (license.strip() and is_text(license)):
+        raise ValueError(
+            f"license must be {TEXT}, got {license!r:.80}; name the license, or leave it out"
+        )
+
+
+def say_licenses(plan: Plan) -> None:
+    """Say whose license is which, since that of the model does not become the corpus's."""
+    named = one_line(plan.licence, MAX_CONTENT)
+    own = named if plan.licence != UNKNOWN else f"{UNKNOWN}, name it with --license"
+    model = one_line(plan.model_licence, MAX_CONTENT)
+    log.info(
+        "license of the corpus: %s%s",
+        own,
+        f"; of the model: {model}" if plan.kind.makes_clips else "",
+    )

@@ -96,7 +96,7 @@ def plan_run(
     notes = {
         "command": command_line(),
         "shards": config.shards,
-        "data_licence": clips.plan.log.get("licence") or "not named",
+        "data_licence": clips.plan.licence,
         "model": config.model,
         "lora": config.adapter,
         "executor": config.executor.executor,

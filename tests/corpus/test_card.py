@@ -44,7 +44,8 @@ def write_corpus(output: Path, *, licence: str = "mit", moods: tuple[str | None,
     """Write a small corpus with a column `mood` of the manifest's, two rows a shard."""
     folder = open_folder(str(output))
     settings = {"num_rows": len(moods), "rows_per_shard": 2, "manifest_fingerprint": "m"}
-    plan = Plan({**settings, "kind": "animate", "method": "still", "model_licence": licence})
+    settings |= {"kind": "animate", "method": "still", "model_licence": "cc-by-nc-nd-4.0"}
+    plan = Plan(settings, log={"licence": licence})
     schema = pa.schema([*ROW_SCHEMA, ("mood", pa.string())])
     begin_run(folder, plan)
     facts = []

@@ -1,4 +1,5 @@
-"""A license is text: whatever YAML would make of it, the card gives it back as it was given."""
+"""A corpus has the license that its user names, never the model's; and a license is text: whatever
+YAML would make of it, the card gives it back as it was given."""
 
 import logging
 from dataclasses import replace
@@ -9,10 +10,15 @@ import yaml
 from huggingface_hub import metadata_load
 
 from flipsketch.animations.reader import RasterConfig
-from flipsketch.models.registry import model_licence
+from flipsketch.corpus.plan import read_plan
+from flipsketch.models.registry import EMBEDDED, model_licence
+from flipsketch.storage.folder import open_folder
+from pipelines.animate import animate_manifest
 from pipelines.execution.config import ExecutorConfig
 from pipelines.rasterize import RasterizeConfig, make_training_shards
+from pipelines.report import ReportConfig, write_report
 from tests.helpers.animations import write_animation
+from tests.helpers.corpora import make_job, read_tars
 
 
 @pytest.fixture
@@ -40,6 +46,26 @@ def test_every_text_comes_back(shards, caplog):
         assert model_licence(Path(shards.output)) == text
     # A run that is complete is told of what changes.
     assert "the license of the run was 'mine: all of it' and is" in caplog.text
+
+
+def test_a_corpus_has_its_users_license_and_not_its_models(tmp_path):
+    """`still` needs no weights, so that the model may as well be the embedded one."""
+    job = replace(make_job(EMBEDDED / "doodle", tmp_path), method="still")
+    card = Path(job.output) / "README.md"
+    assert animate_manifest(job) == 0
+    assert metadata_load(card)["license"] == "unknown"
+    assert read_plan(open_folder(job.output)).model_licence == "cc0-1.0"
+    tars = read_tars(job.output)
+
+    # Named later, by the same command: nothing is made again.
+    assert animate_manifest(replace(job, license="cc-by-4.0")) == 0
+    assert metadata_load(card)["license"] == "cc-by-4.0"
+    assert read_tars(job.output) == tars
+    assert animate_manifest(job) == 0
+    assert metadata_load(card)["license"] == "cc-by-4.0"
+    write_report(ReportConfig(corpus=job.output))
+    page = (Path(job.output) / "report.html").read_text()
+    assert '["License","cc-by-4.0"],["License of the model","cc0-1.0"]' in page
 
 
 @pytest.mark.parametrize("text", ["", "  ", "\udcff"])

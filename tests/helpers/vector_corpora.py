@@ -37,9 +37,9 @@ def plan_vector_corpus(num_rows: int, method: str = "livesketch") -> Plan:
         "num_rows": num_rows,
         "rows_per_shard": ROWS_PER_SHARD,
         "manifest_fingerprint": "m",
-        "model_licence": "cc0-1.0",
+        "model_licence": "cc-by-nc-4.0",
     }
-    return Plan(settings)
+    return Plan(settings, log={"licence": "cc0-1.0"})
 
 
 def write_vector_corpus(
