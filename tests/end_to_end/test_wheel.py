@@ -13,7 +13,8 @@ from PIL import Image
 
 from tests.helpers.corpora import ROOT
 
-SOURCES = ("flipsketch", "pipelines", "data/models", "pyproject.toml", "setup.py", "README.md")
+SOURCES = ("flipsketch", "pipelines", "data/models", "data/licenses.toml", "pyproject.toml")
+SOURCES += ("setup.py", "README.md")
 
 
 @pytest.mark.slow
@@ -58,6 +59,8 @@ def test_a_wheel_animates_a_drawing_from_another_folder(tmp_path):
         "room = pathlib.Path(flipsketch.report.page.__file__).parent\n"
         "for name in ('page.html', 'sketch_page.html', 'style.css'):\n"
         "    assert (room / name).is_file(), name\n"
+        "from flipsketch.corpus.licenses import resolve_license\n"
+        "assert resolve_license('mit').commercial == 'yes'\n"
         "print(flipsketch.__file__)\n"
     )
     ended = subprocess.run(

@@ -1,0 +1,152 @@
+"""Licenses by the names that people write, and what follows of several."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from flipsketch.corpus.licenses import (
+    NOT_STATED,
+    Terms,
+    combine,
+    known_licenses,
+    name_all,
+    resolve_license,
+    stated_in_text,
+)
+
+TABLE = Path(__file__).parents[2] / "data" / "licenses.toml"
+# Commercial use, training others, attribution, share-alike: as the texts of the licenses say.
+FREE = ("yes", "yes", "no", "no")
+CREDITED = ("yes", "yes", "yes", "no")
+COPYLEFT = ("yes", "yes", "yes", "yes")
+NONCOMMERCIAL = ("no", "yes", "yes", "no")
+UNKNOWN = ("unknown",) * 4
+RAIL = "CreativeML-OpenRAIL-M"
+CARD = """---
+license: cc-by-nc-4.0
+---
+- **Language(s):** English
+- **License:**[ CC-BY-NC-ND](https://creativecommons.org/licenses/by-nc-nd/4.0/)
+"""
+
+
+def flags(terms: Terms) -> tuple[str, str, str, str]:
+    return terms.commercial, terms.train_others, terms.attribution, terms.share_alike
+
+
+@pytest.mark.parametrize(
+    ("said", "name", "expected"),
+    [
+        ("mit", "MIT", CREDITED),
+        ("The MIT License (MIT)", "MIT", CREDITED),
+        ("https://opensource.org/licenses/MIT", "MIT", CREDITED),
+        ("Apache License, Version 2.0", "Apache-2.0", CREDITED),
+        ("apache-2.0", "Apache-2.0", CREDITED),
+        ("cc0-1.0", "CC0-1.0", FREE),
+        ("CC 0 1.0 Universal", "CC0-1.0", FREE),
+        ("http://creativecommons.org/publicdomain/zero/1.0/deed.fr", "CC0-1.0", FREE),
+        ("public domain", "Public domain", FREE),
+        ("CC BY 4.0", "CC-BY-4.0", CREDITED),
+        ("Creative Commons Attribution 4.0 International (CC BY 4.0)", "CC-BY-4.0", CREDITED),
+        ("Creative Commons Attribution-ShareAlike 3.0 Unported", "CC-BY-SA-3.0", COPYLEFT),
+        ("GPLv3", "GPL-3.0", COPYLEFT),
+        ("gpl-2.0-or-later", "GPL-2.0", COPYLEFT),
+        ("cc-by-nc-4.0", "CC-BY-NC-4.0", NONCOMMERCIAL),
+        ("CC-BY-NC-ND", "CC-BY-NC-ND", ("no", "no", "yes", "no")),
+        ("creativeml-openrail-m", "CreativeML-OpenRAIL-M", FREE),
+        ("CreativeML Open RAIL++-M License", "OpenRAIL++", FREE),
+        (
+            "stable-video-diffusion-community",
+            "Stability AI Community",
+            ("unknown", "no", "yes", "no"),
+        ),
+    ],
+)
+def test_a_license_is_known_by_its_names(said, name, expected):
+    terms = resolve_license(said)
+    assert (terms.name, flags(terms)) == (name, expected)
+    assert terms.source.startswith("https://")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("mine: all of it", "MIT-modified", "MIT (with changes)", "cc-by-4.0 but ask first"),
+        *("cc-by-9.0", "other", "non-commercial", "x" * 5000, "commercial use, ask me", "NaN"),
+    ],
+)
+def test_a_license_that_only_resembles_a_known_one_is_unknown(said):
+    terms = resolve_license(said)
+    assert flags(terms) == UNKNOWN and not terms.source
+    assert said.startswith(terms.name[:20]) and len(terms.name) <= 200
+
+
+@pytest.mark.parametrize("said", [None, "", "  ", "unknown", "None", "NOASSERTION"])
+def test_no_license_is_not_stated(said):
+    assert resolve_license(said) == NOT_STATED and flags(NOT_STATED) == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("mit, cc-by-nc-4.0", NONCOMMERCIAL),
+        ("MIT AND CC-BY-SA-4.0", COPYLEFT),
+        ("MIT OR CC-BY-NC-4.0", CREDITED),
+        ("CC-BY-NC-4.0 or a commercial license", NONCOMMERCIAL),
+        # Within brackets an alternative counts for nothing.
+        ("(CC0-1.0 OR CC-BY-NC-4.0) AND MIT", NONCOMMERCIAL),
+        ("mit, mine", ("unknown", "unknown", "yes", "unknown")),
+    ],
+)
+def test_all_of_several_licenses_hold_and_the_best_of_alternatives(said, expected):
+    assert flags(resolve_license(said)) == expected
+
+
+def test_what_is_made_of_several_parts_is_under_the_strictest_of_each():
+    parts = {"model": "cc-by-nc-4.0", "sketch": "cc-by-sa-4.0", "adapter": "mine"}
+    known = {name: resolve_license(parts[name]) for name in ("model", "sketch")}
+    assert flags(combine(known)) == ("no", "yes", "yes", "yes")
+    mixed = combine({name: resolve_license(said) for name, said in parts.items()})
+    # Not even a no is made of what is unknown, nor is a no made unknown by it.
+    assert flags(mixed) == ("no", "unknown", "yes", "yes")
+    assert mixed.name == "CC-BY-NC-4.0, CC-BY-SA-4.0, mine"
+    assert flags(combine({})) == UNKNOWN
+
+
+def test_every_name_in_the_table_leads_to_its_own_entry():
+    document = tomllib.loads(TABLE.read_text())
+    assert len(document["license"]) >= 40
+    for entry in document["license"]:
+        versions = entry.get("versions", [])
+        names = [entry["name"], *entry.get("also", []), *(f"{entry['name']}-{v}" for v in versions)]
+        for name in names:
+            terms = resolve_license(name)
+            assert re.fullmatch(rf"{re.escape(entry['name'])}(-[\d.]+)?", terms.name), name
+            assert dict(zip(entry["terms"], flags(terms), strict=True)) == entry["terms"]
+            assert resolve_license(terms.source).is_known
+    for model in document["model"]:
+        assert all(resolve_license(name).is_known for name in model["licenses"])
+
+
+def test_both_licenses_of_a_card_that_says_two_are_noted():
+    assert stated_in_text(CARD) == "CC-BY-NC-ND-4.0"
+    place = f"damo-vilab/text-to-video-ms-1.7b@{'0' * 40}"
+    both = name_all("cc-by-nc-4.0", stated_in_text(CARD), known_licenses(place))
+    assert both == "cc-by-nc-4.0, CC-BY-NC-ND-4.0"
+    assert flags(resolve_license(both)) == ("no", "no", "yes", "no")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("license: mit\n", "MIT"),
+        ("- **License:** [The CreativeML OpenRAIL M license](https://x.y) is an", RAIL),
+        ("| License | Apache 2.0 |\n", "Apache-2.0"),
+        ("## License\n\nThis project is licensed under MIT.\n", ""),
+        ("License: another\n", ""),
+    ],
+)
+def test_only_a_line_that_names_a_known_license_is_one(text, expected):
+    assert stated_in_text(text) == expected
