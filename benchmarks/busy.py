@@ -32,7 +32,8 @@ from flipsketch.method.animators import FlipSketch
 from flipsketch.method.config import SamplingConfig
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.models.tiny import write_tiny_model
-from pipelines.animate import AnimateConfig, animate_manifest
+from pipelines.animate import animate_manifest
+from pipelines.animating.config import AnimateConfig
 from pipelines.execution.config import ExecutorConfig
 from tests.helpers.corpora import SKETCHES, make_manifest
 

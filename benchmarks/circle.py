@@ -29,7 +29,8 @@ from flipsketch.corpus.reader import read_corpus
 from flipsketch.doodle_model.curriculum import DRAWN, NUM_FRAMES, PACE, VARIETY
 from flipsketch.models.registry import NO_LORA
 from flipsketch.scoring.ink import motion
-from pipelines.animate import AnimateConfig, animate_manifest
+from pipelines.animate import animate_manifest
+from pipelines.animating.config import AnimateConfig
 from pipelines.cli import run
 from pipelines.compare import CompareConfig, compare, read_runs
 from pipelines.doodles import DoodlesConfig, make_doodles

@@ -31,8 +31,9 @@ from flipsketch.media.sketch import load_sketch
 from flipsketch.method.config import SamplingConfig, model_defaults
 from flipsketch.method.methods import METHODS
 from flipsketch.method.request import ClipRequest
+from flipsketch.models.kernels import PLAIN
+from flipsketch.models.loading import Loading
 from flipsketch.models.quiet import quiet_libraries
-from flipsketch.models.video_model import DTYPES
 from flipsketch.scoring.clip_model import ClipScorer
 from flipsketch.scoring.evaluation import Scorers, score_clip
 from flipsketch.scoring.ink import ink, ink_iou
@@ -118,7 +119,14 @@ class Frontier:
         config = self.config
         animator = METHODS["flipsketch"].animator_class
         # Its adapter is the model's own by default.
-        self.method = animator(config.model, config.lora, config.device, DTYPES[config.dtype])
+        loading = Loading(
+            model=config.model,
+            lora=config.lora,
+            device=config.device,
+            dtype=config.dtype,
+            kernels=PLAIN,
+        )
+        self.method = animator(loading)
         self.scorers = Scorers(ClipScorer(config.clip_model), None)
         self.rows = list(read_rows(config.manifest, summarize_manifest(config.manifest)))
         self.rows = self.rows[: config.num_rows]

@@ -50,7 +50,8 @@ from flipsketch.method.config import SamplingConfig
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.models.tiny import write_tiny_model
 from flipsketch.storage.location import split_query
-from pipelines.animate import AnimateConfig, animate_manifest
+from pipelines.animate import animate_manifest
+from pipelines.animating.config import AnimateConfig
 from pipelines.execution.config import ExecutorConfig
 from tests.helpers.corpora import (
     SKETCHES,

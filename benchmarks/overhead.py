@@ -33,7 +33,8 @@ from flipsketch.method.sampler import animate_pixels, finish_frames
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.models.tiny import write_tiny_model
 from flipsketch.models.video_model import load_model
-from pipelines.animate import AnimateConfig, animate_manifest
+from pipelines.animate import animate_manifest
+from pipelines.animating.config import AnimateConfig
 from pipelines.execution.config import ExecutorConfig
 from tests.helpers.corpora import SKETCHES, good_rows, make_manifest
 

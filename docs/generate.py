@@ -29,7 +29,7 @@ END = "<!-- End of the generated part. -->"
 # The file with a job's description, and its config class.
 JOBS = {
     "one_drawing": ("flipsketch/__main__.py", "flipsketch.__main__.OneConfig"),
-    "animate": ("jobs/animate_manifest.py", "pipelines.animate.AnimateConfig"),
+    "animate": ("jobs/animate_manifest.py", "pipelines.animating.config.AnimateConfig"),
     "check_sketches": ("jobs/check_sketches.py", "pipelines.check_sketches.CheckSketchesConfig"),
     "shards": ("jobs/make_shards.py", "pipelines.rasterize.RasterizeConfig"),
     "write_animations": (

@@ -100,7 +100,8 @@ def animate_drawing(config: OneConfig) -> None:
 
     from flipsketch.media.clip import check_pixels
     from flipsketch.method.request import ClipRequest
-    from flipsketch.models.video_model import DTYPES
+    from flipsketch.models.kernels import PLAIN
+    from flipsketch.models.loading import Loading
 
     if config.threads is not None:
         torch.set_num_threads(config.threads)
@@ -113,7 +114,10 @@ def animate_drawing(config: OneConfig) -> None:
         print(f"the method {config.method} has no use for {', '.join(unused)}", file=sys.stderr)
     sampling = method.settle(config.sampling)
     own = {"config": config.livesketch} if method.moves_strokes else {}
-    animator = method.animator_class(config.model, config.lora, device, DTYPES[dtype], **own)
+    loading = Loading(
+        model=config.model, lora=config.lora, device=device, dtype=dtype, kernels=PLAIN
+    )
+    animator = method.animator_class(loading, **own)
     check_pixels(sampling.num_frames, animator.size)
     sketch, drawing, notes = animator.read(content, config.sketches, sampling, own.get("config"))
     for note in notes:

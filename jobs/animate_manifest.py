@@ -10,7 +10,8 @@ command to resume an interrupted run.
 
 import sys
 
-from pipelines.animate import AnimateConfig, animate_manifest
+from pipelines.animate import animate_manifest
+from pipelines.animating.config import AnimateConfig
 from pipelines.cli import run
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ from flipsketch.storage.folder import Folder, open_folder, read_file
 from flipsketch.storage.location import locate_below
 from flipsketch.storage.sealed import to_parquet
 from flipsketch.storage.text import MAX_CONTENT, one_line, quote_briefly
-from pipelines.animate import AnimateConfig, animate_manifest
+from pipelines.animate import animate_manifest
+from pipelines.animating.config import AnimateConfig
 from pipelines.evaluate import EvaluateConfig, score_corpus
 from pipelines.execution.config import ExecutorConfig
 from pipelines.execution.environment import check_environment

@@ -21,6 +21,8 @@ from flipsketch.corpus.shard import read_metadata, read_sample, read_shards
 from flipsketch.media.clip import decode_filmstrip
 from flipsketch.method.config import LATER_FIELDS, SamplingConfig
 from flipsketch.method.methods import METHODS
+from flipsketch.models.kernels import read_kernels
+from flipsketch.models.loading import Loading
 from flipsketch.models.registry import NO_LORA, find_embedded, find_model, fingerprint_folder
 from flipsketch.storage.folder import Folder, open_folder
 from flipsketch.storage.text import describe_error
@@ -155,12 +157,16 @@ def animate_again(
     with tempfile.TemporaryDirectory() as scratch:
         maker = AnimationMaker(
             ClipMakerConfig(
-                model=model,
-                lora=lora or NO_LORA,
+                loading=Loading(
+                    model=model,
+                    lora=lora or NO_LORA,
+                    device=device or "cpu",
+                    dtype=plan.dtype,
+                    kernels=read_kernels(plan.kernels),
+                ),
                 sources=config.sources.of(manifest),
                 sampling=sampling,
                 livesketch=read_livesketch(plan),
-                device=device or "cpu",
             ),
             plan=plan,
             folder=open_folder(scratch),

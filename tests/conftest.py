@@ -18,7 +18,8 @@ from xdist.scheduler import LoadScopeScheduling
 from flipsketch.models.tiny import write_tiny_model
 from flipsketch.models.video_model import VideoModel, load_model
 from flipsketch.storage import folder, stores
-from pipelines.animate import AnimateConfig, animate_manifest
+from pipelines.animate import animate_manifest
+from pipelines.animating.config import AnimateConfig
 from tests.helpers.clusters import share_ray
 from tests.helpers.corpora import make_job
 from tests.helpers.s3 import CREDENTIALS, FaultyProxy, S3Server

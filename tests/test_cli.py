@@ -22,7 +22,7 @@ from flipsketch.corpus.dataset import ReaderConfig
 from flipsketch.doodles.writer import DrawingConfig
 from flipsketch.method.presets import PRESETS
 from flipsketch.training.config import TrainingConfig
-from pipelines.animate import AnimateConfig
+from pipelines.animating.config import AnimateConfig
 from pipelines.cli import run
 from pipelines.curate import CurateConfig
 from pipelines.execution.work import JobError

@@ -37,6 +37,7 @@ PIPELINES: dict[str, set[str]] = {
     "sharding": {"execution"},
     "makers": {"execution"},
     "training": {"execution", "makers"},
+    "animating": {"execution", "makers", "sharding", "check_sketches"},
 }
 ROOMS = set(PIPELINES)
 PIPELINES |= {"cli": {"execution"}, "__init__": set()}
@@ -46,10 +47,9 @@ PIPELINES |= {
     for job in (
         *("animate", "rasterize", "train", "evaluate", "curate", "status"),
         *("preview", "report", "doodles", "import_lora", "merge_lora", "write_animations"),
-        "check_sketches",
     )
 }
-PIPELINES["animate"] = ROOMS | {"check_sketches"}
+PIPELINES["check_sketches"] = ROOMS - {"animating"}
 PIPELINES["compare"] = ROOMS | {"animate", "evaluate"}
 PIPELINES["remake"] = ROOMS | {"evaluate"}
 PIPELINES["status"] = ROOMS | {"remake"}

@@ -4,10 +4,8 @@ import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
-import torch
 
 from flipsketch.livesketch.choosing import Chooser
 from flipsketch.livesketch.config import LiveSketchConfig
@@ -21,7 +19,7 @@ from flipsketch.method.methods import STROKES_SIZE
 from flipsketch.method.request import ClipRequest, DrawnClip, ReadSketch, count_segments
 from flipsketch.method.sampler import segment_seed
 from flipsketch.models.graphs import graphs_of
-from flipsketch.models.kernels import PLAIN, Kernels
+from flipsketch.models.loading import Loading
 from flipsketch.svg.animated import write_animated_svg
 
 
@@ -56,20 +54,14 @@ def try_seed(seed: int, number: int) -> int:
 class LiveSketch(FlipSketch):
     """Live-Sketch (Gal et al., 2023)."""
 
-    def __init__(
-        self,
-        model: str | Path,
-        lora: str | None,
-        device: str,
-        dtype: torch.dtype,
-        kernels: Kernels = PLAIN,
-        config: LiveSketchConfig | None = None,
-    ):
+    def __init__(self, loading: Loading, config: LiveSketchConfig | None = None):
         """Raises ValueError: the model, the adapter or the scorer cannot be loaded."""
-        super().__init__(model, lora, device, dtype, kernels)
+        super().__init__(loading)
         self.config = config or LiveSketchConfig()
         self.size = self.config.output_size or max(self.model.size, STROKES_SIZE)
-        self.chooser = Chooser(self.config.clip_model, device) if self.config.tries > 1 else None
+        self.chooser = (
+            Chooser(self.config.clip_model, loading.device) if self.config.tries > 1 else None
+        )
 
     def read(
         self,

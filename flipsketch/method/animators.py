@@ -6,7 +6,6 @@ Each is a line in `methods.METHODS`, and all of them make the same corpora.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from flipsketch.method.request import ClipRequest, DrawnClip, RawClip, ReadSketc
 from flipsketch.method.sampler import animate_pixels, draw_batch_noise, finish_frames
 from flipsketch.method.text_to_video import latents_shape, sample_pixels
 from flipsketch.models.graphs import graphs_of
-from flipsketch.models.kernels import PLAIN, Kernels
+from flipsketch.models.loading import Loading
 from flipsketch.models.registry import find_model, frame_size
 from flipsketch.models.video_model import load_model
 
@@ -76,16 +75,15 @@ class Animator(ABC):
 class FlipSketch(Animator):
     """The paper's method (Bandyopadhyay and Song, CVPR 2025)."""
 
-    def __init__(
-        self,
-        model: str | Path,
-        lora: str | None,
-        device: str,
-        dtype: torch.dtype,
-        kernels: Kernels = PLAIN,
-    ):
+    def __init__(self, loading: Loading):
         """Raises ValueError: the model or the adapter cannot be loaded."""
-        self.model = load_model(model, lora=lora, device=device, dtype=dtype, kernels=kernels)
+        self.model = load_model(
+            loading.model,
+            lora=loading.lora,
+            device=loading.device,
+            dtype=loading.torch_dtype,
+            kernels=loading.kernels,
+        )
         self.size, self.device, self.unet = self.model.size, self.model.device, self.model.unet
 
     def cuts_prompt(self, prompt: str) -> bool:
@@ -116,16 +114,9 @@ class TextToVideo(FlipSketch):
 class Still(Animator):
     """The sketch, repeated: what consistency alone rewards most."""
 
-    def __init__(
-        self,
-        model: str | Path,
-        lora: str | None,
-        device: str,
-        dtype: torch.dtype,
-        kernels: Kernels = PLAIN,
-    ):
+    def __init__(self, loading: Loading):
         """Uses nothing of the model but the size of its frames."""
-        self.size, self.device = frame_size(find_model(model)), torch.device("cpu")
+        self.size, self.device = frame_size(find_model(loading.model)), torch.device("cpu")
 
     def animate(self, requests: list[ClipRequest]) -> list[PixelClip]:
         pixels = torch.from_numpy(np.stack([request.sketch for request in requests]))
@@ -139,23 +130,16 @@ class StableVideo(Animator):
     The sketch is padded with white to the 16:9 that the model knows, and the clip is cropped back.
     """
 
-    def __init__(
-        self,
-        model: str | Path,
-        lora: str | None,
-        device: str,
-        dtype: torch.dtype,
-        kernels: Kernels = PLAIN,
-    ):
+    def __init__(self, loading: Loading):
         """Raises ValueError: the model cannot be loaded."""
         # Here, since transformers has something to say when it is imported without torchvision.
         from diffusers import StableVideoDiffusionPipeline
 
-        folder = find_model(model, METHODS["svd"].parts)
+        folder = find_model(loading.model, METHODS["svd"].parts)
         try:
             self.pipeline = StableVideoDiffusionPipeline.from_pretrained(
-                folder, torch_dtype=dtype, use_safetensors=True
-            ).to(device)
+                folder, torch_dtype=loading.torch_dtype, use_safetensors=True
+            ).to(loading.device)
         except (OSError, ValueError) as error:
             raise ValueError(f"{folder}: cannot load the model: {error}") from error
         self.pipeline.set_progress_bar_config(disable=True)

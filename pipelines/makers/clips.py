@@ -24,9 +24,8 @@ from flipsketch.method.methods import METHODS
 from flipsketch.method.request import ClipRequest, RawClip
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.graphs import use_graphs
-from flipsketch.models.kernels import read_kernels
+from flipsketch.models.loading import Loading
 from flipsketch.models.quiet import quiet_libraries
-from flipsketch.models.video_model import DTYPES
 from flipsketch.storage.credentials import hide_credentials
 from flipsketch.storage.folder import Folder
 from flipsketch.storage.reading import UnavailableError
@@ -49,16 +48,13 @@ MANY = 32
 class ClipMakerConfig:
     """What a maker loads and how it runs; what decides a clip is in the plan too."""
 
-    model: str
-    lora: str
-    """The adapter's folder or name, or none."""
+    loading: Loading
     sources: Sources
     """Reads the rows' sketches."""
     sampling: SamplingConfig
     """The job's; a row may have settings of its own."""
     livesketch: LiveSketchConfig = field(default_factory=LiveSketchConfig)
     """The job's, for the method of that name."""
-    device: str
     checkpoint_gradients: bool = False
     graphs: bool = True
     """Replay the UNet's passes as CUDA graphs, where it is on a GPU."""
@@ -81,12 +77,10 @@ class AnimationMaker:
         self.num_made = self.num_raised = 0
         self.last_raised: BaseException | None = None
         animator = METHODS[plan.method].animator_class
-        dtype = DTYPES[plan.dtype]
-        kernels = read_kernels(plan.kernels)
         self.moves_strokes = METHODS[plan.method].moves_strokes
         own = [config.livesketch] if self.moves_strokes else []
-        self.method = animator(config.model, config.lora, config.device, dtype, kernels, *own)
-        if config.graphs and config.device == "cuda" and self.method.unet is not None:
+        self.method = animator(config.loading, *own)
+        if config.graphs and config.loading.device == "cuda" and self.method.unet is not None:
             use_graphs(self.method.unet)
 
     def make_shard(self, index: int, rows: list[Row], report: Report) -> ShardFacts:

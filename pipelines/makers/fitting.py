@@ -25,7 +25,8 @@ from flipsketch.method.fitting import (
 from flipsketch.method.measuring import measure_peak
 from flipsketch.method.methods import METHODS
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
-from flipsketch.models.kernels import Kernels
+from flipsketch.models.kernels import default_kernels
+from flipsketch.models.loading import Loading
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.models.registry import weights_bytes
 from flipsketch.models.video_model import DTYPES
@@ -56,15 +57,13 @@ class Card:
 class Trial:
     """What a worker would run."""
 
-    device: str
-    model: str
-    lora: str
+    loading: Loading
+    """But for its dtype."""
     method: str
     sampling: SamplingConfig
     """The job's own."""
     samplings: tuple[SamplingConfig, ...]
     """Those of the rows that take most."""
-    kernels: Kernels
     graphs: bool
     batch_size: int | None
     """None: as many clips as fit."""
@@ -153,9 +152,10 @@ def fit_on_cpus(trial: Trial, model_folder: Path, memory_bytes: int | None) -> F
         return as_asked
     dtype = DTYPES[trial.dtype or "float32"]
     usable = int(USABLE_SHARE * memory_bytes)
+    kernels = trial.loading.kernels or default_kernels("cpu")
 
     def find(sampling: SamplingConfig) -> Fit:
-        costs = TracedCosts(model_folder, trial.method, sampling, dtype, trial.kernels)
+        costs = TracedCosts(model_folder, trial.method, sampling, dtype, kernels)
         return costs.find_fit(usable, trial.batch_size, trial.checkpoint_gradients)
 
     fit = fit_all(find, trial.samplings, trial.sampling)
@@ -169,9 +169,7 @@ def fit_here(trial: Trial) -> Fit | str:
     assert trial.dtype is not None
     animator_class = METHODS[trial.method].animator_class
     try:
-        animator = animator_class(
-            trial.model, trial.lora, trial.device, DTYPES[trial.dtype], trial.kernels
-        )
+        animator = animator_class(replace(trial.loading, dtype=trial.dtype))
 
         def measure(sampling: SamplingConfig, checkpoint: bool, batch_size: int) -> int | None:
             assert animator.unet is not None

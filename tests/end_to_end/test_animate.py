@@ -29,7 +29,8 @@ from flipsketch.method.sampler import animate
 from flipsketch.models.registry import find_embedded, fingerprint_folder
 from flipsketch.models.video_model import load_model
 from flipsketch.storage.folder import open_folder
-from pipelines.animate import AnimateConfig, animate_manifest
+from pipelines.animate import animate_manifest
+from pipelines.animating.config import AnimateConfig
 from pipelines.cli import run
 from pipelines.execution.sources import SourcesConfig
 from pipelines.makers.batches import split_batches

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from flipsketch.media.sketch import load_sketch
-from pipelines.animate import AnimateConfig, animate_manifest
+from pipelines.animate import animate_manifest
+from pipelines.animating.config import AnimateConfig
 from pipelines.check_sketches import CheckSketchesConfig, check_sketches
 from pipelines.execution.config import ExecutorConfig
 from tests.helpers.corpora import SKETCHES, good_rows, make_manifest, read_rows

@@ -12,7 +12,8 @@ from flipsketch.corpus.plan import read_plan
 from flipsketch.corpus.shard import read_metadata, read_sample
 from flipsketch.method.config import SamplingConfig
 from flipsketch.storage.folder import open_folder
-from pipelines.animate import AnimateConfig, animate_manifest
+from pipelines.animate import animate_manifest
+from pipelines.animating.config import AnimateConfig
 from pipelines.curate import CurateConfig, curate
 from pipelines.evaluate import EvaluateConfig, evaluate
 from pipelines.execution.config import ExecutorConfig

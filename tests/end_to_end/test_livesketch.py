@@ -17,7 +17,8 @@ from flipsketch.corpus.shard import read_sample
 from flipsketch.livesketch.config import LiveSketchConfig
 from flipsketch.storage.folder import open_folder
 from flipsketch.svg.animated import read_animated_svg
-from pipelines.animate import AnimateConfig, animate_manifest
+from pipelines.animate import animate_manifest
+from pipelines.animating.config import AnimateConfig
 from pipelines.curate import CurateConfig, curate
 from pipelines.evaluate import EvaluateConfig, evaluate
 from pipelines.execution.config import ExecutorConfig

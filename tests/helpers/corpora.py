@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import ray
 
 from flipsketch.method.config import SamplingConfig
-from pipelines.animate import AnimateConfig, animate_manifest
+from pipelines.animate import animate_manifest
+from pipelines.animating.config import AnimateConfig
 from pipelines.execution.config import ExecutorConfig
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ from PIL import Image
 
 from flipsketch.livesketch.config import LiveSketchConfig
 from flipsketch.media.sketch import load_sketch
-from pipelines.animate import AnimateConfig
+from pipelines.animating.config import AnimateConfig
 from tests.helpers.corpora import good_rows, make_job, make_manifest
 
 SIZE = 32

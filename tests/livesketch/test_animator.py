@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from flipsketch.livesketch.animator import LiveSketch, StrokeClip
 from flipsketch.livesketch.choosing import Chooser
@@ -15,6 +14,8 @@ from flipsketch.media.config import SketchConfig
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.methods import METHODS
 from flipsketch.method.request import ClipRequest
+from flipsketch.models.kernels import PLAIN
+from flipsketch.models.loading import Loading
 from flipsketch.models.registry import NO_LORA
 from flipsketch.svg.animated import read_animated_svg
 from tests.helpers.corpora import SKETCHES
@@ -25,7 +26,7 @@ QUICK = LiveSketchConfig(draft_steps=0, optimization_steps=2, output_size=32)
 
 
 def load(folder, config: LiveSketchConfig = QUICK) -> LiveSketch:
-    return LiveSketch(folder, NO_LORA, "cpu", torch.float32, config=config)
+    return LiveSketch(Loading(model=folder, lora=NO_LORA, kernels=PLAIN), config)
 
 
 @pytest.fixture(scope="module")

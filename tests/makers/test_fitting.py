@@ -4,13 +4,13 @@ import functools
 from dataclasses import replace
 
 import pytest
-import torch
 
 from flipsketch.corpus.row import Row
 from flipsketch.method.animators import FlipSketch
 from flipsketch.method.fitting import CPU_BATCH_SIZE, Fit
 from flipsketch.method.measuring import measure_peak, shorten
 from flipsketch.models.kernels import PLAIN
+from flipsketch.models.loading import Loading
 from flipsketch.models.registry import NO_LORA
 from pipelines.execution.trial import call_on_workers
 from pipelines.execution.work import Resources
@@ -22,13 +22,10 @@ from tests.helpers.requests import SHORT
 @pytest.fixture
 def trial(tiny_folder) -> Trial:
     return Trial(
-        device="cpu",
-        model=str(tiny_folder),
-        lora=NO_LORA,
+        loading=Loading(model=str(tiny_folder), lora=NO_LORA, kernels=PLAIN),
         method="flipsketch",
         sampling=replace(SHORT, align_steps=0),
         samplings=(replace(SHORT, align_steps=0),),
-        kernels=PLAIN,
         graphs=False,
         batch_size=None,
         checkpoint_gradients=False,
@@ -37,7 +34,7 @@ def trial(tiny_folder) -> Trial:
 
 
 def test_a_worker_measures_what_fits_in_a_process_of_its_own(trial, tiny_folder):
-    animator = FlipSketch(tiny_folder, NO_LORA, "cpu", torch.float32, PLAIN)
+    animator = FlipSketch(trial.loading)
     one, two = (measure_peak(animator, trial.samplings[0], size) for size in (1, 2))
     trial = replace(trial, usable_bytes=two + 3 * (two - one))
     call = functools.partial(fit_here, trial)
@@ -59,7 +56,7 @@ def test_the_rows_that_take_most_decide(trial, tiny_folder):
     kinds.add(Row(index=10, prompts=("a",), align=True))
     aligned, plain = kinds.costliest()
     assert aligned.num_align_steps > 0 and (aligned.num_frames, plain.num_frames) == (4, 8)
-    animator = FlipSketch(tiny_folder, NO_LORA, "cpu", torch.float32, PLAIN)
+    animator = FlipSketch(trial.loading)
     usable = measure_peak(animator, long, 1)
     both = replace(trial, samplings=(short, long), usable_bytes=usable)
     assert fit_here(replace(both, samplings=(short,))).batch_size > 1

@@ -21,6 +21,8 @@ from flipsketch.method.animators import StableVideo, TextToVideo, crop, pad
 from flipsketch.method.request import ClipRequest
 from flipsketch.method.sampler import finish_frames
 from flipsketch.method.text_to_video import sample_from_text
+from flipsketch.models.kernels import PLAIN
+from flipsketch.models.loading import Loading
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from tests.helpers.corpora import SKETCHES, make_manifest
@@ -116,7 +118,7 @@ def test_t2v_is_the_models_own_sampling_and_knows_no_sketch(two_rows, tiny_model
     )
     assert np.abs(own.astype(int) - clips["one"]).max() <= 1
     sketch = load_sketch(SKETCHES / "star.svg", 16)
-    method = TextToVideo(grey.model, None, "cpu", torch.float32)
+    method = TextToVideo(Loading(model=grey.model, kernels=PLAIN))
     request = ClipRequest(sketch, ("a cat jumps",), 3, grey.sampling)
     again = method.animate([request])[0].draw(grey.sampling).frames
     assert np.abs(again.astype(int) - clips["one"]).max() <= 1
@@ -134,7 +136,7 @@ def test_svd_animates_with_the_real_pipeline(two_rows, svd_folder):
 
 
 def test_svd_has_the_models_aspect_and_what_is_padded_is_cropped_back(svd_folder):
-    method = StableVideo(svd_folder, None, "cpu", torch.float32)
+    method = StableVideo(Loading(model=svd_folder))
     # As 768 has 576 x 1024.
     assert (method.size, method.width) == (72, 128)
     sketch = load_sketch(SKETCHES / "cat.svg", 72)

@@ -13,7 +13,8 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 from flipsketch.livesketch.config import LiveSketchConfig
 from flipsketch.report import page as page_module
 from flipsketch.svg.animated import read_animated_svg
-from pipelines.animate import AnimateConfig, animate_manifest
+from pipelines.animate import animate_manifest
+from pipelines.animating.config import AnimateConfig
 from pipelines.evaluate import EvaluateConfig, evaluate
 from pipelines.execution.config import ExecutorConfig
 from pipelines.report import ReportConfig, write_report

@@ -1,0 +1,1 @@
+"""A run that animates a manifest: its settings, its plan, and what it would take."""

@@ -1,0 +1,84 @@
+"""What a run that animates a manifest would make and cost, without loading a model."""
+
+import functools
+from collections.abc import Callable
+from operator import attrgetter
+
+from flipsketch.corpus.manifest import summarize_manifest
+from flipsketch.corpus.plan import Plan
+from flipsketch.corpus.row import Row
+from flipsketch.corpus.run_folder import refuse_strange_files
+from flipsketch.media.config import SketchConfig
+from flipsketch.method.methods import METHODS
+from flipsketch.models.registry import check_hub_name, find_embedded, find_model
+from flipsketch.storage.folder import Folder
+from pipelines.animating.config import AnimateConfig
+from pipelines.animating.planning import check_clips, check_loads, refuse_another_run
+from pipelines.check_sketches import check_rows
+from pipelines.makers.clip_columns import reserved_names
+from pipelines.makers.clip_settings import sketch_settings
+from pipelines.makers.row_settings import RowKinds, find_error
+from pipelines.makers.sketch_opener import SketchOpener
+from pipelines.sharding.summary import exceeds
+
+
+def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
+    """Print what the run would make and cost."""
+    from pipelines.sharding.dry_run import USUAL_SIZE, Workload, print_dry_run
+
+    kinds = RowKinds(config.sampling, config.method)
+    find_bad: Callable[[Row], str | None] = attrgetter("error")
+    size = config.livesketch.output_size or USUAL_SIZE
+    model = here if (here := find_embedded(config.model)).is_dir() else None
+    if model is None:
+        check_hub_name(config.model)
+    else:
+        size = check_clips(config, find_model(config.model, METHODS[config.method].parts))
+        find_bad = functools.partial(
+            find_error, config=config.sampling, method=config.method, size=size
+        )
+        if before is None:
+            check_loads(config, model)
+    if before is None and not config.overwrite:
+        refuse_strange_files(folder)
+
+    def see(row: Row) -> str | None:
+        if (problem := find_bad(row)) is None:
+            kinds.add(row)
+        return problem
+
+    num_before = before.num_rows if before else 0
+    reserved = reserved_names(config.method, before.settings if before else None)
+    manifest = summarize_manifest(config.manifest, reserved, num_before, see)
+    if before is not None:
+        refuse_another_run(config, folder, before, manifest, model)
+    workload = Workload(
+        model=model,
+        method=config.method,
+        size=size,
+        kinds=kinds.sampled(),
+        sampling=config.sampling,
+        livesketch=config.livesketch,
+        costliest=kinds.costliest(),
+        num_own=kinds.num_own,
+        batch_size=config.batch_size,
+        rows_per_shard=config.rows_per_shard,
+        workers=1 if config.executor.executor == "local" else config.executor.workers,
+        device=config.device,
+        dtype=config.dtype,
+        kernels=config.kernels,
+        checkpoint_gradients=config.checkpoint_gradients,
+        gpu_memory_gb=config.gpu_memory_gb,
+    )
+    print_dry_run(manifest, folder, before, workload)
+    if not config.check_sketches:
+        return 0
+    opener = SketchOpener(
+        sources=config.sources.of(config.manifest),
+        size=size,
+        config=SketchConfig.of(sketch_settings(config.sketches, before)),
+        darken=config.sampling.darken_sketch,
+        livesketch=config.livesketch if METHODS[config.method].moves_strokes else None,
+    )
+    num_bad = check_rows(config.manifest, manifest, opener, find_bad)
+    return 1 if exceeds(num_bad, manifest.num_rows, config.max_failures) else 0

@@ -1,0 +1,144 @@
+"""The plan of a run that animates a manifest, and what is checked before it is made."""
+
+import logging
+import platform
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from flipsketch.corpus.kinds import ANIMATE
+from flipsketch.corpus.manifest import ManifestSummary
+from flipsketch.corpus.plan import Plan
+from flipsketch.corpus.run_folder import check_resumes
+from flipsketch.media.clip import check_pixels
+from flipsketch.method.config import model_defaults
+from flipsketch.method.fitting import Fit
+from flipsketch.method.methods import METHODS
+from flipsketch.models.registry import find_embedded, fingerprint_folder, model_licence
+from flipsketch.storage.folder import Folder
+from pipelines.animating.config import AnimateConfig
+from pipelines.execution.locations import anchor
+from pipelines.execution.process import command_line, library_versions
+from pipelines.execution.work import Resources
+from pipelines.makers.clip_settings import (
+    choose_kernels,
+    livesketch_settings,
+    sampling_settings,
+    sketch_settings,
+)
+from pipelines.sharding.planning import ROWS_PER_SHARD, choose_rows_per_shard
+
+log = logging.getLogger(__name__)
+
+
+def settle(config: AnimateConfig) -> AnimateConfig:
+    """Return the job with settings of the sampler that its method has a use for."""
+    method = METHODS[config.method]
+    if unused := method.list_unused(config.sampling, model_defaults(config.model)):
+        log.warning("the method %s has no use for %s", config.method, ", ".join(unused))
+    return replace(config, sampling=method.settle(config.sampling))
+
+
+def check_clips(config: AnimateConfig, model_folder: Path) -> int:
+    """Return height and width of the clips; raise ValueError if they would be too large to read."""
+    size = METHODS[config.method].frame_size(model_folder, config.livesketch.output_size)
+    try:
+        check_pixels(config.sampling.num_frames, size)
+    except ValueError as error:
+        smaller = " or --output-size" if METHODS[config.method].moves_strokes else ""
+        raise ValueError(f"{error}; lower --num-frames{smaller}") from error
+    return size
+
+
+def check_loads(config: AnimateConfig, model_folder: Path) -> None:
+    """Raise ValueError unless the model and the adapter can be loaded; no weights are read."""
+    from flipsketch.models.inspection import inspect_model
+
+    lora = find_embedded(config.adapter) if config.adapter else None
+    inspect_model(model_folder, METHODS[config.method].parts, lora)
+    if config.livesketch.tries > 1:
+        from flipsketch.scoring.clip_model import find_scorer, inspect_scorer
+
+        inspect_scorer(find_scorer(config.livesketch.clip_model), "CLIPModel")
+
+
+def refuse_another_run(
+    config: AnimateConfig,
+    folder: Folder,
+    before: Plan,
+    manifest: ManifestSummary,
+    model_folder: Path | None,
+) -> None:
+    """Raise ValueError, as the run would, if it is not the one in the folder.
+
+    Args:
+        model_folder: None where it is not here, and is taken to be the same.
+    """
+    fitted = before.dtype, Fit(before.batch_size, config.checkpoint_gradients)
+    resources = Resources(1, config.device or "cpu", before.threads)
+    plan = plan_run(config, before, manifest, model_folder, resources, fitted)
+    prefix_fingerprint = manifest.prefix_fingerprint if config.extend else None
+    check_resumes(folder, before, plan, prefix_fingerprint)
+
+
+def plan_run(
+    config: AnimateConfig,
+    before: Plan | None,
+    manifest: ManifestSummary,
+    model_folder: Path | None,
+    resources: Resources,
+    fitted: tuple[str, Fit],
+) -> Plan:
+    """Return the run's plan; settings that the user does not give come from the existing plan."""
+    dtype, fit = fitted
+    lora = config.adapter and find_embedded(config.adapter)
+    defaults = {
+        "rows_per_shard": choose_rows_per_shard(
+            manifest.num_rows, resources.workers, ROWS_PER_SHARD, fit.batch_size
+        ),
+        "batch_size": fit.batch_size,
+        "dtype": dtype,
+        "threads": resources.cpus_per_worker,
+    }
+    known = before.settings if before else {}
+    chosen = [name for name in (*defaults, "kernels") if getattr(config, name) is None]
+    named = {name: getattr(config, name) for name in defaults if name not in chosen}
+    names = ("model_fingerprint", "model_licence")
+    model: dict[str, Any] = {name: known[name] for name in names if name in known}
+    if model_folder is not None:
+        model = {
+            "model_fingerprint": fingerprint_folder(model_folder, METHODS[config.method].parts),
+            "model_licence": model_licence(model_folder),
+        }
+    settings = {
+        **{name: known.get(name, value) for name, value in defaults.items()},
+        **named,
+        **choose_kernels(config.kernels, before, resources.device),
+        **ANIMATE.settings,
+        "num_rows": manifest.num_rows,
+        "manifest_fingerprint": manifest.fingerprint,
+        "extra_columns": {field.name: str(field.type) for field in manifest.extra_schema},
+        "method": config.method,
+        **model,
+        "lora_fingerprint": fingerprint_folder(lora) if lora else None,
+        **sketch_settings(config.sketches, before),
+        **sampling_settings(config.sampling, before),
+        **livesketch_settings(config.method, config.livesketch, before),
+    }
+    notes = {
+        "command": command_line(),
+        "manifest": anchor(config.manifest),
+        "model": config.model,
+        "lora": config.adapter,
+        "executor": config.executor.executor,
+        "workers": resources.workers,
+        "device": resources.device,
+        **({"clip_model": config.livesketch.clip_model} if config.livesketch.tries > 1 else {}),
+        "graphs": config.graphs and resources.device == "cuda",
+        "checkpoint_gradients": fit.checkpoint_gradients,
+        "versions": {
+            "python": platform.python_version(),
+            **library_versions("torch", "diffusers"),
+        },
+    }
+    return Plan(settings, tuple(chosen), notes)
