@@ -3,37 +3,25 @@
 import hashlib
 import logging
 import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from flipsketch.models.adapter import read_adapter
+from flipsketch.models.files import PICKLES, choose_weights, is_settings, needed_files
 from flipsketch.models.headers import read_settings
-from flipsketch.storage.location import is_uri
-from flipsketch.storage.waiting import call_in_time
+from flipsketch.models.hub import COMMIT, HubPlace, fetch, list_files, resolve
+from flipsketch.models.places import find_embedded, locate, parse_hub_place
 
 log = logging.getLogger(__name__)
 
-# In a wheel, and in a checkout.
-PLACES = (Path(__file__).parents[1] / "embedded", Path(__file__).parents[2] / "data" / "models")
-EMBEDDED = next((place for place in PLACES if place.is_dir()), PLACES[-1])
 EMBEDDED_MODEL, EMBEDDED_LORA = "doodle", "doodle-lora"
 NO_LORA = "none"
-HUB_TIMEOUT_S = 10
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+# Parts without weights are no networks.
+NETWORKS = {"unet", "vae", "text_encoder", "image_encoder", "transformer"}
 ADAPTED = ("unet", "text_encoder")
 LORA_FILES = ("unet/adapter_config.json", "unet/adapter_model.safetensors")
-
-
-def find_embedded(name: str | Path) -> Path:
-    """Return the folder of a model or adapter that comes with this project, if it has that name,
-    else the path as it is; raise ValueError for a URI."""
-    if is_uri(str(name)):
-        raise ValueError(
-            f"{name}: models and adapters are read from local disks alone, which all workers see; "
-            f"copy the folder to one, and give its path"
-        )
-    embedded = EMBEDDED / name
-    is_name = Path(name).name == str(name)
-    return embedded if is_name and embedded.is_dir() and not Path(name).exists() else Path(name)
 
 
 def choose_lora(model: str | Path, lora: str | Path | None) -> str | None:
@@ -51,103 +39,194 @@ def choose_lora(model: str | Path, lora: str | Path | None) -> str | None:
 
 def check_lora(folder: str | Path) -> Path:
     """Return the path of an adapter folder, or raise ValueError if it is none, or a damaged one."""
-    missing = [name for name in LORA_FILES if not (Path(folder) / name).is_file()]
-    if missing:
-        raise ValueError(f"{folder}: not an adapter folder, it has no {missing[0]} (peft's format)")
+    paths = [path for pattern in ("*", "*/*") for path in Path(folder).glob(pattern)]
+    names = [path.relative_to(folder).as_posix() for path in paths if path.is_file()]
+    if any(name not in names for name in LORA_FILES):
+        raise ValueError(refuse_lora(str(folder), names))
     for part in ADAPTED:
         if (Path(folder) / part).is_dir():
             read_adapter(Path(folder) / part)
     return Path(folder)
 
 
-def find_model(path_or_hub_name: str | Path, parts: tuple[str, ...] = PARTS) -> Path:
+def find_model(place: str | Path, parts: tuple[str, ...] = PARTS) -> Path:
     """Return the local folder of a model: one that is given, or comes with this project, or is
     fetched from the Hub.
 
     Raises:
         ValueError: there is none, or it lacks one of the parts, or a part's weights.
+        OSError: it cannot be fetched.
     """
-    if not str(path_or_hub_name).strip() or path_or_hub_name == Path():
-        raise ValueError("the model's name is empty; give a folder in diffusers' layout or a name")
-    folder = find_embedded(path_or_hub_name)
-    if not folder.is_dir():
-        patterns = ["README.md", "*.json", "*/*.json", "*/*.txt", "*/*.safetensors"]
-        folder = fetch_files(str(path_or_hub_name), patterns, "a folder in diffusers' layout")
-    missing = [part for part in parts if not (folder / part).is_dir()]
-    networks = {"unet", "vae", "text_encoder", "image_encoder"}
-    for part in [part for part in parts if part in networks] if not missing else ():
-        if not any((folder / part).glob("*.safetensors")):
-            raise ValueError(
-                f"{folder / part}: has no weights as safetensors, and pickles are not loaded; put "
-                f"them there, or convert them"
-            )
-    if missing:
+    return find_parts(
+        place, parts, lambda names: [*filter(is_settings, names), *choose_weights(names)]
+    )
+
+
+def find_settings(place: str | Path, parts: tuple[str, ...] = PARTS) -> Path:
+    """As `find_model`; of a model on the Hub only the settings and the tokenizer are fetched."""
+    return find_parts(place, parts, lambda names: filter(is_settings, names))
+
+
+def find_parts(
+    place: str | Path, parts: tuple[str, ...], choose: Callable[[list[str]], Iterable[str]]
+) -> Path:
+    found = locate(place)
+    if not isinstance(found, HubPlace):
+        check_parts(str(found), list_parts(found), parts)
+        return found
+    found = resolve(found)
+    names = list_files(found)
+    check_parts(str(found), names, parts)
+    in_root = [name for name in names if "/" not in name and name.endswith(".json")]
+    in_parts = [choose([n for n in names if n.rpartition("/")[0] == part]) for part in parts]
+    return fetch(found, [*in_root, *(name for chosen in in_parts for name in chosen)])
+
+
+def list_parts(folder: Path) -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in folder.glob("*/*") if path.is_file()]
+
+
+def check_parts(where: str, names: Iterable[str], parts: tuple[str, ...]) -> None:
+    """Raise ValueError if a model lacks a part, or the weights of one as safetensors.
+
+    Args:
+        where: the model's place, for the message.
+        names: of its files, each below its part's folder.
+    """
+    files: dict[str, list[str]] = {part: [] for part in parts}
+    for name in names:
+        part, _, file = name.rpartition("/")
+        if part in files:
+            files[part].append(file)
+    if missing := [part for part in parts if not files[part]]:
         raise ValueError(
-            f"{folder}: not a model folder, it has no {', '.join(missing)}/; expected diffusers' "
+            f"{where}: not a model folder, it has no {', '.join(missing)}/; expected diffusers' "
             f"layout of a pipeline with {', '.join(f'{part}/' for part in parts)}"
         )
-    return folder
+    for part, own in files.items():
+        pickled = [file for file in own if file.endswith(PICKLES)]
+        if any(file.endswith(".safetensors") for file in own):
+            continue
+        if pickled:
+            raise ValueError(
+                f"{where}/{part}: has no weights as safetensors, and pickles are not loaded "
+                f"({pickled[0]}); convert them first: jobs/convert_model.py --model {where} "
+                f"--output FOLDER"
+            )
+        if part in NETWORKS:
+            raise ValueError(f"{where}/{part}: has no weights as safetensors; put them there")
 
 
 def check_hub_name(name: str) -> None:
     """Raise ValueError if the Hub can have no model of that name; nothing is asked of it."""
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+    parse_hub_place(name)
+
+
+def find_folder(place: str | Path, names: Iterable[str], what: str) -> Path:
+    """Return the local folder of what is one folder of files: those named, and weights.
+
+    Args:
+        names: of files that must be there.
+        what: it is, for the message.
+
+    Raises:
+        ValueError: there is none, or it lacks a file, or weights as safetensors.
+        OSError: it cannot be fetched.
+    """
+    found = locate(place)
+    if isinstance(found, HubPlace):
+        found = resolve(found)
+    own: Iterable[str] = (
+        list_files(found)
+        if isinstance(found, HubPlace)
+        else [path.name for path in found.iterdir() if path.is_file()]
+    )
+    own = [name for name in own if "/" not in name]
+    if missing := [name for name in names if name not in own]:
+        raise ValueError(f"{place!s:.200}: not {what}, it has no {missing[0]}")
+    weights = choose_weights(own)
+    if not weights:
+        pickled = [name for name in own if name.endswith(PICKLES)]
         raise ValueError(
-            f"model {name!r} is neither a folder here nor a name on the Hugging Face Hub "
-            f"(owner/name); give the path of a folder in diffusers' layout, such a name, or doodle"
-        )
-
-
-def fetch_files(hub_name: str, patterns: list[str], alternative: str) -> Path:
-    """Return the local folder of the Hub's files of some names, but for half-precision copies."""
-    # Here, since command lines import this file, and a model is seldom fetched.
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    is_reached = reach_hub(hub_name)
-    try:
-        return Path(
-            snapshot_download(
-                hub_name,
-                allow_patterns=patterns,
-                ignore_patterns=["*.fp16.*"],
-                local_files_only=not is_reached,
+            f"{place!s:.200}: has no weights as safetensors"
+            + (
+                f", and pickles are not loaded ({pickled[0]}); convert them first: "
+                f"jobs/convert_model.py --model {place!s:.200} --output FOLDER"
+                if pickled
+                else "; put them there"
             )
         )
-    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        why = type(error).__name__ if is_reached else "which does not answer; none is in its cache"
-        raise ValueError(
-            f"model {hub_name!r} is neither a folder here nor a model that the Hugging Face Hub "
-            f"gives ({why}); give the path of {alternative}, or check the name and the connection"
-        ) from error
+    if isinstance(found, HubPlace):
+        return fetch(found, [*filter(is_settings, own), *weights])
+    return found
 
 
-def reach_hub(hub_name: str) -> bool:
-    """Ask the Hub for a model, once: without an answer downloading would go on asking for a minute.
+def find_motion_adapter(place: str | Path) -> Path:
+    """Return the local folder of an AnimateDiff motion adapter; raises as `find_folder`."""
+    return find_folder(place, ["config.json"], "the folder of a MotionAdapter")
 
-    Returns:
-        Whether the Hub answers, if only that it has no such model.
+
+def find_lora(place: str | Path) -> Path:
+    """Return the local folder of an adapter (unet/ and perhaps text_encoder/, in peft's format).
+
+    Raises:
+        ValueError: there is none, or a damaged one.
+        OSError: it cannot be fetched.
     """
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    found = locate(place)
+    if isinstance(found, HubPlace):
+        found = resolve(found)
+        names = list_files(found)
+        wanted = [f"{part}/{Path(file).name}" for part in ADAPTED for file in LORA_FILES]
+        if any(name not in names for name in LORA_FILES):
+            raise ValueError(refuse_lora(str(found), [*names]))
+        found = fetch(found, [name for name in wanted if name in names])
+    return check_lora(found)
 
-    try:
-        # Beside the client's own limit: looking up the address of a server has none.
-        call_in_time(
-            lambda: HfApi().model_info(hub_name, timeout=HUB_TIMEOUT_S),
-            2 * HUB_TIMEOUT_S,
-            f"{hub_name}: asking the Hugging Face Hub",
-        )
-    except (HfHubHTTPError, HFValidationError):
-        return True
-    # The client's own kinds of error differ from version to version.
-    except Exception as error:
-        log.warning(
-            "%s: is no folder here, and the Hugging Face Hub does not answer (%s)", hub_name, error
-        )
-        return False
-    log.info("taking %s from the Hugging Face Hub, or from what was fetched before", hub_name)
-    return True
+
+def refuse_lora(where: str, names: list[str]) -> str:
+    """Return why a folder is no adapter, and what to do."""
+    others = sorted(n for n in names if n.endswith((".safetensors", *PICKLES)))
+    remedy = f"; import its {others[0]:.100} with jobs/import_lora.py" if others else ""
+    missing = next(name for name in LORA_FILES if name not in names)
+    return f"{where}: not an adapter folder, it has no {missing} (peft's format){remedy}"
+
+
+def find_file(place: str | Path) -> Path:
+    """Return a local file: one that is given, or one in a repository of the Hub, by its name after
+    that of its folder.
+
+    Raises:
+        ValueError: there is none.
+        OSError: it cannot be fetched.
+    """
+    if Path(place).is_file():
+        return Path(place)
+    found = locate(place)
+    if not isinstance(found, HubPlace) or not found.folder:
+        raise ValueError(f"{place!s:.200}: expected a file, found a folder; give a file in it")
+    folder, _, name = found.folder.rpartition("/")
+    parent = resolve(HubPlace(found.repository, folder, found.revision))
+    names = list_files(parent)
+    if name not in names:
+        raise ValueError(f"{place!s:.200}: there is no file {name:.100} in {parent}")
+    return fetch(parent, [name]) / name
+
+
+def read_index(place: str | Path) -> dict[str, Any]:
+    """Return what a model's model_index.json says: its pipeline's class, and that of each part.
+
+    Raises:
+        ValueError: there is no such model, or it has none.
+        OSError: it cannot be fetched.
+    """
+    found = locate(place)
+    if isinstance(found, HubPlace):
+        found = resolve(found)
+        if "model_index.json" not in list_files(found):
+            raise ValueError(f"{found}: not the folder of a pipeline, it has no model_index.json")
+        found = fetch(found, ["model_index.json"])
+    return read_settings(found / "model_index.json")
 
 
 def frame_size(folder: Path) -> int:
@@ -193,16 +272,27 @@ def read_license_line(card: Path) -> str:
 def fingerprint_folder(folder: str | Path, parts: tuple[str, ...] = PARTS) -> str:
     """Return a hash over the names and contents of a model's or adapter's files.
 
-    Files beside its parts (a card, pictures, `.git`) do not count.
+    Files beside its parts (a card, pictures, `.git`) do not count, nor do those that other programs
+    have fetched into the same folder of the Hub's cache.
     """
     digest = hashlib.sha256()
+    is_shared = find_snapshot(Path(folder)) is not None
     for part in parts:
-        for path in sorted((Path(folder) / part).glob("*")):
-            if path.is_file():
+        paths = [path for path in sorted((Path(folder) / part).glob("*")) if path.is_file()]
+        needed = {*needed_files(path.name for path in paths)} if is_shared else None
+        for path in paths:
+            if needed is None or path.name in needed:
                 with path.open("rb") as file:
                     content = hashlib.file_digest(file, "sha256").hexdigest()
                 digest.update(f"{part}/{path.name} {content}\n".encode())
     return digest.hexdigest()
+
+
+def find_snapshot(folder: Path) -> Path | None:
+    """Return the root (.../snapshots/COMMIT) of a folder that the Hub's client has filled."""
+    above = [folder.absolute(), *folder.absolute().parents]
+    roots = (p for p in above if p.parent.name == "snapshots" and COMMIT.fullmatch(p.name))
+    return next(roots, None)
 
 
 def weights_bytes(folder: Path) -> int:

@@ -10,10 +10,13 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from transformers import CLIPModel, CLIPTokenizer, XCLIPModel
 
+from flipsketch.models.files import needed_files
 from flipsketch.models.headers import read_settings
+from flipsketch.models.hub import HubPlace, fetch, list_files, resolve
 from flipsketch.models.inspection import inspect_network, lay_out
 from flipsketch.models.pickles import explain_unpickling
-from flipsketch.models.registry import fetch_files, find_embedded, fingerprint_folder
+from flipsketch.models.places import locate
+from flipsketch.models.registry import fingerprint_folder
 
 # Frames whose features a clip is compared by with others.
 FRAMES_COMPARED = 4
@@ -118,13 +121,11 @@ class XClipScorer(Scorer):
 def find_scorer(location: str) -> Path:
     """Return the local folder of a scorer: one that is given, or comes with this project, or is
     fetched from the Hub."""
-    folder = find_embedded(location)
-    if not folder.is_dir():
-        ours = "a folder with the model, its tokenizer and preprocessor_config.json"
-        folder = fetch_files(location, ["*.json", "*.txt", "*.safetensors"], ours)
-        if not any(folder.glob("*.safetensors")):
-            folder = fetch_files(location, ["*.json", "*.txt", "pytorch_model*.bin"], ours)
-    return folder
+    found = locate(location)
+    if not isinstance(found, HubPlace):
+        return found
+    found = resolve(found)
+    return fetch(found, needed_files(name for name in list_files(found) if "/" not in name))
 
 
 def inspect_scorer(folder: Path, name: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import pytest
 from huggingface_hub import metadata_load
 
 from flipsketch.doodle_model.release import Stage, fill_card
-from flipsketch.models.registry import EMBEDDED
+from flipsketch.models.places import EMBEDDED
 
 LIBRARIES = {"doodle": "diffusers", "doodle-lora": "peft", "doodle-clip": "transformers"}
 

@@ -131,10 +131,10 @@ def test_a_hub_that_is_silent_is_waited_for_once():
     """A server that takes connections and never says a word."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         program = """
-from flipsketch.models import registry
-registry.HUB_TIMEOUT_S = 0.3
+from flipsketch.models import hub, registry
+hub.HUB_TIMEOUT_S = 0.3
 try:
-    registry.find_model("nosuch")
+    registry.find_model("nosuch/model")
 except ValueError as error:
     print(error)
 """
@@ -146,5 +146,5 @@ except ValueError as error:
             text=True,
             timeout=60,
         )
-    assert "model 'nosuch' is neither a folder here nor a model" in ended.stdout
-    assert "which does not answer" in ended.stdout, ended.stderr
+    assert "nosuch/model: is neither a folder here nor a model" in ended.stdout
+    assert "the Hugging Face Hub does not answer" in ended.stdout, ended.stderr
