@@ -6,13 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import (
-    AutoencoderKLTemporalDecoder,
-    EulerDiscreteScheduler,
-    StableVideoDiffusionPipeline,
-    UNetSpatioTemporalConditionModel,
-)
-from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from flipsketch.corpus.shard import read_metadata, read_sample
 from flipsketch.media.clip import decode_filmstrip
@@ -26,49 +19,12 @@ from flipsketch.models.loading import Loading
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from tests.helpers.corpora import SKETCHES, make_manifest
+from tests.helpers.video_pipelines import write_svd
 
 
 @pytest.fixture(scope="module")
 def svd_folder(tmp_path_factory):
-    """The real pipeline at toy size: 48 x 48 latents of 96 x 96 pixels, used at 72 x 128."""
-    torch.manual_seed(0)
-    unet = UNetSpatioTemporalConditionModel(
-        sample_size=48,
-        block_out_channels=(32, 64),
-        layers_per_block=1,
-        down_block_types=("CrossAttnDownBlockSpatioTemporal", "DownBlockSpatioTemporal"),
-        up_block_types=("UpBlockSpatioTemporal", "CrossAttnUpBlockSpatioTemporal"),
-        cross_attention_dim=32,
-        num_attention_heads=8,
-        projection_class_embeddings_input_dim=96,
-        addition_time_embed_dim=32,
-        num_frames=5,
-    )
-    vae = AutoencoderKLTemporalDecoder(
-        block_out_channels=(32, 32),
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        layers_per_block=1,
-        latent_channels=4,
-    )
-    vision = CLIPVisionConfig(
-        hidden_size=32,
-        projection_dim=32,
-        num_hidden_layers=1,
-        num_attention_heads=4,
-        image_size=224,
-        intermediate_size=37,
-        patch_size=56,
-    )
-    pipeline = StableVideoDiffusionPipeline(
-        vae=vae,
-        image_encoder=CLIPVisionModelWithProjection(vision),
-        unet=unet,
-        scheduler=EulerDiscreteScheduler(prediction_type="v_prediction", use_karras_sigmas=True),
-        feature_extractor=CLIPImageProcessor(),
-    )
-    folder = tmp_path_factory.mktemp("svd")
-    pipeline.save_pretrained(folder)
-    return folder
+    return write_svd(tmp_path_factory.mktemp("svd"))
 
 
 def read_clips(output: str) -> dict[str, np.ndarray]:
