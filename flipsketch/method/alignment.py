@@ -8,9 +8,9 @@ close the gap (FlipSketch, section 4.2).
 from functools import partial
 
 import torch
-from diffusers import UNet3DConditionModel
 from torch import Tensor
 
+from flipsketch.models.blocks import VideoUNet
 from flipsketch.models.graphs import graphs_of
 from flipsketch.models.video_model import run_unet
 
@@ -19,7 +19,7 @@ LEARNING_RATE = 1e-3
 
 @torch.no_grad()
 def align_frames(
-    unet: UNet3DConditionModel,
+    unet: VideoUNet,
     latents: Tensor,
     target: Tensor,
     t: Tensor,
@@ -54,7 +54,7 @@ def align_frames(
 
 
 def loss_gradient(
-    unet: UNet3DConditionModel,
+    unet: VideoUNet,
     moving: Tensor,
     reference_frame: Tensor,
     target: Tensor,

@@ -12,12 +12,13 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal
 
 import torch
-from diffusers import UNet3DConditionModel
 from diffusers.models.attention_processor import Attention
 from torch import Tensor
 
 from flipsketch.media.clip import MAX_FRAMES
-from flipsketch.models.attention import OwnAttention, is_temporal
+from flipsketch.models.attention import OwnAttention
+from flipsketch.models.blocks import VideoUNet
+from flipsketch.models.families import family_of_unet
 from flipsketch.models.graphs import Buffers, Graphs, graphs_of
 
 # The published constant; it does not follow num_frames.
@@ -64,15 +65,16 @@ class AttentionComposer:
 
 
 class ComposedAttnProcessor:
-    """One `attn1` layer of the UNet while `compose_attention` is on.
+    """One self-attention of the UNet while `compose_attention` is on.
 
     A spatial layer folds rows x frames into its batch N and attends over pixels, a temporal one
     folds rows x pixels and attends over frames.
     """
 
-    def __init__(self, composer: AttentionComposer, name: str, plain: Any) -> None:
-        self.composer, self.name = composer, name
-        self.temporal = is_temporal(name)
+    def __init__(
+        self, composer: AttentionComposer, name: str, plain: Any, *, temporal: bool
+    ) -> None:
+        self.composer, self.name, self.temporal = composer, name, temporal
         self.plain = plain
         # Under diffusers' own processors this is what a composed layer has always computed.
         own = isinstance(plain, OwnAttention)
@@ -130,23 +132,29 @@ def attend_to_reference_key(
 
 @contextmanager
 def compose_attention(
-    unet: UNet3DConditionModel,
+    unet: VideoUNet,
     reference_scales: Tensor,
     *,
     spatial: bool = True,
     temporal: bool = True,
+    temporal_attn2: bool = False,
 ) -> Iterator[AttentionComposer]:
     """Make the UNet's self-attentions able to record and compose; restore them on the way out.
 
     Args:
         reference_scales: the paper's lambda of each row (B,), on the UNet's device.
+        temporal_attn2: also the second self-attention of temporal layers, if their first is.
     """
+    chosen = {"spatial": spatial, "temporal": temporal}
+    chosen["temporal_attn2"] = temporal and temporal_attn2
+    family = family_of_unet(unet)
     composer = AttentionComposer(reference_scales, graphs_of(unet))
     before = unet.attn_processors
     composed = dict(before)
     for name, plain in before.items():
-        if ".attn1." in name and (temporal if is_temporal(name) else spatial):
-            composed[name] = ComposedAttnProcessor(composer, name, plain)
+        if chosen.get(family.layer_kind(name)):
+            temporal_layer = family.is_temporal(name)
+            composed[name] = ComposedAttnProcessor(composer, name, plain, temporal=temporal_layer)
     unet.set_attn_processor(composed)
     try:
         yield composer

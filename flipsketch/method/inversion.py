@@ -1,12 +1,13 @@
 """DDIM inversion: the noise that the model would denoise into a given sketch."""
 
 import torch
-from diffusers import DDIMScheduler, UNet3DConditionModel
+from diffusers import DDIMScheduler
 from torch import Tensor
 
 from flipsketch.method.config import SolverName
 from flipsketch.method.schedule import on_host_and_device
 from flipsketch.method.solver import Solver
+from flipsketch.models.blocks import VideoUNet
 from flipsketch.models.graphs import graphs_of
 from flipsketch.models.video_model import predict_noise
 
@@ -16,7 +17,7 @@ INVERSION_FRAMES = 5
 
 @torch.no_grad()
 def invert(
-    unet: UNet3DConditionModel,
+    unet: VideoUNet,
     scheduler: DDIMScheduler,
     latents: Tensor,
     null_embeds: Tensor,
@@ -38,7 +39,7 @@ def invert(
 
 @torch.no_grad()
 def invert_path(
-    unet: UNet3DConditionModel,
+    unet: VideoUNet,
     scheduler: DDIMScheduler,
     latents: Tensor,
     null_embeds: Tensor,

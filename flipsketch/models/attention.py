@@ -18,11 +18,6 @@ from torch import Tensor, nn
 MAX_SEQUENCES = 65_535
 
 
-def is_temporal(layer_name: str) -> bool:
-    """Tell temporal layers by name: by shape, 16 or 64 frames collide with spatial maps."""
-    return layer_name.startswith("transformer_in.") or ".temp_attentions." in layer_name
-
-
 @dataclass(frozen=True, kw_only=True)
 class OwnAttention:
     """What diffusers calls an attention processor.
@@ -46,7 +41,7 @@ class OwnAttention:
         encoder_hidden_states: Tensor | None = None,
         attention_mask: Tensor | None = None,
     ) -> Tensor:
-        assert attention_mask is None, "no caller of a UNet3DConditionModel masks anything"
+        assert attention_mask is None, "no caller of these UNets masks anything"
         query, key, value = self.project(attn, hidden_states, encoder_hidden_states)
         return self.merge(attn, self.attend(query, key, value, attn.scale))
 

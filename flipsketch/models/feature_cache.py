@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from diffusers import UNet3DConditionModel
 from torch import Tensor, nn
 
+from flipsketch.models.blocks import VideoUNet
 from flipsketch.models.graphs import Buffers, graphs_of
 from flipsketch.models.video_model import predict_noise
 
@@ -27,7 +27,7 @@ class CachedUNet:
     Made where its passes are recorded, if they are: within `Graphs.batch`.
     """
 
-    def __init__(self, unet: UNet3DConditionModel, interval: int = 1) -> None:
+    def __init__(self, unet: VideoUNet, interval: int = 1) -> None:
         """Raises ValueError: the UNet has no depth.
 
         Args:
@@ -101,7 +101,7 @@ class KeptFeatures(nn.Module):
         return self.features.flatten(0, 1)
 
 
-def leave_out_depth(unet: UNet3DConditionModel, between: KeptFeatures) -> UNet3DConditionModel:
+def leave_out_depth(unet: VideoUNet, between: KeptFeatures) -> VideoUNet:
     """Return a UNet of another's outermost blocks alone, which shares its weights, its attention
     processors and its hooks.
 

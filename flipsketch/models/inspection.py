@@ -11,6 +11,7 @@ from diffusers import DDIMScheduler
 from torch import nn
 from transformers import CLIPTokenizer
 
+from flipsketch.models.families import PICTURES_UNET, family_of
 from flipsketch.models.headers import (
     COPY,
     TensorInfo,
@@ -19,11 +20,12 @@ from flipsketch.models.headers import (
     refuse_integers,
 )
 from flipsketch.models.lora import check_lora_fits
+from flipsketch.models.motion import choose_motion_adapter, join_naming
 from flipsketch.models.registry import PARTS
 
-# The class of each network by the parts of the pipeline; no other is loaded from its folder.
+# The class of each network by the parts of the pipeline, beside the UNet, whose class its family
+# has; no other is loaded from its folder.
 NETWORKS = {
-    "unet": ("diffusers", "UNet3DConditionModel"),
     "vae": ("diffusers", "AutoencoderKL"),
     "text_encoder": ("transformers", "CLIPTextModel"),
 }
@@ -45,22 +47,28 @@ OLD_NAMES |= {".proj_attn.": ".to_out.0."}
 
 
 def inspect_model(
-    folder: Path, parts: tuple[str, ...] = PARTS, lora: Path | None = None
+    folder: Path,
+    parts: tuple[str, ...] = PARTS,
+    lora: Path | None = None,
+    motion_adapter: str | Path | None = None,
 ) -> dict[str, Any]:
     """Return the networks of a model, by part, without their weights, if it can be loaded.
 
     Args:
         parts: that are needed, as of `find_model`.
         lora: folder of an adapter that is to fit.
+        motion_adapter: as of `load_model`.
 
     Raises:
         ValueError: settings or weights are missing, damaged or of another model.
     """
-    classes = NETWORKS if "text_encoder" in parts else VIDEO_NETWORKS
-    networks: dict[str, Any] = {
+    is_video = "text_encoder" not in parts
+    classes = VIDEO_NETWORKS if is_video else NETWORKS
+    networks: dict[str, Any] = {} if is_video else {"unet": inspect_unet(folder, motion_adapter)}
+    networks |= {
         part: inspect_network(folder / part, *classes[part]) for part in parts if part in classes
     }
-    if classes is VIDEO_NETWORKS:
+    if is_video:
         read_settings(folder / "scheduler" / SCHEDULER_FILE)
         return networks
     load_scheduler(folder)
@@ -71,8 +79,8 @@ def inspect_model(
 
 
 def load_scheduler(folder: Path) -> DDIMScheduler:
-    """Return a model's noise schedule, set as FlipSketch needs DDIM; betas and prediction type are
-    the model's.
+    """Return a model's noise schedule, set as FlipSketch needs DDIM and its family its betas; the
+    prediction type, and betas of which the family says nothing, are the model's.
 
     Raises:
         ValueError: its settings cannot be used.
@@ -87,6 +95,7 @@ def load_scheduler(folder: Path) -> DDIMScheduler:
             set_alpha_to_one=False,
             steps_offset=1,
             timestep_spacing="leading",
+            **family_of(folder).scheduler,
         )
         is_valid = bool(torch.isfinite(scheduler.alphas_cumprod).all())
     except Exception as error:
@@ -110,6 +119,20 @@ def load_tokenizer(folder: Path) -> CLIPTokenizer:
         ) from error
 
 
+def inspect_unet(folder: Path, motion_adapter: str | Path | None) -> nn.Module:
+    """Return a text-to-video model's UNet as `inspect_network` does, with its motion modules.
+
+    Raises:
+        ValueError: it, or the adapter that it needs, cannot be loaded.
+    """
+    adapter = choose_motion_adapter(folder, motion_adapter)
+    if adapter is None:
+        return inspect_network(folder / "unet", "diffusers", family_of(folder).unet)
+    unet: Any = inspect_network(folder / "unet", "diffusers", PICTURES_UNET)
+    motion: Any = inspect_network(adapter, "diffusers", "MotionAdapter")
+    return join_naming(unet, motion, folder, adapter)
+
+
 def inspect_network(folder: Path, library: str, name: str) -> nn.Module:
     """Return a network on the meta device, if its folder has settings of that class and, for each
     of its parameters, weights of that shape.
@@ -124,7 +147,8 @@ def inspect_network(folder: Path, library: str, name: str) -> nn.Module:
         tensor.removeprefix(prefix): (path, header)
         for tensor, path, header in read_weights(folder, WEIGHTS[library])
     }
-    for own_name, weights in network.named_parameters():
+    # Buffers too: an adapter's positions are as many as the frames that it was trained on.
+    for own_name, weights in network.state_dict().items():
         parameter, shape = own_name.removeprefix(prefix), tuple(weights.shape)
         path, tensor = find_tensor(found, parameter)
         if tensor is None:
@@ -256,7 +280,7 @@ def squeeze(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def check_parts(folder: Path, networks: dict[str, Any], tokenizer: CLIPTokenizer) -> None:
     """Raise ValueError unless the parts of a text-to-video model go together."""
-    unet, vae, text_encoder = (networks[part].config for part in NETWORKS)
+    unet, vae, text_encoder = (networks[part].config for part in ("unet", *NETWORKS))
     for one, value, other, wanted in (
         ("unet: in_channels", unet.in_channels, "vae: latent_channels", vae.latent_channels),
         (

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args, get_type_hints
 
 import torch
-from diffusers import AutoencoderKL, UNet3DConditionModel
+from diffusers import AutoencoderKL
 from diffusers.models.attention_processor import Attention, AttnProcessor, AttnProcessor2_0
 from diffusers.models.resnet import TemporalConvLayer
 from torch import nn
 
-from flipsketch.models.attention import OwnAttention, is_temporal, join_weights, part_weights
-from flipsketch.models.blocks import OWN_CLASSES
+from flipsketch.models.attention import OwnAttention, join_weights, part_weights
+from flipsketch.models.blocks import OWN_CLASSES, VideoUNet
+from flipsketch.models.families import family_of_unet
 from flipsketch.models.temporal_convolution import TemporalConvolution2d
 
 # Latents of at most this height and width have so few tokens that fused attention gains nothing: on
@@ -98,9 +99,7 @@ def read_kernels(switches: dict[str, Any] | None) -> Kernels:
     return Kernels(**switches)
 
 
-def use_kernels(
-    unet: UNet3DConditionModel, vae: AutoencoderKL | None, kernels: Kernels = PLAIN
-) -> None:
+def use_kernels(unet: VideoUNet, vae: AutoencoderKL | None, kernels: Kernels = PLAIN) -> None:
     """Have networks run some kernels, in place, whichever they ran before.
 
     Weights may be trained, and an adapter's layers put on or taken out, before or after; query, key
@@ -125,17 +124,18 @@ def use_kernels(
     vars(unet)["kernels"] = kernels
 
 
-def kernels_of(unet: UNet3DConditionModel) -> Kernels:
+def kernels_of(unet: VideoUNet) -> Kernels:
     """Return the kernels that a UNet was last given."""
     return vars(unet).get("kernels", PLAIN)
 
 
-def choose_processors(unet: UNet3DConditionModel, kernels: Kernels) -> Any:
+def choose_processors(unet: VideoUNet, kernels: Kernels) -> Any:
     """Return a processor for each attention of a UNet, by name."""
     has_few_tokens = unet.config.sample_size <= FEW_TOKENS
+    family = family_of_unet(unet)
     processors: dict[str, Any] = {}
     for name in unet.attn_processors:
-        temporal = is_temporal(name)
+        temporal = family.is_temporal(name)
         products = temporal and kernels.temporal_attention == "products"
         if products or kernels.fused_projections or kernels.lean_blocks:
             processors[name] = OwnAttention(

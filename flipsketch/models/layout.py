@@ -7,6 +7,7 @@ from typing import Any
 
 from transformers import CLIPTextConfig, CLIPTokenizer
 
+from flipsketch.models.families import family_of_unet
 from flipsketch.models.registry import PARTS
 from flipsketch.models.video_model import VideoModel
 from flipsketch.storage.folder import share_files
@@ -28,13 +29,16 @@ def text_config(tokenizer: CLIPTokenizer, *, num_layers: int, width: int) -> CLI
 
 def save_parts(model: VideoModel, folder: Path, card: str) -> None:
     """Write a model folder in diffusers' layout; its index comes last."""
-    index: dict[str, Any] = {"_class_name": "TextToVideoSDPipeline"}
+    family = family_of_unet(model.unet)
+    index: dict[str, Any] = {"_class_name": family.pipeline}
     for name in PARTS:
         part = getattr(model, name)
         part.save_pretrained(folder / name)
         share_files(folder / name)
         library = "transformers" if name in ("text_encoder", "tokenizer") else "diffusers"
         index[name] = [library, type(part).__name__]
+    # What diffusers' pipeline can have, and does without.
+    index |= {part: [None, None] for part in family.absent_parts}
     (folder / "README.md").write_text(card)
     # In one move, so that a folder with an index is whole.
     (folder / "model_index.json.new").write_text(json.dumps(index, indent=1) + "\n")

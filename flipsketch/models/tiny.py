@@ -1,13 +1,17 @@
-"""A real model folder at toy size with random weights: every class is ModelScope's own, so what
-runs on it runs on the real one. It draws noise, for tests and for looking at the machinery."""
+"""A real model folder at toy size with random weights: every class is that of ModelScope or of
+AnimateDiff, so what runs on it runs on the real one. It draws noise, for tests and for looking at
+the machinery."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
+from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel, UNetMotionModel
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from flipsketch.models.blocks import VideoUNet
+from flipsketch.models.families import FAMILIES, FamilyName
 from flipsketch.models.layout import save_parts, text_config
 from flipsketch.models.video_model import VideoModel
 
@@ -15,7 +19,9 @@ CONTEXT_LENGTH = 24
 TEXT_WIDTH = 32
 
 
-def write_tiny_model(folder: str | Path, *, seed: int = 0, size: int = 32) -> Path:
+def write_tiny_model(
+    folder: str | Path, *, seed: int = 0, size: int = 32, family: FamilyName = "modelscope"
+) -> Path:
     """Write a model folder (2 MB) for frames of `size` pixels; the same seed, the same weights."""
     folder = Path(folder)
     if size % 8 or not 8 <= size <= 1024:
@@ -24,16 +30,7 @@ def write_tiny_model(folder: str | Path, *, seed: int = 0, size: int = 32) -> Pa
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        unet = UNet3DConditionModel(
-            sample_size=size // 2,
-            block_out_channels=(16, 32),
-            down_block_types=("CrossAttnDownBlock3D", "DownBlock3D"),
-            up_block_types=("UpBlock3D", "CrossAttnUpBlock3D"),
-            layers_per_block=1,
-            norm_num_groups=4,
-            attention_head_dim=8,
-            cross_attention_dim=TEXT_WIDTH,
-        )
+        unet = make_unet(size // 2, family)
         vae = AutoencoderKL(
             sample_size=size,
             block_out_channels=(8, 16),
@@ -47,7 +44,7 @@ def write_tiny_model(folder: str | Path, *, seed: int = 0, size: int = 32) -> Pa
     scheduler = DDIMScheduler(
         beta_start=0.00085,
         beta_end=0.012,
-        beta_schedule="scaled_linear",
+        beta_schedule=FAMILIES[family].scheduler.get("beta_schedule", "scaled_linear"),
         clip_sample=False,
         set_alpha_to_one=False,
         steps_offset=1,
@@ -55,6 +52,30 @@ def write_tiny_model(folder: str | Path, *, seed: int = 0, size: int = 32) -> Pa
     card = "---\nlicense: cc0-1.0\n---\nToy text-to-video model with random weights.\n"
     save_parts(VideoModel(unet, vae, text_encoder, tokenizer, scheduler), folder, card)
     return folder
+
+
+def make_unet(sample_size: int, family: FamilyName) -> VideoUNet:
+    sizes: dict[str, Any] = {
+        "sample_size": sample_size,
+        "block_out_channels": (16, 32),
+        "layers_per_block": 1,
+        "norm_num_groups": 4,
+        "cross_attention_dim": TEXT_WIDTH,
+    }
+    if family == "animatediff":
+        return UNetMotionModel(
+            down_block_types=("CrossAttnDownBlockMotion", "DownBlockMotion"),
+            up_block_types=("UpBlockMotion", "CrossAttnUpBlockMotion"),
+            num_attention_heads=(2, 4),
+            motion_num_attention_heads=2,
+            **sizes,
+        )
+    return UNet3DConditionModel(
+        down_block_types=("CrossAttnDownBlock3D", "DownBlock3D"),
+        up_block_types=("UpBlock3D", "CrossAttnUpBlock3D"),
+        attention_head_dim=8,
+        **sizes,
+    )
 
 
 def byte_tokenizer() -> CLIPTokenizer:
@@ -80,10 +101,11 @@ if __name__ == "__main__":
     )
     parser.add_argument("folder", help="folder to write; what is in it already is kept")
     parser.add_argument("--size", type=int, default=32, help="pixels of a frame, a multiple of 8")
+    parser.add_argument("--family", choices=FAMILIES, default="modelscope", help="kind of model")
     parser.add_argument("--seed", type=int, default=0, help="seed of the weights")
     arguments = parser.parse_args()
     quiet_libraries()
     try:
-        print(write_tiny_model(arguments.folder, seed=arguments.seed, size=arguments.size))
+        print(write_tiny_model(**vars(arguments)))
     except (ValueError, OSError) as error:
         parser.error(str(error))

@@ -8,15 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    DDIMScheduler,
+    MotionAdapter,
+    UNet2DConditionModel,
+    UNet3DConditionModel,
+    UNetMotionModel,
+)
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from flipsketch.models.blocks import VideoUNet
+from flipsketch.models.families import ANIMATEDIFF, family_of, family_of_unet
 from flipsketch.models.graphs import graphs_of
 from flipsketch.models.headers import naming_files
 from flipsketch.models.inspection import inspect_model, load_scheduler, load_tokenizer
-from flipsketch.models.kernels import PLAIN, Kernels, default_kernels, use_kernels
+from flipsketch.models.kernels import PLAIN, Kernels, default_kernels, kernels_of, use_kernels
 from flipsketch.models.lora import load_lora, merge_lora
+from flipsketch.models.motion import choose_motion_adapter, join_naming
 from flipsketch.models.registry import choose_lora, find_embedded, find_model
 from flipsketch.storage.folder import new_folder, refuse_existing
 
@@ -38,7 +48,7 @@ VAE_CHUNK = 8 * 256**2
 class VideoModel:
     """The parts of a text-to-video model, on one device, frozen and in evaluation mode."""
 
-    unet: UNet3DConditionModel
+    unet: VideoUNet
     vae: AutoencoderKL
     text_encoder: CLIPTextModel
     tokenizer: CLIPTokenizer
@@ -117,19 +127,33 @@ class VideoModel:
         return pixels.to(self.latents_dtype).unflatten(0, (len(latents), -1)).transpose(1, 2)
 
 
-def predict_noise(unet: UNet3DConditionModel, latents: Tensor, t: Tensor, embeds: Tensor) -> Tensor:
-    """One UNet pass in the UNet's dtype, given and returned in that of the latents."""
+def predict_noise(unet: VideoUNet, latents: Tensor, t: Tensor, embeds: Tensor) -> Tensor:
+    """One UNet pass in the UNet's dtype, given and returned in that of the latents.
+
+    Args:
+        latents: (B, C, F, h, w).
+        embeds: a text for each row (B, L, D).
+    """
     return graphs_of(unet).run("predict_noise", partial(run_unet, unet), latents, t, embeds)
 
 
-def run_unet(unet: UNet3DConditionModel, latents: Tensor, t: Tensor, embeds: Tensor) -> Tensor:
-    return unet(latents.to(unet.dtype), t, embeds.to(unet.dtype)).sample.to(latents.dtype)
+def run_unet(unet: VideoUNet, latents: Tensor, t: Tensor, embeds: Tensor) -> Tensor:
+    text = lay_out_text(unet, embeds.to(unet.dtype), latents.shape[2])
+    return unet(latents.to(unet.dtype), t, text).sample.to(latents.dtype)
+
+
+def lay_out_text(unet: VideoUNet, embeds: Tensor, num_frames: int) -> Tensor:
+    """Return embeddings, one for each row (B, L, D), as a UNet takes them."""
+    if family_of_unet(unet).repeats_text and not kernels_of(unet).lean_blocks:
+        return embeds.repeat_interleave(num_frames, dim=0)
+    return embeds
 
 
 def load_model(
     path_or_hub_name: str | Path,
     *,
     lora: str | Path | None = None,
+    motion_adapter: str | Path | None = None,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
     kernels: Kernels | None = None,
@@ -140,6 +164,8 @@ def load_model(
     Args:
         lora: the adapter's folder or name; by default doodle-lora with the model doodle and no
             adapter with any other; "none" for the model alone.
+        motion_adapter: folder or name of the motion modules that animate a model of pictures
+            (Stable Diffusion 1.5); by default those in the model's folder, if there are any.
         kernels: by default those that suit the device; the results are the same but for the last
             digits.
 
@@ -147,11 +173,14 @@ def load_model(
         ValueError: no such folder or Hub name, a part is missing, or weights are not safetensors.
     """
     folder, adapter = find_model(path_or_hub_name), choose_lora(path_or_hub_name, lora)
-    inspect_model(folder, lora=None if adapter is None else find_embedded(adapter))
+    motion = choose_motion_adapter(folder, motion_adapter)
+    inspect_model(
+        folder,
+        lora=None if adapter is None else find_embedded(adapter),
+        motion_adapter=motion_adapter,
+    )
     try:
-        unet = UNet3DConditionModel.from_pretrained(
-            folder, subfolder="unet", torch_dtype=dtype, use_safetensors=True
-        )
+        unet = load_unet(folder, motion, dtype)
         vae = AutoencoderKL.from_pretrained(
             folder, subfolder="vae", torch_dtype=dtype, use_safetensors=True
         )
@@ -172,6 +201,18 @@ def load_model(
         network.requires_grad_(False).eval().to(device)
     use_kernels(unet, vae, kernels or default_kernels(torch.device(device).type))
     return VideoModel(unet, vae, text_encoder, tokenizer, scheduler)
+
+
+def load_unet(folder: Path, motion_adapter: Path | None, dtype: torch.dtype) -> VideoUNet:
+    """Load a model's UNet, with an adapter's motion modules if it is one of pictures."""
+    options: dict[str, Any] = {"torch_dtype": dtype, "use_safetensors": True}
+    if motion_adapter is not None:
+        pictures = UNet2DConditionModel.from_pretrained(folder, subfolder="unet", **options)
+        motion = MotionAdapter.from_pretrained(motion_adapter, **options)
+        return join_naming(pictures, motion, folder, motion_adapter)
+    if family_of(folder) is ANIMATEDIFF:
+        return UNetMotionModel.from_pretrained(folder, subfolder="unet", **options)
+    return UNet3DConditionModel.from_pretrained(folder, subfolder="unet", **options)
 
 
 def merge_into_folder(model: str, lora: str | None, output: str) -> None:

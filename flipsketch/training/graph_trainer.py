@@ -11,9 +11,9 @@ from functools import partial
 from typing import Any
 
 import torch
-from diffusers import UNet3DConditionModel
 from torch import Tensor, nn
 
+from flipsketch.models.blocks import VideoUNet
 from flipsketch.models.graphs import CudaRecorder, Graphs
 from flipsketch.models.video_model import VideoModel
 from flipsketch.training.config import TrainingConfig
@@ -225,7 +225,7 @@ class GraphTrainer:
         return copy_first_frames(batch, copied, self.null)
 
     @property
-    def unet(self) -> UNet3DConditionModel:
+    def unet(self) -> VideoUNet:
         """The UNet that computes a step."""
         return self.denoiser.unet
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from diffusers import UNet3DConditionModel
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from flipsketch.models.blocks import VideoUNet
 from flipsketch.models.graphs import CudaRecorder
 from flipsketch.models.video_model import VideoModel
 from flipsketch.rng import Stream, random_state
@@ -236,7 +236,7 @@ class Trainer:
         return copy_first_frames(batch, copied, null_prompts) if copied.any() else batch
 
     @property
-    def unet(self) -> UNet3DConditionModel:
+    def unet(self) -> VideoUNet:
         """The UNet that computes a step."""
         return self.model.unet
 

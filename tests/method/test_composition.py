@@ -6,7 +6,7 @@ from flipsketch.method.composition import (
     attend_to_reference_key,
     compose_attention,
 )
-from flipsketch.models.attention import OwnAttention, is_temporal
+from flipsketch.models.attention import OwnAttention
 from flipsketch.models.graphs import Graphs
 from flipsketch.models.video_model import predict_noise
 
@@ -28,12 +28,6 @@ def test_every_self_attention_is_composed_and_no_other(tiny_model):
     assert all("temp_attentions" in name or "transformer_in" in name for name in temporal)
     assert all(".attentions." in name for name in spatial)
     assert temporal and spatial
-
-
-def test_temporal_layers_are_told_by_name():
-    assert is_temporal("transformer_in.transformer_blocks.0.attn1.processor")
-    assert is_temporal("mid_block.temp_attentions.0.transformer_blocks.0.attn1.processor")
-    assert not is_temporal("up_blocks.1.attentions.0.transformer_blocks.0.attn1.processor")
 
 
 @torch.no_grad()

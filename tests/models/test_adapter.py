@@ -6,7 +6,7 @@ import os
 import pytest
 
 from flipsketch.models.adapter import CONFIG_FILE, WEIGHTS_FILE, check_fits, read_adapter
-from flipsketch.models.inspection import NETWORKS, lay_out
+from flipsketch.models.inspection import inspect_network
 from flipsketch.models.lora import drop_lora, layer_shapes, load_lora
 from tests.helpers.adapters import edit_configs, edit_weights, pack, read_parts, write_adapter
 
@@ -18,7 +18,7 @@ def lora(tiny_folder, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def shapes(tiny_folder):
-    return layer_shapes(lay_out(tiny_folder / "unet", *NETWORKS["unet"]))
+    return layer_shapes(inspect_network(tiny_folder / "unet", "diffusers", "UNet3DConditionModel"))
 
 
 def test_its_files_may_be_read_by_whoever_may_read_here(tiny_folder, tmp_path):

@@ -43,7 +43,11 @@ def test_a_whole_model_is_laid_out_without_weights(tiny_folder, tmp_path):
 @pytest.mark.parametrize(
     ("part", "changes", "said"),
     [
-        ("unet/config.json", {"_class_name": "UNet2DModel"}, "is of a UNet2DModel, but a UNet3D"),
+        (
+            "unet/config.json",
+            {"_class_name": "UNet2DModel"},
+            "is of a UNet2DModel, but a text-to",
+        ),
         ("unet/config.json", {"layers_per_block": 10**9}, "layers_per_block is 1.000e.09, more"),
         ("unet/config.json", {"block_out_channels": [16] * 9}, "no UNet3DConditionModel can be m"),
         ("unet/config.json", {"block_out_channels": [16, 64]}, "has the shape .*, where .* follow"),
