@@ -2,7 +2,7 @@
 read: each network is laid out on torch's meta device, and its parameters are looked up."""
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,9 @@ def inspect_model(
     """
     is_video = "text_encoder" not in parts
     classes = VIDEO_NETWORKS if is_video else NETWORKS
-    networks: dict[str, Any] = {} if is_video else {"unet": inspect_unet(folder, motion_adapter)}
+    networks: dict[str, Any] = {}
+    if not is_video:
+        networks["unet"] = lay_out_unet(folder, motion_adapter, inspect_network)
     networks |= {
         part: inspect_network(folder / part, *classes[part]) for part in parts if part in classes
     }
@@ -117,20 +119,6 @@ def load_tokenizer(folder: Path) -> CLIPTokenizer:
         raise ValueError(
             f"{folder / 'tokenizer'}: not the tokenizer of a CLIPTextModel ({error!s:.200}); {COPY}"
         ) from error
-
-
-def inspect_unet(folder: Path, motion_adapter: str | Path | None) -> nn.Module:
-    """Return a text-to-video model's UNet as `inspect_network` does, with its motion modules.
-
-    Raises:
-        ValueError: it, or the adapter that it needs, cannot be loaded.
-    """
-    adapter = choose_motion_adapter(folder, motion_adapter)
-    if adapter is None:
-        return inspect_network(folder / "unet", "diffusers", family_of(folder).unet)
-    unet: Any = inspect_network(folder / "unet", "diffusers", PICTURES_UNET)
-    motion: Any = inspect_network(adapter, "diffusers", "MotionAdapter")
-    return join_naming(unet, motion, folder, adapter)
 
 
 def inspect_network(folder: Path, library: str, name: str) -> nn.Module:
@@ -192,6 +180,34 @@ def lay_out(folder: Path, library: str, name: str) -> nn.Module:
             f"{path}: no {name} can be made of these settings "
             f"({type(error).__name__}: {error!s:.200}); {COPY}"
         ) from error
+
+
+def lay_out_networks(
+    folder: Path, *, text_encoder: bool = True, motion_adapter: str | Path | None = None
+) -> dict[str, nn.Module]:
+    """Return the UNet, and perhaps the text encoder, of a text-to-video model without weights, by
+    their settings alone."""
+    networks = {"unet": lay_out_unet(folder, motion_adapter)}
+    if text_encoder:
+        networks["text_encoder"] = lay_out(folder / "text_encoder", *NETWORKS["text_encoder"])
+    return networks
+
+
+def lay_out_unet(
+    folder: Path,
+    motion_adapter: str | Path | None = None,
+    lay_out: Callable[[Path, str, str], Any] = lay_out,
+) -> nn.Module:
+    """Return a text-to-video model's UNet, its motion modules included, as `lay_out` does.
+
+    Raises:
+        ValueError: it, or the adapter that it needs, cannot be used.
+    """
+    adapter = choose_motion_adapter(folder, motion_adapter)
+    if adapter is None:
+        return lay_out(folder / "unet", "diffusers", family_of(folder).unet)
+    unet = lay_out(folder / "unet", "diffusers", PICTURES_UNET)
+    return join_naming(unet, lay_out(adapter, "diffusers", "MotionAdapter"), folder, adapter)
 
 
 def lay_out_modelscope() -> dict[str, nn.Module]:

@@ -13,7 +13,7 @@ from peft import get_peft_model_state_dict, inject_adapter_in_model
 from torch import Tensor, nn
 
 from flipsketch.models.choices import TargetSet
-from flipsketch.models.inspection import NETWORKS, lay_out
+from flipsketch.models.inspection import lay_out_networks
 from flipsketch.models.lora import find_targets, lora_config, write_adapter
 from flipsketch.models.pickles import load_tensors
 from flipsketch.models.registry import find_model
@@ -37,12 +37,10 @@ def import_published_lora(
         OSError, ValueError: a file is not in the published format or does not fit the model.
     """
     source = find_model(model)
-    network, encoder = (
-        lay_out(source / part, *NETWORKS[part]) for part in ("unet", "text_encoder")
-    )
+    networks = lay_out_networks(source)
     parts: dict[str, tuple[nn.Module, str | None, TargetSet]] = {
-        "unet": (network, unet, "all"),
-        "text_encoder": (encoder, text_encoder, "linear"),
+        "unet": (networks["unet"], unet, "all"),
+        "text_encoder": (networks["text_encoder"], text_encoder, "linear"),
     }
     with new_folder(output) as folder:
         for part, (network, path, target_set) in parts.items():

@@ -117,25 +117,6 @@ def check_parts(where: str, names: Iterable[str], parts: tuple[str, ...]) -> Non
             raise ValueError(f"{where}/{part}: has no weights as safetensors; put them there")
 
 
-def find_motion_adapter(place: str | Path) -> Path:
-    """Return the local folder of a motion adapter (diffusers' MotionAdapter): one that is given, or
-    is fetched from the Hub.
-
-    Raises:
-        ValueError: there is none.
-    """
-    folder = find_embedded(place)
-    if not folder.is_dir():
-        patterns = ["README.md", "config.json", "diffusion_pytorch_model*.safetensors*"]
-        folder = fetch_files(str(place), patterns, "a motion adapter's folder")
-    if not any(folder.glob("*.safetensors")):
-        raise ValueError(
-            f"{folder}: not a motion adapter's folder, it has no weights as safetensors; expected "
-            f"config.json and diffusion_pytorch_model.safetensors of diffusers' MotionAdapter"
-        )
-    return folder
-
-
 def check_hub_name(name: str) -> None:
     """Raise ValueError if the Hub can have no model of that name; nothing is asked of it."""
     parse_hub_place(name)

@@ -177,7 +177,7 @@ def load_model(
     inspect_model(
         folder,
         lora=None if adapter is None else find_embedded(adapter),
-        motion_adapter=motion_adapter,
+        motion_adapter=motion,
     )
     try:
         unet = load_unet(folder, motion, dtype)

@@ -17,9 +17,9 @@ import torch
 from diffusers import DDIMScheduler
 from torch import Tensor, nn
 
-from flipsketch.models.inspection import NETWORKS, lay_out
+from flipsketch.models.inspection import lay_out_networks
 from flipsketch.models.lora import add_lora, check_same_layers, lora_parameters, read_shape
-from flipsketch.models.video_model import VideoModel
+from flipsketch.models.video_model import VideoModel, lay_out_text
 from flipsketch.rng import Stream, random_state
 from flipsketch.training.config import TrainingConfig
 
@@ -72,7 +72,8 @@ def count_trained(
         ValueError: this adapter has other layers.
     """
     config, counts = config.resolved(), {}
-    for part, network in empty_networks(model_folder, config.train_text_encoder).items():
+    networks = lay_out_networks(Path(model_folder), text_encoder=config.train_text_encoder)
+    for part, network in networks.items():
         if config.train == "full":
             num_modules = sum(1 for _ in network.modules())
             trained = list(network.parameters())
@@ -104,14 +105,10 @@ def resolve_adapter(
             f"from it; leave out --train-text-encoder, or start a new adapter with --lora none"
         )
     shape = read_shape(lora / "unet")
-    target_set = shape.find_target_set(empty_networks(model_folder, False)["unet"])
+    target_set = shape.find_target_set(
+        lay_out_networks(Path(model_folder), text_encoder=False)["unet"]
+    )
     return config.resolved(shape.rank, shape.alpha, target_set or "attention")
-
-
-def empty_networks(model_folder: str | Path, text_encoder: bool) -> dict[str, nn.Module]:
-    """Return the UNet, and perhaps the text encoder, of a model without their weights."""
-    parts = ("unet", "text_encoder") if text_encoder else ("unet",)
-    return {part: lay_out(Path(model_folder) / part, *NETWORKS[part]) for part in parts}
 
 
 def make_optimizer(
@@ -173,7 +170,8 @@ class Denoiser(nn.Module):
         with torch.autocast(noisy.device.type, self.dtype) if self.casts else nullcontext():
             if self.text_encoder is not None:
                 prompts = self.text_encoder(prompts).last_hidden_state
-            prediction = self.unet(noisy.to(self.dtype), timesteps, prompts.to(self.dtype)).sample
+            text = lay_out_text(self.unet, prompts.to(self.dtype), noisy.shape[2])
+            prediction = self.unet(noisy.to(self.dtype), timesteps, text).sample
         return prediction.float()
 
 
