@@ -83,9 +83,10 @@ def train(config: TrainConfig) -> int:
 
     from flipsketch.models.inspection import inspect_model
     from flipsketch.training.objective import count_trained, resolve_adapter
-    from pipelines.training.driver import carry_out, plan_run, share_out
+    from pipelines.training.driver import carry_out, check_limits, plan_run, share_out
 
     inspect_model(model_folder, lora=lora)
+    check_limits(config, model_folder)
     config = replace(config, training=resolve_adapter(model_folder, config.training, lora))
     trained = count_trained(model_folder, config.training, lora)
     resources = share_out(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from diffusers import DDIMScheduler
 from torch import Tensor
 
 from flipsketch.method.guidance import Guidance
@@ -18,8 +19,8 @@ from flipsketch.method.solver import Solver
 from flipsketch.models.graphs import graphs_of
 from flipsketch.models.video_model import VideoModel, predict_noise
 
-# Of 1,000; the published code ends one earlier.
-FIRST_TIMESTEP, LAST_TIMESTEP = 50, 949
+# Of NUM_TIMESTEPS; the published code ends one earlier.
+FIRST_TIMESTEP, LAST_TIMESTEP, NUM_TIMESTEPS = 50, 949, 1000
 
 
 @torch.no_grad()
@@ -141,11 +142,19 @@ class FirstFrameNoise:
 
 
 def draw_noise_and_timesteps(
-    generators: Sequence[torch.Generator], shape: torch.Size, last_timestep: int = LAST_TIMESTEP
+    generators: Sequence[torch.Generator],
+    shape: torch.Size,
+    first_timestep: int = FIRST_TIMESTEP,
+    last_timestep: int = LAST_TIMESTEP,
 ) -> tuple[Tensor, Tensor]:
     """Return noise (B, C, F, h, w) and timesteps (B,), on the host, by each row's own generator."""
     noise, timesteps = [], []
     for generator in generators:
-        timesteps.append(torch.randint(FIRST_TIMESTEP, last_timestep + 1, (), generator=generator))
+        timesteps.append(torch.randint(first_timestep, last_timestep + 1, (), generator=generator))
         noise.append(torch.randn(shape[1:], generator=generator))
     return torch.stack(noise), torch.stack(timesteps)
+
+
+def scale_timestep(timestep: int, scheduler: DDIMScheduler) -> int:
+    """Return what a timestep of NUM_TIMESTEPS is in a schedule that may have more or fewer."""
+    return timestep * scheduler.config.num_train_timesteps // NUM_TIMESTEPS

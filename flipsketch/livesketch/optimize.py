@@ -14,11 +14,13 @@ from torch import Tensor, nn
 from flipsketch.livesketch.augmentation import augment
 from flipsketch.livesketch.config import LiveSketchConfig
 from flipsketch.livesketch.distillation import (
+    FIRST_TIMESTEP,
     LAST_TIMESTEP,
     FirstFrameNoise,
     distillation_gradient,
     draw_noise_and_timesteps,
     pixel_gradient,
+    scale_timestep,
 )
 from flipsketch.livesketch.draft import sample_draft
 from flipsketch.livesketch.motion import Lattice, Objective
@@ -136,7 +138,10 @@ class Scene:
         """Raises ValueError: the rows' settings differ in what a batch shares."""
         sampling = shared_settings([conditioning.sampling for conditioning in conditionings])
         self.model, self.is_published = model, config.motion == "mlp"
-        self.last_timestep = LAST_AFTER_DRAFT if config.num_draft_steps > 0 else LAST_TIMESTEP
+        last = LAST_AFTER_DRAFT if config.num_draft_steps > 0 else LAST_TIMESTEP
+        self.first_timestep, self.last_timestep = (
+            scale_timestep(timestep, model.scheduler) for timestep in (FIRST_TIMESTEP, last)
+        )
         self.is_signed = sampling.sketch_range == "signed"
         self.batch = VectorBatch.pack(sketches).to(model.device)
         self.still = self.batch.points.to(model.latents_dtype)
@@ -170,7 +175,9 @@ class Scene:
     ) -> Tensor:
         """Return the gradient on pixels (B, 3, F, H, W) of score distillation, at a timestep and
         with noise of each row's own."""
-        noise, t = draw_noise_and_timesteps(generators, self.latents_shape, self.last_timestep)
+        noise, t = draw_noise_and_timesteps(
+            generators, self.latents_shape, self.first_timestep, self.last_timestep
+        )
         noise, t = noise.to(self.still), t.to(self.still.device)
         if self.first_frame is not None:
             noise[:, :, :1] = self.first_frame.at(t)

@@ -11,8 +11,10 @@ from flipsketch.method.presets import PRESETS, Preset
 from flipsketch.models.registry import find_embedded
 from flipsketch.storage.text import is_text
 
-MAX_STEPS = 1000  # the timesteps that models are trained with
-MAX_UPDATES = 1000
+# Models are trained with 1,000 timesteps, and DDIM steps along all but the first. What the schedule
+# of a model has is for `limits` to check.
+MAX_STEPS = 999
+MAX_UPDATES = MAX_INTERVAL = 1000
 
 SolverName = Literal["ddim", "dpmpp_2m"]
 
@@ -103,17 +105,12 @@ class SamplingConfig:
             raise ValueError(
                 f"solver must be one of {', '.join(get_args(SolverName))}, got {self.solver!r}"
             )
-        if self.solver != "ddim" and self.num_inference_steps == MAX_STEPS:
-            raise ValueError(
-                f"num_inference_steps must be less than {MAX_STEPS} with the solver {self.solver}, "
-                f"whose steps end at the first timestep; got {self.num_inference_steps}"
-            )
         if not 0 <= self.guidance_start <= self.guidance_stop <= 1:
             raise ValueError(
                 f"guidance_start and guidance_stop must lie between 0 and 1, the first not above "
                 f"the second, got {self.guidance_start} and {self.guidance_stop}"
             )
-        for name, limit in (("align_updates", MAX_UPDATES), ("cache_interval", MAX_STEPS)):
+        for name, limit in (("align_updates", MAX_UPDATES), ("cache_interval", MAX_INTERVAL)):
             if not 1 <= getattr(self, name) <= limit:
                 raise ValueError(
                     f"{name} must lie between 1 and {limit}, got {getattr(self, name)}"

@@ -30,6 +30,8 @@ class Method:
     parts: tuple[str, ...] = PARTS
     """Folders of the model that it needs."""
     takes_lora: bool = False
+    denoises: bool = False
+    """It steps along the model's own noise schedule by DDIM, within the `limits` of the model."""
     shares_passes: bool = False
     """All clips of a batch go through the UNet together, so that larger ones are faster."""
     frames_are_wide: bool = False
@@ -76,11 +78,15 @@ class Method:
 
 METHODS = {
     "flipsketch": Method(
-        animator="flipsketch.method.animators:FlipSketch", takes_lora=True, shares_passes=True
+        animator="flipsketch.method.animators:FlipSketch",
+        takes_lora=True,
+        denoises=True,
+        shares_passes=True,
     ),
     "livesketch": Method(
         animator="flipsketch.livesketch.animator:LiveSketch",
         takes_lora=True,
+        denoises=True,
         moves_strokes=True,
         settings=(
             *("num_frames", "num_inference_steps", "negative_prompt", "sketch_range"),
@@ -91,7 +97,10 @@ METHODS = {
         ),
     ),
     "t2v": Method(
-        animator="flipsketch.method.animators:TextToVideo", takes_lora=True, shares_passes=True
+        animator="flipsketch.method.animators:TextToVideo",
+        takes_lora=True,
+        denoises=True,
+        shares_passes=True,
     ),
     "still": Method(animator="flipsketch.method.animators:Still"),
     "svd": Method(

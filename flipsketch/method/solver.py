@@ -11,6 +11,7 @@ from diffusers import (
 from torch import Tensor
 
 from flipsketch.method.config import SolverName
+from flipsketch.method.limits import check_steps
 
 Scheduler: TypeAlias = DDIMScheduler | DDIMInverseScheduler | DPMSolverMultistepInverseScheduler
 
@@ -29,6 +30,8 @@ class Solver:
         *,
         inverse: bool = False,
     ) -> None:
+        """Raises ValueError: the schedule has no timesteps for so many steps."""
+        check_steps(num_inference_steps, scheduler.config.num_train_timesteps)
         self.scheduler: Scheduler
         if name == "ddim":
             kind = DDIMInverseScheduler if inverse else DDIMScheduler

@@ -99,14 +99,16 @@ def load_scheduler(folder: Path) -> DDIMScheduler:
             timestep_spacing="leading",
             **family_of(folder).scheduler,
         )
-        is_valid = bool(torch.isfinite(scheduler.alphas_cumprod).all())
+        alphas, num_timesteps = scheduler.alphas_cumprod, scheduler.config.num_train_timesteps
+        is_valid = len(alphas) == num_timesteps and bool(torch.isfinite(alphas).all())
     except Exception as error:
         raise ValueError(f"{path}: not a schedule of DDIM's ({error!s:.200}); {COPY}") from error
     kind = scheduler.config.prediction_type
     if not is_valid or kind not in ("epsilon", "v_prediction", "sample"):
         raise ValueError(
-            f"{path}: its betas must be finite and its prediction_type epsilon, v_prediction or "
-            f"sample, found {kind!r:.80}; {COPY}"
+            f"{path}: its betas must be finite, one for each of its num_train_timesteps "
+            f"({num_timesteps}), and its prediction_type epsilon, v_prediction or sample, found "
+            f"{len(alphas)} betas and {kind!r:.80}; {COPY}"
         )
     return scheduler
 

@@ -13,6 +13,7 @@ from flipsketch.corpus.run_folder import check_resumes
 from flipsketch.media.clip import check_pixels
 from flipsketch.method.config import model_defaults
 from flipsketch.method.fitting import Fit
+from flipsketch.method.limits import read_limits
 from flipsketch.method.methods import METHODS
 from flipsketch.models.registry import find_embedded, fingerprint_folder, model_licence
 from flipsketch.storage.folder import Folder
@@ -40,12 +41,19 @@ def settle(config: AnimateConfig) -> AnimateConfig:
 
 
 def check_clips(config: AnimateConfig, model_folder: Path) -> int:
-    """Return height and width of the clips; raise ValueError if they would be too large to read."""
-    size = METHODS[config.method].frame_size(model_folder, config.livesketch.output_size)
+    """Return height and width of the clips; raise ValueError if they would be too large to read, or
+    the model cannot be asked for them."""
+    method = METHODS[config.method]
+    if method.denoises:
+        limits = read_limits(model_folder)
+        limits.check_steps(config.sampling.num_inference_steps)
+        if method.moves_strokes and config.livesketch.num_draft_steps > 0:
+            limits.check_steps(config.livesketch.num_draft_steps, "draft_steps")
+    size = method.frame_size(model_folder, config.livesketch.output_size)
     try:
         check_pixels(config.sampling.num_frames, size)
     except ValueError as error:
-        smaller = " or --output-size" if METHODS[config.method].moves_strokes else ""
+        smaller = " or --output-size" if method.moves_strokes else ""
         raise ValueError(f"{error}; lower --num-frames{smaller}") from error
     return size
 

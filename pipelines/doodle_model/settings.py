@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Literal
 
+from flipsketch.method.config import MAX_STEPS
 from flipsketch.storage.folder import Folder
 
 StageName = Literal["vae", "images", "video", "lora", "scorer", "release"]
@@ -76,6 +77,10 @@ class DoodleModelConfig:
             found = getattr(self, name)
             if found is not None and found < value:
                 raise ValueError(f"{name} must be at least {value}, got {found}")
+        if self.validation_steps > MAX_STEPS:
+            raise ValueError(
+                f"validation_steps must be at most {MAX_STEPS}, got {self.validation_steps}"
+            )
         if not self.minutes >= 0:
             raise ValueError(f"minutes must be at least 0, got {self.minutes}")
         if not self.learning_rate > 0:

@@ -1,11 +1,12 @@
 """The settings of a training job."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from flipsketch.corpus.dataset import ReaderConfig
 from flipsketch.media.config import SketchConfig
+from flipsketch.method.config import MAX_STEPS, SamplingConfig, model_defaults
 from flipsketch.models.registry import NO_LORA, choose_lora
 from flipsketch.training.config import TrainingConfig
 from pipelines.execution.config import ExecutorConfig
@@ -82,6 +83,10 @@ class TrainConfig:
             found = getattr(self, name)
             if found is not None and found < value:
                 raise ValueError(f"{name} must be at least {value}, got {found}")
+        if self.validation_steps > MAX_STEPS:
+            raise ValueError(
+                f"validation_steps must be at most {MAX_STEPS}, got {self.validation_steps}"
+            )
         if self.latent_cache is not None and (self.on_device or not self.cache_latents):
             raise ValueError(
                 "--latent-cache is a folder for latents, but none are kept with --on-device or "
@@ -106,6 +111,25 @@ class TrainConfig:
             prompt_dropout=self.training.prompt_dropout,
             seed=self.training.seed,
         )
+
+    @property
+    def validation_sampling(self) -> SamplingConfig:
+        """How samples are made.
+
+        Raises:
+            ValueError: none can be, of so few steps or frames.
+        """
+        try:
+            return replace(
+                model_defaults(self.model),
+                num_frames=self.training.num_frames,
+                num_inference_steps=self.validation_steps,
+                binarize=False,
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"no samples can be made: {error}; change that, or give --validate-every 0 for none"
+            ) from error
 
     @property
     def result_folder(self) -> Path:

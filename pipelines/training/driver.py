@@ -16,6 +16,7 @@ import numpy as np
 from flipsketch.corpus.dataset import TrainingClips
 from flipsketch.corpus.kinds import TRAIN
 from flipsketch.corpus.plan import Plan
+from flipsketch.method.limits import read_limits
 from flipsketch.models.kernels import PLAIN, read_kernels, training_kernels
 from flipsketch.models.registry import (
     find_embedded,
@@ -27,6 +28,7 @@ from flipsketch.models.registry import (
 from flipsketch.storage.folder import Folder
 from flipsketch.storage.text import count
 from flipsketch.training.checkpoints import checkpoint_steps, load_newest
+from flipsketch.training.first_frames import NUM_INVERSION_STEPS
 from flipsketch.training.latent_cache import open_latents
 from flipsketch.training.model_card import write_training_card
 from flipsketch.training.reports import StepReport
@@ -39,6 +41,18 @@ from pipelines.training.progress import TrainingProgress
 from pipelines.training.worker import TrainingWorker
 
 log = logging.getLogger(__name__)
+
+
+def check_limits(config: TrainConfig, model_folder: Path) -> None:
+    """Raise ValueError for what the model cannot be asked for."""
+    limits, num_inversion_steps = read_limits(model_folder), max(NUM_INVERSION_STEPS)
+    if config.training.inverted_first_frame > 0 and num_inversion_steps > limits.num_timesteps:
+        raise ValueError(
+            f"--inverted-first-frame inverts in up to {num_inversion_steps} steps, but the model's "
+            f"noise schedule has {limits.num_timesteps} timesteps; leave it out"
+        )
+    if config.validate_every:
+        limits.check_steps(config.validation_sampling.num_inference_steps, "--validation-steps")
 
 
 def share_out(config: TrainConfig, resources: Resources) -> Resources:

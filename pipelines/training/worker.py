@@ -4,7 +4,7 @@ import logging
 import math
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import astuple, replace
+from dataclasses import astuple
 from datetime import timedelta
 from itertools import islice
 
@@ -197,15 +197,9 @@ class TrainingWorker:
         """Animate the subjects, shared out among the processes, and write a picture of all."""
         if not self.subjects:
             return
-        sampling = replace(
-            model_defaults(self.config.model),
-            num_frames=self.config.training.num_frames,
-            num_inference_steps=self.config.validation_steps,
-            binarize=False,
-        )
         with self.trainer.averaged():
             own = [
-                animate_subject(self.model, subject, sampling)
+                animate_subject(self.model, subject, self.config.validation_sampling)
                 for subject in self.subjects[self.rank :: self.num_ranks]
             ]
         shares = [own]

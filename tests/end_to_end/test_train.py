@@ -200,6 +200,24 @@ def test_a_validation_manifest_is_read_before_anything_is_written(
     assert not Path(training_job.output).exists()
 
 
+def test_steps_and_frames_that_the_samples_cannot_have_are_refused_first(training_job, tmp_path):
+    with pytest.raises(ValueError, match="validation_steps must be at most 999, got 1000"):
+        replace(training_job, validation_steps=1000)
+    model = shutil.copytree(training_job.model, tmp_path / "model")
+    settings = model / "scheduler" / "scheduler_config.json"
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "num_train_timesteps": 20}))
+    job = replace(training_job, model=str(model), validate_every=2, validation_steps=20)
+    with pytest.raises(ValueError, match="--validation-steps must lie between 1 and 19, .* got 20"):
+        train(job)
+    inverted = replace(job, training=replace(QUICK, inverted_first_frame=0.5))
+    with pytest.raises(ValueError, match="up to 25 steps, but .* has 20 timesteps; leave it out"):
+        train(inverted)
+    image = replace(job, validation_steps=2, training=replace(QUICK, num_frames=1))
+    with pytest.raises(ValueError, match="no samples can be made: num_frames must lie between 2"):
+        train(image)
+    assert not Path(training_job.output).exists()
+
+
 def test_another_plan_is_refused_and_another_pace_is_not(training_job, trained):
     shutil.copytree(trained.output, training_job.output)
     with pytest.raises(ValueError, match="learning_rate: 0.01 there, 0.1 now"):

@@ -3,8 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from diffusers import DDIMScheduler
 
 from flipsketch.livesketch.config import LiveSketchConfig
+from flipsketch.livesketch.distillation import scale_timestep
 from flipsketch.livesketch.optimize import animate_vectors
 from flipsketch.livesketch.vector import read_vector
 from flipsketch.method.config import SamplingConfig
@@ -62,6 +64,15 @@ def test_a_row_that_is_not_finite_fails_alone(tiny_model):
     np.testing.assert_allclose(other, good[1], rtol=0, atol=1e-5)
 
 
+def test_a_model_with_fewer_timesteps_is_asked_at_its_own(tiny_model):
+    scheduler = DDIMScheduler.from_config(tiny_model.scheduler.config, num_train_timesteps=10)
+    clips = animate(replace(tiny_model, scheduler=scheduler))
+    assert all(np.isfinite(points).all() for points in clips)
+    usual = tiny_model.scheduler
+    assert [scale_timestep(t, usual) for t in (50, 600, 949)] == [50, 600, 949]
+    assert [scale_timestep(t, scheduler) for t in (50, 600, 949)] == [0, 6, 9]
+
+
 def test_a_draft_leads_the_strokes(tiny_model):
     conditionings = [Conditioning("a dog", SAMPLING)] * 2
     drafted, other = animate_vectors(tiny_model, [SKETCHES[1]] * 2, conditionings, [2, 3], DRAFTED)
@@ -97,6 +108,7 @@ def test_the_model_stays_frozen(tiny_model):
     [
         ("motion", "wave"),
         ("draft_steps", -1),
+        ("draft_steps", 1000),
         ("draft_guidance", float("inf")),
         ("optimization_steps", -1),
         ("tries", 0),
