@@ -27,6 +27,7 @@ from flipsketch.models.inspection import inspect_model, load_scheduler, load_tok
 from flipsketch.models.kernels import PLAIN, Kernels, default_kernels, kernels_of, use_kernels
 from flipsketch.models.lora import load_lora, merge_lora
 from flipsketch.models.motion import choose_motion_adapter, join_naming
+from flipsketch.models.offloading import device_of
 from flipsketch.models.registry import choose_lora, find_embedded, find_model
 from flipsketch.storage.folder import new_folder, refuse_existing
 
@@ -56,7 +57,7 @@ class VideoModel:
 
     @property
     def device(self) -> torch.device:
-        return self.unet.device
+        return device_of(self.unet)
 
     @property
     def latents_dtype(self) -> torch.dtype:

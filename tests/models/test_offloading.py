@@ -1,0 +1,79 @@
+"""Networks take turns on a card. The card is torch's meta device: it computes shapes, and whatever
+meets a tensor of the host there raises an error."""
+
+import numpy as np
+import pytest
+import torch
+
+from flipsketch.method.config import SamplingConfig
+from flipsketch.method.request import ClipRequest
+from flipsketch.method.sampler import animate_pixels
+from flipsketch.models.attention import joined_weights
+from flipsketch.models.kernels import FAST, PLAIN
+from flipsketch.models.offloading import take_turns, turns_of
+from flipsketch.models.video_model import load_model
+
+SAMPLING = SamplingConfig(
+    num_frames=3, num_inference_steps=3, align_steps=1, align_updates=1, cache_interval=2
+)
+
+
+def away(model) -> set[str]:
+    """Return the networks that are on the card."""
+    networks = {name: getattr(model, name) for name in ("unet", "vae", "text_encoder")}
+    return {
+        name
+        for name, network in networks.items()
+        if {weights.device.type for weights in network.parameters()} == {"meta"}
+    }
+
+
+@pytest.mark.parametrize("kernels", [PLAIN, FAST])
+def test_one_network_at_a_time_is_on_the_card(tiny_folder, kernels):
+    model = load_model(tiny_folder, kernels=kernels)
+    take_turns([model.text_encoder, model.unet, model.vae], "meta")
+    order = []
+    for name, part in (("text", model.text_encoder), ("unet", model.unet.conv_in)):
+        part.register_forward_pre_hook(lambda *_, name=name: order.append((name, away(model))))
+    model.vae.decoder.register_forward_pre_hook(lambda *_: order.append(("vae", away(model))))
+    sketch = np.full((model.size, model.size, 3), 255, np.uint8)
+    pixels = animate_pixels(model, [ClipRequest(sketch, ("a", "b"), 0, SAMPLING)])
+    assert pixels.device.type == "meta" and pixels.shape == (1, 3, 5, 16, 16)
+    assert [step for step, _ in order].count("vae") == 2
+    assert {(name, *there) for name, there in order} == {
+        ("text", "text_encoder"),
+        ("unet", "unet"),
+        ("vae", "vae"),
+    }
+
+
+def test_weights_come_home_as_they_were(tiny_folder):
+    model, untouched = (load_model(tiny_folder, kernels=FAST) for _ in range(2))
+    turns = take_turns([model.unet, model.vae], "meta")
+    before = dict(model.unet.named_parameters())
+    attention = model.unet.down_blocks[0].attentions[0].transformer_blocks[0].attn1
+    layers = (attention.to_q, attention.to_k, attention.to_v)
+    turns.bring(model.unet)
+    assert joined_weights(layers).device.type == "meta"
+    strides = {name: weights.stride() for name, weights in model.unet.named_parameters()}
+    assert strides == {name: weights.stride() for name, weights in before.items()}
+    turns.bring(model.vae)
+    assert all(before[name] is weights for name, weights in model.unet.named_parameters())
+    assert joined_weights(layers) is not None
+    state = untouched.unet.state_dict()
+    assert all(torch.equal(state[name], weights) for name, weights in before.items())
+
+
+def test_joined_networks_stay_together(tiny_folder):
+    model = load_model(tiny_folder)
+    turns = take_turns([model.text_encoder, model.unet, model.vae], "meta")
+    turns.join(model.unet, model.vae)
+    assert turns_of(model.vae) is turns
+    for network, there in (
+        (model.unet, {"unet"}),
+        (model.vae, {"unet", "vae"}),
+        (model.text_encoder, {"text_encoder"}),
+        (model.vae, {"vae"}),
+    ):
+        turns.bring(network)
+        assert away(model) == there
