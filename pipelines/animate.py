@@ -81,13 +81,17 @@ def animate_manifest(config: AnimateConfig) -> int:
         lora=anchor_model(config.adapter) if config.adapter else NO_LORA,
         device=resources.device,
         kernels=read_kernels(kernels),
+        offload=config.offload,
+        vae_slicing=config.vae_slicing,
     )
+    # Graphs find weights where they were when they were recorded, which offloading moves.
+    graphs = config.graphs and not config.offload
     trial = Trial(
         loading=loading,
         method=config.method,
         sampling=config.sampling,
         samplings=kinds.costliest(),
-        graphs=config.graphs,
+        graphs=graphs,
         dtype=config.dtype,
         batch_size=config.batch_size,
         checkpoint_gradients=config.checkpoint_gradients,
@@ -98,14 +102,19 @@ def animate_manifest(config: AnimateConfig) -> int:
         return functools.partial(
             AnimationMaker,
             ClipMakerConfig(
-                loading=replace(loading, dtype=plan.dtype, kernels=read_kernels(plan.kernels)),
+                loading=replace(
+                    loading,
+                    dtype=plan.dtype,
+                    kernels=read_kernels(plan.kernels),
+                    vae_slicing=plan.vae_slicing,
+                ),
                 sources=config.sources.of(config.manifest),
                 sampling=config.sampling,
                 livesketch=replace(
                     config.livesketch, clip_model=anchor_model(config.livesketch.clip_model)
                 ),
                 checkpoint_gradients=fitted[1].checkpoint_gradients,
-                graphs=config.graphs,
+                graphs=graphs,
                 row_timeout=config.row_timeout or ROW_TIMEOUT_S[resources.device],
                 driver=resources.driver,
             ),

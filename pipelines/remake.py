@@ -163,6 +163,7 @@ def animate_again(
                     device=device or "cpu",
                     dtype=plan.dtype,
                     kernels=read_kernels(plan.kernels),
+                    vae_slicing=plan.vae_slicing,
                 ),
                 sources=config.sources.of(manifest),
                 sampling=sampling,

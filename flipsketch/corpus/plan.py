@@ -128,6 +128,11 @@ class Plan:
         return self.settings.get("kernels")
 
     @property
+    def vae_slicing(self) -> bool:
+        """Whether frames are decoded one at a time."""
+        return self.settings.get("vae_slicing", False)
+
+    @property
     def method(self) -> str:
         """What animates; of training, what is trained."""
         return self.settings.get("method", "flipsketch")

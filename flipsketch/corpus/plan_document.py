@@ -64,6 +64,7 @@ SETTINGS: dict[str, Check] = {
     ),
     "extra_columns": (lambda value: isinstance(value, dict), "an object of column types"),
     "kernels": (lambda value: value is None or isinstance(value, dict), "an object of switches"),
+    "vae_slicing": (lambda value: isinstance(value, bool), "true or false"),
     "paper": (lambda value: value in get_args(Paper), f"one of {', '.join(get_args(Paper))}"),
     "fit": (lambda value: value in get_args(Fit), f"one of {', '.join(get_args(Fit))}"),
     "splits": (is_splits, "a list of names and numbers of rows"),

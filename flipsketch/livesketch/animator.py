@@ -20,6 +20,7 @@ from flipsketch.method.request import ClipRequest, DrawnClip, ReadSketch, count_
 from flipsketch.method.sampler import segment_seed
 from flipsketch.models.graphs import graphs_of
 from flipsketch.models.loading import Loading
+from flipsketch.models.offloading import turns_of
 from flipsketch.svg.animated import write_animated_svg
 
 
@@ -57,6 +58,9 @@ class LiveSketch(FlipSketch):
     def __init__(self, loading: Loading, config: LiveSketchConfig | None = None):
         """Raises ValueError: the model, the adapter or the scorer cannot be loaded."""
         super().__init__(loading)
+        if (turns := turns_of(self.model.unet)) is not None:
+            # Score distillation calls both in every step.
+            turns.join(self.model.unet, self.model.vae)
         self.config = config or LiveSketchConfig()
         self.size = self.config.output_size or max(self.model.size, STROKES_SIZE)
         self.chooser = (

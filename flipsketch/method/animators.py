@@ -24,7 +24,7 @@ from flipsketch.method.text_to_video import latents_shape, sample_pixels
 from flipsketch.models.graphs import graphs_of
 from flipsketch.models.loading import Loading
 from flipsketch.models.registry import find_model, frame_size
-from flipsketch.models.video_model import load_model
+from flipsketch.models.video_model import load_for_work
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,13 +77,7 @@ class FlipSketch(Animator):
 
     def __init__(self, loading: Loading):
         """Raises ValueError: the model or the adapter cannot be loaded."""
-        self.model = load_model(
-            loading.model,
-            lora=loading.lora,
-            device=loading.device,
-            dtype=loading.torch_dtype,
-            kernels=loading.kernels,
-        )
+        self.model = load_for_work(loading)
         self.size, self.device, self.unet = self.model.size, self.model.device, self.model.unet
 
     def cuts_prompt(self, prompt: str) -> bool:

@@ -25,9 +25,10 @@ from flipsketch.models.graphs import graphs_of
 from flipsketch.models.headers import naming_files
 from flipsketch.models.inspection import inspect_model, load_scheduler, load_tokenizer
 from flipsketch.models.kernels import PLAIN, Kernels, default_kernels, kernels_of, use_kernels
+from flipsketch.models.loading import Loading
 from flipsketch.models.lora import load_lora, merge_lora
 from flipsketch.models.motion import choose_motion_adapter, join_naming
-from flipsketch.models.offloading import device_of
+from flipsketch.models.offloading import device_of, take_turns
 from flipsketch.models.registry import choose_lora, find_embedded, find_model
 from flipsketch.storage.folder import new_folder, refuse_existing
 
@@ -76,6 +77,8 @@ class VideoModel:
     @property
     def vae_chunk(self) -> int:
         """Frames per VAE call."""
+        if self.vae.use_slicing:
+            return 1
         return max(1, VAE_CHUNK // self.size**2)
 
     @torch.no_grad()
@@ -214,6 +217,29 @@ def load_unet(folder: Path, motion_adapter: Path | None, dtype: torch.dtype) -> 
     if family_of(folder) is ANIMATEDIFF:
         return UNetMotionModel.from_pretrained(folder, subfolder="unet", **options)
     return UNet3DConditionModel.from_pretrained(folder, subfolder="unet", **options)
+
+
+def load_for_work(loading: Loading) -> VideoModel:
+    """Load a model as a worker is told to.
+
+    Raises:
+        ValueError: as `load_model`.
+    """
+    device = torch.device(loading.device)
+    is_offloaded = loading.offload and device.type != "cpu"
+    model = load_model(
+        loading.model,
+        lora=loading.lora,
+        motion_adapter=loading.motion_adapter,
+        device="cpu" if is_offloaded else device,
+        dtype=loading.torch_dtype,
+        kernels=loading.kernels or default_kernels(device.type),
+    )
+    if loading.vae_slicing:
+        model.vae.enable_slicing()
+    if is_offloaded:
+        take_turns((model.text_encoder, model.unet, model.vae), device)
+    return model
 
 
 def merge_into_folder(model: str, lora: str | None, output: str) -> None:

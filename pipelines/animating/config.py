@@ -57,6 +57,13 @@ class AnimateConfig(RunConfig):
     """On a GPU, replay the model's passes as CUDA graphs, which are recorded in the first batches,
     rather than launch their kernels one by one; clips do not change. Turn it off if memory that
     graphs keep between batches is needed."""
+    offload: bool = False
+    """Keep the parts of the model that are not at work (text encoder, networks, VAE) in the host's
+    memory, for a GPU with too little for all of them; clips do not change. Moving them takes some
+    seconds for each batch, and there are no CUDA graphs. --dry-run says which GPUs need it."""
+    vae_slicing: bool = False
+    """Decode one frame at a time rather than several, to save memory where frames are large. It
+    changes the last digits, so a resumed run has what it began with."""
     check_sketches: bool = False
     """With --dry-run: open every sketch, in processes, and print what the run would refuse and
     repair. Exits with 1 if more rows would fail than --max-failures allows."""

@@ -69,6 +69,8 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
         kernels=config.kernels,
         checkpoint_gradients=config.checkpoint_gradients,
         gpu_memory_gb=config.gpu_memory_gb,
+        offload=config.offload,
+        vae_slicing=config.vae_slicing or (before is not None and before.vae_slicing),
     )
     print_dry_run(manifest, folder, before, workload)
     if not config.check_sketches:

@@ -26,6 +26,7 @@ from pipelines.makers.clip_settings import (
     livesketch_settings,
     sampling_settings,
     sketch_settings,
+    slicing_settings,
 )
 from pipelines.sharding.planning import ROWS_PER_SHARD, choose_rows_per_shard
 
@@ -122,6 +123,7 @@ def plan_run(
         **{name: known.get(name, value) for name, value in defaults.items()},
         **named,
         **choose_kernels(config.kernels, before, resources.device),
+        **slicing_settings(config.vae_slicing, before),
         **ANIMATE.settings,
         "num_rows": manifest.num_rows,
         "manifest_fingerprint": manifest.fingerprint,
@@ -142,7 +144,8 @@ def plan_run(
         "workers": resources.workers,
         "device": resources.device,
         **({"clip_model": config.livesketch.clip_model} if config.livesketch.tries > 1 else {}),
-        "graphs": config.graphs and resources.device == "cuda",
+        "graphs": config.graphs and resources.device == "cuda" and not config.offload,
+        **({"offload": True} if config.offload else {}),
         "checkpoint_gradients": fit.checkpoint_gradients,
         "versions": {
             "python": platform.python_version(),

@@ -1,5 +1,7 @@
 """Rows that are animated together, and what is to be said of a batch that does not fit."""
 
+from collections.abc import Sequence
+
 import torch
 
 from flipsketch.corpus.row import Row
@@ -14,16 +16,14 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def describe_out_of_memory(
-    error: BaseException, batch_size: int, sampling: SamplingConfig, saves_memory: bool
+    error: BaseException, batch_size: int, sampling: SamplingConfig, savings: Sequence[str]
 ) -> str:
     """Return why a batch failed, and what of the remedies is left.
 
     Args:
-        saves_memory: checkpointing gradients would save nothing more.
+        savings: flags that would save memory and change no pixel.
     """
-    remedies = []
-    if not saves_memory:
-        remedies.append("with --retry-failed --checkpoint-gradients, which changes no pixel")
+    remedies = [f"with --retry-failed {flag}, which changes no pixel" for flag in savings]
     if batch_size > 1:
         remedies.append("into another folder with a smaller --batch-size")
     return (

@@ -89,6 +89,13 @@ def fingerprint_scorer(location: str) -> str:
     return fingerprint_folder(find_scorer(location), ("",))
 
 
+def slicing_settings(vae_slicing: bool, before: Plan | None) -> dict[str, bool]:
+    """Return the plan's setting of slicing: none where frames are decoded together, as before there
+    was any. A run goes on as it began, whether or not that is asked for."""
+    is_sliced = vae_slicing or (before is not None and before.vae_slicing)
+    return {"vae_slicing": True} if is_sliced else {}
+
+
 def choose_kernels(
     asked: Literal["fast", "plain"] | None, before: Plan | None, device: str
 ) -> dict[str, dict[str, Any]]:

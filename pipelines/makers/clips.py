@@ -183,6 +183,15 @@ class AnimationMaker:
         places = {row.index: place for place, row in enumerate(batch)}
         return {row.index: clips[places[row.index]] for row in group}, None
 
+    def list_savings(self, sampling: SamplingConfig) -> list[str]:
+        """Return the flags that would save memory, change no pixel, and are not on."""
+        savings = []
+        if sampling.num_align_steps > 0 and not self.config.checkpoint_gradients:
+            savings.append("--checkpoint-gradients")
+        if self.method.device.type == "cuda" and not self.config.loading.offload:
+            savings.append("--offload")
+        return savings
+
     def end_if_broken(self, error: BaseException) -> None:
         """A GPU that has hit an illegal instruction or address is lost to its process: end it, as
         if the rows had, so that another one finds out which it was."""
@@ -319,8 +328,8 @@ class ClipShard:
                 if is_out_of_memory(error):
                     # Alone a row has its batch's shape, and needs as much.
                     sampling = self.samplings[group[0].index]
-                    saves_memory = maker.config.checkpoint_gradients or not sampling.num_align_steps
-                    reason = describe_out_of_memory(error, len(batch), sampling, saves_memory)
+                    savings = maker.list_savings(sampling)
+                    reason = describe_out_of_memory(error, len(batch), sampling, savings)
                 elif len(group) > 1:
                     groups = [[row] for row in group]
                     continue

@@ -91,6 +91,8 @@ def choose_fit(
     on_gpus = resources.device == "cuda"
     if gpu_memory_gb is not None and not on_gpus:
         raise ValueError("--gpu-memory-gb is of GPUs, and the workers have none; leave it out")
+    if trial.loading.offload and not on_gpus:
+        raise ValueError("--offload is for GPUs, and the workers have none; leave it out")
     if before is not None:
         # Found out when it began; a GPU that is smaller fails rows, with the remedies.
         checkpoint = bool(before.log.get("checkpoint_gradients"))

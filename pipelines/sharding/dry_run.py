@@ -70,6 +70,8 @@ class Workload:
     kernels: str | None
     checkpoint_gradients: bool
     gpu_memory_gb: float | None
+    offload: bool = False
+    vae_slicing: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,11 @@ def print_dry_run(
         raise ValueError(
             "--gpu-memory-gb is of GPUs, and this is planned for CPUs; add --device cuda, or leave "
             "it out"
+        )
+    if workload.offload and device == "cpu":
+        raise ValueError(
+            "--offload is for GPUs, and this is planned for CPUs; add --device cuda, or leave it "
+            "out"
         )
     num_devices = torch.cuda.device_count() if device == "cuda" else os.cpu_count()
     workers = workload.workers or num_devices or 1

@@ -270,17 +270,17 @@ def test_a_batch_that_does_not_fit_into_memory_names_the_remedy(job, tmp_path, p
 
 
 @pytest.mark.parametrize(
-    ("batch_size", "saves_memory", "remedy"),
+    ("batch_size", "savings", "remedy"),
     [
-        (4, False, "--checkpoint-gradients, which changes no pixel, or into another folder with"),
-        (4, True, "run again into another folder with a smaller --batch-size"),
-        (1, False, "run again with --retry-failed --checkpoint-gradients, which changes no pixel"),
-        (1, True, "run again on a device with more memory, or with fewer frames"),
+        (4, ["--offload"], "--offload, which changes no pixel, or into another folder with"),
+        (4, [], "run again into another folder with a smaller --batch-size"),
+        (1, ["--offload"], "run again with --retry-failed --offload, which changes no pixel"),
+        (1, [], "run again on a device with more memory, or with fewer frames"),
     ],
 )
-def test_no_remedy_is_named_that_was_taken_already(batch_size, saves_memory, remedy):
+def test_no_remedy_is_named_that_was_taken_already(batch_size, savings, remedy):
     error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
-    reason = describe_out_of_memory(error, batch_size, SamplingConfig(), saves_memory)
+    reason = describe_out_of_memory(error, batch_size, SamplingConfig(), savings)
     assert remedy in reason and (batch_size > 1) == ("--batch-size" in reason)
 
 

@@ -2,19 +2,19 @@
 meets a tensor of the host there raises an error."""
 
 import numpy as np
-import pytest
 import torch
 
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.request import ClipRequest
 from flipsketch.method.sampler import animate_pixels
 from flipsketch.models.attention import joined_weights
-from flipsketch.models.kernels import FAST, PLAIN
+from flipsketch.models.kernels import FAST
+from flipsketch.models.loading import Loading
 from flipsketch.models.offloading import take_turns, turns_of
-from flipsketch.models.video_model import load_model
+from flipsketch.models.video_model import load_for_work, load_model
 
 SAMPLING = SamplingConfig(
-    num_frames=3, num_inference_steps=3, align_steps=1, align_updates=1, cache_interval=2
+    num_frames=2, num_inference_steps=2, align_steps=1, align_updates=1, cache_interval=2
 )
 
 
@@ -28,9 +28,8 @@ def away(model) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("kernels", [PLAIN, FAST])
-def test_one_network_at_a_time_is_on_the_card(tiny_folder, kernels):
-    model = load_model(tiny_folder, kernels=kernels)
+def test_one_network_at_a_time_is_on_the_card(tiny_folder):
+    model = load_model(tiny_folder, kernels=FAST)
     take_turns([model.text_encoder, model.unet, model.vae], "meta")
     order = []
     for name, part in (("text", model.text_encoder), ("unet", model.unet.conv_in)):
@@ -38,7 +37,7 @@ def test_one_network_at_a_time_is_on_the_card(tiny_folder, kernels):
     model.vae.decoder.register_forward_pre_hook(lambda *_: order.append(("vae", away(model))))
     sketch = np.full((model.size, model.size, 3), 255, np.uint8)
     pixels = animate_pixels(model, [ClipRequest(sketch, ("a", "b"), 0, SAMPLING)])
-    assert pixels.device.type == "meta" and pixels.shape == (1, 3, 5, 16, 16)
+    assert pixels.device.type == "meta" and pixels.shape == (1, 3, 3, 16, 16)
     assert [step for step, _ in order].count("vae") == 2
     assert {(name, *there) for name, there in order} == {
         ("text", "text_encoder"),
@@ -77,3 +76,15 @@ def test_joined_networks_stay_together(tiny_folder):
     ):
         turns.bring(network)
         assert away(model) == there
+
+
+def test_a_worker_offloads_by_groups_and_decodes_frame_by_frame(tiny_folder):
+    told = Loading(model=tiny_folder, device="meta", offload=True, vae_slicing=True)
+    model = load_for_work(told)
+    assert model.device.type == "meta" and away(model) == set() and model.vae_chunk == 1
+    sizes = []
+    model.vae.decoder.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
+    model.decode(torch.empty(1, 4, 3, 8, 8, device="meta"))
+    assert sizes == [1, 1, 1] and away(model) == {"vae"}
+    kept = load_for_work(Loading(model=tiny_folder, offload=True))
+    assert turns_of(kept.unet) is None and kept.vae_chunk > 1

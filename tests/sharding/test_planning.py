@@ -216,6 +216,8 @@ def test_a_dry_run_writes_nothing_and_needs_no_model(job, capsys, tmp_path):
             animate_manifest(
                 replace(job, model=model, device="cpu", gpu_memory_gb=16, dry_run=dry_run)
             )
+        with pytest.raises(ValueError, match="--offload is for GPUs, and"):
+            animate_manifest(replace(job, model=model, device="cpu", offload=True, dry_run=dry_run))
     assert not Path(job.output).exists()
 
 
