@@ -46,6 +46,7 @@ JOBS = {
     "status": ("jobs/status.py", "pipelines.status.StatusConfig"),
     "import_lora": ("jobs/import_lora.py", "pipelines.import_lora.ImportConfig"),
     "merge_lora": ("jobs/merge_lora.py", "pipelines.merge_lora.MergeConfig"),
+    "convert_model": ("jobs/convert_model.py", "pipelines.convert_model.ConvertConfig"),
     "doodle_model": (
         "jobs/make_doodle_model.py",
         "pipelines.doodle_model.settings.DoodleModelConfig",

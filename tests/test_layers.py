@@ -47,6 +47,7 @@ PIPELINES |= {
     for job in (
         *("animate", "rasterize", "train", "evaluate", "curate", "status"),
         *("preview", "report", "doodles", "import_lora", "merge_lora", "write_animations"),
+        "convert_model",
     )
 }
 PIPELINES["check_sketches"] = ROOMS - {"animating"}
@@ -127,7 +128,7 @@ def test_jobs_read_their_command_lines_before_they_import_anything_heavy():
     program = """
 import pathlib, runpy, sys
 jobs = sorted(pathlib.Path("jobs").glob("*.py"))
-assert len(jobs) == 15
+assert len(jobs) == 16
 heavy = {"torch", "diffusers", "transformers", "peft", "ray", "datasets", "matplotlib", "cv2"}
 for job in jobs:
     sys.argv = [str(job), "--help"]
