@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from fnmatch import fnmatch
+from pathlib import Path
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 SETTINGS = (".json", ".txt", ".model")
@@ -34,6 +35,11 @@ def choose_variant(names: Iterable[str]) -> str | None:
         return None
     known = [variant for variant in VARIANTS if variant in found]
     return known[0] if known else min(variant for variant in found if variant)
+
+
+def find_variant(folder: Path) -> str | None:
+    """Return which copy of the weights in a part's folder to load, as libraries name it."""
+    return choose_variant(path.name for path in folder.iterdir())
 
 
 def choose_weights(names: Iterable[str]) -> list[str]:

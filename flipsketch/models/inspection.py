@@ -12,6 +12,7 @@ from torch import nn
 from transformers import CLIPTokenizer
 
 from flipsketch.models.families import PICTURES_UNET, family_of
+from flipsketch.models.files import find_variant, is_weights, variant_of
 from flipsketch.models.headers import (
     COPY,
     TensorInfo,
@@ -268,9 +269,12 @@ def walk(settings: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 def read_weights(folder: Path, stem: str) -> Iterator[tuple[str, Path, TensorInfo]]:
     """Yield the name of each tensor of a network's weights, its file and what it is like."""
-    whole, index = folder / f"{stem}.safetensors", folder / f"{stem}.safetensors.index.json"
+    variant = find_variant(folder) if folder.is_dir() else None
+    whole = folder / f"{stem}{f'.{variant}' if variant else ''}.safetensors"
     paths = [whole]
-    if not whole.is_file() and index.is_file():
+    indexes = (path for path in folder.glob(f"{stem}.*json") if is_weights(path.name))
+    index = next((path for path in indexes if variant_of(path.name) == variant), None)
+    if not whole.is_file() and index is not None:
         files = read_settings(index).get("weight_map")
         if not isinstance(files, dict) or not all(
             isinstance(name, str) and Path(name).name == name for name in files.values()

@@ -106,23 +106,3 @@ def pin(place: str | Path) -> str:
     """
     found = locate(place)
     return str(resolve(found)) if isinstance(found, HubPlace) else str(place)
-
-
-def pin_again(place: str, known_place: str | None, known_commit: str | None) -> str:
-    """Return a place pinned as a run pinned it that was given the same place, else as `pin`.
-
-    Args:
-        known_place, known_commit: what the run was given, and the commit that it means there.
-    """
-    found = locate(place)
-    if isinstance(found, HubPlace) and known_commit and place == known_place:
-        return str(HubPlace(found.repository, found.folder, known_commit))
-    return pin(place)
-
-
-def commit_of(place: str | Path | None) -> str | None:
-    """Return the commit of a pinned place; None of a local folder."""
-    if place is None:
-        return None
-    found = locate(place)
-    return found.revision if isinstance(found, HubPlace) and found.is_pinned else None

@@ -1,5 +1,6 @@
 """Keep the libraries' loading bars and hints from standing between a program's own lines."""
 
+import logging
 import os
 import sys
 
@@ -8,17 +9,22 @@ VARIABLES = {
     "TRANSFORMERS_VERBOSITY": "error",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
 }
+# A line for each request, whose address may be signed; the name differs with the Hub's version.
+CLIENTS = ("httpx", "httpx2")
 
 
 def quiet_libraries() -> None:
-    """Quiet diffusers and transformers, those that are imported already and those that will be.
+    """Quiet diffusers, transformers and the Hub's client, those that are imported already and those
+    that will be.
 
-    Imports neither, so that a command line may call it before it has been read.
+    Imports none, so that a command line may call it before it has been read.
     """
     for name, value in VARIABLES.items():
         os.environ.setdefault(name, value)
+    for name in CLIENTS:
+        logging.getLogger(name).setLevel(logging.WARNING)
     for library in ("diffusers", "transformers"):
         if library in sys.modules:
-            logging = sys.modules[f"{library}.utils.logging"]
-            logging.set_verbosity_error()
-            logging.disable_progress_bar()
+            own_logging = sys.modules[f"{library}.utils.logging"]
+            own_logging.set_verbosity_error()
+            own_logging.disable_progress_bar()

@@ -296,5 +296,10 @@ def find_snapshot(folder: Path) -> Path | None:
 
 
 def weights_bytes(folder: Path) -> int:
-    """Return the size of a model's weights on disk."""
-    return sum(path.stat().st_size for path in folder.glob("*/*.safetensors"))
+    """Return the size on disk of a model's weights, one copy of each part's."""
+    parts = [part for part in folder.iterdir() if part.is_dir()]
+    return sum(
+        (part / name).stat().st_size
+        for part in parts
+        for name in choose_weights(path.name for path in part.iterdir())
+    )

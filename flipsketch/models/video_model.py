@@ -21,6 +21,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from flipsketch.models.blocks import VideoUNet
 from flipsketch.models.families import ANIMATEDIFF, family_of, family_of_unet
+from flipsketch.models.files import find_variant
 from flipsketch.models.graphs import graphs_of
 from flipsketch.models.headers import naming_files
 from flipsketch.models.inspection import inspect_model, load_scheduler, load_tokenizer
@@ -29,7 +30,7 @@ from flipsketch.models.loading import Loading
 from flipsketch.models.lora import load_lora, merge_lora
 from flipsketch.models.motion import choose_motion_adapter, join_naming
 from flipsketch.models.offloading import device_of, take_turns
-from flipsketch.models.registry import choose_lora, find_embedded, find_model
+from flipsketch.models.registry import choose_lora, find_lora, find_model
 from flipsketch.storage.folder import new_folder, refuse_existing
 
 DTYPES = {
@@ -176,26 +177,23 @@ def load_model(
     Raises:
         ValueError: no such folder or Hub name, a part is missing, or weights are not safetensors.
     """
-    folder, adapter = find_model(path_or_hub_name), choose_lora(path_or_hub_name, lora)
+    folder, chosen = find_model(path_or_hub_name), choose_lora(path_or_hub_name, lora)
+    adapter = None if chosen is None else find_lora(chosen)
     motion = choose_motion_adapter(folder, motion_adapter)
-    inspect_model(
-        folder,
-        lora=None if adapter is None else find_embedded(adapter),
-        motion_adapter=motion,
-    )
+    inspect_model(folder, lora=adapter, motion_adapter=motion)
     try:
         unet = load_unet(folder, motion, dtype)
         vae = AutoencoderKL.from_pretrained(
-            folder, subfolder="vae", torch_dtype=dtype, use_safetensors=True
+            folder / "vae", torch_dtype=dtype, **which_weights(folder / "vae")
         )
         text_encoder = CLIPTextModel.from_pretrained(
-            folder, subfolder="text_encoder", dtype=dtype, use_safetensors=True
+            folder / "text_encoder", dtype=dtype, **which_weights(folder / "text_encoder")
         )
     except (OSError, ValueError) as error:
         raise ValueError(f"{folder}: cannot load the model: {error}") from error
     tokenizer, scheduler = load_tokenizer(folder), load_scheduler(folder)
     if adapter is not None:
-        load_lora(unet, text_encoder, find_embedded(adapter))
+        load_lora(unet, text_encoder, adapter)
         for network in (unet, text_encoder):
             # As separate layers the adapter made a UNet pass a quarter slower.
             merge_lora(network)
@@ -209,14 +207,21 @@ def load_model(
 
 def load_unet(folder: Path, motion_adapter: Path | None, dtype: torch.dtype) -> VideoUNet:
     """Load a model's UNet, with an adapter's motion modules if it is one of pictures."""
-    options: dict[str, Any] = {"torch_dtype": dtype, "use_safetensors": True}
+    own = folder / "unet"
+    options: dict[str, Any] = {"torch_dtype": dtype, **which_weights(own)}
     if motion_adapter is not None:
-        pictures = UNet2DConditionModel.from_pretrained(folder, subfolder="unet", **options)
+        pictures = UNet2DConditionModel.from_pretrained(own, **options)
+        options |= which_weights(motion_adapter)
         motion = MotionAdapter.from_pretrained(motion_adapter, **options)
         return join_naming(pictures, motion, folder, motion_adapter)
     if family_of(folder) is ANIMATEDIFF:
-        return UNetMotionModel.from_pretrained(folder, subfolder="unet", **options)
-    return UNet3DConditionModel.from_pretrained(folder, subfolder="unet", **options)
+        return UNetMotionModel.from_pretrained(own, **options)
+    return UNet3DConditionModel.from_pretrained(own, **options)
+
+
+def which_weights(folder: Path) -> dict[str, Any]:
+    """Return which of a network's files its library is to load."""
+    return {"use_safetensors": True, "variant": find_variant(folder)}
 
 
 def load_for_work(loading: Loading) -> VideoModel:
