@@ -16,6 +16,7 @@ from diffusers.models.attention_processor import Attention
 from torch import Tensor
 
 from flipsketch.media.clip import MAX_FRAMES
+from flipsketch.method.config import SamplingConfig
 from flipsketch.models.attention import OwnAttention
 from flipsketch.models.blocks import VideoUNet
 from flipsketch.models.families import family_of_unet
@@ -130,6 +131,15 @@ def attend_to_reference_key(
     return attention.weigh(scores, value)
 
 
+def composed_kinds(config: SamplingConfig) -> dict[str, bool]:
+    """Return the kinds of layers that `compose_attention` is to compose."""
+    return {
+        "spatial": config.compose_spatial,
+        "temporal": config.compose_temporal,
+        "temporal_attn2": config.compose_motion_attn2,
+    }
+
+
 @contextmanager
 def compose_attention(
     unet: VideoUNet,
@@ -143,10 +153,9 @@ def compose_attention(
 
     Args:
         reference_scales: the paper's lambda of each row (B,), on the UNet's device.
-        temporal_attn2: also the second self-attention of temporal layers, if their first is.
+        temporal_attn2: the second self-attention of temporal layers.
     """
-    chosen = {"spatial": spatial, "temporal": temporal}
-    chosen["temporal_attn2"] = temporal and temporal_attn2
+    chosen = {"spatial": spatial, "temporal": temporal, "temporal_attn2": temporal_attn2}
     family = family_of_unet(unet)
     composer = AttentionComposer(reference_scales, graphs_of(unet))
     before = unet.attn_processors

@@ -20,7 +20,10 @@ SolverName = Literal["ddim", "dpmpp_2m"]
 
 # Fields of SamplingConfig that plans of earlier versions lack: one without a field means its
 # default, which is what those versions did.
-LATER_FIELDS = ("solver", "guidance_start", "guidance_stop", "align_updates", "cache_interval")
+LATER_FIELDS = (
+    *("solver", "guidance_start", "guidance_stop", "align_updates", "cache_interval"),
+    "compose_motion_attn2",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +66,9 @@ class SamplingConfig:
     compose_temporal: bool = True
     """Compose in the temporal layers (the attention of all frames to the sketch's key). Turn it off
     for an ablation."""
+    compose_motion_attn2: bool = False
+    """Compose in the second self-attention of the temporal layers too, which AnimateDiff's motion
+    modules have. Not in the paper; clips hold to the sketch more strongly."""
     cache_interval: int = 1
     """Run all of the UNet in every so many denoising steps, and only its outermost blocks in the
     steps between, on deep features of the step before; 1 runs all of it in each step. Alignment
@@ -120,6 +126,11 @@ class SamplingConfig:
                 raise ValueError(f"{name} must be a finite number, got {getattr(self, name)}")
         if self.ink_threshold is not None and not 0 <= self.ink_threshold <= 254:
             raise ValueError(f"ink_threshold must lie between 0 and 254, got {self.ink_threshold}")
+        if self.compose_motion_attn2 and not self.compose_temporal:
+            raise ValueError(
+                "compose_motion_attn2 adds layers to those of compose_temporal, which is off; turn "
+                "it on, or compose_motion_attn2 off"
+            )
         for name in ("align_steps", "compose_steps"):
             steps = getattr(self, name)
             if steps is not None and not 0 <= steps <= self.num_inference_steps:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from flipsketch.method.alignment import loss_gradient
-from flipsketch.method.composition import compose_attention
+from flipsketch.method.composition import compose_attention, composed_kinds
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.fitting import Fit, find_fit
 from flipsketch.method.inversion import INVERSION_FRAMES
@@ -168,12 +168,8 @@ class RowTracer:
     @torch.no_grad()
     def compose(self) -> None:
         """A step's reference and clip, with what is recorded between them."""
-        config = self.sampling
         with compose_attention(
-            self.unet,
-            torch.empty(1),
-            spatial=config.compose_spatial,
-            temporal=config.compose_temporal,
+            self.unet, torch.empty(1), **composed_kinds(self.sampling)
         ) as attention:
             with attention.recording(self.sampling.num_frames):
                 self.predict_noise(self.latents)

@@ -93,6 +93,7 @@ METHODS = {
             # Of the draft that FlipSketch samples for it; others come from settings of its own.
             *("guidance_start", "guidance_stop", "reference_scale", "cache_interval"),
             *("compose_steps", "compose_spatial", "compose_temporal"),
+            "compose_motion_attn2",
             *("hold_sketch", "sketch_in_noise", "darken_sketch"),
         ),
     ),

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from flipsketch.media.clip import Clip, binarize_frames
 from flipsketch.method.alignment import align_frames
-from flipsketch.method.composition import compose_attention
+from flipsketch.method.composition import compose_attention, composed_kinds
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.guidance import encode_guidance
 from flipsketch.method.inversion import INVERSION_FRAMES, invert_path
@@ -68,7 +68,7 @@ def sample_latents(
     reference_latents = reference_path[0]
     latents = torch.cat([reference_latents, noise[:, :, 1:]], dim=2)
     reference_latents = reference_latents.expand_as(latents)
-    composed = {"spatial": config.compose_spatial, "temporal": config.compose_temporal}
+    composed = composed_kinds(config)
     with (
         graphs_of(unet).batch(unet, "sample", noise.shape, *composed.values()),
         compose_attention(unet, scales, **composed) as attention,

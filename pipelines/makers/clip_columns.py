@@ -47,6 +47,7 @@ LATER_SCHEMA = pa.schema(
         ("cache_interval", pa.int32()),
         ("paper", pa.string()),
         ("fit", pa.string()),
+        ("compose_motion_attn2", pa.bool_()),
     ]
 )
 # What was done about the page, where the plan says what is to be done.
