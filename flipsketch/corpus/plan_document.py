@@ -63,6 +63,8 @@ SETTINGS: dict[str, Check] = {
         "float32, bfloat16 or float16",
     ),
     "extra_columns": (lambda value: isinstance(value, dict), "an object of column types"),
+    **dict.fromkeys(("lora_license", "motion_license", "motion_fingerprint"), NAME),
+    "row_licenses": (lambda value: value is True, "true"),
     "kernels": (lambda value: value is None or isinstance(value, dict), "an object of switches"),
     "vae_slicing": (lambda value: isinstance(value, bool), "true or false"),
     "paper": (lambda value: value in get_args(Paper), f"one of {', '.join(get_args(Paper))}"),

@@ -8,6 +8,7 @@ from typing import Any
 
 from flipsketch.corpus.kinds import ANIMATE
 from flipsketch.corpus.manifest import ManifestSummary
+from flipsketch.corpus.passport import license_settings
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.run_folder import check_resumes
 from flipsketch.media.clip import check_pixels
@@ -100,7 +101,6 @@ def plan_run(
 ) -> Plan:
     """Return the run's plan; settings that the user does not give come from the existing plan."""
     dtype, fit = fitted
-    lora = config.adapter and find_embedded(config.adapter)
     defaults = {
         "rows_per_shard": choose_rows_per_shard(
             manifest.num_rows, resources.workers, ROWS_PER_SHARD, fit.batch_size
@@ -112,13 +112,6 @@ def plan_run(
     known = before.settings if before else {}
     chosen = [name for name in (*defaults, "kernels") if getattr(config, name) is None]
     named = {name: getattr(config, name) for name in defaults if name not in chosen}
-    names = ("model_fingerprint", "model_licence")
-    model: dict[str, Any] = {name: known[name] for name in names if name in known}
-    if model_folder is not None:
-        model = {
-            "model_fingerprint": fingerprint_folder(model_folder, METHODS[config.method].parts),
-            "model_licence": model_licence(model_folder),
-        }
     settings = {
         **{name: known.get(name, value) for name, value in defaults.items()},
         **named,
@@ -129,8 +122,7 @@ def plan_run(
         "manifest_fingerprint": manifest.fingerprint,
         "extra_columns": {field.name: str(field.type) for field in manifest.extra_schema},
         "method": config.method,
-        **model,
-        "lora_fingerprint": fingerprint_folder(lora) if lora else None,
+        **weights_settings(config, before, model_folder),
         **sketch_settings(config.sketches, before),
         **sampling_settings(config.sampling, before),
         **livesketch_settings(config.method, config.livesketch, before),
@@ -153,3 +145,44 @@ def plan_run(
         },
     }
     return Plan(settings, tuple(chosen), notes)
+
+
+def weights_settings(
+    config: AnimateConfig, before: Plan | None, model_folder: Path | None
+) -> dict[str, Any]:
+    """Return what the plan says of the model and the adapter: which they are, and their licenses.
+
+    Args:
+        model_folder: None where it is not here, and is taken to be the same.
+    """
+    known = before.settings if before else {}
+    lora = config.adapter and find_embedded(config.adapter)
+    settings = {"lora_fingerprint": fingerprint_folder(lora) if lora else None}
+    names = ("model_fingerprint", "model_licence")
+    if model_folder is not None:
+        parts = METHODS[config.method].parts
+        settings["model_fingerprint"] = fingerprint_folder(model_folder, parts)
+        settings["model_licence"] = known_licence(before, names, settings, model_folder)
+    else:
+        settings |= {name: known[name] for name in names if name in known}
+    names = ("lora_fingerprint", "lora_license")
+    return settings | license_settings(
+        before,
+        lora_license=known_licence(before, names, settings, lora) if lora else None,
+        motion_license=None,
+    )
+
+
+def known_licence(
+    before: Plan | None, names: tuple[str, str], settings: dict[str, Any], folder: Path
+) -> str:
+    """Return the license of weights: of those that the run began with what its card said then,
+    since clips say it too.
+
+    Args:
+        names: of the settings of their fingerprint and their license.
+    """
+    known = before.settings if before else {}
+    if known.get(names[0]) == settings[names[0]] and isinstance(known.get(names[1]), str):
+        return known[names[1]]
+    return model_licence(folder)

@@ -8,6 +8,7 @@ from typing import Any, get_args, get_type_hints
 import pyarrow as pa
 
 from flipsketch.corpus import notes
+from flipsketch.corpus.passport import LICENSE, ROW_LICENSES
 from flipsketch.corpus.shard import ROW_SCHEMA
 from flipsketch.livesketch.config import LiveSketchConfig
 from flipsketch.method.methods import METHODS
@@ -48,8 +49,12 @@ LATER_SCHEMA = pa.schema(
         ("paper", pa.string()),
         ("fit", pa.string()),
         ("compose_motion_attn2", pa.bool_()),
+        ("lora_license", pa.string()),
+        ("motion_license", pa.string()),
     ]
 )
+# Of the sketch, where the plan says that rows have it.
+LICENSE_SCHEMA = pa.schema([(LICENSE, pa.string())])
 # What was done about the page, where the plan says what is to be done.
 NOTES_SCHEMA = pa.schema([(notes.COLUMN, pa.list_(pa.string()))])
 
@@ -59,9 +64,9 @@ VECTOR_SCHEMA = pa.schema([("svg_sha256", pa.string())])
 # Settings of Live-Sketch whose columns have other names: a score has this one.
 COLUMN_NAMES = {"motion": "stroke_motion"}
 NO_COLUMNS = ("output_size", "clip_model")
-# Columns of a manifest that say a setting of Live-Sketch for their row: reserved for that there,
-# and the manifest's own business elsewhere.
-OWN_COLUMNS = ("trace",)
+# Columns of a manifest that say something for their row: the license of its sketch and, reserved
+# for that with Live-Sketch and the manifest's own business elsewhere, a setting of it.
+OWN_COLUMNS = ("trace", LICENSE)
 
 # Besides the settings and the manifest's own columns.
 IN_SAMPLE = [
@@ -136,8 +141,10 @@ def row_schema(
         settings: of its plan; by default those of a new run.
     """
     own = settings_schema(settings)
-    # Those that say a setting are in its column.
-    carried = [field for field in extra or [] if field.name not in own.names]
+    licensed = LICENSE_SCHEMA if settings is None or ROW_LICENSES in settings else pa.schema([])
+    # Those that say a setting or the license are in its column.
+    known = {*own.names, *licensed.names}
+    carried = [field for field in extra or [] if field.name not in known]
     vector = VECTOR_SCHEMA if settings is not None and moves_strokes(settings) else []
     noted = NOTES_SCHEMA if "paper" in own.names else []
-    return pa.schema([*ROW_SCHEMA, *noted, *vector, *PIXEL_COLUMNS, *own, *carried])
+    return pa.schema([*ROW_SCHEMA, *noted, *vector, *PIXEL_COLUMNS, *own, *licensed, *carried])

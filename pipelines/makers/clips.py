@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import torch
 
+from flipsketch.corpus.passport import LICENSE, ROW_LICENSES, read_license
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.row import Row
 from flipsketch.corpus.run_folder import refuse_lost_folder
@@ -118,10 +119,13 @@ class AnimationMaker:
     def describe(self, row: Row, sampling: SamplingConfig, attempts: Attempts) -> dict[str, Any]:
         """Return what the metadata says of a row before anything is tried."""
         known = {**self.plan.settings, **asdict(sampling)}
+        extra = row.extra
+        if ROW_LICENSES in self.plan.settings:
+            extra = {**extra, LICENSE: read_license(extra.get(LICENSE))}
         if self.moves_strokes:
             known |= describe_livesketch(row_livesketch(row, self.config.livesketch))
         return {
-            **row.extra,
+            **extra,
             **{name: known[name] for name in settings_schema(self.plan.settings).names},
             "id": row.id,
             "manifest_row": row.index,
