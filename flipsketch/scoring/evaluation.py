@@ -1,5 +1,6 @@
 """All scores of a clip: those of its pixels, of its motion, and by CLIP and X-CLIP."""
 
+import functools
 import hashlib
 import json
 from dataclasses import asdict, dataclass
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flipsketch.models.registry import fingerprint_folder
+from flipsketch.models.registry import fingerprint_folder, model_licence
 from flipsketch.scoring.clip_model import (
     ClipScorer,
     XClipScorer,
@@ -19,6 +20,7 @@ from flipsketch.scoring.clip_model import (
 )
 from flipsketch.scoring.flow import score_flow
 from flipsketch.scoring.pixel import score_pixels
+from flipsketch.scoring.scores import SCORER_LICENSE
 
 # Raised when scores are computed in another way, so that older ones are not mixed with them.
 SCORING_VERSION = 1
@@ -29,10 +31,13 @@ class Scorers:
     clip: ClipScorer
     xclip: XClipScorer | None
 
-    @property
+    @functools.cached_property
     def names(self) -> dict[str, str]:
-        """Which checkpoints the scores are by."""
-        names = {"clip_model": self.clip.location, "clip_fingerprint": self.clip.fingerprint}
+        """Which checkpoints the scores are by, and their licenses, all of which hold."""
+        scorers = [scorer for scorer in (self.clip, self.xclip) if scorer is not None]
+        licenses = dict.fromkeys(model_licence(scorer.folder) for scorer in scorers)
+        names = {SCORER_LICENSE: ", ".join(licenses)}
+        names |= {"clip_model": self.clip.location, "clip_fingerprint": self.clip.fingerprint}
         if self.xclip is not None:
             names |= {
                 "xclip_model": self.xclip.location,

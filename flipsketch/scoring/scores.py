@@ -57,6 +57,7 @@ def columns_of(scores: type) -> list[tuple[str, pa.DataType]]:
     return [(field.name, TYPES[field.type]) for field in fields(scores)]
 
 
+SCORER_LICENSE = "scorer_license"
 PIXEL_COLUMNS = columns_of(PixelScores)
 # The scores by which tables compare corpora.
 CLIP_COLUMNS = ["s2v_consistency", "t2v_alignment", "xclip_alignment"]
@@ -74,6 +75,8 @@ SCORES_SCHEMA = pa.schema(
         ("clip_fingerprint", pa.string()),
         ("xclip_model", pa.string()),
         ("xclip_fingerprint", pa.string()),
+        # Of both, as their cards state it; null in scores of earlier versions.
+        (SCORER_LICENSE, pa.string()),
         # Unit vectors, compared to find near-duplicates.
         ("features", pa.list_(pa.float16())),
     ]
