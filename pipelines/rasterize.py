@@ -26,6 +26,7 @@ from flipsketch.animations.reader import RasterConfig
 from flipsketch.animations.vector_corpus import read_vector_plan
 from flipsketch.corpus.kinds import RASTERIZE
 from flipsketch.corpus.manifest import ManifestSummary, parse_rows, summarize_manifest
+from flipsketch.corpus.passport import LICENSE, ROW_LICENSES, license_settings
 from flipsketch.corpus.plan import Plan, read_plan
 from flipsketch.corpus.row import name_digest
 from flipsketch.corpus.row_digests import fingerprint_rows
@@ -50,7 +51,9 @@ log = logging.getLogger(__name__)
 
 # What was found, in the order in which the run has it.
 ANIMATIONS_FILE = RASTERIZE.manifest
-SCHEMA = pa.schema([("id", pa.string()), ("sketch", pa.string()), ("prompt", pa.string())])
+SCHEMA = pa.schema([(name, pa.string()) for name in ("id", "sketch", "prompt", LICENSE)])
+# Of runs that began before rows had licenses.
+EARLIER_SCHEMA = SCHEMA.remove(SCHEMA.get_field_index(LICENSE))
 ROWS_PER_SHARD = 1_000
 ROW_TIMEOUT_S = 300.0
 # Of a frame of 256 x 256 pixels, in a filmstrip; and the frames of a Live-Sketch animation.
@@ -98,7 +101,8 @@ def make_training_shards(config: RasterizeConfig) -> int:
             f"are there now ({one_line(rows[len(known)]['id'], MAX_CONTENT)}, ...); add --extend "
             f"to include them, or give another --output"
         )
-    content = to_parquet(rows)
+    licensed = before is None or ROW_LICENSES in before.settings
+    content = to_parquet(rows, SCHEMA if licensed else EARLIER_SCHEMA)
     with tempfile.TemporaryDirectory() as temporary:
         manifest = str(Path(temporary) / ANIMATIONS_FILE)
         Path(manifest).write_bytes(content)
@@ -242,7 +246,8 @@ def list_animations(config: RasterizeConfig, known: list[dict[str, Any]]) -> lis
         # Two may have one name: a folder, and an archive of it beside.
         name = location if animation.name in taken else animation.name
         taken.add(name)
-        rows.append({"id": name, "sketch": location, "prompt": animation.prompt})
+        about = {"prompt": animation.prompt, LICENSE: animation.license}
+        rows.append({"id": name, "sketch": location, **about})
     return rows
 
 
@@ -264,7 +269,8 @@ def renew(row: dict[str, Any], animation: Animation | None) -> dict[str, Any]:
             f"in the existing run; restore it, give another --output, or add --overwrite to "
             f"start again"
         )
-    return {**row, "prompt": row["prompt"] or animation.prompt}
+    licensed = row.get(LICENSE) or animation.license
+    return {**row, "prompt": row["prompt"] or animation.prompt, LICENSE: licensed}
 
 
 def summarize_animations(
@@ -287,8 +293,8 @@ def fingerprint(rows: list[dict[str, Any]]) -> str:
     return hashlib.sha256(json.dumps(named).encode()).hexdigest()
 
 
-def to_parquet(rows: list[dict[str, Any]]) -> bytes:
-    return sealed.to_parquet(pa.Table.from_pylist(rows, SCHEMA))
+def to_parquet(rows: list[dict[str, Any]], schema: pa.Schema) -> bytes:
+    return sealed.to_parquet(pa.Table.from_pylist(rows, schema))
 
 
 def caption(animation: Animation, captions: dict[str, str]) -> Animation:
@@ -311,6 +317,7 @@ def plan_run(
         "manifest_fingerprint": summary.fingerprint,
         "rows_per_shard": config.rows_per_shard or chosen,
         **asdict(config.raster),
+        **license_settings(before),
     }
     notes = {
         "command": command_line(),

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from flipsketch.animations.layout import ALL_ARCHIVES, FRAME, PROMPT_FILE, STEPS
+from flipsketch.animations.layout import ALL_ARCHIVES, FRAME, LICENSE_FILE, PROMPT_FILE, STEPS
 from flipsketch.animations.vector_corpus import VectorCorpus, open_animations
 from flipsketch.storage.archives import WITHIN, ArchiveFiles, Files, FolderFiles
 from flipsketch.storage.folder import open_location
@@ -16,7 +16,7 @@ from flipsketch.storage.text import is_text
 
 log = logging.getLogger(__name__)
 
-MAX_PROMPT_BYTES = 10_000
+MAX_TEXT_BYTES = 10_000
 # Levels of folders.
 MAX_DEPTH = 16
 NOT_LOOKED_INTO = re.compile(r"\.|__MACOSX$")
@@ -32,6 +32,8 @@ class Animation:
     """Its path below the root: `birds/crow`, or within an archive `birds.zip!/crow`."""
     prompt: str | None = None
     """From its prompt.txt."""
+    license: str | None = None
+    """From its license.txt."""
 
 
 def find_animations(
@@ -89,8 +91,11 @@ class Search:
             return
         if STEPS in folders or any(FRAME.fullmatch(name) for name in names):
             name = posixpath.join(place.name, path).rstrip("/") or place.own_name
-            prompt = self.read_prompt(files, path, place) if PROMPT_FILE in names else None
-            yield Animation(name, place.location + path, prompt)
+            prompt, license = (
+                self.read_line(files, posixpath.join(path, file), place) if file in names else None
+                for file in (PROMPT_FILE, LICENSE_FILE)
+            )
+            yield Animation(name, place.location + path, prompt, license)
         if STEPS in folders:
             return
         archives = [name for name in names if name.lower().endswith(ALL_ARCHIVES)]
@@ -124,12 +129,11 @@ class Search:
         else:
             yield from self.find_in(archive, Place(path + WITHIN, inside, inside))
 
-    def read_prompt(self, files: Files, path: str, place: Place) -> str | None:
-        """Return the text of a prompt.txt as one line; None if it is empty, or cannot be read."""
-        name = posixpath.join(path, PROMPT_FILE)
+    def read_line(self, files: Files, name: str, place: Place) -> str | None:
+        """Return the text of a file as one line; None if it is empty, or cannot be read."""
         try:
             text = read_in_time(
-                lambda: files.read(name, MAX_PROMPT_BYTES).decode("utf-8-sig"),
+                lambda: files.read(name, MAX_TEXT_BYTES).decode("utf-8-sig"),
                 name,
                 store=self.root,
                 limit_s=self.timeout_s,
@@ -137,7 +141,8 @@ class Search:
         except (OSError, ValueError) as error:
             if is_out_of_reach(files, error):
                 raise
-            log.warning("%s%s: not read as a prompt: %s", place.location, name, error)
+            kind = posixpath.basename(name).partition(".")[0]
+            log.warning("%s%s: not read as a %s: %s", place.location, name, kind, error)
             return None
         return " ".join(text.split()) or None
 

@@ -2,6 +2,7 @@
 in Live-Sketch's own layout, so what finds and reads such folders finds and reads a corpus as well.
 
     <name>/svg_logs/svg_step<N>/frame000.svg ...
+    <name>/license.txt
     <name>/prompt.txt
 """
 
@@ -12,10 +13,11 @@ import re
 from shlex import quote
 from typing import Any
 
-from flipsketch.animations.layout import ALL_ARCHIVES, PROMPT_FILE, STEPS
+from flipsketch.animations.layout import ALL_ARCHIVES, LICENSE_FILE, PROMPT_FILE, STEPS
 from flipsketch.corpus.kinds import PLAN_COPY, PLAN_FILE
-from flipsketch.corpus.plan import Plan, read_plan
-from flipsketch.corpus.shard import metadata_name, read_metadata, read_sample, read_shards
+from flipsketch.corpus.passport import LICENSE, PARTS, join_licenses, licenses_of
+from flipsketch.corpus.plan import UNKNOWN, Plan, read_plan
+from flipsketch.corpus.shard import metadata_name, read_sample, read_shards
 from flipsketch.storage.archives import (
     ArchiveFiles,
     FolderFiles,
@@ -24,6 +26,7 @@ from flipsketch.storage.archives import (
     open_files,
 )
 from flipsketch.storage.folder import Folder, open_folder
+from flipsketch.storage.parquet import read_known_columns
 from flipsketch.storage.text import count, describe_error, quote_briefly
 from flipsketch.storage.threads import in_threads
 from flipsketch.svg.animated import read_animated_svg
@@ -65,7 +68,9 @@ class VectorCorpus:
     def read_rows(self, index: int) -> list[dict[str, Any]]:
         """Return what a shard says of its rows; none if it is damaged, which becomes a doubt."""
         try:
-            return read_metadata(self.folder, index, COLUMNS).to_pylist()
+            names = [*COLUMNS, LICENSE, *(name for names in PARTS.values() for name in names)]
+            table = read_known_columns(self.folder, metadata_name(index), names)
+            return table.select([*COLUMNS, *(set(table.column_names) - {*COLUMNS})]).to_pylist()
         # Readers of broken files raise whatever these lead them to.
         except Exception as error:
             self.doubts.append(f"{metadata_name(index)}: not readable: {describe_error(error)}")
@@ -78,19 +83,20 @@ class VectorCorpus:
         row = self.find(name)
         step = f"svg_step{row['optimization_steps']}"
         if not below:
-            return [STEPS], [PROMPT_FILE]
+            return [STEPS], [*self.text_files(row)]
         if below == STEPS:
             return [step], []
         if below == f"{STEPS}/{step}":
             files = [posixpath.basename(file) for file in self.contents(name)]
-            return [], sorted(file for file in files if file != PROMPT_FILE)
+            return [], sorted(file for file in files if file not in self.text_files(row))
         named = f"the corpus's animation {quote_briefly(name)}"
         raise FileNotFoundError(f"{named} has no folder {quote_briefly(below)}")
 
     def read(self, path: str, max_bytes: int) -> bytes:
         name, _, below = path.partition("/")
         # Without its frames, since each animation's prompt is wanted before any frames are.
-        contents = prompt_file(self.find(name)) if below == PROMPT_FILE else self.contents(name)
+        texts = self.text_files(self.find(name))
+        contents = texts if below in texts else self.contents(name)
         if below not in contents:
             named = f"the corpus's animation {quote_briefly(name)}"
             raise FileNotFoundError(f"{named} has no file {quote_briefly(below)}")
@@ -124,7 +130,14 @@ class VectorCorpus:
             f"{folder}/frame{number:03d}.svg": frame
             for number, frame in enumerate(read_animated_svg(svg))
         }
-        return {**frames, **prompt_file(row)}
+        return {**frames, **self.text_files(row)}
+
+    def text_files(self, row: dict[str, Any]) -> dict[str, bytes]:
+        """Return the animation's prompt, and before it the licenses of all that it was made of and
+        with, if any is known."""
+        licenses = join_licenses(licenses_of(row, self.plan))
+        files = {PROMPT_FILE: f"{row['prompt']}\n".encode()}
+        return files if licenses == UNKNOWN else {LICENSE_FILE: f"{licenses}\n".encode(), **files}
 
     def warn_of_others(self) -> None:
         """Say which rows of the corpus are no animations, if there are any."""
@@ -163,10 +176,6 @@ def name_animation(row_id: str, key: str) -> str:
     """Return the name of a row's animation: its id, or its key where that can be no folder's."""
     is_plain = PLAIN_ID.fullmatch(row_id) and not row_id.lower().endswith(ALL_ARCHIVES)
     return row_id if is_plain else key
-
-
-def prompt_file(row: dict[str, Any]) -> dict[str, bytes]:
-    return {PROMPT_FILE: f"{row['prompt']}\n".encode()}
 
 
 def open_animations(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pyarrow import fs
 
-from flipsketch.animations.layout import PROMPT_FILE
+from flipsketch.animations.layout import LICENSE_FILE, PROMPT_FILE
 from flipsketch.animations.vector_corpus import VectorCorpus
 from flipsketch.storage.folder import Folder
 
@@ -39,7 +39,9 @@ def write_animation(
     contents = corpus.read_contents(name)
     # In a store the prompt comes last: an animation without it is what a killed job has left.
     if PROMPT_FILE in existing or (existing and output.is_local):
-        if existing != {path: len(content) for path, content in contents.items()}:
+        sizes = {path: len(content) for path, content in contents.items()}
+        # A license may be named later, and an earlier version wrote none.
+        if without_license(existing) != without_license(sizes):
             raise ValueError(
                 f"{output}/{name}: is another animation than the corpus has; choose another "
                 f"folder, or delete this one"
@@ -51,6 +53,10 @@ def write_animation(
         for path, content in contents.items():
             output.publish(f"{name}/{path}", content)
     return True
+
+
+def without_license(sizes: dict[str, int]) -> dict[str, int]:
+    return {path: size for path, size in sizes.items() if path != LICENSE_FILE}
 
 
 def write_locally(output: Path, name: str, contents: dict[str, bytes]) -> None:

@@ -13,6 +13,7 @@ from flipsketch.animations.reader import (
     hash_frames,
     rasterize_animation,
 )
+from flipsketch.corpus.passport import LICENSE, ROW_LICENSES
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.row import NO_PROMPT, Row
 from flipsketch.corpus.run_folder import refuse_lost_folder
@@ -50,6 +51,8 @@ SETTINGS = ["frame_stride", "line_width", "invert", "step"]
 IN_SAMPLE = ["id", "key", "prompt", "animation", "animation_sha256", "num_frames", "height"]
 IN_SAMPLE += ["width", "frames_sha256", *SETTINGS]
 SAMPLE_SCHEMA = pa.schema([ROW_SCHEMA.field(name) for name in IN_SAMPLE])
+# Beside these, where the plan says that rows have it.
+LICENSE_FIELD = pa.field(LICENSE, pa.string())
 
 
 class RasterMaker:
@@ -72,6 +75,9 @@ class RasterMaker:
         """
         self.raster, self.plan, self.folder, self.row_timeout = raster, plan, folder, row_timeout
         self.driver, self.sources = driver, sources
+        own = [LICENSE_FIELD] if ROW_LICENSES in plan.settings else []
+        self.schema = pa.schema([*ROW_SCHEMA, *own])
+        self.sample_schema = pa.schema([*SAMPLE_SCHEMA, *own])
         self.reader = AnimationReader(sources.manifest, raster, sources.local_folders)
 
     def make_shard(self, index: int, rows: list[Row], report: Report) -> ShardFacts:
@@ -86,7 +92,7 @@ class RasterMaker:
             refuse_lost_folder(self.folder, self.plan.fingerprint)
         with Attempts(self.folder, index, self.driver) as attempts:
             outcomes = self.make_outcomes(index, rows, report, attempts)
-            facts = commit_outcomes(self.folder, self.plan, index, outcomes, ROW_SCHEMA)
+            facts = commit_outcomes(self.folder, self.plan, index, outcomes, self.schema)
         report(index, *count_outcomes(outcomes))
         return facts
 
@@ -123,6 +129,7 @@ class RasterMaker:
             "key": row.key,
             "prompt": " ".join(row.prompts),
             "animation": row.sketch,
+            LICENSE: row.extra.get(LICENSE),
             "attempts": attempts.deaths(row) + (row.index not in attempts.given_up),
         }
 
@@ -162,7 +169,7 @@ class RasterMaker:
             }
             clip = Clip(key=row.key, prompt=made["prompt"], frames=frames)
             # An animation has no sketch beside it: what stands for it is the first frame.
-            sample = encode_sample(clip, frames[0], drawn, SAMPLE_SCHEMA)
+            sample = encode_sample(clip, frames[0], drawn, self.sample_schema)
         # Readers of archives and of SVG raise anything at all.
         except BaseException as error:
             if attempts.is_interrupt(error):

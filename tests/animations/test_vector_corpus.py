@@ -29,7 +29,7 @@ def test_its_good_rows_are_animations_with_their_very_frames(tmp_path):
     root = write_vector_corpus(str(tmp_path), IDS)
     found = {animation.name: animation for animation in find_animations(root)}
     assert list(found) == sorted(["cat 3", CROW, "ball", "éléphant.svg"])
-    assert found["cat 3"] == Animation("cat 3", "cat 3", "it moves, way 0")
+    assert found["cat 3"] == Animation("cat 3", "cat 3", "it moves, way 0", "cc0-1.0, cc-by-nc-4.0")
     reader = AnimationReader(root, RasterConfig(step=STEPS))
     for number, name in enumerate(["cat 3", CROW, "ball", "éléphant.svg"]):
         frames = [(f"frame{i:03d}.svg", svg) for i, svg in enumerate(svg_frames(number))]

@@ -50,6 +50,8 @@ def test_a_corpus_and_the_folder_written_of_it_give_the_same_shards(job, corpus,
     rows = {row["prompt"]: row for row in read_rows(job.output)}
     assert [row["num_frames"] for row in rows.values()] == [4] * 4
     assert rows["it moves, way 3"]["id"] == "a boat"
+    # The corpus's own, and what its rows come under beside: that of the model.
+    assert {row["license"] for row in rows.values()} == {"cc0-1.0, cc-by-nc-4.0"}
     assert "license: cc0-1.0" in (Path(job.output) / "README.md").read_text()
 
     folder = tmp_path / "animations"
