@@ -20,6 +20,8 @@ PICTURES_UNET = "UNet2DConditionModel"
 """Stable Diffusion's own, which a motion adapter makes a UNetMotionModel."""
 MOTION_FOLDER = "motion_adapter"
 """Where a pipeline's folder has its motion adapter, if it has one."""
+CONDITIONS = ("addition_embed_type", "encoder_hid_dim_type")
+"""Settings of a UNet that needs more than a prompt: sizes (Stable Diffusion XL), a picture."""
 CONFIG_FILE = "config.json"
 
 

@@ -11,7 +11,7 @@ from diffusers import DDIMScheduler
 from torch import nn
 from transformers import CLIPTokenizer
 
-from flipsketch.models.families import PICTURES_UNET, family_of
+from flipsketch.models.families import CONDITIONS, PICTURES_UNET, family_of
 from flipsketch.models.files import find_variant, is_weights, variant_of
 from flipsketch.models.headers import (
     COPY,
@@ -316,6 +316,13 @@ def check_parts(folder: Path, networks: dict[str, Any], tokenizer: CLIPTokenizer
             raise ValueError(
                 f"{folder}: its parts are not of one model: {one} is {value!s:.80}, but {other} is "
                 f"{wanted!s:.80}; {COPY}"
+            )
+    for name in CONDITIONS:
+        if unet.get(name) is not None:
+            raise ValueError(
+                f"{folder / 'unet' / 'config.json'}: {name} is {unet[name]!r:.80}: it needs more "
+                f"than a prompt, which is not supported; give a model of the kind of Stable "
+                f"Diffusion 1.5"
             )
     if not isinstance(unet.sample_size, int) or not 1 <= unet.sample_size <= 1024:
         raise ValueError(

@@ -12,9 +12,16 @@ from typing import Any
 import torch
 from diffusers import MotionAdapter, UNet2DConditionModel, UNetMotionModel
 
-from flipsketch.models.families import MOTION_FOLDER, PICTURES_UNET, family_of, needs_motion
+from flipsketch.models.families import (
+    CONDITIONS,
+    MOTION_FOLDER,
+    PICTURES_UNET,
+    family_of,
+    needs_motion,
+)
 from flipsketch.models.headers import COPY
 from flipsketch.models.registry import find_motion_adapter
+from flipsketch.storage.text import one_line
 
 # Settings of Stable Diffusion's UNet that change nothing it computes, beside those that diffusers
 # carries over: half precision of its scores, the old name of num_attention_heads.
@@ -74,18 +81,19 @@ def join_motion(unet: UNet2DConditionModel, adapter: MotionAdapter) -> UNetMotio
     try:
         joined.load_state_dict(weights, assign=True)
     except RuntimeError as error:
-        raise ValueError(f"{error!s:.200}") from error
+        raise ValueError(one_line(str(error), 200)) from error
     return joined
 
 
 def refuse_ignored(unet: UNet2DConditionModel) -> None:
     """Raise ValueError for settings of a UNet of pictures that a UNetMotionModel has not, and would
-    leave out without a word."""
+    leave out without a word, and for those that ask for more than a prompt."""
     known = inspect.signature(UNetMotionModel.__init__).parameters.keys() | HARMLESS
+    known -= set(CONDITIONS)
     for name, parameter in inspect.signature(UNet2DConditionModel.__init__).parameters.items():
         value: Any = unet.config.get(name, parameter.default)
         if name not in known and name != "self" and value != parameter.default:
-            raise ValueError(f"its {name} is {value!r:.80}, which a UNetMotionModel cannot have")
+            raise ValueError(f"its {name} is {value!r:.80}, which is not supported")
 
 
 def join_naming(
