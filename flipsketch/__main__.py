@@ -43,10 +43,15 @@ class OneConfig:
     SVG, which stay whole."""
     model: str = EMBEDDED_MODEL
     """Folder in diffusers' layout, or the name of a model: doodle, which is part of this project,
-    or one on the Hugging Face Hub (damo-vilab/text-to-video-ms-1.7b is the paper's)."""
+    or one on the Hugging Face Hub (damo-vilab/text-to-video-ms-1.7b is the paper's; docs/models.md
+    has others)."""
     lora: str | None = None
     """Adapter folder or name. Default: doodle-lora with the model doodle, no adapter with others;
     none leaves it out."""
+    motion_adapter: str | None = None
+    """Motion adapter of AnimateDiff, a folder or a name on the Hugging Face Hub
+    (guoyww/animatediff-motion-adapter-v1-5-2), which makes a video model of one of pictures: Stable
+    Diffusion 1.5 or one that was fine-tuned from it. Models of video take none."""
     seed: int = 0
     """Seed of the noise; another seed gives another clip."""
     device: Literal["cuda", "cpu"] | None = None
@@ -99,9 +104,11 @@ def animate_drawing(config: OneConfig) -> None:
     import torch
 
     from flipsketch.media.clip import check_pixels
+    from flipsketch.method.limits import read_limits
     from flipsketch.method.request import ClipRequest
     from flipsketch.models.kernels import PLAIN
     from flipsketch.models.loading import Loading
+    from flipsketch.models.registry import choose_motion_adapter, find_model
 
     if config.threads is not None:
         torch.set_num_threads(config.threads)
@@ -114,8 +121,18 @@ def animate_drawing(config: OneConfig) -> None:
         print(f"the method {config.method} has no use for {', '.join(unused)}", file=sys.stderr)
     sampling = method.settle(config.sampling)
     own = {"config": config.livesketch} if method.moves_strokes else {}
+    folder = find_model(config.model)
+    limits = read_limits(folder, choose_motion_adapter(folder, config.motion_adapter))
+    limits.check(sampling, config.livesketch.num_draft_steps if method.moves_strokes else 0)
+    if said := limits.describe_frames(sampling.num_frames):
+        print(said, file=sys.stderr)
     loading = Loading(
-        model=config.model, lora=config.lora, device=device, dtype=dtype, kernels=PLAIN
+        model=config.model,
+        lora=config.lora,
+        motion_adapter=config.motion_adapter,
+        device=device,
+        dtype=dtype,
+        kernels=PLAIN,
     )
     animator = method.animator_class(loading, **own)
     check_pixels(sampling.num_frames, animator.size)

@@ -24,7 +24,7 @@ from flipsketch.models.registry import (
 from flipsketch.storage.folder import open_folder
 from pipelines.animating.config import AnimateConfig
 from pipelines.animating.dry_run import dry_run
-from pipelines.animating.planning import check_clips, check_loads, plan_run, settle
+from pipelines.animating.planning import check_clips, check_loads, find_motion, plan_run, settle
 from pipelines.execution.environment import check_environment
 from pipelines.execution.executor import start
 from pipelines.execution.locations import anchor, anchor_model, refuse_vanishing_output
@@ -56,14 +56,15 @@ def animate_manifest(config: AnimateConfig) -> int:
     check_environment(config.executor)
     log.info("model %s, adapter %s", config.model, config.adapter or "none")
     model_folder = find_model(config.model, METHODS[config.method].parts)
-    size = check_clips(config, model_folder)
+    limits = check_clips(config, model_folder)
+    motion_adapter = find_motion(config, model_folder)
     if before is None:
         # What a run in the folder was planned with has been looked at before its plan was written.
         check_loads(config, model_folder)
     kinds = RowKinds(config.sampling, config.method)
 
     def see(row: Row) -> str | None:
-        if find_error(row, config.sampling, config.method, size) is None:
+        if find_error(row, config.sampling, config.method, *limits) is None:
             kinds.add(row)
         return row.error
 
@@ -74,11 +75,13 @@ def animate_manifest(config: AnimateConfig) -> int:
     from pipelines.makers.clips import AnimationMaker, ClipMakerConfig
     from pipelines.makers.fitting import Trial, choose_fit
 
-    resources = start(config.executor, weights_bytes(model_folder), config.device)
+    num_bytes = weights_bytes(model_folder, motion_adapter)
+    resources = start(config.executor, num_bytes, config.device)
     kernels = choose_kernels(config.kernels, None, resources.device)["kernels"]
     loading = Loading(
         model=anchor_model(config.model),
         lora=anchor_model(config.adapter) if config.adapter else NO_LORA,
+        motion_adapter=config.motion_adapter and anchor_model(config.motion_adapter),
         device=resources.device,
         kernels=read_kernels(kernels),
         offload=config.offload,

@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 PUBLISHED = ("s2v_consistency", "t2v_alignment")
 # What a run may say beside settings of the sampler, and of Live-Sketch if that is its method.
-OWN = ("name", "method", "model", "lora", "preset")
+OWN = ("name", "method", "model", "lora", "motion_adapter", "preset")
 SETTINGS = tuple(field.name for field in fields(SamplingConfig))
 LIVESKETCH_SETTINGS = tuple(field.name for field in fields(LiveSketchConfig))
 # What the Markdown table shows; the Parquet one has every score.
@@ -68,7 +68,7 @@ class CompareConfig:
     *.tsv, each also with .gz."""
     runs: str = "data/runs/paper.toml"
     """TOML file, a path or a URI, with a table [[run]] for each run: its name and, if they differ
-    from the defaults, its method, model, lora, preset and settings, as the flags of
+    from the defaults, its method, model, lora, motion_adapter, preset and settings, as the flags of
     animate_manifest.py name them."""
     output: str
     """Folder of the runs' corpora and of the tables, a path or a URI."""
@@ -77,6 +77,8 @@ class CompareConfig:
     lora: str | None = None
     """Adapter of the runs that name none, by folder or name. Default: doodle-lora with the model
     doodle, no adapter with others; none leaves it out."""
+    motion_adapter: str | None = None
+    """Motion adapter of the runs that name no model of their own, as of animate_manifest.py."""
     clip_model: str = "doodle-clip"
     """Scorer of frames: a folder with a CLIPModel, or a name on the Hugging Face Hub. The default
     knows doodles only."""
@@ -110,6 +112,8 @@ class NamedRun:
     model: str | None = None
     lora: str | None = None
     """None: as the command line has it; empty: no adapter."""
+    motion_adapter: str | None = None
+    """None: as the command line has it, if the model is its own too; empty: none."""
     preset: Preset = "exact"
     settings: dict[str, Any] = field(default_factory=dict)
     published: dict[str, float] = field(default_factory=dict)
@@ -210,11 +214,15 @@ def carry_out(config: CompareConfig, run: NamedRun) -> tuple[dict[str, Any], int
     lora = config.lora if run.lora is None else run.lora
     if run.lora is None and run.method in METHODS and not METHODS[run.method].takes_lora:
         lora = None
+    motion_adapter = run.motion_adapter
+    if run.motion_adapter is None and run.model is None and takes_video_model(run.method):
+        motion_adapter = config.motion_adapter
     animated = animate_manifest(
         AnimateConfig(
             manifest=config.manifest,
             model=model,
             lora=lora,
+            motion_adapter=motion_adapter,
             method=run.method,
             output=corpus,
             license=config.license,
@@ -241,6 +249,10 @@ def carry_out(config: CompareConfig, run: NamedRun) -> tuple[dict[str, Any], int
     )
     summary, num_failed = score_corpus(scoring)
     return summarize(run, open_folder(corpus), summary), max(animated, num_failed and 1)
+
+
+def takes_video_model(method: str) -> bool:
+    return method in METHODS and METHODS[method].takes_video_model
 
 
 def settle_settings(

@@ -13,6 +13,9 @@ class MergeConfig:
     project, or one on the Hugging Face Hub."""
     lora: str | None = None
     """Adapter folder or name. Default: doodle-lora with the model doodle; other models need one."""
+    motion_adapter: str | None = None
+    """Motion adapter, by folder or name, of a model of pictures: the model that is written has its
+    modules."""
     output: str
     """Model folder to write."""
 
@@ -25,6 +28,6 @@ def merge(config: MergeConfig) -> int:
     """
     from flipsketch.models.video_model import merge_into_folder
 
-    merge_into_folder(config.model, config.lora, config.output)
+    merge_into_folder(config.model, config.lora, config.output, config.motion_adapter)
     log.info("merged -> %s", config.output)
     return 0

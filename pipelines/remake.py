@@ -23,7 +23,14 @@ from flipsketch.method.config import LATER_FIELDS, SamplingConfig
 from flipsketch.method.methods import METHODS
 from flipsketch.models.kernels import read_kernels
 from flipsketch.models.loading import Loading
-from flipsketch.models.registry import NO_LORA, find_embedded, find_model, fingerprint_folder
+from flipsketch.models.registry import (
+    NO_LORA,
+    choose_motion_adapter,
+    find_embedded,
+    find_model,
+    fingerprint_folder,
+    fingerprint_motion,
+)
 from flipsketch.storage.folder import Folder, open_folder
 from flipsketch.storage.text import describe_error
 from flipsketch.svg.render import import_cairo
@@ -54,6 +61,7 @@ class RemakeConfig:
     """Where the rows are now, if they have moved; the animations, of training shards."""
     model: str | None = None
     lora: str | None = None
+    motion_adapter: str | None = None
     sources: SourcesConfig
 
 
@@ -147,7 +155,13 @@ def animate_again(
     manifest = config.manifest or manifest_of(folder, plan)
     summary = find_manifest(manifest, folder, plan)
     sampling = read_sampling(folder, plan)
-    model, lora = find_weights(plan, config)
+    loading = Loading(
+        **find_weights(plan, config),
+        device=device or "cpu",
+        dtype=plan.dtype,
+        kernels=read_kernels(plan.kernels),
+        vae_slicing=plan.vae_slicing,
+    )
     rows_of = {index: plan.part_of(index).rows_in(index) for index, _ in chosen}
     wanted = np.zeros(summary.num_rows, bool)
     for positions in rows_of.values():
@@ -157,14 +171,7 @@ def animate_again(
     with tempfile.TemporaryDirectory() as scratch:
         maker = AnimationMaker(
             ClipMakerConfig(
-                loading=Loading(
-                    model=model,
-                    lora=lora or NO_LORA,
-                    device=device or "cpu",
-                    dtype=plan.dtype,
-                    kernels=read_kernels(plan.kernels),
-                    vae_slicing=plan.vae_slicing,
-                ),
+                loading=loading,
                 sources=config.sources.of(manifest),
                 sampling=sampling,
                 livesketch=read_livesketch(plan),
@@ -216,8 +223,8 @@ def read_sampling(folder: Folder, plan: Plan) -> SamplingConfig:
     return SamplingConfig(**{name: plan.settings[name] for name in names})
 
 
-def find_weights(plan: Plan, config: RemakeConfig) -> tuple[str, str | None]:
-    """Return the model and the adapter of a run.
+def find_weights(plan: Plan, config: RemakeConfig) -> dict[str, Any]:
+    """Return the places of a run's model, adapter and motion adapter, as `Loading` has them.
 
     Raises:
         ValueError: one of them is not here, or has other weights.
@@ -227,28 +234,40 @@ def find_weights(plan: Plan, config: RemakeConfig) -> tuple[str, str | None]:
     parts = METHODS[plan.method].parts
     if config.lora not in (None, NO_LORA) and not plan.settings.get("lora_fingerprint"):
         raise ValueError(f"{config.lora}: the clips were made without an adapter; leave out --lora")
-    model, lora = config.model or plan.log.get("model"), config.lora or plan.log.get("lora")
-    if not model:
+    names = ("model", "lora", "motion_adapter")
+    places = {name: getattr(config, name) or plan.log.get(name) for name in names}
+    if not places["model"]:
         raise ValueError("run.json does not say where the model is; pass --model")
-    found = {"model": fingerprint_folder(find_model(model, parts), parts)}
+    folder = find_model(places["model"], parts)
+    found = {"model": fingerprint_folder(folder, parts)}
     if plan.settings.get("lora_fingerprint"):
-        found["lora"] = fingerprint_folder(find_embedded(lora or NO_LORA))
+        found["lora"] = fingerprint_folder(find_embedded(places["lora"] or NO_LORA))
+    else:
+        places["lora"] = NO_LORA
+    if METHODS[plan.method].takes_video_model:
+        motion_adapter = choose_motion_adapter(folder, places["motion_adapter"])
+        if motion_adapter is not None:
+            found["motion"] = fingerprint_motion(motion_adapter)
     for name, fingerprint in found.items():
-        if fingerprint != plan.settings[f"{name}_fingerprint"]:
-            where = model if name == "model" else lora
+        if fingerprint != plan.settings.get(f"{name}_fingerprint"):
+            flag = "motion-adapter" if name == "motion" else name
             raise ValueError(
-                f"{where}: is not the {name} that the clips were made with, by its fingerprint; "
-                f"pass --{name} with where that is now"
+                f"{places.get(flag.replace('-', '_'))}: is not the {flag.replace('-', ' ')} that "
+                f"the clips were made with, by its fingerprint; pass --{flag} with where that is "
+                f"now"
             )
-    return model, lora if "lora" in found else None
+    return places
 
 
 def draw_again(
     folder: Folder, plan: Plan, config: RemakeConfig, chosen: Chosen, device: str | None
 ) -> Iterator[np.ndarray | str]:
     """Yield the frames of each animation, or why it has none."""
-    if config.model or config.lora:
-        raise ValueError("training shards are drawn without a model; leave out --model and --lora")
+    if config.model or config.lora or config.motion_adapter:
+        raise ValueError(
+            "training shards are drawn without a model; leave out --model, --lora and "
+            "--motion-adapter"
+        )
     names = [field.name for field in fields(RasterConfig) if field.name in plan.settings]
     raster = RasterConfig(**{name: plan.settings[name] for name in names})
     root = config.manifest or plan.log.get("animations")

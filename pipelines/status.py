@@ -50,6 +50,8 @@ class StatusConfig:
     """For --remake: where the model is now, if it has moved."""
     lora: str | None = None
     """For --remake: where the adapter is now, if it has moved."""
+    motion_adapter: str | None = None
+    """For --remake: where the motion adapter is now, if it has moved."""
     sources: SourcesConfig = field(default_factory=SourcesConfig)
     json: bool = False
     """Print JSON, for scripts."""
@@ -62,7 +64,7 @@ class StatusConfig:
         if self.remake and self.repair:
             raise ValueError("--remake compares with what --repair moves aside; give one of them")
         if not self.remake:
-            for name in ("seed", "manifest", "model", "lora"):
+            for name in ("seed", "manifest", "model", "lora", "motion_adapter"):
                 if getattr(self, name) is not None:
                     raise ValueError(f"--{name} is for --remake; give that too, or leave it out")
 
@@ -96,6 +98,7 @@ def print_status(config: StatusConfig) -> int:
             manifest=config.manifest,
             model=config.model,
             lora=config.lora,
+            motion_adapter=config.motion_adapter,
             sources=config.sources,
         )
         return remake(folder, plan, audit, config.json)

@@ -14,6 +14,7 @@ from flipsketch.corpus.run_folder import begin_training
 from flipsketch.models.registry import (
     NO_LORA,
     check_lora,
+    choose_motion_adapter,
     find_embedded,
     find_model,
     frame_size,
@@ -51,6 +52,7 @@ def train(config: TrainConfig) -> int:
         check_share(config.training, config.executor.workers)
     check_environment(config.executor)
     model_folder = find_model(config.model)
+    motion_adapter = choose_motion_adapter(model_folder, config.motion_adapter)
     lora = None if config.adapter is None else check_lora(find_embedded(config.adapter))
     start_from = "a new adapter" if lora is None else config.adapter
     if config.training.train == "lora":
@@ -85,13 +87,12 @@ def train(config: TrainConfig) -> int:
     from flipsketch.training.objective import count_trained, resolve_adapter
     from pipelines.training.driver import carry_out, check_limits, plan_run, share_out
 
-    inspect_model(model_folder, lora=lora)
+    inspect_model(model_folder, lora=lora, motion_adapter=motion_adapter)
     check_limits(config, model_folder)
-    config = replace(config, training=resolve_adapter(model_folder, config.training, lora))
-    trained = count_trained(model_folder, config.training, lora)
-    resources = share_out(
-        config, start(config.executor, weights_bytes(model_folder), config.device)
-    )
+    weights = model_folder, motion_adapter
+    config = replace(config, training=resolve_adapter(*weights, config.training, lora))
+    trained = count_trained(*weights, config.training, lora)
+    resources = share_out(config, start(config.executor, weights_bytes(*weights), config.device))
     plan = plan_run(config, before, clips, model_folder, resources)
     resolved = replace(
         config,
@@ -99,6 +100,7 @@ def train(config: TrainConfig) -> int:
         shards=anchor(config.shards),
         model=anchor_model(config.model),
         lora=NO_LORA if lora is None else anchor(str(lora)),
+        motion_adapter=config.motion_adapter and anchor_model(config.motion_adapter),
         latent_cache=config.latent_cache and anchor(config.latent_cache),
         output=folder.path,
         validation=config.validation and anchor(config.validation),

@@ -46,6 +46,8 @@ class Animator(ABC):
     device: torch.device
     unet: Module | None = None
     """Whose gradients may be checkpointed."""
+    max_frames: int | None = None
+    """Of a segment of a clip at the most."""
 
     def cuts_prompt(self, prompt: str) -> bool:
         """Tell whether a prompt has more tokens than are looked at."""
@@ -79,6 +81,7 @@ class FlipSketch(Animator):
         """Raises ValueError: the model or the adapter cannot be loaded."""
         self.model = load_for_work(loading)
         self.size, self.device, self.unet = self.model.size, self.model.device, self.model.unet
+        self.max_frames = self.model.max_frames
 
     def cuts_prompt(self, prompt: str) -> bool:
         return self.model.cuts_prompt(prompt)

@@ -118,15 +118,21 @@ class TracedCosts:
         sampling: SamplingConfig,
         dtype: torch.dtype,
         kernels: Kernels,
+        motion_adapter: Path | None = None,
     ) -> None:
         """A folder of None is a model of ModelScope's shapes."""
         self.folder, self.sampling, self.dtype, self.kernels = folder, sampling, dtype, kernels
+        self.motion_adapter = motion_adapter
         self.from_text = method == "t2v"
         self.traced: dict[bool, ClipCosts] = {}
 
     def __call__(self, checkpoint: bool) -> ClipCosts:
         if checkpoint not in self.traced:
-            networks = inspect_model(self.folder) if self.folder else lay_out_modelscope()
+            networks = (
+                inspect_model(self.folder, motion_adapter=self.motion_adapter)
+                if self.folder
+                else lay_out_modelscope()
+            )
             self.traced[checkpoint] = trace_costs(
                 networks,
                 self.sampling,

@@ -70,6 +70,11 @@ class Method:
         ]
 
     @property
+    def takes_video_model(self) -> bool:
+        """Its model is of one of `families`, so that it may need a motion adapter."""
+        return self.parts == PARTS
+
+    @property
     def animator_class(self) -> Callable[..., "Animator"]:
         """What loads a model and animates with it; importing it takes seconds."""
         module, _, name = self.animator.partition(":")

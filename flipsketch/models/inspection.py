@@ -21,8 +21,8 @@ from flipsketch.models.headers import (
     refuse_integers,
 )
 from flipsketch.models.lora import check_lora_fits
-from flipsketch.models.motion import choose_motion_adapter, join_naming
-from flipsketch.models.registry import PARTS
+from flipsketch.models.motion import join_naming
+from flipsketch.models.registry import PARTS, choose_motion_adapter
 
 # The class of each network by the parts of the pipeline, beside the UNet, whose class its family
 # has; no other is loaded from its folder.

@@ -6,55 +6,20 @@ without Specific Tuning".
 """
 
 import inspect
+import json
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import MotionAdapter, UNet2DConditionModel, UNetMotionModel
 
-from flipsketch.models.families import (
-    CONDITIONS,
-    MOTION_FOLDER,
-    PICTURES_UNET,
-    family_of,
-    needs_motion,
-)
-from flipsketch.models.headers import COPY
-from flipsketch.models.registry import find_motion_adapter
+from flipsketch.models.families import ANIMATEDIFF, CONDITIONS, MOTION_FOLDER
+from flipsketch.models.headers import COPY, read_settings
 from flipsketch.storage.text import one_line
 
 # Settings of Stable Diffusion's UNet that change nothing it computes, beside those that diffusers
 # carries over: half precision of its scores, the old name of num_attention_heads.
 HARMLESS = {"upcast_attention", "attention_head_dim", "dropout"}
-
-
-def choose_motion_adapter(folder: Path, place: str | Path | None) -> Path | None:
-    """Return the folder of the adapter that gives a model's UNet its motion modules, or None if it
-    is a video model's already.
-
-    Args:
-        place: an adapter's folder or name; None for the one in the model's own folder.
-
-    Raises:
-        ValueError: it needs one and there is none, or it takes none.
-    """
-    if needs_motion(folder):
-        if place:
-            return find_motion_adapter(place)
-        if (folder / MOTION_FOLDER).is_dir():
-            return folder / MOTION_FOLDER
-        raise ValueError(
-            f"{folder}: is a model of pictures, Stable Diffusion ({PICTURES_UNET}); to animate "
-            f"with it name a motion adapter, such as --motion-adapter "
-            f"guoyww/animatediff-motion-adapter-v1-5-2"
-        )
-    if place:
-        raise ValueError(
-            f"{folder}: takes no motion adapter: its UNet, a {family_of(folder).unet}, attends "
-            f"over frames already; leave out --motion-adapter, or give a Stable Diffusion 1.5 "
-            f"model ({PICTURES_UNET})"
-        )
-    return None
 
 
 def join_motion(unet: UNet2DConditionModel, adapter: MotionAdapter) -> UNetMotionModel:
@@ -83,6 +48,23 @@ def join_motion(unet: UNet2DConditionModel, adapter: MotionAdapter) -> UNetMotio
     except RuntimeError as error:
         raise ValueError(one_line(str(error), 200)) from error
     return joined
+
+
+def index_motion(folder: Path) -> None:
+    """Have the index of a model's folder say that its UNet, which drew pictures, has motion modules
+    now, as diffusers needs to load the folder."""
+    path = folder / "model_index.json"
+    if not path.is_file():
+        return
+    kept = {
+        name: part
+        for name, part in read_settings(path).items()
+        if name not in ("safety_checker", "requires_safety_checker")
+    }
+    absent: dict[str, Any] = {part: [None, None] for part in ANIMATEDIFF.absent_parts}
+    index = {**absent, **kept, MOTION_FOLDER: [None, None]}
+    index |= {"_class_name": ANIMATEDIFF.pipeline, "unet": ["diffusers", ANIMATEDIFF.unet]}
+    path.write_text(json.dumps(index, indent=2) + "\n")
 
 
 def refuse_ignored(unet: UNet2DConditionModel) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flipsketch.models.adapter import read_adapter
+from flipsketch.models.families import MOTION_FOLDER, PICTURES_UNET, family_of, needs_motion
 from flipsketch.models.files import PICKLES, choose_weights, is_settings, needed_files
 from flipsketch.models.headers import read_settings
 from flipsketch.models.hub import COMMIT, HubPlace, fetch, list_files, resolve
@@ -166,6 +167,35 @@ def find_motion_adapter(place: str | Path) -> Path:
     return find_folder(place, ["config.json"], "the folder of a MotionAdapter")
 
 
+def choose_motion_adapter(folder: Path, place: str | Path | None) -> Path | None:
+    """Return the folder of the adapter that gives a model's UNet its motion modules, or None if it
+    is a video model's already.
+
+    Args:
+        place: an adapter's folder or name; None for the one in the model's own folder.
+
+    Raises:
+        ValueError: it needs one and there is none, or it takes none.
+    """
+    if needs_motion(folder):
+        if place:
+            return find_motion_adapter(place)
+        if (folder / MOTION_FOLDER).is_dir():
+            return folder / MOTION_FOLDER
+        raise ValueError(
+            f"{folder}: is a model of pictures, Stable Diffusion ({PICTURES_UNET}); to animate "
+            f"with it name a motion adapter, such as --motion-adapter "
+            f"guoyww/animatediff-motion-adapter-v1-5-2"
+        )
+    if place:
+        raise ValueError(
+            f"{folder}: takes no motion adapter: its UNet, a {family_of(folder).unet}, attends "
+            f"over frames already; leave out --motion-adapter, or give a Stable Diffusion 1.5 "
+            f"model ({PICTURES_UNET})"
+        )
+    return None
+
+
 def find_lora(place: str | Path) -> Path:
     """Return the local folder of an adapter (unet/ and perhaps text_encoder/, in peft's format).
 
@@ -269,14 +299,24 @@ def read_license_line(card: Path) -> str:
     return line[1] if line else ""
 
 
-def fingerprint_folder(folder: str | Path, parts: tuple[str, ...] = PARTS) -> str:
+def fingerprint_motion(motion_adapter: Path) -> str:
+    """Return a hash over the settings and the weights of a motion adapter."""
+    return fingerprint_folder(motion_adapter, ("",), needed_only=True)
+
+
+def fingerprint_folder(
+    folder: str | Path, parts: tuple[str, ...] = PARTS, *, needed_only: bool = False
+) -> str:
     """Return a hash over the names and contents of a model's or adapter's files.
 
     Files beside its parts (a card, pictures, `.git`) do not count, nor do those that other programs
     have fetched into the same folder of the Hub's cache.
+
+    Args:
+        needed_only: in a part, too, files that are not read do not count.
     """
     digest = hashlib.sha256()
-    is_shared = find_snapshot(Path(folder)) is not None
+    is_shared = needed_only or find_snapshot(Path(folder)) is not None
     for part in parts:
         paths = [path for path in sorted((Path(folder) / part).glob("*")) if path.is_file()]
         needed = {*needed_files(path.name for path in paths)} if is_shared else None
@@ -295,9 +335,12 @@ def find_snapshot(folder: Path) -> Path | None:
     return next(roots, None)
 
 
-def weights_bytes(folder: Path) -> int:
-    """Return the size on disk of a model's weights, one copy of each part's."""
+def weights_bytes(folder: Path, motion_adapter: Path | None = None) -> int:
+    """Return the size on disk of a model's weights, one copy of each part's, and of those of the
+    motion adapter that it needs, if it does."""
     parts = [part for part in folder.iterdir() if part.is_dir()]
+    if motion_adapter is not None and motion_adapter not in parts:
+        parts.append(motion_adapter)
     return sum(
         (part / name).stat().st_size
         for part in parts

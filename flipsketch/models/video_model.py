@@ -20,7 +20,13 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from flipsketch.models.blocks import VideoUNet
-from flipsketch.models.families import ANIMATEDIFF, family_of, family_of_unet
+from flipsketch.models.families import (
+    ANIMATEDIFF,
+    MOTION_FOLDER,
+    family_of,
+    family_of_unet,
+    needs_motion,
+)
 from flipsketch.models.files import find_variant
 from flipsketch.models.graphs import graphs_of
 from flipsketch.models.headers import naming_files
@@ -28,9 +34,15 @@ from flipsketch.models.inspection import inspect_model, load_scheduler, load_tok
 from flipsketch.models.kernels import PLAIN, Kernels, default_kernels, kernels_of, use_kernels
 from flipsketch.models.loading import Loading
 from flipsketch.models.lora import load_lora, merge_lora
-from flipsketch.models.motion import choose_motion_adapter, join_naming
+from flipsketch.models.motion import index_motion, join_naming
 from flipsketch.models.offloading import device_of, take_turns
-from flipsketch.models.registry import choose_lora, find_lora, find_model
+from flipsketch.models.registry import (
+    NO_LORA,
+    choose_lora,
+    choose_motion_adapter,
+    find_lora,
+    find_model,
+)
 from flipsketch.storage.folder import new_folder, refuse_existing
 
 DTYPES = {
@@ -70,6 +82,11 @@ class VideoModel:
     def size(self) -> int:
         """Height and width of a frame in pixels."""
         return self.unet.config.sample_size * self.vae_factor
+
+    @property
+    def max_frames(self) -> int | None:
+        """Frames of one pass of the UNet at the most; None for any number."""
+        return self.unet.config.get("motion_max_seq_length")
 
     @property
     def vae_factor(self) -> int:
@@ -247,8 +264,11 @@ def load_for_work(loading: Loading) -> VideoModel:
     return model
 
 
-def merge_into_folder(model: str, lora: str | None, output: str) -> None:
-    """Write a model folder with an adapter, chosen as by `load_model`, added to the weights.
+def merge_into_folder(
+    model: str, lora: str | None, output: str, motion_adapter: str | None = None
+) -> None:
+    """Write a model folder with an adapter, chosen as by `load_model`, added to the weights, and
+    the modules of a motion adapter, if the model takes one.
 
     Raises:
         OSError, ValueError: the model or the adapter cannot be loaded, there is none, or the output
@@ -256,9 +276,13 @@ def merge_into_folder(model: str, lora: str | None, output: str) -> None:
     """
     refuse_existing(output)
     source, adapter = find_model(model), choose_lora(model, lora)
-    if adapter is None:
-        raise ValueError("there is no adapter to add to the weights; name one with --lora")
-    merged = load_model(source, lora=adapter, kernels=PLAIN)
+    if adapter is None and motion_adapter is None:
+        raise ValueError(
+            "there is no adapter to add to the weights; name one with --lora or --motion-adapter"
+        )
+    merged = load_model(
+        source, lora=adapter or NO_LORA, motion_adapter=motion_adapter, kernels=PLAIN
+    )
     networks = {"unet": merged.unet, "text_encoder": merged.text_encoder}
     save_model(networks, source, output)
 
@@ -274,10 +298,14 @@ def save_model(networks: dict[str, Any], source: Path, output: str | Path) -> No
         pickles = {name for name in names if name.endswith((".bin", ".ckpt", ".pt", ".pth"))}
         is_replaced = Path(folder).name in networks
         old = {name for name in names if is_replaced and ".safetensors" in name}
-        return pickles | old | {name for name in names if name.startswith(".")}
+        # What a motion adapter has is in the UNet that is written.
+        joined = {MOTION_FOLDER} if Path(folder) == source and needs_motion(source) else set()
+        return pickles | old | joined | {name for name in names if name.startswith(".")}
 
     with new_folder(output) as folder:
         shutil.copytree(source, folder, ignore=leave_out, dirs_exist_ok=True)
         for part, network in networks.items():
             with naming_files(folder / part):
                 network.save_pretrained(folder / part)
+        if needs_motion(source):
+            index_motion(folder)

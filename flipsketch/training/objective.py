@@ -60,19 +60,25 @@ def trained_networks(model: VideoModel, config: TrainingConfig) -> dict[str, Any
 
 
 def count_trained(
-    model_folder: str | Path, config: TrainingConfig, lora: Path | None = None
+    model_folder: Path,
+    motion_adapter: Path | None,
+    config: TrainingConfig,
+    lora: Path | None = None,
 ) -> dict[str, tuple[int, int]]:
     """Return how many modules and parameters are trained in each part of a model, from its
     configuration alone.
 
     Args:
+        motion_adapter: folder of the one that the model needs, if it does.
         lora: folder of the adapter to continue from.
 
     Raises:
         ValueError: this adapter has other layers.
     """
     config, counts = config.resolved(), {}
-    networks = lay_out_networks(Path(model_folder), text_encoder=config.train_text_encoder)
+    networks = lay_out_networks(
+        model_folder, text_encoder=config.train_text_encoder, motion_adapter=motion_adapter
+    )
     for part, network in networks.items():
         if config.train == "full":
             num_modules = sum(1 for _ in network.modules())
@@ -89,7 +95,7 @@ def count_trained(
 
 
 def resolve_adapter(
-    model_folder: str | Path, config: TrainingConfig, lora: Path | None
+    model_folder: Path, motion_adapter: Path | None, config: TrainingConfig, lora: Path | None
 ) -> TrainingConfig:
     """Return the settings with the rank, the alpha and the target set of the adapter to continue
     from, where they name none.
@@ -105,9 +111,8 @@ def resolve_adapter(
             f"from it; leave out --train-text-encoder, or start a new adapter with --lora none"
         )
     shape = read_shape(lora / "unet")
-    target_set = shape.find_target_set(
-        lay_out_networks(Path(model_folder), text_encoder=False)["unet"]
-    )
+    networks = lay_out_networks(model_folder, text_encoder=False, motion_adapter=motion_adapter)
+    target_set = shape.find_target_set(networks["unet"])
     return config.resolved(shape.rank, shape.alpha, target_set or "attention")
 
 

@@ -19,10 +19,15 @@ class AnimateConfig(RunConfig):
     *.tsv, each also with .gz."""
     model: str
     """Folder in diffusers' layout, or a name: doodle, which comes with this project, or one on the
-    Hugging Face Hub (damo-vilab/text-to-video-ms-1.7b is the paper's)."""
+    Hugging Face Hub (damo-vilab/text-to-video-ms-1.7b is the paper's; docs/models.md lists
+    others)."""
     lora: str | None = None
     """Adapter folder (unet/ and perhaps text_encoder/, each in peft's format) or name. Default:
     doodle-lora with the model doodle, no adapter with others; none leaves it out."""
+    motion_adapter: str | None = None
+    """Motion adapter of AnimateDiff, a folder or a name on the Hugging Face Hub
+    (guoyww/animatediff-motion-adapter-v1-5-2), which makes a video model of one of pictures: Stable
+    Diffusion 1.5 or one that was fine-tuned from it. Models of video take none."""
     method: str = "flipsketch"
     """Method to animate with: flipsketch; livesketch, which moves the strokes of SVG sketches and
     writes the clips as SVG too; or a baseline: t2v (the model and adapter from the prompt alone),
@@ -86,6 +91,10 @@ class AnimateConfig(RunConfig):
             raise ValueError("--check-sketches is for --dry-run; give that too, or leave it out")
         if self.lora not in (None, "", NO_LORA) and not METHODS[self.method].takes_lora:
             raise ValueError(f"the method {self.method} takes no adapter; leave out --lora")
+        if self.motion_adapter and not METHODS[self.method].takes_video_model:
+            raise ValueError(
+                f"the method {self.method} takes no motion adapter; leave out --motion-adapter"
+            )
 
     @property
     def adapter(self) -> str | None:

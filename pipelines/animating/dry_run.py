@@ -13,7 +13,12 @@ from flipsketch.method.methods import METHODS
 from flipsketch.models.registry import check_hub_name, find_embedded, find_model
 from flipsketch.storage.folder import Folder
 from pipelines.animating.config import AnimateConfig
-from pipelines.animating.planning import check_clips, check_loads, refuse_another_run
+from pipelines.animating.planning import (
+    check_clips,
+    check_loads,
+    find_motion,
+    refuse_another_run,
+)
 from pipelines.check_sketches import check_rows
 from pipelines.makers.clip_columns import reserved_names
 from pipelines.makers.clip_settings import sketch_settings
@@ -29,13 +34,21 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
     kinds = RowKinds(config.sampling, config.method)
     find_bad: Callable[[Row], str | None] = attrgetter("error")
     size = config.livesketch.output_size or USUAL_SIZE
+    motion_adapter = None
     model = here if (here := find_embedded(config.model)).is_dir() else None
     if model is None:
         check_hub_name(config.model)
     else:
-        size = check_clips(config, find_model(config.model, METHODS[config.method].parts))
+        size, max_frames = check_clips(
+            config, find_model(config.model, METHODS[config.method].parts)
+        )
+        motion_adapter = find_motion(config, model)
         find_bad = functools.partial(
-            find_error, config=config.sampling, method=config.method, size=size
+            find_error,
+            config=config.sampling,
+            method=config.method,
+            size=size,
+            max_frames=max_frames,
         )
         if before is None:
             check_loads(config, model)
@@ -54,6 +67,7 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
         refuse_another_run(config, folder, before, manifest, model)
     workload = Workload(
         model=model,
+        motion_adapter=motion_adapter,
         method=config.method,
         size=size,
         kinds=kinds.sampled(),

@@ -16,7 +16,13 @@ from flipsketch.method.config import model_defaults
 from flipsketch.method.fitting import Fit
 from flipsketch.method.limits import read_limits
 from flipsketch.method.methods import METHODS
-from flipsketch.models.registry import find_embedded, fingerprint_folder, model_licence
+from flipsketch.models.registry import (
+    choose_motion_adapter,
+    find_embedded,
+    fingerprint_folder,
+    fingerprint_motion,
+    model_licence,
+)
 from flipsketch.storage.folder import Folder
 from pipelines.animating.config import AnimateConfig
 from pipelines.execution.locations import anchor
@@ -42,22 +48,42 @@ def settle(config: AnimateConfig) -> AnimateConfig:
     return replace(config, sampling=method.settle(config.sampling))
 
 
-def check_clips(config: AnimateConfig, model_folder: Path) -> int:
-    """Return height and width of the clips; raise ValueError if they would be too large to read, or
-    the model cannot be asked for them."""
+def find_motion(config: AnimateConfig, model_folder: Path) -> Path | None:
+    """Return the folder of the motion adapter that a model of pictures is animated with; None of a
+    model of video.
+
+    Raises:
+        ValueError: it needs one and there is none, or it takes none.
+    """
+    if not METHODS[config.method].takes_video_model:
+        return None
+    return choose_motion_adapter(model_folder, config.motion_adapter)
+
+
+def check_clips(config: AnimateConfig, model_folder: Path) -> tuple[int, int | None]:
+    """Return height and width of the clips, and the frames of a segment at the most, if there is
+    such a limit.
+
+    Raises:
+        ValueError: the clips would be too large to read, or the model cannot be asked for them.
+    """
     method = METHODS[config.method]
+    max_frames = None
     if method.denoises:
-        limits = read_limits(model_folder)
-        limits.check_steps(config.sampling.num_inference_steps)
-        if method.moves_strokes and config.livesketch.num_draft_steps > 0:
-            limits.check_steps(config.livesketch.num_draft_steps, "draft_steps")
+        limits = read_limits(model_folder, find_motion(config, model_folder))
+        max_frames = limits.max_frames
+        limits.check(
+            config.sampling, config.livesketch.num_draft_steps if method.moves_strokes else 0
+        )
+        if said := limits.describe_frames(config.sampling.num_frames):
+            log.info(said)
     size = method.frame_size(model_folder, config.livesketch.output_size)
     try:
         check_pixels(config.sampling.num_frames, size)
     except ValueError as error:
         smaller = " or --output-size" if method.moves_strokes else ""
         raise ValueError(f"{error}; lower --num-frames{smaller}") from error
-    return size
+    return size, max_frames
 
 
 def check_loads(config: AnimateConfig, model_folder: Path) -> None:
@@ -65,7 +91,8 @@ def check_loads(config: AnimateConfig, model_folder: Path) -> None:
     from flipsketch.models.inspection import inspect_model
 
     lora = find_embedded(config.adapter) if config.adapter else None
-    inspect_model(model_folder, METHODS[config.method].parts, lora)
+    motion_adapter = find_motion(config, model_folder)
+    inspect_model(model_folder, METHODS[config.method].parts, lora, motion_adapter)
     if config.livesketch.tries > 1:
         from flipsketch.scoring.clip_model import find_scorer, inspect_scorer
 
@@ -132,6 +159,7 @@ def plan_run(
         "manifest": anchor(config.manifest),
         "model": config.model,
         "lora": config.adapter,
+        **({"motion_adapter": config.motion_adapter} if config.motion_adapter else {}),
         "executor": config.executor.executor,
         "workers": resources.workers,
         "device": resources.device,
@@ -159,17 +187,24 @@ def weights_settings(
     lora = config.adapter and find_embedded(config.adapter)
     settings = {"lora_fingerprint": fingerprint_folder(lora) if lora else None}
     names = ("model_fingerprint", "model_licence")
+    motion_names = ("motion_fingerprint", "motion_license")
+    motion_license = None
     if model_folder is not None:
         parts = METHODS[config.method].parts
         settings["model_fingerprint"] = fingerprint_folder(model_folder, parts)
         settings["model_licence"] = known_licence(before, names, settings, model_folder)
+        if (motion_adapter := find_motion(config, model_folder)) is not None:
+            settings["motion_fingerprint"] = fingerprint_motion(motion_adapter)
+            motion_license = known_licence(before, motion_names, settings, motion_adapter)
     else:
-        settings |= {name: known[name] for name in names if name in known}
+        kept = (*names, "motion_fingerprint")
+        settings |= {name: known[name] for name in kept if name in known}
+        motion_license = known.get("motion_license")
     names = ("lora_fingerprint", "lora_license")
     return settings | license_settings(
         before,
         lora_license=known_licence(before, names, settings, lora) if lora else None,
-        motion_license=None,
+        motion_license=motion_license,
     )
 
 

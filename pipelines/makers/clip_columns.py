@@ -51,6 +51,7 @@ LATER_SCHEMA = pa.schema(
         ("compose_motion_attn2", pa.bool_()),
         ("lora_license", pa.string()),
         ("motion_license", pa.string()),
+        ("motion_fingerprint", pa.string()),
     ]
 )
 # Of the sketch, where the plan says that rows have it.

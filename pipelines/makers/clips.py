@@ -251,10 +251,10 @@ class ClipShard:
             refuse_lost_folder(maker.folder, maker.plan.fingerprint)
         self.attempts = Attempts(maker.folder, self.index, maker.config.driver)
         job, method = maker.config.sampling, maker.plan.method
+        limits = maker.method.size, maker.method.max_frames
         with self.stage() as attempts:
             self.rows = [
-                replace(row, error=find_error(row, job, method, maker.method.size))
-                for row in self.rows
+                replace(row, error=find_error(row, job, method, *limits)) for row in self.rows
             ]
             self.samplings = {row.index: row_sampling(row, job, method) for row in self.rows}
             self.read_rows(attempts)

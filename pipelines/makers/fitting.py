@@ -28,7 +28,7 @@ from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.kernels import default_kernels
 from flipsketch.models.loading import Loading
 from flipsketch.models.quiet import quiet_libraries
-from flipsketch.models.registry import weights_bytes
+from flipsketch.models.registry import choose_motion_adapter, weights_bytes
 from flipsketch.models.video_model import DTYPES
 from pipelines.execution.trial import call_on_workers
 from pipelines.execution.work import Resources
@@ -150,14 +150,16 @@ def fit_on_cpus(trial: Trial, model_folder: Path, memory_bytes: int | None) -> F
         ValueError: not even one clip fits.
     """
     as_asked = Fit(trial.batch_size or CPU_BATCH_SIZE, trial.checkpoint_gradients)
-    if memory_bytes is None or memory_bytes > AMPLE * weights_bytes(model_folder):
+    motion_adapter = choose_motion_adapter(model_folder, trial.loading.motion_adapter)
+    num_bytes = weights_bytes(model_folder, motion_adapter)
+    if memory_bytes is None or memory_bytes > AMPLE * num_bytes:
         return as_asked
     dtype = DTYPES[trial.dtype or "float32"]
     usable = int(USABLE_SHARE * memory_bytes)
     kernels = trial.loading.kernels or default_kernels("cpu")
 
     def find(sampling: SamplingConfig) -> Fit:
-        costs = TracedCosts(model_folder, trial.method, sampling, dtype, kernels)
+        costs = TracedCosts(model_folder, trial.method, sampling, dtype, kernels, motion_adapter)
         return costs.find_fit(usable, trial.batch_size, trial.checkpoint_gradients)
 
     fit = fit_all(find, trial.samplings, trial.sampling)

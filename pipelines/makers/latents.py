@@ -21,13 +21,19 @@ class LatentMaker:
         shards: str,
         reading: ReaderConfig,
         model: str,
+        motion_adapter: str | None,
         dtype: str,
         threads: int,
         device: str,
     ) -> None:
         torch.set_num_threads(threads)
         self.model = load_model(
-            model, lora=NO_LORA, device=device, dtype=DTYPES[dtype], kernels=PLAIN
+            model,
+            lora=NO_LORA,
+            motion_adapter=motion_adapter,
+            device=device,
+            dtype=DTYPES[dtype],
+            kernels=PLAIN,
         )
         self.latents = open_latents(TrainingClips(shards, reading), model, self.model.size, dtype)
 

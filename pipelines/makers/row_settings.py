@@ -84,12 +84,15 @@ class RowKinds:
         return tuple(found)
 
 
-def find_error(row: Row, config: SamplingConfig, method: str, size: int) -> str | None:
+def find_error(
+    row: Row, config: SamplingConfig, method: str, size: int, max_frames: int | None = None
+) -> str | None:
     """Return why no clip can be made of a row, whatever its sketch is, if that is so.
 
     Args:
         config: the job's settings.
         size: height and width of the model's frames.
+        max_frames: of a segment at the most; None for any number.
     """
     if row.error is not None:
         return row.error
@@ -102,6 +105,8 @@ def find_error(row: Row, config: SamplingConfig, method: str, size: int) -> str 
     except ValueError as error:
         many = f"{len(row.prompts)} prompts of " if len(row.prompts) > 1 else ""
         return f"{error} ({many}{num_frames} frames): give fewer num_frames or fewer prompts"
+    if max_frames is not None and num_frames > max_frames:
+        return f"num_frames must be at most {max_frames} with this model, got {num_frames}"
     # As text, since the run reads a column of several types as text.
     trace = row.extra.get("trace")
     if METHODS[method].moves_strokes and trace is not None and str(trace).lower() not in FLAGS:

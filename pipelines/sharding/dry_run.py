@@ -49,6 +49,8 @@ class Workload:
 
     model: Path | None
     """None where its folder is not here."""
+    motion_adapter: Path | None = None
+    """That it needs, if it does."""
     method: str
     size: int
     """Height and width of the clips."""
@@ -219,7 +221,14 @@ def find_needs(workload: Workload, plan: Plan | None, device: str, workers: int)
 
     @functools.cache
     def trace(sampling: SamplingConfig) -> TracedCosts:
-        return TracedCosts(workload.model, workload.method, sampling, DTYPES[dtype], kernels)
+        return TracedCosts(
+            workload.model,
+            workload.method,
+            sampling,
+            DTYPES[dtype],
+            kernels,
+            workload.motion_adapter,
+        )
 
     def find_fit(memory: float, batch_size: int | None) -> Fit:
         usable, checkpoint = int(USABLE_SHARE * memory), workload.checkpoint_gradients
@@ -270,7 +279,11 @@ def find_vector_needs(workload: Workload, fit: Fit, dtype: str, kernels: "Kernel
     from flipsketch.models.inspection import inspect_model, lay_out_modelscope
     from flipsketch.models.video_model import DTYPES
 
-    networks = inspect_model(workload.model) if workload.model else lay_out_modelscope()
+    networks = (
+        inspect_model(workload.model, motion_adapter=workload.motion_adapter)
+        if workload.model
+        else lay_out_modelscope()
+    )
     longest = max((config for config, _, _ in workload.kinds), key=lambda kind: kind.num_frames)
     traced = trace_costs(networks, longest, workload.livesketch, DTYPES[dtype], kernels)
     each = traced.tflop / longest.num_frames

@@ -20,10 +20,15 @@ class TrainConfig:
     URI."""
     model: str
     """Folder in diffusers' layout, or a name: doodle, which comes with this project, or one on the
-    Hugging Face Hub (damo-vilab/text-to-video-ms-1.7b is the paper's)."""
+    Hugging Face Hub (damo-vilab/text-to-video-ms-1.7b is the paper's; docs/models.md lists
+    others)."""
     lora: str | None = None
     """Adapter to continue training from, by folder or name. Default: doodle-lora with the model
     doodle, a new adapter with others; none starts a new one. Training all weights takes none."""
+    motion_adapter: str | None = None
+    """Motion adapter of AnimateDiff, a folder or a name on the Hugging Face Hub
+    (guoyww/animatediff-motion-adapter-v1-5-2), which makes a video model of one of pictures: Stable
+    Diffusion 1.5 or one that was fine-tuned from it. Models of video take none."""
     output: str
     """Output folder, on a disk that all workers see: empty, or a run with the same settings to
     resume."""

@@ -19,9 +19,11 @@ from flipsketch.corpus.plan import Plan
 from flipsketch.method.limits import read_limits
 from flipsketch.models.kernels import PLAIN, read_kernels, training_kernels
 from flipsketch.models.registry import (
+    choose_motion_adapter,
     find_embedded,
     find_model,
     fingerprint_folder,
+    fingerprint_motion,
     frame_size,
     model_licence,
 )
@@ -45,7 +47,11 @@ log = logging.getLogger(__name__)
 
 def check_limits(config: TrainConfig, model_folder: Path) -> None:
     """Raise ValueError for what the model cannot be asked for."""
-    limits, num_inversion_steps = read_limits(model_folder), max(NUM_INVERSION_STEPS)
+    limits = read_limits(model_folder, choose_motion_adapter(model_folder, config.motion_adapter))
+    limits.check_frames(config.training.num_frames)
+    if said := limits.describe_frames(config.training.num_frames):
+        log.info(said)
+    num_inversion_steps = max(NUM_INVERSION_STEPS)
     if config.training.inverted_first_frame > 0 and num_inversion_steps > limits.num_timesteps:
         raise ValueError(
             f"--inverted-first-frame inverts in up to {num_inversion_steps} steps, but the model's "
@@ -83,6 +89,7 @@ def plan_run(
     chosen = [name for name in (*defaults, "kernels") if getattr(config, name) is None]
     kernels = choose_kernels(config.kernels, before, resources.device)
     lora = config.adapter and find_embedded(config.adapter)
+    motion_adapter = choose_motion_adapter(model_folder, config.motion_adapter)
     tars = [f"{index} {facts.tar_sha256}\n" for index, facts in sorted(clips.shards.items())]
     training = asdict(config.training)
     # How a step is computed; like the number of workers these may change.
@@ -103,6 +110,7 @@ def plan_run(
         "model_fingerprint": fingerprint_folder(model_folder),
         "model_licence": model_licence(model_folder),
         "lora_fingerprint": lora and fingerprint_folder(lora),
+        **({"motion_fingerprint": fingerprint_motion(motion_adapter)} if motion_adapter else {}),
         "cache_latents": config.cache_latents,
         "on_device": config.on_device,
         **training,
@@ -113,6 +121,7 @@ def plan_run(
         "data_licence": clips.plan.licence,
         "model": config.model,
         "lora": config.adapter,
+        **({"motion_adapter": config.motion_adapter} if config.motion_adapter else {}),
         "executor": config.executor.executor,
         "workers": resources.workers,
         "device": resources.device,
@@ -213,6 +222,7 @@ def make_latents(config: TrainConfig, resources: Resources) -> None:
         shards=config.shards,
         reading=config.reading,
         model=config.model,
+        motion_adapter=config.motion_adapter,
         dtype=config.dtype,
         threads=config.threads,
         device=resources.device,

@@ -72,7 +72,12 @@ class TrainingWorker:
         self.folder: Folder = open_folder(config.output)
         self.plan = read_plan(self.folder, trains=True)
         self.model = load_model(
-            config.model, lora=NO_LORA, device=device, dtype=DTYPES[config.dtype], kernels=PLAIN
+            config.model,
+            lora=NO_LORA,
+            motion_adapter=config.motion_adapter,
+            device=device,
+            dtype=DTYPES[config.dtype],
+            kernels=PLAIN,
         )
         if self.plan is not None:
             # The VAE's stay plain: the latents are for runs with other kernels too.

@@ -1,0 +1,99 @@
+"""AnimateDiff in the jobs: a model of pictures with a motion adapter, and the two in one folder."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from flipsketch.corpus.plan import read_plan
+from flipsketch.models.registry import fingerprint_motion
+from flipsketch.models.video_model import merge_into_folder
+from flipsketch.storage.folder import open_folder
+from pipelines.animate import animate_manifest
+from pipelines.animating.config import AnimateConfig
+from pipelines.remake import RemakeConfig, remake
+from tests.helpers.animatediff import write_motion_adapter, write_pictures_model
+from tests.helpers.corpora import good_rows, make_job, make_manifest, read_rows
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory) -> tuple[Path, Path]:
+    """A model of pictures, and a motion adapter for it."""
+    folder = tmp_path_factory.mktemp("animatediff")
+    return write_pictures_model(folder / "pictures"), write_motion_adapter(folder / "motion")
+
+
+@pytest.fixture
+def animatediff(places, tmp_path) -> AnimateConfig:
+    """A job on six good rows, which aligns and composes."""
+    job = make_job(places[0], tmp_path)
+    sampling = replace(job.sampling, num_inference_steps=2, align_steps=1, align_updates=1)
+    return replace(job, motion_adapter=str(places[1]), sampling=sampling)
+
+
+def frames_of(job: AnimateConfig) -> list[str]:
+    return [row["frames_sha256"] for row in read_rows(job.output)]
+
+
+def test_both_ways_of_giving_it_make_the_same_clips(animatediff, places, tmp_path, capsys):
+    assert animate_manifest(animatediff) == 0
+    plan = read_plan(open_folder(animatediff.output))
+    fingerprint = fingerprint_motion(places[1])
+    assert plan.settings["motion_fingerprint"] == fingerprint
+    assert plan.log["motion_adapter"] == str(places[1])
+    assert {row["motion_fingerprint"] for row in read_rows(animatediff.output)} == {fingerprint}
+    audit = RemakeConfig(num_clips=1, sources=animatediff.sources)
+    assert remake(open_folder(animatediff.output), plan, audit, False) == 0
+    joined = tmp_path / "joined"
+    merge_into_folder(str(places[0]), None, str(joined), str(places[1]))
+    whole = replace(
+        animatediff, model=str(joined), motion_adapter=None, output=str(tmp_path / "whole")
+    )
+    assert animate_manifest(whole) == 0
+    assert "motion_fingerprint" not in read_plan(open_folder(whole.output)).settings
+    assert frames_of(whole) == frames_of(animatediff)
+    other = write_motion_adapter(tmp_path / "other", max_frames=24)
+    with pytest.raises(ValueError, match="motion_fingerprint: .* there, .* now"):
+        animate_manifest(replace(animatediff, motion_adapter=str(other)))
+
+
+@pytest.mark.parametrize("method", ["t2v", "livesketch", "still"])
+def test_other_methods_take_it_too(animatediff, tmp_path, method):
+    livesketch = animatediff.livesketch
+    if method == "livesketch":
+        livesketch = replace(livesketch, draft_steps=2, optimization_steps=1, output_size=16)
+    manifest = make_manifest(tmp_path, good_rows(1))
+    job = replace(animatediff, method=method, livesketch=livesketch, manifest=manifest)
+    assert animate_manifest(job) == 0
+
+
+def test_more_frames_than_its_motion_modules_know_are_refused(animatediff, places, tmp_path):
+    few = write_motion_adapter(tmp_path / "few", max_frames=8)
+    long = replace(animatediff.sampling, num_frames=33)
+    for dry_run in (False, True):
+        job = replace(animatediff, dry_run=dry_run, sampling=long)
+        with pytest.raises(ValueError, match="at most 32 with this model, .*AnimateDiff.*, got 33"):
+            animate_manifest(job)
+        job = replace(job, motion_adapter=str(few), sampling=replace(long, num_frames=9))
+        with pytest.raises(ValueError, match="num_frames must be at most 8 with this model"):
+            animate_manifest(job)
+    rows = good_rows(2)
+    rows[1]["num_frames"] = 9
+    manifest = make_manifest(tmp_path, rows)
+    job = replace(animatediff, motion_adapter=str(few), manifest=manifest)
+    assert animate_manifest(job) == 1
+    good, bad = read_rows(job.output)
+    assert good["status"] == "ok"
+    assert bad["error"] == "num_frames must be at most 8 with this model, got 9"
+
+
+def test_what_does_not_go_together_is_refused_first(animatediff, tiny_folder, places):
+    for dry_run in (False, True):
+        job = replace(animatediff, dry_run=dry_run)
+        with pytest.raises(ValueError, match="is a model of pictures, .* --motion-adapter guoyww"):
+            animate_manifest(replace(job, motion_adapter=None))
+        with pytest.raises(ValueError, match="takes no motion adapter: its UNet, a UNet3DCond"):
+            animate_manifest(replace(job, model=str(tiny_folder)))
+    with pytest.raises(ValueError, match="the method svd takes no motion adapter; leave out"):
+        replace(animatediff, method="svd")
+    assert not Path(animatediff.output).exists()
