@@ -5,7 +5,10 @@ viewed, scored and curated again wherever it is moved.
 """
 
 import logging
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -23,8 +26,10 @@ from flipsketch.corpus.row_digests import (
 )
 from flipsketch.corpus.run_folder import begin_run
 from flipsketch.corpus.shard import ROW_DIGEST, ROW_SCHEMA, read_sample, read_shards, write_shard
+from flipsketch.corpus.terms_table import PartLicense
 from flipsketch.media.contact_sheet import encode_png
 from flipsketch.report.preview import draw_preview
+from flipsketch.scoring.allowing import list_licenses
 from flipsketch.scoring.choice import Choice, choose
 from flipsketch.scoring.scored_clips import SHARD, SPLIT, ScoredClips, read_clips
 from flipsketch.scoring.store import scored_shards, write_scores
@@ -73,10 +78,10 @@ def curate(config: CurateConfig) -> int:
     if f"{output.path}/".startswith(f"{source.path}/"):
         raise ValueError(f"{output}: is the corpus itself, or in it; give another --output")
     clips = read_clips(source, source_plan)
-    places, splits = choose(config, clips)
+    places, splits = choose(config, clips, source_plan)
     chosen = clips.take(places)
     sources = config.sources.of(config.manifest or manifest_of(source, source_plan))
-    content = write_manifest(sources, chosen.metadata)
+    content = write_manifest(sources, chosen.metadata, source_plan)
     digests = digest_rows(content)
     settings = {
         "model_licence": source_plan.model_licence,
@@ -89,6 +94,7 @@ def curate(config: CurateConfig) -> int:
         "source": source_plan.fingerprint,
         "scorers": clips.scorers,
         "keep": sorted(config.keep),
+        **({"allow": sorted(config.allow)} if config.allow else {}),
         "best_by": config.best_by,
         "best": config.best,
         "duplicate_cosine": config.duplicate_cosine,
@@ -103,7 +109,7 @@ def curate(config: CurateConfig) -> int:
         output.publish(MANIFEST_FILE, content)
         write_digests(output, plan, digests)
         copy_clips(source, output, plan, chosen, splits)
-        finish(output, plan, config)
+        finish(output, plan, config, Counter(chain(*list_licenses(chosen, source_plan))))
     counts = ", ".join(f"{count} {name}" for name, count in plan.splits.items())
     log.info("kept %d of %d clips (%s) -> %s", len(places), len(clips), counts, output)
     return 0
@@ -147,11 +153,17 @@ def copy_clips(
             write_scores(output, shard, scores, chosen.scorers, facts.tar_sha256)
 
 
-def finish(folder: Folder, plan: Plan, config: CurateConfig) -> None:
-    """Write the card, with a table of the scores and a picture of some clips."""
+def finish(
+    folder: Folder, plan: Plan, config: CurateConfig, licenses: Mapping[PartLicense, int]
+) -> None:
+    """Write the card, with a table of the scores and a picture of some clips.
+
+    Args:
+        licenses: number of clips by part and license.
+    """
     shards, _ = read_shards(folder, plan)
     summary = summarize_scores(folder, sorted(shards), duplicate_cosine=None)
     picture = draw_preview(config.output, num_clips=CLIPS_SHOWN)
     folder.publish(SAMPLE_FILE, encode_png(picture))
     more = f"![Some of the clips]({SAMPLE_FILE})\n\nScores:\n\n{to_markdown(summary)}\n\n"
-    write_card(folder, plan, list(shards.values()), more)
+    write_card(folder, plan, list(shards.values()), more, licenses)

@@ -2,6 +2,7 @@
 in them; its text shows how to load the clips."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ from flipsketch.corpus.kinds import ANIMATE, CURATE, RASTERIZE
 from flipsketch.corpus.plan import UNKNOWN, Plan
 from flipsketch.corpus.sample import Sample, json_type
 from flipsketch.corpus.shard import ShardFacts, read_metadata, read_sample, tar_name
+from flipsketch.corpus.terms_table import PartLicense, count_licenses, draw_terms
 from flipsketch.storage.folder import Folder
 from flipsketch.storage.sealed import to_text
 from flipsketch.storage.text import one_line
@@ -121,16 +123,24 @@ def read_png(sample, name):
 """
 
 
-def write_card(folder: Folder, plan: Plan, shards: list[ShardFacts], more: str = "") -> None:
+def write_card(
+    folder: Folder,
+    plan: Plan,
+    shards: list[ShardFacts],
+    more: str = "",
+    licenses: Mapping[PartLicense, int] | None = None,
+) -> None:
     """Write README.md for the shards that are committed.
 
     Args:
         more: Markdown to stand before the settings.
+        licenses: number of clips by part and license; by default as plan and shards have it.
     """
     # Imported late: it is needed once a run, when all clips are made.
     from huggingface_hub import DatasetCardData
 
     shards = sorted(shards, key=lambda shard: shard.index)
+    licenses = licenses or count_licenses(plan, shards)
     is_drawn = plan.kind is RASTERIZE
     found = find_sample(folder, plan, shards)
     has_sketch = found is None or found[0].sketch is not None
@@ -154,7 +164,7 @@ def write_card(folder: Folder, plan: Plan, shards: list[ShardFacts], more: str =
         with_webdataset=fill_example(WITH_WEBDATASET, plan, has_sketch),
         with_pyarrow=fill_example(WITH_PYARROW, plan, has_sketch),
         more_in_json="" if is_drawn else ", and the manifest's own columns",
-        terms=describe_terms(plan),
+        terms=f"{describe_license(plan)}\n\n{draw_terms(licenses)}",
         more=more,
         num_ok=sum(shard.ok for shard in shards),
         num_failed=sum(shard.failed - shard.superseded for shard in shards),
@@ -165,20 +175,17 @@ def write_card(folder: Folder, plan: Plan, shards: list[ShardFacts], more: str =
     folder.publish("README.md", to_text(f"---\n{data.to_yaml()}\n---\n\n{text}"))
 
 
-def describe_terms(plan: Plan) -> str:
-    """Return whose license is which: that of the corpus is its user's, who has the rights in the
-    input, and a model may restrict what is done with clips that it made."""
+def describe_license(plan: Plan) -> str:
+    """Return the license of the corpus, which its user gives by rights in the input."""
     if plan.licence == UNKNOWN:
-        own = (
+        return (
             "Nobody has named the license of this corpus: rerun the command that made it with "
             "--license."
         )
-    else:
-        own = f"This corpus is licensed under: {one_line(plan.licence)}."
-    if plan.kind is RASTERIZE:
-        return own
-    model = one_line(plan.model_licence)
-    return f"{own} The license of the model that made the clips: {model}."
+    return (
+        f"This corpus is licensed under: {one_line(plan.licence)}. What the clips were made of and "
+        f"with may allow less:"
+    )
 
 
 def list_files(plan: Plan, shards: list[ShardFacts]) -> list[dict[str, Any]]:

@@ -9,6 +9,8 @@ import pyarrow as pa
 
 from flipsketch.corpus.kinds import CURATE
 from flipsketch.corpus.manifest import parse_rows, summarize_manifest
+from flipsketch.corpus.passport import LICENSE, ROW_LICENSES
+from flipsketch.corpus.plan import Plan
 from flipsketch.media.sketch import check_sketch
 from flipsketch.storage.folder import resolve
 from flipsketch.storage.location import split_query
@@ -30,13 +32,18 @@ MANIFEST_SCHEMA = pa.schema(
 )
 
 
-def write_manifest(sources: Sources, metadata: pa.Table) -> bytes:
+def write_manifest(sources: Sources, metadata: pa.Table, plan: Plan) -> bytes:
     """Return a Parquet manifest of the clips, including the sketches that are available.
+
+    Args:
+        plan: of the corpus that the clips are from.
 
     Raises:
         ValueError: the corpus's manifest cannot be read.
     """
-    clips = metadata.select(["id", "prompts", "seed", "sketch_sha256"]).to_pylist()
+    own = [LICENSE] if ROW_LICENSES in plan.settings else []
+    schema = pa.schema([*MANIFEST_SCHEMA, *(pa.field(name, pa.string()) for name in own)])
+    clips = metadata.select(["id", "prompts", "seed", "sketch_sha256", *own]).to_pylist()
     wanted = {clip["id"] for clip in clips}
     sketches: dict[str, str | bytes] = {}
     lost: list[str] = []
@@ -71,7 +78,7 @@ def write_manifest(sources: Sources, metadata: pa.Table) -> bytes:
     rows = in_threads(read, clips)
     if lost:
         log.warning("%d clips go without their sketches, such as %s", len(lost), min(lost))
-    return to_parquet(pa.Table.from_pylist(rows, MANIFEST_SCHEMA))
+    return to_parquet(pa.Table.from_pylist(rows, schema))
 
 
 def digest_rows(manifest: bytes) -> bytes:

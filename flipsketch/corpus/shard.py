@@ -15,8 +15,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from flipsketch.corpus.licenses import resolve_license
 from flipsketch.corpus.notes import COLUMN, count_notes
 from flipsketch.corpus.parts import format_ranges, in_ranges
+from flipsketch.corpus.passport import LICENSE, ROW_LICENSES
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.reasons import FailedRow
 from flipsketch.corpus.row_digests import planned_digest, read_digests, shard_digest
@@ -37,6 +39,10 @@ OTHER_PLAN = "of another plan"
 ON_ITS_WAY_S = 600
 # Other workers may commit meanwhile.
 OTHERS_COMMIT_S = 60
+
+# Of the licenses of a shard's sketches, those that its footer names; it puts the others together.
+MOST_LICENSES = 50
+OTHER_LICENSES = "others"
 
 # What every job says of a row: first which it is, last what became of it.
 NAMING_COLUMNS = [
@@ -91,6 +97,8 @@ class ShardFacts:
     """Failed rows whose disk or server did not deliver their files, written like "3 7-12"."""
     sketch_notes: str = ""
     """How many good rows have a note of each kind, as JSON; empty where none has one."""
+    licenses: str = ""
+    """How many good rows have a sketch of each license, as JSON; empty where none names any."""
     peak_bytes: int = 0
     """Most GPU memory that its process had taken until then; 0 on a CPU, and in a later run: it is
     no part of the footer, since it is not the plan's to say."""
@@ -104,12 +112,18 @@ class ShardFacts:
         """How many good rows have a note of each kind on how their sketch was read."""
         return Counter(json.loads(self.sketch_notes or "{}"))
 
+    @property
+    def row_licenses(self) -> Counter[str]:
+        """How many good rows have a sketch of each license; those that name none do not count."""
+        return Counter(json.loads(self.licenses or "{}"))
+
     def to_footer(self) -> dict[str, str]:
         values = {name: str(value) for name, value in asdict(self).items()}
         del values["peak_bytes"]
-        if not self.sketch_notes:
-            # Shards of runs from before there were notes stay what they were.
-            del values["sketch_notes"]
+        for name in ("sketch_notes", "licenses"):
+            if not values[name]:
+                # Shards of runs from before there were any stay what they were.
+                del values[name]
         return {"shard": values.pop("index"), **values}
 
 
@@ -150,6 +164,7 @@ def write_shard(
     # Of rows that fail none: should they be tried again, their notes would count twice.
     has_notes = COLUMN in schema.names
     notes = count_notes(row.get(COLUMN) for row in good) if has_notes else Counter[str]()
+    licenses = count_licenses(good) if ROW_LICENSES in plan.settings else Counter[str]()
     facts = ShardFacts(
         index=index,
         ok=len(good),
@@ -163,6 +178,7 @@ def write_shard(
         rows_sha256=shard_digest(row[ROW_DIGEST] for row in rows),
         unread=format_ranges([row["manifest_row"] for row in rows if isinstance(row, UnreadRow)]),
         sketch_notes=json.dumps(notes, sort_keys=True) if notes else "",
+        licenses=json.dumps(licenses, sort_keys=True) if licenses else "",
     )
     table = pa.Table.from_pylist(rows, schema=schema.with_metadata(facts.to_footer()))
     parquet = to_parquet(table, row_group_size=ROWS_PER_GROUP)
@@ -172,6 +188,16 @@ def write_shard(
     refuse_lost_folder(folder, plan.fingerprint)
     folder.publish(metadata_name(index), parquet)
     return facts
+
+
+def count_licenses(rows: Iterable[dict[str, Any]]) -> Counter[str]:
+    """Return how many rows have a sketch of each license, by the names that the table of licenses
+    has for them; rows that name none do not count."""
+    named = Counter(resolve_license(row[LICENSE]).name for row in rows if row.get(LICENSE))
+    most = Counter(dict(named.most_common(MOST_LICENSES)))
+    if others := (named - most).total():
+        most[OTHER_LICENSES] += others
+    return most
 
 
 def committed_shards(folder: Folder) -> list[int]:
@@ -212,10 +238,13 @@ def read_facts(folder: Folder, index: int) -> ShardFacts:
         rows_sha256=found.get("rows_sha256", ""),
         unread=found.get("unread", ""),
         sketch_notes=found.get("sketch_notes", ""),
+        licenses=found.get("licenses", ""),
     )
     in_ranges(facts.unread, range(0))
     if not all(isinstance(number, int) for number in facts.notes.values()):
         raise ValueError(f"its footer counts notes as {facts.sketch_notes!r:.80}")
+    if not all(isinstance(number, int) for number in facts.row_licenses.values()):
+        raise ValueError(f"its footer counts licenses as {facts.licenses!r:.80}")
     if footer.num_rows != facts.num_rows:
         raise ValueError(f"has {footer.num_rows} rows, but its footer counts {facts.num_rows}")
     return facts

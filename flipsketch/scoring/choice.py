@@ -1,5 +1,5 @@
-"""Which clips of a scored corpus are chosen: by conditions on their scores, the best of each sketch
-and prompt, and one of near-duplicates."""
+"""Which clips of a scored corpus are chosen: by what licenses allow, by conditions on their scores,
+the best of each sketch and prompt, and one of near-duplicates."""
 
 import logging
 from dataclasses import dataclass
@@ -7,6 +7,9 @@ from typing import Literal
 
 import numpy as np
 
+from flipsketch.corpus.licenses import Use
+from flipsketch.corpus.plan import Plan
+from flipsketch.scoring.allowing import find_allowed
 from flipsketch.scoring.scored_clips import ScoredClips
 from flipsketch.scoring.selection import (
     best_of_each,
@@ -28,6 +31,10 @@ class Choice:
     keep: tuple[str, ...] = ("is_blank=false", "is_blackout=false", "is_still=false")
     """Conditions that a clip must meet, on any score or number in its metadata, such as
     s2v_consistency>=0.9. Look at the report before choosing a threshold."""
+    allow: tuple[Use, ...] = ()
+    """Uses that the licenses of all parts of a clip must allow: of model, adapter, motion adapter,
+    sketch and scorer. A license that is not known, or not stated, allows nothing. By default
+    licenses are not looked at."""
     best_by: str | None = None
     """Score by which the best clip of each sketch and prompt is kept, such as s2v_consistency; by
     default all clips are kept. Use it when a manifest has several seeds of each sketch."""
@@ -50,13 +57,17 @@ class Choice:
         parse_splits(self.splits)
 
 
-def choose(choice: Choice, clips: ScoredClips) -> tuple[list[int], list[str]]:
+def choose(choice: Choice, clips: ScoredClips, plan: Plan) -> tuple[list[int], list[str]]:
     """Return the positions of the clips to keep, split by split, and the split of each.
+
+    Args:
+        plan: of their corpus.
 
     Raises:
         ValueError: a condition is none, or nothing is left.
     """
-    places = keep_those_that_meet(choice.keep, clips)
+    kept = find_allowed(choice.allow, clips, plan) & meet(choice.keep, clips)
+    places = np.flatnonzero(kept).tolist()
     ranks = np.zeros(len(clips))
     if choice.best_by is not None:
         ranks = rank_by(choice.best_by, clips.numbers, highest=choice.best == "highest")
@@ -71,7 +82,8 @@ def choose(choice: Choice, clips: ScoredClips) -> tuple[list[int], list[str]]:
     return split_clips(choice, clips, places)
 
 
-def keep_those_that_meet(conditions: tuple[str, ...], clips: ScoredClips) -> list[int]:
+def meet(conditions: tuple[str, ...], clips: ScoredClips) -> np.ndarray:
+    """Return for each clip whether it meets all conditions (N,)."""
     numbers = clips.numbers
     parsed = [parse_condition(text, numbers.schema) for text in conditions]
     kept = np.ones(len(clips), bool)
@@ -79,7 +91,7 @@ def keep_those_that_meet(conditions: tuple[str, ...], clips: ScoredClips) -> lis
         holds = condition.mask(numbers).to_numpy()
         log.info("%s: %d of %d clips", text, int(holds.sum()), len(clips))
         kept &= holds
-    return np.flatnonzero(kept).tolist()
+    return kept
 
 
 def leave_out_duplicates(
