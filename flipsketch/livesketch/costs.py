@@ -11,10 +11,17 @@ from torch import Tensor
 from flipsketch.livesketch.config import LiveSketchConfig
 from flipsketch.livesketch.draft import draft_sampling
 from flipsketch.method.config import SamplingConfig
-from flipsketch.method.costs import ClipCosts, RowTracer, count_frames, decode_frame
+from flipsketch.method.costs import (
+    ClipCosts,
+    RowTracer,
+    count_frames,
+    decode_frame,
+    find_vae_dtype,
+    size_parts,
+)
 from flipsketch.method.inversion import INVERSION_FRAMES
 from flipsketch.models.kernels import PLAIN, Kernels, use_kernels
-from flipsketch.models.tracing import size_bytes, trace, without_content
+from flipsketch.models.tracing import trace, without_content
 from flipsketch.models.video_model import VAE_CHUNK
 
 # Losses of a step, each with a pass and an encoding of its own.
@@ -77,12 +84,14 @@ def trace_costs(
     vae_chunk = max(1, VAE_CHUNK // size**2)
     work, row_bytes, frame_bytes = trace_frames(networks, sampling, dtype, kernels)
     return ClipCosts(
-        weights_bytes=sum(size_bytes(network, dtype) for network in networks.values()),
+        weights=size_parts(networks, dtype),
         # With and without the prompt in one pass.
         row_bytes=2 * row_bytes,
+        pass_bytes=2 * row_bytes,
         num_frames=sampling.num_frames,
         frame_bytes=frame_bytes,
         vae_chunk=vae_chunk,
+        vae_stays=True,
         tflop=work.clip(sampling, config, encoded_twice=sampling.num_frames > vae_chunk),
     )
 
@@ -98,8 +107,7 @@ def trace_frames(
     unet, vae = networks["unet"].eval(), networks["vae"].eval()
     side = unet.config.sample_size
     size = side * 2 ** (len(vae.config.block_out_channels) - 1)
-    is_upcast = dtype == torch.float16 and vae.config.force_upcast
-    vae_dtype = torch.float32 if is_upcast else dtype
+    vae_dtype = find_vae_dtype(vae, dtype)
     with without_content(unet, dtype):
         use_kernels(unet, None, kernels)
         row_bytes, pass_tflop = trace(RowTracer(unet, sampling).predict)

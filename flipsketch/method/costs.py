@@ -1,6 +1,7 @@
 """What a clip costs, bytes and operations, from its settings and the model's shapes alone."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,15 @@ from torch import Tensor
 from flipsketch.method.alignment import loss_gradient
 from flipsketch.method.composition import compose_attention, composed_kinds
 from flipsketch.method.config import SamplingConfig
-from flipsketch.method.fitting import Fit, find_fit
+from flipsketch.method.fitting import NO_SAVINGS, SAVINGS, Fit, Savings, find_fit
 from flipsketch.method.inversion import INVERSION_FRAMES
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
-from flipsketch.models.inspection import inspect_model, lay_out_modelscope
-from flipsketch.models.kernels import PLAIN, Kernels, use_kernels
+from flipsketch.models.inspection import lay_out_model, lay_out_modelscope
+from flipsketch.models.kernels import PLAIN, Kernels, default_kernels, use_kernels
+from flipsketch.models.loading import Loading
 from flipsketch.models.tracing import LiveBytes, size_bytes, trace, without_content
 from flipsketch.models.video_model import VAE_CHUNK, predict_noise
+from flipsketch.storage.text import count
 
 PROMPT_TOKENS = 77  # of CLIP
 # Work of a pass that runs the outermost blocks alone: 34% of a whole one's floating-point
@@ -25,28 +28,53 @@ PROMPT_TOKENS = 77  # of CLIP
 SHALLOW_SHARE = 0.35
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ClipCosts:
     """What the method takes of a worker."""
 
-    weights_bytes: int
+    weights: Mapping[str, int]
+    """Bytes of the networks, by part."""
+    denoiser: str = "unet"
+    """The part that makes the passes."""
     row_bytes: int
     """For each row of a batch, in the pass that takes most."""
+    pass_bytes: int
+    """For each row of a batch, in a pass without gradients."""
     num_frames: int
     frame_bytes: int
     """For each frame of a call of the VAE."""
     vae_chunk: int
     """Frames of such a call at the most."""
-    tflop: float
+    vae_stays: bool = False
+    """The VAE works in every step, so it takes no turns with the denoiser."""
+    offload: bool = False
+    """Parts are on the device while they work."""
+    tflop: float | None = None
     """For a clip of one prompt."""
+
+    @property
+    def weights_bytes(self) -> int:
+        return sum(self.weights.values())
 
     def vae_bytes(self, batch_size: int) -> int:
         return min(self.vae_chunk, batch_size * self.num_frames) * self.frame_bytes
 
     def peak_bytes(self, batch_size: int) -> int:
         """Return the bytes of a batch at the most. A GPU keeps what the UNet's passes took for the
-        next ones while the VAE decodes, so the two are added."""
-        return self.weights_bytes + batch_size * self.row_bytes + self.vae_bytes(batch_size)
+        next ones while the VAE decodes, so the two are added; where the UNet leaves it, it keeps
+        nothing."""
+        rows, decoding = batch_size * self.row_bytes, self.vae_bytes(batch_size)
+        if not self.offload:
+            return self.weights_bytes + rows + decoding
+        denoiser, vae = self.weights[self.denoiser], self.weights["vae"]
+        if self.vae_stays:
+            return max(denoiser + vae + rows + decoding, *self.weights.values())
+        return max(denoiser + rows, vae + decoding, *self.weights.values())
+
+    def with_savings(self, savings: Savings) -> "ClipCosts":
+        """Return what it takes with some flags, besides those that it has."""
+        chunk = 1 if savings.vae_slicing else self.vae_chunk
+        return replace(self, offload=self.offload or savings.offload, vae_chunk=chunk)
 
 
 def trace_costs(
@@ -66,15 +94,12 @@ def trace_costs(
         checkpoint: gradients, as `checkpoint_gradients` does.
     """
     unet, vae = networks["unet"].eval(), networks["vae"].eval()
-    vae_dtype = dtype
-    if dtype == torch.float16 and vae.config.force_upcast:
-        vae_dtype = torch.float32
     with without_content(unet, dtype):
         use_kernels(unet, None, kernels)
         row = RowTracer(unet, sampling)
         plain_bytes, plain_tflop = trace(row.predict)
         is_joint = kernels.joint_guidance and len(sampling.guided_steps) > 0
-        row_bytes = plain_bytes * (1 + is_joint)
+        row_bytes = pass_bytes = plain_bytes * (1 + is_joint)
         if from_text:
             sampling = replace(sampling, align_steps=0, compose_steps=0)
         num_plain, num_aligned = count_frames(sampling)
@@ -89,18 +114,19 @@ def trace_costs(
                     # Without the counter, which keeps what checkpointing lets go.
                     row.align()
                 aligned_bytes, aligned_tflop = live.peak, aligned_tflop + plain_tflop
-            row_bytes = max(row_bytes, aligned_bytes)
+            row_bytes = max(pass_bytes, aligned_bytes)
             tflop += num_aligned * aligned_tflop / sampling.num_frames
         elif sampling.num_compose_steps:
             with LiveBytes() as live:
                 row.compose()
-            row_bytes = max(row_bytes, live.peak)
-    with without_content(vae, vae_dtype):
+            row_bytes = pass_bytes = max(pass_bytes, live.peak)
+    with without_content(vae, find_vae_dtype(vae, dtype)):
         frame_bytes, frame_tflop = trace(lambda: decode_frame(vae, unet.config.sample_size))
     size = unet.config.sample_size * 2 ** (len(vae.config.block_out_channels) - 1)
     return ClipCosts(
-        weights_bytes=sum(size_bytes(network, dtype) for network in networks.values()),
+        weights=size_parts(networks, dtype),
         row_bytes=row_bytes,
+        pass_bytes=pass_bytes,
         num_frames=sampling.num_frames,
         frame_bytes=frame_bytes,
         vae_chunk=max(1, VAE_CHUNK // size**2),
@@ -108,49 +134,77 @@ def trace_costs(
     )
 
 
+def size_parts(networks: Mapping[str, Any], dtype: torch.dtype) -> dict[str, int]:
+    """Return the bytes of networks' weights, by part."""
+    return {
+        part: size_bytes(network, find_vae_dtype(network, dtype) if part == "vae" else dtype)
+        for part, network in networks.items()
+    }
+
+
+def find_vae_dtype(vae: Any, dtype: torch.dtype) -> torch.dtype:
+    """Return the dtype of a VAE beside networks of another, as `load_model` has it."""
+    is_upcast = dtype == torch.float16 and vae.config.force_upcast
+    return torch.float32 if is_upcast else dtype
+
+
 class TracedCosts:
     """The costs of a model's folder, traced when they are asked for, once."""
 
     def __init__(
-        self,
-        folder: Path | None,
-        method: str,
-        sampling: SamplingConfig,
-        dtype: torch.dtype,
-        kernels: Kernels,
-        motion_adapter: Path | None = None,
+        self, folder: Path | None, loading: Loading, method: str, sampling: SamplingConfig
     ) -> None:
-        """A folder of None is a model of ModelScope's shapes."""
-        self.folder, self.sampling, self.dtype, self.kernels = folder, sampling, dtype, kernels
-        self.motion_adapter = motion_adapter
+        """Args:
+        folder: of the model, of which its settings are enough; None for one of ModelScope's shapes.
+        loading: what a worker would load, and how.
+        """
+        self.folder, self.loading, self.sampling = folder, loading, sampling
         self.from_text = method == "t2v"
         self.traced: dict[bool, ClipCosts] = {}
 
     def __call__(self, checkpoint: bool) -> ClipCosts:
         if checkpoint not in self.traced:
-            networks = (
-                inspect_model(self.folder, motion_adapter=self.motion_adapter)
+            loading = self.loading
+            traced = trace_costs(
+                lay_out_model(self.folder, loading.motion_adapter)
                 if self.folder
-                else lay_out_modelscope()
-            )
-            self.traced[checkpoint] = trace_costs(
-                networks,
+                else lay_out_modelscope(),
                 self.sampling,
-                self.dtype,
-                self.kernels,
+                loading.torch_dtype,
+                loading.kernels or default_kernels(loading.device),
                 from_text=self.from_text,
                 checkpoint=checkpoint,
             )
+            self.traced[checkpoint] = traced.with_savings(Savings.of(loading))
         return self.traced[checkpoint]
 
-    def find_fit(self, usable: int, batch_size: int | None, checkpoint: bool) -> Fit:
-        """As `fitting.find_fit`."""
+    def find_fit(
+        self,
+        usable: int,
+        batch_size: int | None,
+        checkpoint: bool,
+        savings: Savings = NO_SAVINGS,
+    ) -> Fit:
+        """As `fitting.find_fit`, with some flags besides those of a worker."""
+
+        def peak_bytes(checkpoint: bool, batch_size: int) -> int:
+            return self(checkpoint).with_savings(savings).peak_bytes(batch_size)
+
+        def find_remedies() -> list[str]:
+            for more in SAVINGS if self.loading.device == "cuda" else ():
+                with suppress(ValueError):
+                    fit = self.find_fit(usable, batch_size, checkpoint, more)
+                    flags = " ".join(more.list_flags())
+                    return [f"{flags} (with which {count(fit.batch_size, 'clip')} would fit)"]
+            return []
+
         return find_fit(
-            lambda checkpoint, batch_size: self(checkpoint).peak_bytes(batch_size),
+            peak_bytes,
             usable,
             self.sampling,
             batch_size=batch_size,
             checkpoint=checkpoint,
+            find_remedies=find_remedies if savings == NO_SAVINGS else None,
         )
 
 

@@ -2,10 +2,11 @@
 
 import functools
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import inf
 
 from flipsketch.method.config import SamplingConfig
+from flipsketch.models.loading import Loading
 from flipsketch.storage.text import count
 
 # From 8 clips on a pass has enough work for a GPU; above 32 there is nothing left to gain.
@@ -15,6 +16,28 @@ BATCH_SIZES = (1, 2, 4, 8, 12, 16, 24, 32)
 # What is seen of a short schedule is not all: graphs of further shapes, workspaces and gaps between
 # blocks come to it, and a worker that runs out of memory hours later costs more than some rows.
 USABLE_SHARE = 0.8
+
+
+@dataclass(frozen=True)
+class Savings:
+    """Flags that let a smaller device do."""
+
+    offload: bool = False
+    vae_slicing: bool = False
+
+    @staticmethod
+    def of(loading: Loading) -> "Savings":
+        return Savings(loading.offload, loading.vae_slicing)
+
+    def list_flags(self, is_on: bool = True) -> list[str]:
+        """Return the flags that are on, or those that are not."""
+        names = [field.name for field in fields(self) if getattr(self, field.name) == is_on]
+        return [f"--{name.replace('_', '-')}" for name in names]
+
+
+NO_SAVINGS = Savings()
+# In the order of what they cost: last digits; CUDA graphs and seconds of each batch.
+SAVINGS = (Savings(vae_slicing=True), Savings(offload=True), Savings(True, True))
 
 
 def usable_bytes(total: int, free: int) -> int:
@@ -83,12 +106,14 @@ def find_fit(
     *,
     batch_size: int | None = None,
     checkpoint: bool = False,
+    find_remedies: Callable[[], list[str]] | None = None,
 ) -> Fit:
     """Return the largest batch that fits, or whether a given one needs checkpointing.
 
     Args:
         peak_bytes: with gradients checkpointed or not, of a batch of so many clips, as of
             `choose_batch_size`.
+        find_remedies: names flags that would help, besides those known here.
 
     Raises:
         ValueError: nothing fits; the message says what would help.
@@ -109,9 +134,11 @@ def find_fit(
         there_is = f"a worker may use {usable / 1e9:.3g} GB (a fifth of its memory is kept free)"
     else:
         there_is = f"a worker has {usable / USABLE_SHARE / 1e9:.3g} GB"
-    remedies = ["fewer --num-frames", "a GPU with more memory"]
+    remedies = [] if find_remedies is None else find_remedies()
+    remedies.append("fewer --num-frames")
     if sampling.num_align_steps:
-        remedies.insert(1, "--align-steps 0")
+        remedies.append("--align-steps 0")
+    remedies.append("a GPU with more memory")
     if (batch_size or 1) > 1:
         remedies.insert(0, "a smaller --batch-size")
     raise ValueError(

@@ -196,6 +196,13 @@ def lay_out_networks(
     return networks
 
 
+def lay_out_model(folder: Path, motion_adapter: str | Path | None = None) -> dict[str, nn.Module]:
+    """Return the networks of a text-to-video model, by part, without weights, by their settings
+    alone; `inspect_model` also looks at the files of weights."""
+    networks = lay_out_networks(folder, motion_adapter=motion_adapter)
+    return {**networks, "vae": lay_out(folder / "vae", *NETWORKS["vae"])}
+
+
 def lay_out_unet(
     folder: Path,
     motion_adapter: str | Path | None = None,

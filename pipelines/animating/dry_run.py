@@ -29,7 +29,8 @@ from pipelines.sharding.summary import exceeds
 
 def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
     """Print what the run would make and cost."""
-    from pipelines.sharding.dry_run import USUAL_SIZE, Workload, print_dry_run
+    from pipelines.sharding.dry_run import USUAL_SIZE, print_dry_run
+    from pipelines.sharding.needs import Workload
 
     kinds = RowKinds(config.sampling, config.method)
     find_bad: Callable[[Row], str | None] = attrgetter("error")

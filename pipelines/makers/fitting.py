@@ -18,6 +18,7 @@ from flipsketch.method.fitting import (
     CPU_BATCH_SIZE,
     USABLE_SHARE,
     Fit,
+    Savings,
     find_fit,
     fit_all,
     usable_bytes,
@@ -25,11 +26,9 @@ from flipsketch.method.fitting import (
 from flipsketch.method.measuring import measure_peak
 from flipsketch.method.methods import METHODS
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
-from flipsketch.models.kernels import default_kernels
 from flipsketch.models.loading import Loading
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.models.registry import choose_motion_adapter, weights_bytes
-from flipsketch.models.video_model import DTYPES
 from pipelines.execution.trial import call_on_workers
 from pipelines.execution.work import Resources
 
@@ -154,12 +153,11 @@ def fit_on_cpus(trial: Trial, model_folder: Path, memory_bytes: int | None) -> F
     num_bytes = weights_bytes(model_folder, motion_adapter)
     if memory_bytes is None or memory_bytes > AMPLE * num_bytes:
         return as_asked
-    dtype = DTYPES[trial.dtype or "float32"]
+    loading = replace(trial.loading, dtype=trial.dtype or "float32")
     usable = int(USABLE_SHARE * memory_bytes)
-    kernels = trial.loading.kernels or default_kernels("cpu")
 
     def find(sampling: SamplingConfig) -> Fit:
-        costs = TracedCosts(model_folder, trial.method, sampling, dtype, kernels, motion_adapter)
+        costs = TracedCosts(model_folder, loading, trial.method, sampling)
         return costs.find_fit(usable, trial.batch_size, trial.checkpoint_gradients)
 
     fit = fit_all(find, trial.samplings, trial.sampling)
@@ -172,6 +170,7 @@ def fit_here(trial: Trial) -> Fit | str:
     quiet_libraries()
     assert trial.dtype is not None
     animator_class = METHODS[trial.method].animator_class
+    savings = Savings.of(trial.loading)
     try:
         animator = animator_class(replace(trial.loading, dtype=trial.dtype))
 
@@ -187,10 +186,12 @@ def fit_here(trial: Trial) -> Fit | str:
                 sampling,
                 batch_size=trial.batch_size,
                 checkpoint=trial.checkpoint_gradients,
+                find_remedies=lambda: [*savings.list_flags(False)],
             )
 
         return fit_all(find, trial.samplings, trial.sampling)
     except torch.OutOfMemoryError:
-        return "the model alone does not fit its memory; give --dtype bfloat16 or another GPU"
+        remedies = [*([] if savings.offload else ["--offload"]), "--dtype bfloat16"]
+        return f"the model does not fit its memory; give {', '.join(remedies)} or another GPU"
     except ValueError as error:
         return str(error)

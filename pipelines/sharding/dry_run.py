@@ -1,32 +1,20 @@
 """What a run would make and cost, from the manifest, the folders and the model's shapes: no weights
 are loaded."""
 
-import functools
 import os
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
 
 from flipsketch.corpus.manifest import ManifestSummary
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.shard import ShardFacts, read_metadata, read_shards
-from flipsketch.livesketch.config import LiveSketchConfig
-from flipsketch.method.config import SamplingConfig
-from flipsketch.method.fitting import CPU_BATCH_SIZE, USABLE_SHARE, Fit, fit_all
 from flipsketch.method.methods import METHODS
 from flipsketch.method.request import count_frames
 from flipsketch.storage.folder import Folder
 from flipsketch.storage.text import count, one_line
 from pipelines.sharding.estimates import Sizes, read_sizes, spread_out
+from pipelines.sharding.needs import Needs, Workload, describe_kind, find_needs, mean
 from pipelines.sharding.planning import ROWS_PER_SHARD, choose_rows_per_shard
-
-if TYPE_CHECKING:
-    from flipsketch.method.costs import ClipCosts
-    from flipsketch.models.kernels import Kernels
 
 UNITS = {"cuda": "GPU", "cpu": "worker"}
 # A filmstrip of real sketches has 0.06 bytes a pixel, its tar, JSON and Parquet about 6,000 more.
@@ -39,75 +27,6 @@ USUAL_SIZE = 256  # pixels, of ModelScope T2V
 TFLOP_PER_S = {"cuda": 150.0, "cpu": 0.09}
 # To read a sketch, repeat it and write it, at 256 pixels.
 STILL_S = 0.05
-# GB of GPUs that are common, and the one to plan for where none is here and none is named.
-USUAL_GPUS_GB, USUAL_GPU_GB = (16, 24, 40, 80, 141), 80
-
-
-@dataclass(frozen=True, kw_only=True)
-class Workload:
-    """What the user asks for; None is what the job would choose itself."""
-
-    model: Path | None
-    """None where its folder is not here."""
-    motion_adapter: Path | None = None
-    """That it needs, if it does."""
-    method: str
-    size: int
-    """Height and width of the clips."""
-    kinds: list[tuple[SamplingConfig, int, int]]
-    """Of rows: settings, number of prompts and number of rows."""
-    sampling: SamplingConfig
-    """The job's own."""
-    livesketch: LiveSketchConfig
-    """The job's own, for the method of that name."""
-    costliest: tuple[SamplingConfig, ...]
-    """Settings of the rows that take most memory."""
-    num_own: int
-    """Rows with settings of their own."""
-    batch_size: int | None
-    rows_per_shard: int | None
-    workers: int | None
-    device: str | None
-    dtype: str | None
-    kernels: str | None
-    checkpoint_gradients: bool
-    gpu_memory_gb: float | None
-    offload: bool = False
-    vae_slicing: bool = False
-
-
-@dataclass(frozen=True)
-class Needs:
-    """What the workload takes, by tracing."""
-
-    fit: Fit
-    tflop: float | None = None
-    """Of a clip, on average; None where the method cannot be traced."""
-    traced: "ClipCosts | None" = None
-    """Of the rows that take most."""
-    dtype: str = ""
-    where: str = ""
-    """Whose memory the batch is for."""
-    gpus: str = ""
-    """What fits other GPUs, where that is of interest."""
-
-    def lines(self, rows_per_shard: int, of: str) -> list[str]:
-        """Return what to print.
-
-        Args:
-            of: whose shapes were traced.
-        """
-        if (traced := self.traced) is None:
-            return []
-        batch_size = min(self.fit.batch_size, rows_per_shard)
-        checkpointed = ", with gradients checkpointed" if self.fit.checkpoint_gradients else ""
-        lines = [
-            f"batch:  {count(batch_size, 'clip')} in {self.dtype}{checkpointed}, for {self.where}",
-            f"memory: {traced.peak_bytes(batch_size) / 1e9:.3g} GB a worker: weights "
-            f"{traced.weights_bytes / 1e9:.3g}, each clip {traced.row_bytes / 1e9:.3g}, the VAE "
-            f"{traced.vae_bytes(batch_size) / 1e9:.3g}; traced from the shapes of {of}",
-        ]
-        return [*lines, f"        clips of a batch by GPU: {self.gpus}"] if self.gpus else lines
 
 
 def print_dry_run(
@@ -193,134 +112,6 @@ def print_dry_run(
         f"time:   {format_s(seconds / workers)} on {count(workers, 'worker')} ({device}), "
         f"{clip_s:.3g} s a clip and {seconds / 3600:,.2f} {UNITS[device]} hours, without loading, "
         f"{source}"
-    )
-
-
-def find_needs(workload: Workload, plan: Plan | None, device: str, workers: int) -> Needs:
-    """Find out which batches a worker would have, what they take and what a clip costs.
-
-    Raises:
-        ValueError: not even one clip fits.
-    """
-    import torch
-
-    from flipsketch.method.costs import TracedCosts
-    from flipsketch.models.kernels import FAST, PLAIN, default_kernels, read_kernels
-    from flipsketch.models.video_model import DTYPES
-
-    method = METHODS[workload.method]
-    num_rows = plan.batch_size if plan else workload.batch_size or CPU_BATCH_SIZE
-    if not (method.shares_passes or method.moves_strokes):
-        return Needs(Fit(num_rows, workload.checkpoint_gradients))
-    dtype = plan.dtype if plan else workload.dtype
-    dtype = dtype or ("bfloat16" if device == "cuda" else "float32")
-    kernels = {"fast": FAST, "plain": PLAIN, None: default_kernels(device)}[workload.kernels]
-    kernels = read_kernels(plan.kernels) if plan else kernels
-    if method.moves_strokes:
-        return find_vector_needs(workload, Fit(num_rows, False), dtype, kernels)
-
-    @functools.cache
-    def trace(sampling: SamplingConfig) -> TracedCosts:
-        return TracedCosts(
-            workload.model,
-            workload.method,
-            sampling,
-            DTYPES[dtype],
-            kernels,
-            workload.motion_adapter,
-        )
-
-    def find_fit(memory: float, batch_size: int | None) -> Fit:
-        usable, checkpoint = int(USABLE_SHARE * memory), workload.checkpoint_gradients
-        return fit_all(
-            lambda sampling: trace(sampling).find_fit(usable, batch_size, checkpoint),
-            workload.costliest,
-            workload.sampling,
-        )
-
-    batch_size = plan.batch_size if plan else workload.batch_size
-    if device == "cuda":
-        gpu_gb = workload.gpu_memory_gb or USUAL_GPU_GB
-        if torch.cuda.is_available() and workload.gpu_memory_gb is None:
-            cards = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
-            gpu_gb = min(card.total_memory for card in cards) / 1e9
-        memory = gpu_gb * 1e9
-        fit = find_fit(memory, batch_size)
-        where = f"a GPU with {gpu_gb:.3g} GB"
-    else:
-        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        memory = total / workers
-        fit = find_fit(memory, batch_size)
-        fit = replace(fit, batch_size=batch_size or min(fit.batch_size, CPU_BATCH_SIZE))
-        where = f"{total / 1e9:.0f} GB for {count(workers, 'worker')}"
-    costliest, too_large = [], []
-    for sampling in workload.costliest:
-        traced = trace(sampling)(fit.checkpoint_gradients)
-        if traced.peak_bytes(fit.batch_size) <= memory:
-            costliest.append(traced)
-        else:
-            too_large.append(describe_kind(sampling))
-    if too_large:
-        where = f"{where}, where rows of {' or '.join(too_large)} do not fit and would fail"
-        costliest = costliest or [trace(workload.sampling)(fit.checkpoint_gradients)]
-    return Needs(
-        fit,
-        mean_tflop(workload, lambda sampling: trace(sampling)(fit.checkpoint_gradients).tflop),
-        max(costliest, key=lambda traced: traced.peak_bytes(fit.batch_size)),
-        dtype,
-        where,
-        describe_gpus(find_fit) if device == "cuda" and batch_size is None else "",
-    )
-
-
-def find_vector_needs(workload: Workload, fit: Fit, dtype: str, kernels: "Kernels") -> Needs:
-    """Find out what Live-Sketch takes with a batch that is not chosen by it."""
-    from flipsketch.livesketch.costs import trace_costs
-    from flipsketch.models.inspection import inspect_model, lay_out_modelscope
-    from flipsketch.models.video_model import DTYPES
-
-    networks = (
-        inspect_model(workload.model, motion_adapter=workload.motion_adapter)
-        if workload.model
-        else lay_out_modelscope()
-    )
-    longest = max((config for config, _, _ in workload.kinds), key=lambda kind: kind.num_frames)
-    traced = trace_costs(networks, longest, workload.livesketch, DTYPES[dtype], kernels)
-    each = traced.tflop / longest.num_frames
-    tflop = mean(workload, lambda config, prompts: prompts * config.num_frames * each)
-    return Needs(fit, tflop, traced, dtype, "a worker of any memory")
-
-
-def describe_gpus(find_fit: Callable[[float, int | None], Fit]) -> str:
-    """Return what would fit common GPUs."""
-    found = []
-    for size in USUAL_GPUS_GB:
-        with suppress(ValueError):
-            found.append(f"{size} GB {find_fit(size * 1e9, None).batch_size}")
-    return ", ".join(found)
-
-
-def describe_kind(sampling: SamplingConfig) -> str:
-    alignment = "with alignment" if sampling.num_align_steps else "without alignment"
-    return f"{sampling.num_frames} frames {alignment}"
-
-
-def mean(workload: Workload, value: Callable[[SamplingConfig, int], float]) -> float:
-    """Return the mean over the rows of what their settings and number of prompts say."""
-    num_rows = sum(rows for _, _, rows in workload.kinds)
-    return sum(rows * value(config, n) for config, n, rows in workload.kinds) / num_rows
-
-
-def mean_tflop(workload: Workload, tflop: Callable[[SamplingConfig], float]) -> float:
-    """Return what a clip takes on average. Of clips with alignment and of those without, the
-    longest are traced, and others are taken to cost as much for each frame."""
-    longest: dict[bool, SamplingConfig] = {}
-    for config, _, _ in sorted(workload.kinds, key=lambda kind: kind[0].num_frames):
-        longest[config.num_align_steps > 0] = config
-    each = {key: tflop(config) / config.num_frames for key, config in longest.items()}
-    return mean(
-        workload,
-        lambda config, prompts: prompts * config.num_frames * each[config.num_align_steps > 0],
     )
 
 
