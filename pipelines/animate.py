@@ -16,8 +16,6 @@ from flipsketch.method.methods import METHODS
 from flipsketch.models.loading import Loading
 from flipsketch.models.registry import (
     NO_LORA,
-    check_lora,
-    find_embedded,
     find_model,
     weights_bytes,
 )
@@ -25,6 +23,7 @@ from flipsketch.storage.folder import open_folder
 from pipelines.animating.config import AnimateConfig
 from pipelines.animating.dry_run import dry_run
 from pipelines.animating.planning import check_clips, check_loads, find_motion, plan_run, settle
+from pipelines.animating.video import settle_video
 from pipelines.execution.environment import check_environment
 from pipelines.execution.executor import start
 from pipelines.execution.locations import anchor, anchor_model, refuse_vanishing_output
@@ -50,12 +49,13 @@ def animate_manifest(config: AnimateConfig) -> int:
     folder = open_folder(config.output)
     before = None if config.overwrite else read_run(folder, ANIMATE)
     if config.adapter is not None:
-        check_lora(find_embedded(config.adapter))
+        METHODS[config.method].find_lora(config.adapter)
     if config.dry_run:
         return dry_run(config, folder, before)
     check_environment(config.executor)
     log.info("model %s, adapter %s", config.model, config.adapter or "none")
-    model_folder = find_model(config.model, METHODS[config.method].parts)
+    model_folder = find_model(config.model, METHODS[config.method].list_parts(config.model))
+    config = settle_video(config, model_folder, before)
     limits = check_clips(config, model_folder)
     motion_adapter = find_motion(config, model_folder)
     if before is None:

@@ -26,7 +26,6 @@ from flipsketch.models.loading import Loading
 from flipsketch.models.registry import (
     NO_LORA,
     choose_motion_adapter,
-    find_embedded,
     find_model,
     fingerprint_folder,
     fingerprint_motion,
@@ -231,20 +230,21 @@ def find_weights(plan: Plan, config: RemakeConfig) -> dict[str, Any]:
     """
     if plan.method not in METHODS:
         raise ValueError(f"the method {plan.method!r} is none of {', '.join(METHODS)}")
-    parts = METHODS[plan.method].parts
+    method = METHODS[plan.method]
     if config.lora not in (None, NO_LORA) and not plan.settings.get("lora_fingerprint"):
         raise ValueError(f"{config.lora}: the clips were made without an adapter; leave out --lora")
     names = ("model", "lora", "motion_adapter")
     places = {name: getattr(config, name) or plan.log.get(name) for name in names}
     if not places["model"]:
         raise ValueError("run.json does not say where the model is; pass --model")
+    parts = method.list_parts(places["model"])
     folder = find_model(places["model"], parts)
     found = {"model": fingerprint_folder(folder, parts)}
     if plan.settings.get("lora_fingerprint"):
-        found["lora"] = fingerprint_folder(find_embedded(places["lora"] or NO_LORA))
+        found["lora"] = method.fingerprint_lora(places["lora"] or NO_LORA)
     else:
         places["lora"] = NO_LORA
-    if METHODS[plan.method].takes_video_model:
+    if method.takes_video_model:
         motion_adapter = choose_motion_adapter(folder, places["motion_adapter"])
         if motion_adapter is not None:
             found["motion"] = fingerprint_motion(motion_adapter)

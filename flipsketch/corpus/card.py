@@ -21,6 +21,7 @@ ORIGINS = {
     "livesketch": "made by Live-Sketch (Gal et al., 2023)",
     "t2v": "made by a text-to-video model from the prompts alone",
     "still": "each the sketch, repeated",
+    "i2v": "made by an image-to-video model ({pipeline} of diffusers)",
     "svd": "made by Stable Video Diffusion (Blattmann et al., 2023)",
 }
 SKETCHES = {
@@ -123,6 +124,11 @@ def read_png(sample, name):
 """
 
 
+def describe_origin(plan: Plan) -> str:
+    # Runs of svd that are older than i2v do not name the class.
+    return ORIGINS[plan.method].format(pipeline=plan.settings.get("pipeline"))
+
+
 def write_card(
     folder: Folder,
     plan: Plan,
@@ -156,7 +162,7 @@ def write_card(
     )
     text = TEMPLATE.format(
         inputs="vector animations" if is_drawn else "sketches",
-        origin="drawn from SVG frames" if is_drawn else ORIGINS[plan.method],
+        origin="drawn from SVG frames" if is_drawn else describe_origin(plan),
         tars=plan.tars,
         sketches=SKETCHES[kind if has_sketch else None],
         vector=VECTOR if has_svg else "",

@@ -54,6 +54,11 @@ def is_splits(value: Any) -> bool:
 
 COUNT: Check = (is_count, f"a whole number from 1 to {MAX_ROWS:,}")
 NAME: Check = (is_name, "a text")
+NUMBER: Check = (
+    lambda value: value is None or (isinstance(value, int) and not isinstance(value, bool)),
+    "a whole number",
+)
+FLAG: Check = (lambda value: isinstance(value, bool), "true or false")
 SETTINGS: dict[str, Check] = {
     **dict.fromkeys(("num_rows", "rows_per_shard", "num_clips", "batch_size", "threads"), COUNT),
     **dict.fromkeys(("method", "model_licence", "model_fingerprint", "lora_fingerprint"), NAME),
@@ -66,9 +71,14 @@ SETTINGS: dict[str, Check] = {
     **dict.fromkeys(("lora_license", "motion_license", "motion_fingerprint"), NAME),
     "row_licenses": (lambda value: value is True, "true"),
     "kernels": (lambda value: value is None or isinstance(value, dict), "an object of switches"),
-    "vae_slicing": (lambda value: isinstance(value, bool), "true or false"),
+    "vae_slicing": FLAG,
     "paper": (lambda value: value in get_args(Paper), f"one of {', '.join(get_args(Paper))}"),
     "fit": (lambda value: value in get_args(Fit), f"one of {', '.join(get_args(Fit))}"),
+    "pipeline": NAME,
+    "pipeline_settings": (lambda value: isinstance(value, dict), "an object of settings"),
+    **dict.fromkeys(("video_height", "video_width", "video_frames", "video_fps"), NUMBER),
+    "motion_bucket": NUMBER,
+    "vae_tiling": FLAG,
     "splits": (is_splits, "a list of names and numbers of rows"),
 }
 LOG: dict[str, Check] = {

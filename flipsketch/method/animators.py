@@ -10,14 +10,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import Module
 
 from flipsketch.media.config import SketchConfig
 from flipsketch.media.sketch import read_sketch
 from flipsketch.method.config import SamplingConfig
-from flipsketch.method.methods import METHODS
 from flipsketch.method.request import ClipRequest, DrawnClip, RawClip, ReadSketch, count_segments
 from flipsketch.method.sampler import animate_pixels, draw_batch_noise, finish_frames
 from flipsketch.method.text_to_video import latents_shape, sample_pixels
@@ -119,61 +117,3 @@ class Still(Animator):
         pixels = torch.from_numpy(np.stack([request.sketch for request in requests]))
         pixels = pixels.permute(0, 3, 1, 2)[:, :, None] / 127.5 - 1
         return [PixelClip(clip) for clip in pixels.repeat(1, 1, requests[0].num_frames, 1, 1)]
-
-
-class StableVideo(Animator):
-    """Stable Video Diffusion (Blattmann et al., 2023), which knows the sketch and no prompt.
-
-    The sketch is padded with white to the 16:9 that the model knows, and the clip is cropped back.
-    """
-
-    def __init__(self, loading: Loading):
-        """Raises ValueError: the model cannot be loaded."""
-        # Here, since transformers has something to say when it is imported without torchvision.
-        from diffusers import StableVideoDiffusionPipeline
-
-        folder = find_model(loading.model, METHODS["svd"].parts)
-        try:
-            self.pipeline = StableVideoDiffusionPipeline.from_pretrained(
-                folder, torch_dtype=loading.torch_dtype, use_safetensors=True
-            ).to(loading.device)
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{folder}: cannot load the model: {error}") from error
-        self.pipeline.set_progress_bar_config(disable=True)
-        # 768 x 768 latent pixels by its configuration, and 576 x 1024 as it was trained.
-        native = self.pipeline.unet.config.sample_size * self.pipeline.vae_scale_factor
-        self.size, self.width = native * 3 // 4, native * 4 // 3
-        self.device = self.pipeline.device
-
-    def animate(self, requests: list[ClipRequest]) -> list[PixelClip]:
-        clips = [self.animate_request(request) for request in requests]
-        num_frames = requests[0].num_frames
-        chosen = np.linspace(0, clips[0].shape[1] - 1, num_frames).round().astype(int)
-        return [PixelClip(pixels[:, chosen].cpu()) for pixels in clips]
-
-    def animate_request(self, request: ClipRequest) -> Tensor:
-        """Return as many frames as the model makes: pixels (3, F, size, size) in [-1, 1]."""
-        frames = self.pipeline(
-            pad(request.sketch, self.width),
-            height=self.size,
-            width=self.width,
-            num_inference_steps=request.sampling.num_inference_steps,
-            generator=torch.Generator().manual_seed(request.seed),
-            decode_chunk_size=8,
-            output_type="pt",
-        ).frames[0]
-        return crop(frames).transpose(0, 1).float() * 2 - 1
-
-
-def pad(sketch: np.ndarray, width: int) -> Image.Image:
-    """Return a square sketch uint8 (H, H, 3) with white at its sides."""
-    padded = Image.new("RGB", (width, len(sketch)), "white")
-    padded.paste(Image.fromarray(sketch), ((width - len(sketch)) // 2, 0))
-    return padded
-
-
-def crop(frames: Tensor) -> Tensor:
-    """Return the square in the middle of frames (..., H, W), as `pad` has it."""
-    height, width = frames.shape[-2:]
-    left = (width - height) // 2
-    return frames[..., left : left + height]

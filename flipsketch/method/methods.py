@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flipsketch.method.config import SamplingConfig
-from flipsketch.models.registry import PARTS, frame_size
+from flipsketch.models.registry import (
+    PARTS,
+    find_lora,
+    fingerprint_folder,
+    frame_size,
+    read_index,
+)
+from flipsketch.models.video_lora import find_video_lora, fingerprint_video_lora
+from flipsketch.models.video_pipelines import VideoPipeline, parse_index, read_video_pipeline
 
 if TYPE_CHECKING:
     from flipsketch.method.animators import Animator
@@ -28,14 +36,17 @@ class Method:
     animator: str
     """Its class, as "package.module:Class": the module may be of a room above this one."""
     parts: tuple[str, ...] = PARTS
-    """Folders of the model that it needs."""
+    """Folders of the model that it needs; none where its model_index.json says it."""
     takes_lora: bool = False
     denoises: bool = False
     """It steps along the model's own noise schedule by DDIM, within the `limits` of the model."""
     shares_passes: bool = False
     """All clips of a batch go through the UNet together, so that larger ones are faster."""
-    frames_are_wide: bool = False
-    """The model draws at 16:9, and clips are the square in the middle."""
+    makes_videos: bool = False
+    """Its models make videos of pictures, whose frames are clips once they are cropped and thinned
+    out; it has settings of its own (`video_config`)."""
+    pipeline: str | None = None
+    """The class in diffusers that such models are of, where it is one alone."""
     moves_strokes: bool = False
     """It moves the strokes of a vector drawing: its clips are SVGs as well, drawn at any size, and
     it has settings of its own (`livesketch.config`)."""
@@ -48,10 +59,45 @@ class Method:
         Args:
             output_size: what is asked for, of a method that moves strokes.
         """
+        if self.makes_videos:
+            pipeline = self.read_pipeline(folder)
+            return min(pipeline.height, pipeline.width)
         size = frame_size(folder)
-        if self.moves_strokes:
-            return output_size or max(size, STROKES_SIZE)
-        return size * 3 // 4 if self.frames_are_wide else size
+        return output_size or max(size, STROKES_SIZE) if self.moves_strokes else size
+
+    def list_parts(self, place: str | Path) -> tuple[str, ...]:
+        """Return the folders of a model that it needs; of a model on the Hub that may be asked."""
+        if not self.makes_videos:
+            return self.parts
+        pipeline = self.check_pipeline(place, parse_index(str(place), read_index(place)))
+        return self.parts or tuple(sorted(pipeline.parts))
+
+    def read_pipeline(self, folder: Path) -> VideoPipeline:
+        """Return the pipeline of an image-to-video model."""
+        return self.check_pipeline(folder, read_video_pipeline(folder))
+
+    def check_pipeline(self, place: str | Path, pipeline: VideoPipeline) -> VideoPipeline:
+        """Raise ValueError for a pipeline of another kind than this method's."""
+        if self.pipeline not in (None, pipeline.name):
+            raise ValueError(
+                f"{place!s:.200}: is of a {pipeline.name}, but this method takes models of "
+                f"{self.pipeline} alone; give --method i2v"
+            )
+        return pipeline
+
+    def find_lora(self, place: str) -> Path:
+        """Return the local folder of an adapter of its models.
+
+        Raises:
+            ValueError: there is none, or it is a damaged one.
+            OSError: it cannot be fetched.
+        """
+        return find_video_lora(place)[0].parent if self.makes_videos else find_lora(place)
+
+    def fingerprint_lora(self, place: str) -> str:
+        if self.makes_videos:
+            return fingerprint_video_lora(place)
+        return fingerprint_folder(find_lora(place))
 
     def settle(self, sampling: SamplingConfig) -> SamplingConfig:
         """Return settings of the sampler that say what is done: those that the method has no use
@@ -109,9 +155,21 @@ METHODS = {
         shares_passes=True,
     ),
     "still": Method(animator="flipsketch.method.animators:Still"),
+    "i2v": Method(
+        animator="flipsketch.method.image_to_video:ImageToVideo",
+        parts=(),
+        takes_lora=True,
+        makes_videos=True,
+        settings=(
+            *("num_frames", "num_inference_steps", "guidance_scale", "negative_prompt"),
+            *("darken_sketch", "binarize", "ink_threshold"),
+        ),
+    ),
+    # A name for i2v with one kind of model; its plans have always had every setting of the sampler.
     "svd": Method(
-        animator="flipsketch.method.animators:StableVideo",
+        animator="flipsketch.method.image_to_video:ImageToVideo",
         parts=("unet", "vae", "image_encoder", "feature_extractor", "scheduler"),
-        frames_are_wide=True,
+        makes_videos=True,
+        pipeline="StableVideoDiffusionPipeline",
     ),
 }

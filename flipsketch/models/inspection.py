@@ -22,18 +22,13 @@ from flipsketch.models.headers import (
 )
 from flipsketch.models.lora import check_lora_fits
 from flipsketch.models.motion import join_naming
-from flipsketch.models.registry import PARTS, choose_motion_adapter
+from flipsketch.models.registry import choose_motion_adapter
 
 # The class of each network by the parts of the pipeline, beside the UNet, whose class its family
 # has; no other is loaded from its folder.
 NETWORKS = {
     "vae": ("diffusers", "AutoencoderKL"),
     "text_encoder": ("transformers", "CLIPTextModel"),
-}
-VIDEO_NETWORKS = {
-    "unet": ("diffusers", "UNetSpatioTemporalConditionModel"),
-    "vae": ("diffusers", "AutoencoderKLTemporalDecoder"),
-    "image_encoder": ("transformers", "CLIPVisionModelWithProjection"),
 }
 HALVES = {"CLIPTextModel": "text_model.", "CLIPVisionModelWithProjection": "vision_model."}
 SCHEDULER_FILE = "scheduler_config.json"
@@ -49,31 +44,20 @@ OLD_NAMES |= {".proj_attn.": ".to_out.0."}
 
 def inspect_model(
     folder: Path,
-    parts: tuple[str, ...] = PARTS,
     lora: Path | None = None,
     motion_adapter: str | Path | None = None,
 ) -> dict[str, Any]:
     """Return the networks of a model, by part, without their weights, if it can be loaded.
 
     Args:
-        parts: that are needed, as of `find_model`.
         lora: folder of an adapter that is to fit.
         motion_adapter: as of `load_model`.
 
     Raises:
         ValueError: settings or weights are missing, damaged or of another model.
     """
-    is_video = "text_encoder" not in parts
-    classes = VIDEO_NETWORKS if is_video else NETWORKS
-    networks: dict[str, Any] = {}
-    if not is_video:
-        networks["unet"] = lay_out_unet(folder, motion_adapter, inspect_network)
-    networks |= {
-        part: inspect_network(folder / part, *classes[part]) for part in parts if part in classes
-    }
-    if is_video:
-        read_settings(folder / "scheduler" / SCHEDULER_FILE)
-        return networks
+    networks: dict[str, Any] = {"unet": lay_out_unet(folder, motion_adapter, inspect_network)}
+    networks |= {part: inspect_network(folder / part, *NETWORKS[part]) for part in NETWORKS}
     load_scheduler(folder)
     check_parts(folder, networks, load_tokenizer(folder))
     if lora is not None:

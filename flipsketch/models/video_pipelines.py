@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flipsketch.models.headers import COPY, read_settings
+from flipsketch.models.registry import find_model, find_settings, read_index
 
 INDEX = "model_index.json"
 # Whose classes may be loaded by a model_index.json: others are code that comes with the model.
@@ -40,6 +41,8 @@ class VideoPipeline:
     takes_prompt: bool = True
     takes_lora: bool = True
     takes_motion_bucket: bool = False
+    draws_on_device: bool = False
+    """Its noise is drawn where it runs: it fails with a generator of the host's."""
     full_precision: tuple[str, ...] = ()
     """Parts that stay in float32 whatever the dtype."""
     call: Mapping[str, Any] = field(default_factory=dict)
@@ -250,6 +253,28 @@ TEXT_PIPELINES = {
 }
 
 
+def find_video_model(place: str | Path) -> tuple[Path, VideoPipeline]:
+    """Return the local folder of an image-to-video model, and its pipeline.
+
+    Raises:
+        ValueError: there is none, it is of another pipeline, or it lacks a part.
+        OSError: it cannot be fetched.
+    """
+    folder = find_model(place, list_parts(place))
+    return folder, read_video_pipeline(folder)
+
+
+def find_video_settings(place: str | Path) -> tuple[Path, VideoPipeline]:
+    """As `find_video_model`; of a model on the Hub only the settings are fetched."""
+    folder = find_settings(place, list_parts(place))
+    return folder, read_video_pipeline(folder)
+
+
+def list_parts(place: str | Path) -> tuple[str, ...]:
+    """Return the names of an image-to-video model's parts; raises as `find_video_model`."""
+    return tuple(sorted(parse_index(str(place), read_index(place)).parts))
+
+
 def read_video_pipeline(folder: Path) -> VideoPipeline:
     """Return the image-to-video pipeline of a model's folder, with the size and number of frames
     that are native to the model.
@@ -258,7 +283,11 @@ def read_video_pipeline(folder: Path) -> VideoPipeline:
         ValueError: the folder is of another pipeline, or its settings cannot be used.
     """
     path = folder / INDEX
-    index = read_settings(path)
+    return read_native(parse_index(str(path), read_settings(path)), folder)
+
+
+def parse_index(where: str, index: Mapping[str, Any]) -> VideoPipeline:
+    """Return the pipeline that a model_index.json is of, with its parts and settings."""
     stated = index.get("_class_name")
     name = stated if isinstance(stated, str) else ""
     if name == "WanPipeline" and not index.get("expand_timesteps"):
@@ -266,28 +295,28 @@ def read_video_pipeline(folder: Path) -> VideoPipeline:
     known = PIPELINES.get(TEXT_PIPELINES.get(name, name))
     if known is None:
         raise ValueError(
-            f"{path}: is of a {stated!s:.80}, which makes no video of a picture; the method i2v "
+            f"{where}: is of a {stated!s:.80}, which makes no video of a picture; the method i2v "
             f"takes models of {', '.join(PIPELINES)}"
         )
     parts, settings = {}, {}
     for key, value in index.items():
         if isinstance(value, list) and len(value) == 2 and value != [None, None]:
-            parts[key] = read_class(path, key, value)
+            parts[key] = read_class(where, key, value)
         elif not key.startswith("_") and not isinstance(value, list):
             settings[key] = value
-    return read_native(replace(known, parts=parts, settings=settings), folder)
+    return replace(known, parts=parts, settings=settings)
 
 
-def read_class(path: Path, part: str, value: list[Any]) -> tuple[str, str]:
+def read_class(where: str, part: str, value: list[Any]) -> tuple[str, str]:
     """Return library and class of a part; raise ValueError for code of the model's own."""
     library, name = value
     if library not in LIBRARIES or not isinstance(name, str) or not name.isidentifier():
         raise ValueError(
-            f"{path}: its part {part!s:.80} is a {name!s:.80} of {library!s:.80}; only classes of "
+            f"{where}: its part {part!s:.80} is a {name!s:.80} of {library!s:.80}; only classes of "
             f"{' and '.join(LIBRARIES)} are loaded, never code that comes with a model"
         )
     if Path(part).name != part or part in (".", ".."):
-        raise ValueError(f"{path}: its part {part!r:.80} is not the name of a folder; {COPY}")
+        raise ValueError(f"{where}: its part {part!r:.80} is not the name of a folder; {COPY}")
     return library, name
 
 
@@ -297,6 +326,12 @@ def read_native(pipeline: VideoPipeline, folder: Path) -> VideoPipeline:
         return read_svd(pipeline, folder)
     if pipeline.name == "CogVideoXImageToVideoPipeline":
         return read_cogvideox(pipeline, folder)
+    if pipeline.name == "LTXImageToVideoPipeline":
+        vae = read_settings(folder / "vae" / "config.json")
+        # Later decoders denoise once more, which these arguments are for, by the card of LTX-Video.
+        call = {"decode_timestep": 0.05, "decode_noise_scale": 0.025}
+        is_later = bool(vae.get("timestep_conditioning"))
+        return replace(pipeline, call=call if is_later else {}, draws_on_device=is_later)
     if pipeline.name == "WanImageToVideoPipeline":
         # 8 with the VAE of Wan 2.1, 16 with that of Wan2.2-TI2V-5B.
         factor = read_whole(folder / "vae" / "config.json", "scale_factor_spatial", 8)

@@ -7,6 +7,7 @@ from flipsketch.livesketch.config import LiveSketchConfig
 from flipsketch.media.config import SketchConfig
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.methods import METHODS
+from flipsketch.method.video_config import VideoConfig
 from flipsketch.models.registry import NO_LORA, choose_lora
 from pipelines.execution.sources import SourcesConfig
 from pipelines.sharding.run import RunConfig
@@ -31,15 +32,17 @@ class AnimateConfig(RunConfig):
     method: str = "flipsketch"
     """Method to animate with: flipsketch; livesketch, which moves the strokes of SVG sketches and
     writes the clips as SVG too; or a baseline: t2v (the model and adapter from the prompt alone),
-    still (the sketch repeated) or svd (Stable Video Diffusion, whose folder or Hub name is the
-    model)."""
+    still (the sketch repeated) or i2v (an image-to-video model such as Wan, CogVideoX, LTX or
+    Stable Video Diffusion, whose folder or Hub name is the model). svd is i2v with Stable Video
+    Diffusion alone."""
     sketches: SketchConfig = field(default_factory=SketchConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     livesketch: LiveSketchConfig = field(default_factory=LiveSketchConfig)
+    video: VideoConfig = field(default_factory=VideoConfig)
     batch_size: int | None = None
     """Rows animated together. By default as many as fit, measured on the smallest GPU, and 4 on a
-    CPU and with the methods livesketch, still and svd. It changes the last digits, so a resumed run
-    has the number that it began with."""
+    CPU and with the methods livesketch, still, i2v and svd. It changes the last digits, so a
+    resumed run has the number that it began with."""
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
     """Precision of the networks; by default bfloat16 on GPUs that have it, float16 on others, and
     float32 on a CPU."""
@@ -87,6 +90,7 @@ class AnimateConfig(RunConfig):
         if self.method not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, got {self.method}")
         self.livesketch.check_method(self.method)
+        self.video.check_method(self.method)
         if self.check_sketches and not self.dry_run:
             raise ValueError("--check-sketches is for --dry-run; give that too, or leave it out")
         if self.lora not in (None, "", NO_LORA) and not METHODS[self.method].takes_lora:

@@ -19,6 +19,7 @@ from pipelines.animating.planning import (
     find_motion,
     refuse_another_run,
 )
+from pipelines.animating.video import settle_video
 from pipelines.check_sketches import check_rows
 from pipelines.makers.clip_columns import reserved_names
 from pipelines.makers.clip_settings import sketch_settings
@@ -32,7 +33,6 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
     from pipelines.sharding.dry_run import USUAL_SIZE, print_dry_run
     from pipelines.sharding.needs import Workload
 
-    kinds = RowKinds(config.sampling, config.method)
     find_bad: Callable[[Row], str | None] = attrgetter("error")
     size = config.livesketch.output_size or USUAL_SIZE
     motion_adapter = None
@@ -40,9 +40,10 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
     if model is None:
         check_hub_name(config.model)
     else:
-        size, max_frames = check_clips(
-            config, find_model(config.model, METHODS[config.method].parts)
-        )
+        find_model(config.model, METHODS[config.method].list_parts(config.model))
+    config = settle_video(config, model, before)
+    if model is not None:
+        size, max_frames = check_clips(config, model)
         motion_adapter = find_motion(config, model)
         find_bad = functools.partial(
             find_error,
@@ -53,6 +54,7 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
         )
         if before is None:
             check_loads(config, model)
+    kinds = RowKinds(config.sampling, config.method)
     if before is None and not config.overwrite:
         refuse_strange_files(folder)
 

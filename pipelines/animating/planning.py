@@ -25,6 +25,7 @@ from flipsketch.models.registry import (
 )
 from flipsketch.storage.folder import Folder
 from pipelines.animating.config import AnimateConfig
+from pipelines.animating.video import check_video_loads
 from pipelines.execution.locations import anchor
 from pipelines.execution.process import command_line, library_versions
 from pipelines.execution.work import Resources
@@ -34,6 +35,7 @@ from pipelines.makers.clip_settings import (
     sampling_settings,
     sketch_settings,
     slicing_settings,
+    video_settings,
 )
 from pipelines.sharding.planning import ROWS_PER_SHARD, choose_rows_per_shard
 
@@ -77,7 +79,7 @@ def check_clips(config: AnimateConfig, model_folder: Path) -> tuple[int, int | N
         )
         if said := limits.describe_frames(config.sampling.num_frames):
             log.info(said)
-    size = method.frame_size(model_folder, config.livesketch.output_size)
+    size = config.video.size or method.frame_size(model_folder, config.livesketch.output_size)
     try:
         check_pixels(config.sampling.num_frames, size)
     except ValueError as error:
@@ -88,11 +90,14 @@ def check_clips(config: AnimateConfig, model_folder: Path) -> tuple[int, int | N
 
 def check_loads(config: AnimateConfig, model_folder: Path) -> None:
     """Raise ValueError unless the model and the adapter can be loaded; no weights are read."""
+    if METHODS[config.method].makes_videos:
+        check_video_loads(config, model_folder)
+        return
     from flipsketch.models.inspection import inspect_model
 
     lora = find_embedded(config.adapter) if config.adapter else None
     motion_adapter = find_motion(config, model_folder)
-    inspect_model(model_folder, METHODS[config.method].parts, lora, motion_adapter)
+    inspect_model(model_folder, lora, motion_adapter)
     if config.livesketch.tries > 1:
         from flipsketch.scoring.clip_model import find_scorer, inspect_scorer
 
@@ -153,6 +158,7 @@ def plan_run(
         **sketch_settings(config.sketches, before),
         **sampling_settings(config.sampling, before),
         **livesketch_settings(config.method, config.livesketch, before),
+        **video_settings(config.method, config.video, model_folder, before),
     }
     notes = {
         "command": command_line(),
@@ -184,13 +190,14 @@ def weights_settings(
         model_folder: None where it is not here, and is taken to be the same.
     """
     known = before.settings if before else {}
-    lora = config.adapter and find_embedded(config.adapter)
-    settings = {"lora_fingerprint": fingerprint_folder(lora) if lora else None}
+    method, adapter = METHODS[config.method], config.adapter
+    lora = method.find_lora(adapter) if adapter else None
+    settings = {"lora_fingerprint": method.fingerprint_lora(adapter) if adapter else None}
     names = ("model_fingerprint", "model_licence")
     motion_names = ("motion_fingerprint", "motion_license")
     motion_license = None
     if model_folder is not None:
-        parts = METHODS[config.method].parts
+        parts = method.list_parts(model_folder)
         settings["model_fingerprint"] = fingerprint_folder(model_folder, parts)
         settings["model_licence"] = known_licence(before, names, settings, model_folder)
         if (motion_adapter := find_motion(config, model_folder)) is not None:

@@ -17,7 +17,7 @@ def anchor(location: str) -> str:
 
 def anchor_model(location: str) -> str:
     """As `anchor`; a name on the Hub, or of what comes with this project, is left as it is."""
-    return anchor(location) if Path(location).is_dir() else location
+    return anchor(location) if Path(location).exists() else location
 
 
 def is_submitted(path: Path) -> bool:

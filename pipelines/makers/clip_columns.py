@@ -62,6 +62,19 @@ NOTES_SCHEMA = pa.schema([(notes.COLUMN, pa.list_(pa.string()))])
 # Of methods that move strokes: a PNG has checksums, an SVG has none.
 VECTOR_SCHEMA = pa.schema([("svg_sha256", pa.string())])
 
+# Of methods that make videos, as far as the plan says them.
+VIDEO_SCHEMA = pa.schema(
+    [
+        ("pipeline", pa.string()),
+        ("video_height", pa.int32()),
+        ("video_width", pa.int32()),
+        ("video_frames", pa.int32()),
+        ("video_fps", pa.int32()),
+        ("motion_bucket", pa.int32()),
+        ("vae_tiling", pa.bool_()),
+    ]
+)
+
 # Settings of Live-Sketch whose columns have other names: a score has this one.
 COLUMN_NAMES = {"motion": "stroke_motion"}
 NO_COLUMNS = ("output_size", "clip_model")
@@ -92,11 +105,17 @@ def settings_schema(settings: Mapping[str, Any] | None = None) -> pa.Schema:
     own: list[pa.Field] = []
     if settings is not None and moves_strokes(settings):
         own = [field for name, field in livesketch_columns().items() if name in settings]
+    if settings is not None and makes_videos(settings):
+        own = [field for field in VIDEO_SCHEMA if field.name in settings]
     return pa.schema([*SETTINGS_SCHEMA, *later, *own])
 
 
 def moves_strokes(settings: Mapping[str, Any]) -> bool:
     return METHODS[settings.get("method", "flipsketch")].moves_strokes
+
+
+def makes_videos(settings: Mapping[str, Any]) -> bool:
+    return METHODS[settings.get("method", "flipsketch")].makes_videos
 
 
 def livesketch_columns() -> dict[str, pa.Field]:
@@ -129,6 +148,8 @@ def reserved_names(method: str, settings: Mapping[str, Any] | None) -> list[str]
         # A row cannot say them, though some have no column.
         names += [*VECTOR_SCHEMA.names, *get_type_hints(LiveSketchConfig)]
         names += [column.name for column in livesketch_columns().values()]
+    if METHODS[method].makes_videos and (settings is None or "pipeline" in settings):
+        names += VIDEO_SCHEMA.names
     return [name for name in names if name not in OWN_COLUMNS]
 
 

@@ -1,6 +1,7 @@
 """What a plan says of its sketches, the sampler, Live-Sketch and the networks' kernels."""
 
 from dataclasses import asdict, fields, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from flipsketch.corpus.plan import Plan
@@ -8,6 +9,7 @@ from flipsketch.livesketch.config import LiveSketchConfig
 from flipsketch.media.config import AS_IS, SketchConfig
 from flipsketch.method.config import LATER_FIELDS, SamplingConfig
 from flipsketch.method.methods import METHODS
+from flipsketch.method.video_config import VideoConfig
 from flipsketch.models.registry import fingerprint_folder
 
 
@@ -80,6 +82,39 @@ def read_livesketch(plan: Plan) -> LiveSketchConfig:
                 f"fingerprint; put that one back"
             )
     return config
+
+
+def video_settings(
+    method: str, config: VideoConfig, model_folder: Path | None, before: Plan | None
+) -> dict[str, Any]:
+    """Return the plan's settings of videos: none with methods that make none; a plan from before
+    there were any has none, unless they say something new.
+
+    Args:
+        config: settled, where the model is here.
+        model_folder: None where it is not here, and is taken to be the same.
+    """
+    if not METHODS[method].makes_videos:
+        return {}
+    usual, known = asdict(VideoConfig()), before.settings if before else {}
+    said = {name: value for name, value in asdict(config).items() if value != usual[name]}
+    if before is not None and "pipeline" not in known:
+        return said
+    if model_folder is None:
+        return {**{name: known[name] for name in ("pipeline", "pipeline_settings", *usual)}, **said}
+    pipeline = METHODS[method].read_pipeline(model_folder)
+    return {
+        "pipeline": pipeline.name,
+        "pipeline_settings": dict(pipeline.settings),
+        **asdict(config),
+    }
+
+
+def read_video(plan: Plan) -> VideoConfig | None:
+    """Return the settings of videos that a plan has, None if it is from before there were any."""
+    if "pipeline" not in plan.settings:
+        return None
+    return VideoConfig(**{field.name: plan.settings[field.name] for field in fields(VideoConfig)})
 
 
 def fingerprint_scorer(location: str) -> str:

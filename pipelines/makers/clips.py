@@ -36,6 +36,7 @@ from pipelines.execution.attempts import Attempts, has_note
 from pipelines.execution.work import JobError, Report
 from pipelines.makers.batches import describe_out_of_memory, is_out_of_memory, split_batches
 from pipelines.makers.clip_columns import describe_livesketch, sample_schema, settings_schema
+from pipelines.makers.clip_settings import read_video
 from pipelines.makers.encoding import ReadRow, SampleEncoder
 from pipelines.makers.outcome import RowOutcome, commit_outcomes, count_outcomes
 from pipelines.makers.row_settings import find_error, row_livesketch, row_sampling
@@ -79,7 +80,9 @@ class AnimationMaker:
         self.last_raised: BaseException | None = None
         animator = METHODS[plan.method].animator_class
         self.moves_strokes = METHODS[plan.method].moves_strokes
-        own = [config.livesketch] if self.moves_strokes else []
+        own: list[Any] = [config.livesketch] if self.moves_strokes else []
+        if METHODS[plan.method].makes_videos:
+            own = [read_video(plan)]
         self.method = animator(config.loading, *own)
         if config.graphs and config.loading.device == "cuda" and self.method.unet is not None:
             use_graphs(self.method.unet)

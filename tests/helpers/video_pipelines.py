@@ -21,6 +21,7 @@ from diffusers import (
     WanImageToVideoPipeline,
     WanTransformer3DModel,
 )
+from safetensors.torch import save_file
 from transformers import (
     CLIPImageProcessor,
     CLIPVisionConfig,
@@ -32,6 +33,8 @@ from transformers import (
     UMT5Config,
     UMT5EncoderModel,
 )
+
+from flipsketch.models.video_lora import WEIGHTS_NAME
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 TEXT_WIDTH = 32
@@ -52,11 +55,11 @@ def text_settings(tokenizer: T5Tokenizer) -> dict[str, int]:
 
 
 def write_svd(folder: Path) -> Path:
-    """48 x 48 latents of 96 x 96 pixels, used at 72 x 128; 5 frames."""
+    """24 x 24 latents of 96 x 96 pixels, used at 72 x 128; 5 frames."""
     torch.manual_seed(0)
     unet = UNetSpatioTemporalConditionModel(
-        sample_size=48,
-        block_out_channels=(32, 64),
+        sample_size=24,
+        block_out_channels=(32, 32),
         layers_per_block=1,
         down_block_types=("CrossAttnDownBlockSpatioTemporal", "DownBlockSpatioTemporal"),
         up_block_types=("UpBlockSpatioTemporal", "CrossAttnUpBlockSpatioTemporal"),
@@ -67,8 +70,8 @@ def write_svd(folder: Path) -> Path:
         num_frames=5,
     )
     vae = AutoencoderKLTemporalDecoder(
-        block_out_channels=(32, 32),
-        down_block_types=("DownEncoderBlock2D",) * 2,
+        block_out_channels=(32, 32, 32),
+        down_block_types=("DownEncoderBlock2D",) * 3,
         layers_per_block=1,
         latent_channels=4,
     )
@@ -212,4 +215,17 @@ def write_ltx(folder: Path) -> Path:
         scheduler=FlowMatchEulerDiscreteScheduler(),
     )
     pipeline.save_pretrained(folder)
+    return folder
+
+
+def write_lora(
+    folder: Path, *, layer: str = "transformer.blocks.0.attn1.to_q", width: int = 24, up: float = 1
+) -> Path:
+    """Write an adapter of rank 1 as diffusers saves it, by default of one layer of Wan's toy."""
+    folder.mkdir(parents=True)
+    tensors = {
+        f"{layer}.lora_A.weight": torch.ones(1, width),
+        f"{layer}.lora_B.weight": torch.full((width, 1), float(up)),
+    }
+    save_file(tensors, folder / WEIGHTS_NAME)
     return folder

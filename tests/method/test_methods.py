@@ -10,7 +10,7 @@ import torch
 from flipsketch.corpus.shard import read_metadata, read_sample
 from flipsketch.media.clip import decode_filmstrip
 from flipsketch.media.sketch import load_sketch
-from flipsketch.method.animators import StableVideo, TextToVideo, crop, pad
+from flipsketch.method.animators import TextToVideo
 from flipsketch.method.request import ClipRequest
 from flipsketch.method.sampler import finish_frames
 from flipsketch.method.text_to_video import sample_from_text
@@ -80,27 +80,21 @@ def test_t2v_is_the_models_own_sampling_and_knows_no_sketch(two_rows, tiny_model
     assert np.abs(again.astype(int) - clips["one"]).max() <= 1
 
 
-def test_svd_animates_with_the_real_pipeline(two_rows, svd_folder):
-    job = replace(two_rows, model=str(svd_folder), method="svd")
-    assert animate_manifest(job) == 0
-    rows = read_metadata(open_folder(job.output), 0).to_pylist()
-    assert [(row["num_frames"], row["height"], row["width"]) for row in rows] == [
-        (3, 72, 72),
-        (5, 72, 72),
-    ]
-    assert "Stable Video Diffusion" in (Path(job.output) / "README.md").read_text()
-
-
-def test_svd_has_the_models_aspect_and_what_is_padded_is_cropped_back(svd_folder):
-    method = StableVideo(Loading(model=svd_folder))
-    # As 768 has 576 x 1024.
-    assert (method.size, method.width) == (72, 128)
-    sketch = load_sketch(SKETCHES / "cat.svg", 72)
-    padded = np.asarray(pad(sketch, 128))
-    assert padded.shape == (72, 128, 3) and (padded[:, :28] == 255).all()
-    assert (
-        crop(torch.from_numpy(padded.copy()).permute(2, 0, 1)).permute(1, 2, 0).numpy() == sketch
-    ).all()
+def test_svd_is_a_name_for_i2v_with_its_own_model(two_rows, svd_folder):
+    for name in ("svd", "i2v"):
+        output = str(Path(two_rows.output) / name)
+        job = replace(two_rows, model=str(svd_folder), method=name, output=output)
+        assert animate_manifest(job) == 0
+        rows = read_metadata(open_folder(output), 0).to_pylist()
+        assert [(row["num_frames"], row["height"], row["width"]) for row in rows] == [
+            (3, 72, 72),
+            (5, 72, 72),
+        ]
+    clips = [read_clips(str(Path(two_rows.output) / name)) for name in ("svd", "i2v")]
+    for name in ("one", "two"):
+        np.testing.assert_array_equal(clips[0][name], clips[1][name])
+    card = (Path(two_rows.output) / "svd" / "README.md").read_text()
+    assert "Stable Video Diffusion" in card
 
 
 def test_runs_of_two_methods_do_not_mix(two_rows):
@@ -110,9 +104,9 @@ def test_runs_of_two_methods_do_not_mix(two_rows):
 
 
 def test_what_a_method_does_not_know_is_refused(job):
-    with pytest.raises(ValueError, match="one of flipsketch, livesketch, t2v, still, svd"):
+    with pytest.raises(ValueError, match="one of flipsketch, livesketch, t2v, still, i2v, svd"):
         replace(job, method="magic")
     with pytest.raises(ValueError, match="still takes no adapter"):
         replace(job, method="still", lora="x")
-    with pytest.raises(ValueError, match="has no image_encoder, feature_extractor"):
+    with pytest.raises(ValueError, match="TextToVideoSDPipeline, which makes no video of a"):
         animate_manifest(replace(job, method="svd"))
