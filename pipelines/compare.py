@@ -31,7 +31,7 @@ from pipelines.evaluate import EvaluateConfig, score_corpus
 from pipelines.execution.config import ExecutorConfig
 from pipelines.execution.environment import check_environment
 from pipelines.execution.sources import SourcesConfig
-from pipelines.sharding.run import check_license
+from pipelines.sharding.licenses import check_license
 
 log = logging.getLogger(__name__)
 

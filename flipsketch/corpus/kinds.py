@@ -80,7 +80,7 @@ TRAIN = RunKind(
         "logs": r"events\.out\.tfevents\..+",
         "lora/unet": r"adapter_.+|README\.md",
         "lora/text_encoder": r"adapter_.+|README\.md",
-        "lora": r"",
+        "lora": r"README\.md",
         "model/unet": r".+\.(json|safetensors)",
         "model/vae": r".+\.(json|safetensors)",
         "model/text_encoder": r".+\.(json|safetensors)",

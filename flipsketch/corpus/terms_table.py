@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping
 from flipsketch.corpus.licenses import Flag, Terms, combine_terms, resolve_license
 from flipsketch.corpus.passport import plan_licenses
 from flipsketch.corpus.plan import Plan
+from flipsketch.corpus.restrictions import PartLicense
 from flipsketch.corpus.shard import ShardFacts
 from flipsketch.storage.text import one_line
 
-PartLicense = tuple[str, str]
-"""A part of clips, such as "model" or "sketch", and the text that names its license."""
 # Those whose licenses differ from row to row.
 OF_ROWS = ("sketch", "animation")
 # In a table for people; the others are put together.

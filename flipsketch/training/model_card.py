@@ -8,7 +8,9 @@ from shlex import quote
 import numpy as np
 from matplotlib.figure import Figure
 
+from flipsketch.corpus.passport import join_licenses
 from flipsketch.corpus.plan import Plan
+from flipsketch.corpus.restrictions import list_restrictions
 from flipsketch.storage.folder import Folder
 from flipsketch.storage.text import one_line
 from flipsketch.training.objective import QUARTILES
@@ -28,7 +30,7 @@ TEMPLATE = """# {title}
 | command | `{command}` |
 | versions | {versions} |
 
-{use}
+{restrictions}{use}
 
 ![loss](loss.png)
 
@@ -55,11 +57,15 @@ def write_training_card(folder: Folder, plan: Plan, history: list[StepReport]) -
     from huggingface_hub import ModelCardData
 
     settings, log = plan.settings, plan.log
+    licenses = {"model": plan.model_licence, "adapter": log.get("lora_licence")}
+    own = {part: text for part, text in licenses.items() if text}
+    license = join_licenses(own)
+    sentences = list_restrictions([*own.items(), ("clips", log["data_licence"])])
     is_lora = settings["method"] == "lora"
     last = history[-max(1, len(history) // 10) :]
     quartiles = mean_quartiles(last)
     data = ModelCardData(
-        license=settings["model_licence"],
+        license=license,
         base_model=None if Path(log["model"]).is_dir() else log["model"],
         library_name="peft" if is_lora else "diffusers",
         pipeline_tag="text-to-video",
@@ -69,7 +75,7 @@ def write_training_card(folder: Folder, plan: Plan, history: list[StepReport]) -
     )
     text = TEMPLATE.format(
         title="Sketch animation adapter" if is_lora else "Sketch animation model",
-        licence=table_cell(settings["model_licence"]),
+        licence=table_cell(license),
         origin="A LoRA adapter, trained" if is_lora else "All weights trained",
         model=log["model"],
         model_fingerprint=settings["model_fingerprint"],
@@ -77,6 +83,7 @@ def write_training_card(folder: Folder, plan: Plan, history: list[StepReport]) -
         shards_fingerprint=settings["shards_fingerprint"],
         data_licence=table_cell(log["data_licence"]),
         command=log["command"],
+        restrictions="".join(f"{text[:1].upper()}{text[1:]}.\n\n" for text in sentences),
         versions=", ".join(f"{name} {version}" for name, version in log["versions"].items()),
         use=USE.format(
             model=quote(log["model"] if is_lora else folder.locate("model")),
@@ -93,8 +100,12 @@ def write_training_card(folder: Folder, plan: Plan, history: list[StepReport]) -
         **{name: settings[name] for name in ("num_clips", "num_steps", "num_frames")},
         global_batch_size=settings["global_batch_size"],
     )
+    card = f"---\n{data.to_yaml()}\n---\n\n{text}"
     folder.publish("loss.png", draw_losses(history))
-    folder.publish("README.md", f"---\n{data.to_yaml()}\n---\n\n{text}".encode())
+    folder.publish("README.md", card.encode())
+    # Beside the weights too, which go their own ways.
+    result = "lora" if is_lora else "model"
+    folder.publish(f"{result}/README.md", card.replace("](loss.png)", "](../loss.png)").encode())
 
 
 def table_cell(text: str) -> str:

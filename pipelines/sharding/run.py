@@ -18,12 +18,13 @@ from flipsketch.corpus.run_folder import begin_run, refuse_lost_folder
 from flipsketch.corpus.shard import ShardFacts, lost_shards, read_shards
 from flipsketch.storage.folder import PARTIAL, Folder
 from flipsketch.storage.stores import hurry
-from flipsketch.storage.text import MAX_CONTENT, TEXT, count, is_text, one_line
+from flipsketch.storage.text import count
 from flipsketch.storage.waiting import check_seconds
 from pipelines.execution.attempts import sweep_notes
 from pipelines.execution.config import ExecutorConfig
 from pipelines.execution.executor import make_shards
 from pipelines.execution.work import Maker, Resources
+from pipelines.sharding.licenses import check_license, log_licenses
 from pipelines.sharding.pilot import add_pilot, print_pilot
 from pipelines.sharding.planning import missing_shards, retryable_rows, unread_rows, write_summary
 from pipelines.sharding.progress import ShardProgress
@@ -169,7 +170,7 @@ class Run:
             count(plan.threads, "thread"),
             folder,
         )
-        say_licenses(plan)
+        log_licenses(plan, list(shards.values()))
         unread = unread_rows(plan, shards)
         # Rows that end a local job's process would be tried again for ever, were a retry that an
         # earlier command has begun not the one that this command asks for.
@@ -215,7 +216,7 @@ class Run:
             num_unread=len(unread_rows(plan, shards)),
         )
         write_card(folder, plan, summary.facts)
-        say_licenses(plan)
+        log_licenses(plan, summary.facts)
         summary.log(seconds=time.monotonic() - started, new_clips=progress.num_new_ok)
         if is_pilot:
             pilot = [shards[index] for index in range(count_shards(plan.pilots))]
@@ -277,22 +278,3 @@ class Run:
         )
         progress.retry(len(rows))
         return plan
-
-
-def check_license(license: str | None) -> None:
-    if license is not None and not (license.strip() and is_text(license)):
-        raise ValueError(
-            f"license must be {TEXT}, got {license!r:.80}; name the license, or leave it out"
-        )
-
-
-def say_licenses(plan: Plan) -> None:
-    """Say whose license is which, since that of the model does not become the corpus's."""
-    named = one_line(plan.licence, MAX_CONTENT)
-    own = named if plan.licence != UNKNOWN else f"{UNKNOWN}, name it with --license"
-    model = one_line(plan.model_licence, MAX_CONTENT)
-    log.info(
-        "license of the corpus: %s%s",
-        own,
-        f"; of the model: {model}" if plan.kind.makes_clips else "",
-    )

@@ -6,8 +6,9 @@ from typing import Any
 
 from flipsketch.corpus.notes import describe_notes
 from flipsketch.corpus.parts import count_shards
-from flipsketch.corpus.plan import Plan
+from flipsketch.corpus.plan import UNKNOWN, Plan
 from flipsketch.corpus.reasons import group_failures
+from flipsketch.corpus.restrictions import describe_licenses, describe_terms, list_restrictions
 from flipsketch.corpus.shard import (
     ShardFacts,
     find_on_their_way,
@@ -25,7 +26,8 @@ from flipsketch.corpus.verify import (
 )
 from flipsketch.scoring.store import scored_shards, verify_score_summary, verify_scores
 from flipsketch.storage.folder import Folder
-from flipsketch.storage.text import count, describe_error
+from flipsketch.storage.text import MAX_CONTENT, count, describe_error, one_line
+from pipelines.sharding.licenses import list_licenses
 from pipelines.sharding.planning import unread_rows
 from pipelines.sharding.summary import REASONS_SHOWN
 
@@ -59,6 +61,13 @@ class Status:
     """Rows with a prompt longer than the text encoder takes."""
     sketch_notes: dict[str, int] = field(default_factory=dict)
     """Rows whose sketches were repaired, lack a part, or look wrong, by what was noted."""
+    license: str = UNKNOWN
+    """Of the corpus, as its user names it."""
+    licenses: list[dict[str, str]] = field(default_factory=list)
+    """Of each part of its clips (the sketch, the model and so on): part, license, and whether it
+    allows commercial use and training other models: yes, no or unknown."""
+    restrictions: list[str] = field(default_factory=list)
+    """Which of the licenses are not known to allow commercial use."""
     rows_per_s: float | None = None
     """Between the first commit and the last."""
     reasons: dict[str, int] = field(default_factory=dict)
@@ -86,6 +95,7 @@ def read_status(
     """
     shards, doubts = read_shards(folder, plan)
     num_pilot = count_shards(plan.pilots)
+    licenses = list_licenses(plan, list(shards.values()))
     status = Status(
         planned=plan.num_shards,
         done=len(shards),
@@ -100,6 +110,9 @@ def read_status(
         unread=len(unread_rows(plan, shards)),
         prompts_cut=sum(facts.prompts_cut for facts in shards.values()),
         sketch_notes=dict(sum((facts.notes for facts in shards.values()), Counter[str]())),
+        license=plan.licence,
+        licenses=[describe_terms(*pair) for pair in licenses],
+        restrictions=list_restrictions(licenses),
         rows_per_s=commit_rate(folder, list(shards.values())),
     )
     status.reasons, status.failures = find_failures(folder, shards)
@@ -195,6 +208,10 @@ def describe(status: Status, verified: bool) -> str:
         f"shards: {status.done} of {status.planned} done, {status.missing} missing{rate}",
         f"rows:   {status.ok} ok and {status.failed} failed of {status.planned_rows}",
     ]
+    own = one_line(status.license, MAX_CONTENT)
+    pairs = [(one["part"], one["license"]) for one in status.licenses]
+    lines.append(f"terms:  license {own}; {describe_licenses(pairs)}")
+    lines += [f"terms:  {restriction}" for restriction in status.restrictions]
     if status.prompts_cut:
         lines.append(f"cut:    {status.prompts_cut} prompts were longer than the model takes")
     if status.sketch_notes:

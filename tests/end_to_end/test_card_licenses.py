@@ -49,7 +49,7 @@ def test_every_text_comes_back(shards, caplog):
     assert "the license of the run was 'mine: all of it' and is" in caplog.text
 
 
-def test_a_corpus_has_its_users_license_and_not_its_models(tmp_path):
+def test_a_corpus_has_its_users_license_and_not_its_models(tmp_path, caplog):
     """`still` needs no weights, so that the model may as well be the embedded one."""
     job = replace(make_job(EMBEDDED / "doodle", tmp_path), method="still")
     card = Path(job.output) / "README.md"
@@ -57,11 +57,15 @@ def test_a_corpus_has_its_users_license_and_not_its_models(tmp_path):
     assert metadata_load(card)["license"] == "unknown"
     assert read_plan(open_folder(job.output)).model_licence == "cc0-1.0"
     tars = read_tars(job.output)
+    # At the start, and in the summary.
+    assert caplog.text.count("license of the sketch is unknown, so nothing is known") == 2
+    caplog.clear()
 
     # Named later, by the same command: nothing is made again.
     assert animate_manifest(replace(job, license="cc-by-4.0")) == 0
     assert metadata_load(card)["license"] == "cc-by-4.0"
     assert read_tars(job.output) == tars
+    assert "nothing is known" not in caplog.text
     assert animate_manifest(job) == 0
     assert metadata_load(card)["license"] == "cc-by-4.0"
     write_report(ReportConfig(corpus=job.output))

@@ -220,7 +220,9 @@ def test_the_bytes_of_a_whole_run_are_told_by_its_pilot(job, tmp_path):
     told = read_sizes(folder, shards).total(20, 20, plan.num_shards - len(shards), known)
     assert animate_manifest(job) == 0
     made = shard_bytes(job.output)
-    assert told.mean == pytest.approx(made, rel=0.01)
+    # Tars pad files to 512 bytes: where the JSON of just some rows needs one block more, clips as
+    # small as these differ by a tenth.
+    assert told.mean == pytest.approx(made, rel=0.05)
 
 
 def shard_bytes(output: str) -> int:

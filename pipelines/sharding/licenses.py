@@ -1,0 +1,34 @@
+"""The licenses of a run: what its user may say, and what people are told."""
+
+import logging
+
+from flipsketch.corpus.passport import plan_licenses
+from flipsketch.corpus.plan import Plan
+from flipsketch.corpus.restrictions import PartLicense, describe_licenses, list_restrictions
+from flipsketch.corpus.shard import ShardFacts
+from flipsketch.corpus.terms_table import count_licenses
+from flipsketch.storage.text import MAX_CONTENT, TEXT, is_text, one_line
+
+log = logging.getLogger(__name__)
+
+
+def check_license(license: str | None) -> None:
+    """Raise ValueError if what the user gives as a license is no text."""
+    if license is not None and not (license.strip() and is_text(license)):
+        raise ValueError(
+            f"license must be {TEXT}, got {license!r:.80}; name the license, or leave it out"
+        )
+
+
+def list_licenses(plan: Plan, shards: list[ShardFacts]) -> list[PartLicense]:
+    """Return each license of each part of a run's clips; of one without any, those of the plan."""
+    return list(count_licenses(plan, shards) or plan_licenses(plan).items())
+
+
+def log_licenses(plan: Plan, shards: list[ShardFacts]) -> None:
+    """Say which licenses there are, and which of them do not allow everything."""
+    licenses = list_licenses(plan, shards)
+    named = one_line(plan.licence, MAX_CONTENT)
+    log.info("license of the corpus: %s; %s", named, describe_licenses(licenses))
+    for restriction in list_restrictions(licenses):
+        log.warning(restriction)

@@ -1,0 +1,31 @@
+"""People are told of each license that does not allow commercial use, or is not known to."""
+
+from flipsketch.corpus.restrictions import describe_licenses, list_restrictions
+
+
+def test_what_is_free_is_not_warned_of():
+    assert list_restrictions([("sketch", "cc-by-4.0"), ("model", "cc0-1.0")]) == []
+
+
+def test_each_restriction_is_named_with_what_to_do():
+    told = list_restrictions(
+        [
+            ("sketch", "unknown"),
+            ("model", "cc-by-nc-4.0, CC-BY-NC-ND-4.0"),
+            ("adapter", "my own terms"),
+            # Of an adapter that was trained on clips whose license nobody has named.
+            ("motion adapter", "apache-2.0, unknown"),
+        ]
+    )
+    assert "the sketch is unknown, so nothing is known to be allowed; name it with --l" in told[0]
+    assert told[1].startswith("the model is for non-commercial use only (cc-by-nc-4.0, CC-BY-NC-ND")
+    assert "license of the adapter (my own terms) allows commercial use is not known" in told[2]
+    assert "motion adapter (apache-2.0, unknown) allows commercial use is not known" in told[3]
+
+
+def test_a_corpus_of_many_licenses_takes_few_lines():
+    many = [("sketch", f"terms {number} \x1b[31m" + "x" * 500) for number in range(100)]
+    told = list_restrictions(many)
+    assert len(told) == 9 and told[-1].startswith("92 other licenses do not allow commercial use")
+    assert describe_licenses(many).endswith(" and 92 other licenses")
+    assert all("\x1b" not in line and len(line) < 400 for line in told)
