@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import torch
+from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D
 from peft import (
     LoraConfig,
     get_peft_model_state_dict,
@@ -49,8 +50,27 @@ def add_lora(
     assert targets, "a network has layers"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        inject_adapter_in_model(lora_config(list(targets), rank, alpha), network)
+        inject_lora(lora_config(list(targets), rank, alpha), network)
     return len(targets)
+
+
+def inject_lora(config: LoraConfig, network: nn.Module) -> None:
+    """Put an adapter's layers into a network, in place.
+
+    AnimateDiff's transformers call two of their layers by keyword, as peft's cannot be called.
+    """
+    inject_adapter_in_model(config, network)
+    for module in network.modules():
+        if isinstance(module, AnimateDiffTransformer3D):
+            for layer in (module.proj_in, module.proj_out):
+                if isinstance(layer, BaseTunerLayer):
+                    layer.register_forward_pre_hook(take_by_place, with_kwargs=True)
+
+
+def take_by_place(
+    layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return ((kwargs.pop("input"),), kwargs) if "input" in kwargs else (args, kwargs)
 
 
 def lora_config(names: list[str], rank: int, alpha: float) -> LoraConfig:
@@ -88,7 +108,7 @@ def load_lora(unet: nn.Module, text_encoder: nn.Module, folder: str | Path) -> N
     networks = {"unet": unet, "text_encoder": text_encoder}
     # All of it is read before any of it is used.
     for part, adapter in check_lora_fits(networks, folder).items():
-        inject_adapter_in_model(to_config(adapter), networks[part])
+        inject_lora(to_config(adapter), networks[part])
         weights = load_file(adapter.weights_path)
         loaded = set_peft_model_state_dict(networks[part], weights)
         assert not loaded.unexpected_keys, "the adapter was seen to fit"

@@ -9,10 +9,14 @@ from flipsketch.corpus.plan import read_plan
 from flipsketch.models.registry import fingerprint_motion
 from flipsketch.models.video_model import merge_into_folder
 from flipsketch.storage.folder import open_folder
+from flipsketch.training.config import TrainingConfig
 from pipelines.animate import animate_manifest
 from pipelines.animating.config import AnimateConfig
 from pipelines.remake import RemakeConfig, remake
+from pipelines.train import train
+from pipelines.training.config import TrainConfig
 from tests.helpers.animatediff import write_motion_adapter, write_pictures_model
+from tests.helpers.animations import write_training_shards
 from tests.helpers.corpora import good_rows, make_job, make_manifest, read_rows
 
 
@@ -97,3 +101,39 @@ def test_what_does_not_go_together_is_refused_first(animatediff, tiny_folder, pl
     with pytest.raises(ValueError, match="the method svd takes no motion adapter; leave out"):
         replace(animatediff, method="svd")
     assert not Path(animatediff.output).exists()
+
+
+def test_an_adapter_is_trained_on_it_and_animates_with_it(animatediff, places, tmp_path):
+    training = TrainingConfig(
+        num_steps=2,
+        global_batch_size=2,
+        num_frames=3,
+        target_set="all",
+        train_text_encoder=True,
+        inverted_first_frame=0.5,
+    )
+    job = TrainConfig(
+        shards=write_training_shards(tmp_path / "training", 8, 4, "cc-by-4.0"),
+        model=str(places[0]),
+        motion_adapter=str(places[1]),
+        output=str(tmp_path / "run"),
+        training=training,
+        checkpoint_gradients=True,
+        validate_every=2,
+        validation_steps=1,
+        num_validation=1,
+        threads=1,
+        executor=animatediff.executor,
+    )
+    with pytest.raises(ValueError, match="is a model of pictures, .* --motion-adapter guoyww"):
+        train(replace(job, motion_adapter=None))
+    few = str(write_motion_adapter(tmp_path / "few", max_frames=2))
+    with pytest.raises(ValueError, match="num_frames must be at most 2 with this model"):
+        train(replace(job, motion_adapter=few))
+    assert train(job) == 0
+    manifest = make_manifest(tmp_path, good_rows(1))
+    adapted = replace(animatediff, lora=str(tmp_path / "run" / "lora"), manifest=manifest)
+    assert animate_manifest(adapted) == 0
+    with pytest.raises(ValueError, match="motion_fingerprint: .* there, .* now"):
+        other = str(write_motion_adapter(tmp_path / "another", max_frames=24))
+        train(replace(job, motion_adapter=other))

@@ -12,6 +12,8 @@ from flipsketch.media.sketch import load_sketch
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.sampler import animate
 from flipsketch.models.choices import TargetSet
+from flipsketch.models.gradient_checkpointing import checkpoint_gradients
+from flipsketch.models.kernels import FAST, PLAIN
 from flipsketch.models.lora import (
     add_lora,
     find_targets,
@@ -21,20 +23,21 @@ from flipsketch.models.lora import (
     read_shape,
     save_lora,
 )
-from flipsketch.models.video_model import load_model, merge_into_folder
+from flipsketch.models.tiny import write_tiny_model
+from flipsketch.models.video_model import load_model, merge_into_folder, run_unet
 from tests.helpers.corpora import SKETCHES
 
 T, C, H = torch.tensor(500), 4, 8
 METHOD = SamplingConfig(num_frames=3, num_inference_steps=3, binarize=False)
 
 
-def predict(unet) -> torch.Tensor:
+def predict(unet, *, with_gradients: bool = False) -> torch.Tensor:
     random = torch.Generator().manual_seed(0)
     dtype = unet.dtype
     latents = torch.randn(1, C, 3, H, H, generator=random, dtype=dtype)
     embeds = torch.randn(1, 5, unet.config.cross_attention_dim, generator=random, dtype=dtype)
-    with torch.no_grad():
-        return unet(latents, T, embeds).sample
+    with torch.set_grad_enabled(with_gradients):
+        return run_unet(unet, latents, T, embeds)
 
 
 def stir(network, seed: int = 1) -> None:
@@ -55,6 +58,29 @@ def test_a_new_adapter_is_the_exact_identity_and_all_that_is_trained(tiny_model,
     assert len(trained) == len(lora_parameters(unet)) == 2 * num_modules
     stir(unet)
     assert (predict(unet) - before).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("target_set", "kernels"), [("attention", PLAIN), ("linear", PLAIN), ("all", FAST)]
+)
+def test_animatediff_takes_each_set_merged_or_not_and_checkpointed(tmp_path, target_set, kernels):
+    folder = write_tiny_model(tmp_path / "model", size=16, family="animatediff")
+    unet = load_model(folder, dtype=torch.float64, kernels=kernels).unet
+    before = predict(unet)
+    assert len(find_targets(unet, target_set)) == add_lora(unet, target_set)
+    assert torch.equal(predict(unet), before)
+    stir(unet)
+    apart = predict(unet)
+    assert (apart - before).abs().max() > 1e-3
+    gradients = []
+    for is_checkpointed in (False, True):
+        unet.zero_grad()
+        with checkpoint_gradients(unet, is_checkpointed):
+            predict(unet, with_gradients=True).square().mean().backward()
+        gradients.append([parameter.grad for parameter in lora_parameters(unet)])
+    assert all(torch.equal(*pair) for pair in zip(*gradients, strict=True))
+    merge_lora(unet)
+    torch.testing.assert_close(predict(unet), apart, rtol=0, atol=1e-9)
 
 
 def test_the_seed_determines_a_new_adapter(tiny_folder):
