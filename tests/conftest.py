@@ -71,6 +71,20 @@ def tiny_folder(tmp_path_factory):
     return write_tiny_model(tmp_path_factory.mktemp("models") / "tiny", size=16)
 
 
+@pytest.fixture(scope="session")
+def tiny_motion_folder(tmp_path_factory):
+    """The same of AnimateDiff."""
+    folder = tmp_path_factory.mktemp("models") / "tiny_motion"
+    return write_tiny_model(folder, size=16, family="animatediff")
+
+
+@pytest.fixture(params=["modelscope", "animatediff"])
+def any_folder(request):
+    """A model of each family, in turn."""
+    names = {"modelscope": "tiny_folder", "animatediff": "tiny_motion_folder"}
+    return request.getfixturevalue(names[request.param])
+
+
 @pytest.fixture
 def tiny_model(tiny_folder) -> VideoModel:
     return load_model(tiny_folder)

@@ -2,7 +2,7 @@ import torch
 
 from flipsketch.method.alignment import LEARNING_RATE, align_frames
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
-from flipsketch.models.video_model import predict_noise
+from flipsketch.models.video_model import load_model, predict_noise
 
 NUM_UPDATES = 3
 
@@ -48,18 +48,19 @@ def test_no_weight_gets_a_gradient_even_if_it_wants_one(tiny_model):
     assert all(parameter.grad is None for parameter in tiny_model.unet.parameters())
 
 
-def test_checkpointing_changes_no_bit_and_is_undone(tiny_model):
-    case = alignment_case(tiny_model)
+def test_checkpointing_changes_no_bit_and_is_undone(any_folder):
+    model = load_model(any_folder)
+    case = alignment_case(model)
     plain = align_frames(*case)
-    with checkpoint_gradients(tiny_model.unet):
+    with checkpoint_gradients(model.unet):
         checkpointed = align_frames(*case)
     assert torch.equal(plain, checkpointed)
-    assert not any("forward" in vars(module) for module in tiny_model.unet.modules())
+    assert not any("forward" in vars(module) for module in model.unet.modules())
 
 
-def test_checkpointing_saves_memory(tiny_model):
+def test_checkpointing_saves_memory(any_folder):
     """Count the bytes that autograd keeps for the backward pass."""
-    unet, latents, _, t, embeds, _ = alignment_case(tiny_model)
+    unet, latents, _, t, embeds, _ = alignment_case(load_model(any_folder))
 
     def kept_bytes(enabled: bool) -> int:
         kept = []

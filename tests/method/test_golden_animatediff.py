@@ -16,11 +16,9 @@ from flipsketch.method.config import SamplingConfig
 from flipsketch.method.inversion import invert
 from flipsketch.method.request import Conditioning
 from flipsketch.method.sampler import sample_latents
-from flipsketch.models.graphs import use_graphs
 from flipsketch.models.inspection import load_scheduler
 from flipsketch.models.kernels import FAST, PLAIN, VARIANTS, use_kernels
 from flipsketch.models.video_model import VideoModel, load_unet, predict_noise
-from tests.helpers.recorder import OperationRecorder
 
 GOLDEN = Path(__file__).parents[1] / "golden_animatediff"
 # A folder that has all of the cases.
@@ -96,15 +94,6 @@ def test_each_choice_of_kernels_agrees_in_one_pass(model):
 @pytest.mark.parametrize("model", [PLAIN, FAST], ids=["plain", "fast"], indirect=True)
 def test_sampling_agrees(model, case):
     check_case(model, case)
-
-
-@pytest.mark.slow
-def test_recorded_passes_agree_too(model):
-    recorder = OperationRecorder()
-    use_graphs(model.unet, recorder)
-    for _ in range(2):
-        check_case(model, "short_aligned_batch2")
-    assert recorder.num_repeated > 10
 
 
 def check_case(model: EmbeddedModel, case: str) -> None:

@@ -6,7 +6,7 @@ from diffusers import UNet3DConditionModel
 
 from flipsketch.method.sampler import animate_pixels
 from flipsketch.models.feature_cache import CachedUNet
-from flipsketch.models.video_model import predict_noise
+from flipsketch.models.video_model import load_model, predict_noise
 from tests.helpers.requests import draw_sketches, request_clip
 
 
@@ -16,9 +16,10 @@ def draw_latents(rows: int = 2, frames: int = 4):
 
 
 @torch.no_grad()
-def test_features_of_the_same_latents_give_the_plain_pass(tiny_model64):
-    unet, latents, t = tiny_model64.unet, draw_latents(), torch.tensor(500)
-    embeds = tiny_model64.encode_prompts(["a cat", "a dog"])
+def test_features_of_the_same_latents_give_the_plain_pass(any_folder):
+    model = load_model(any_folder, dtype=torch.float64)
+    unet, latents, t = model.unet, draw_latents(), torch.tensor(500)
+    embeds = model.encode_prompts(["a cat", "a dog"])
     plain = predict_noise(unet, latents, t, embeds)
     cached = CachedUNet(unet, interval=2)
     assert torch.equal(cached.predict("clip", latents, t, embeds), plain)

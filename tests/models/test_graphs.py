@@ -59,13 +59,17 @@ def test_batches_by_graphs_are_those_without(tiny_model):
     assert recorder.num_repeated == num_repeated + 14
 
 
-@pytest.mark.parametrize("kernels", [PLAIN, FAST])
-def test_graphs_keep_and_reuse_deep_features(tiny_folder, kernels):
-    model = load_model(tiny_folder, kernels=kernels)
+@pytest.mark.parametrize(
+    ("folder", "kernels"),
+    [("tiny_folder", PLAIN), ("tiny_folder", FAST), ("tiny_motion_folder", FAST)],
+)
+def test_graphs_keep_and_reuse_deep_features(request, folder, kernels):
+    model = load_model(request.getfixturevalue(folder), kernels=kernels)
     recorder = OperationRecorder()
     use_graphs(model.unet, recorder)
     # The reference loses a frame between the whole pass and the one that reuses its features.
     settings = {"num_inference_steps": 4, "align_steps": 0, "compose_steps": 2, "num_frames": 3}
+    settings["compose_motion_attn2"] = folder == "tiny_motion_folder"
     check(model, [make_batch(1, seed, cache_interval=2, **settings) for seed in range(3)])
     assert recorder.num_repeated > 0
     # Of whole passes others are recorded where nothing is kept.

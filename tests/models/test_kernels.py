@@ -26,6 +26,7 @@ from flipsketch.models.kernels import (
     use_kernels,
 )
 from flipsketch.models.lora import add_lora, lora_parameters, merge_lora
+from flipsketch.models.tiny import make_unet
 from flipsketch.models.video_model import VideoModel, load_model, predict_noise
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -116,6 +117,32 @@ def test_an_adapter_may_be_layers_or_merged(model, plain_passes, target_set):
     merge_lora(adapted.unet)
     assert largest_difference(make_passes(adapted, FAST), plain) < 1e-10
     assert count_joined(adapted.unet) == len(adapted.unet.attn_processors)
+
+
+def test_motion_modules_with_an_adapter_run_on_all_kernels():
+    """As layers, though diffusers calls projections of motion modules in a way that peft's do not
+    know, and merged; with gradients checkpointed or not."""
+    torch.manual_seed(0)
+    unet = make_unet(8, "animatediff").double().eval().requires_grad_(False)
+    add_lora(unet, "all")
+    for parameter in lora_parameters(unet):
+        torch.nn.init.normal_(parameter, std=0.2)
+    latents, text = torch.randn(2, 4, 3, 6, 10).double(), torch.randn(2, 5, 32).double()
+
+    def differentiate(kernels: Kernels, checkpointed: bool = False) -> dict[str, Tensor]:
+        use_kernels(unet, None, kernels)
+        moving = latents.clone().requires_grad_()
+        with checkpoint_gradients(unet, checkpointed):
+            prediction = predict_noise(unet, moving, T, text)
+            (gradient,) = torch.autograd.grad(prediction[:, :, 0].square().sum(), moving)
+        return {"prediction": prediction.detach(), "gradient": gradient}
+
+    plain = differentiate(PLAIN)
+    assert largest_difference(differentiate(PLAIN, True), plain) == 0
+    assert largest_difference(differentiate(FAST), plain) < 1e-10
+    merge_lora(unet)
+    assert largest_difference(differentiate(FAST, True), plain) < 1e-10
+    assert count_joined(unet) == len(unet.attn_processors)
 
 
 def test_a_scaled_middle_block_keeps_its_scale(model):
