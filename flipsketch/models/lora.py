@@ -1,6 +1,7 @@
 """LoRA adapters (Hu et al., 2022) on a video model: a folder with `unet/` and, if trained,
 `text_encoder/`, each in peft's format."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -17,9 +18,15 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from flipsketch.models.adapter import WEIGHTS_FILE, Adapter, check_fits, read_adapter
+from flipsketch.models.adapter import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    Adapter,
+    check_fits,
+    read_adapter,
+)
 from flipsketch.models.choices import TargetSet
-from flipsketch.models.headers import naming_files, read_header
+from flipsketch.models.headers import naming_files, read_header, read_settings
 from flipsketch.models.registry import check_lora
 from flipsketch.storage.folder import share_files
 
@@ -93,6 +100,11 @@ def write_adapter(config: LoraConfig, weights: dict[str, Tensor], folder: Path) 
     """Write one network's adapter; the file with its weights comes last."""
     folder.mkdir(parents=True, exist_ok=True)
     config.save_pretrained(str(folder))
+    # Peft keeps layers' names in a set, whose order differs from process to process.
+    settings = read_settings(folder / CONFIG_FILE)
+    if isinstance(settings.get("target_modules"), list):
+        settings["target_modules"].sort()
+    (folder / CONFIG_FILE).write_text(json.dumps(settings, indent=2, sort_keys=True))
     contiguous = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
     with naming_files(folder):
         save_file(contiguous, folder / WEIGHTS_FILE)
