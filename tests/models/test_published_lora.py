@@ -4,51 +4,28 @@ import pickle
 
 import pytest
 import torch
-from diffusers import UNet3DConditionModel
 from torch import nn
 
 from flipsketch.models.lora import find_targets, load_lora, merge_lora
-from flipsketch.models.published_lora import import_pairs, pair_shapes, read_pairs
-
-RANK = 3
-
-
-def modelscope_unet(**changes) -> UNet3DConditionModel:
-    """ModelScope's blocks, layer for layer, a few channels wide."""
-    return UNet3DConditionModel(
-        **{
-            "sample_size": 8,
-            "block_out_channels": (4, 8, 16, 16),
-            "norm_num_groups": 4,
-            "attention_head_dim": 4,
-            "cross_attention_dim": 8,
-            **changes,
-        }
-    )
-
-
-def published(unet: nn.Module, seed: int = 0) -> list[torch.Tensor]:
-    """Random matrices in the published order and shapes."""
-    random = torch.Generator().manual_seed(seed)
-    matrices = []
-    for module in unet.modules():
-        if isinstance(module, nn.Linear | nn.Conv2d | nn.Conv3d):
-            out_size, in_size, *kernel = module.weight.shape
-            matrices.append(torch.randn(out_size, RANK, *[1 for _ in kernel], generator=random))
-            matrices.append(torch.randn(RANK, in_size, *kernel, generator=random))
-    return matrices
+from flipsketch.models.lora_layers import fit_layers, write_layers
+from flipsketch.models.published_lora import name_pairs, read_pairs
+from tests.helpers.pickled import Evil
+from tests.helpers.published import modelscope_unet, published_matrices
 
 
 def test_all_574_modules_get_exactly_up_times_down(tmp_path):
+    """Also where the rank is more than a layer has: the first convolution has 4 channels."""
+    rank = 8
     unet = modelscope_unet().double()
     before = {name: module.weight.clone() for name, module in find_targets(unet, "all").items()}
-    matrices = published(unet)
+    matrices = published_matrices(unet, rank=rank)
     assert len(matrices) == 2 * 574
     torch.save(matrices, tmp_path / "unet_lora.pt")
     with torch.device("meta"):
         blueprint = modelscope_unet()
-    pairs = read_pairs(tmp_path / "unet_lora.pt")
-    assert import_pairs(blueprint, pairs, tmp_path / "lora" / "unet") == RANK
+    layers = name_pairs(read_pairs(tmp_path / "unet_lora.pt"), blueprint, "all")
+    layers = fit_layers(layers, blueprint)
+    assert write_layers(layers, blueprint, tmp_path / "lora" / "unet") == rank
     load_lora(unet, nn.Linear(1, 1), tmp_path / "lora")
     merge_lora(unet.double())
     after = find_targets(unet, "all")
@@ -59,26 +36,39 @@ def test_all_574_modules_get_exactly_up_times_down(tmp_path):
         torch.testing.assert_close(module.weight, expected, rtol=1e-12, atol=1e-12)
 
 
-def test_the_first_module_that_does_not_fit_is_named(tmp_path):
+def test_the_first_module_that_does_not_fit_is_named():
     unet = modelscope_unet()
     names = list(find_targets(unet, "all"))
-    matrices = published(unet)
+    matrices = published_matrices(unet)
     pairs = list(zip(matrices[::2], matrices[1::2], strict=True))
+
+    def read(pairs):
+        fit_layers(name_pairs(pairs, unet, "all"), unet)
+
     with pytest.raises(ValueError, match="has 573 pairs of matrices, but the network has 574"):
-        import_pairs(unet, pairs[:-1], tmp_path)
+        read(pairs[:-1])
     swapped = [*pairs[:2], pairs[3], pairs[2], *pairs[4:]]
     assert pairs[2][0].shape != pairs[3][0].shape
     with pytest.raises(ValueError, match=rf"{names[2]}: its up matrix has the shape .* fits"):
-        import_pairs(unet, swapped, tmp_path)
+        read(swapped)
     pairs[5][1].view(-1)[0] = torch.nan
     with pytest.raises(ValueError, match=f"{names[5]}: its down matrix has values"):
-        import_pairs(unet, pairs, tmp_path)
-    assert not list(tmp_path.iterdir())
+        read(pairs)
 
 
-class Evil:
-    def __reduce__(self):
-        return print, ("executed",)
+def test_a_pair_of_another_rank_is_named():
+    unet = modelscope_unet()
+    names = list(find_targets(unet, "all"))
+    matrices = published_matrices(unet)
+    other = published_matrices(unet, rank=2)
+    mixed = [*matrices[:8], *other[8:10], *matrices[10:]]
+    pairs = list(zip(mixed[::2], mixed[1::2], strict=True))
+    with pytest.raises(ValueError, match=f"{names[4]}: its down matrix has the rank 2, where 3 f"):
+        name_pairs(pairs, unet, "all")
+    torn = [*matrices[:8], matrices[8], other[9], *matrices[10:]]
+    torn_pairs = list(zip(torn[::2], torn[1::2], strict=True))
+    with pytest.raises(ValueError, match=f"{names[4]}: its down matrix has the rank 2"):
+        name_pairs(torn_pairs, unet, "all")
 
 
 @pytest.mark.parametrize(
@@ -118,10 +108,8 @@ def test_nothing_advises_to_load_a_file_unsafely(tmp_path):
 
 
 def test_a_view_larger_than_its_data_is_refused(tiny_model):
-    targets = find_targets(tiny_model.unet, "all")
-    pairs = [
-        (torch.zeros(1).expand(pair_shapes(module, 4)[0]), torch.zeros(pair_shapes(module, 4)[1]))
-        for module in targets.values()
-    ]
+    matrices = published_matrices(tiny_model.unet)
+    pairs = list(zip(matrices[::2], matrices[1::2], strict=True))
+    pairs[0] = (torch.zeros(1).expand(pairs[0][0].shape), pairs[0][1])
     with pytest.raises(ValueError, match="its up matrix is larger than its data"):
-        import_pairs(tiny_model.unet, pairs, "nowhere")
+        fit_layers(name_pairs(pairs, tiny_model.unet, "all"), tiny_model.unet)
