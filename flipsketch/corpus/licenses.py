@@ -65,6 +65,7 @@ class Terms:
 NOT_STATED = Terms("not stated")
 
 
+@functools.lru_cache(maxsize=1024)
 def resolve_license(text: str | None) -> Terms:
     """Return the terms of a license by its name: of SPDX, the Hub, or as people write it, or by its
     address.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from flipsketch.corpus.licenses import Use, resolve_license
-from flipsketch.corpus.passport import LICENSE, PARTS, licenses_of
+from flipsketch.corpus.passport import LICENSE, PARTS, licenses_of, read_license
 from flipsketch.corpus.plan import UNKNOWN, Plan
 from flipsketch.corpus.terms_table import PartLicense
 from flipsketch.scoring.scored_clips import ScoredClips
@@ -44,11 +44,21 @@ def find_allowed(uses: Iterable[Use], clips: ScoredClips, plan: Plan) -> np.ndar
 def list_licenses(clips: ScoredClips, plan: Plan) -> Iterator[tuple[PartLicense, ...]]:
     """Yield the parts of each clip with their licenses; the scorer is a part, since a corpus has
     its scores and was chosen by them."""
-    columns = [name for name in clips.metadata.column_names if name in COLUMNS]
-    scorers = clips.scores[SCORER_LICENSE].to_pylist()
-    for row, scorer in zip(clips.metadata.select(columns).to_pylist(), scorers, strict=True):
-        parts: dict[str, Any] = {**licenses_of(row, plan), SCORER: scorer or UNKNOWN}
-        yield tuple(parts.items())
+    names = [name for name in clips.metadata.column_names if name in COLUMNS]
+    columns = [clips.metadata[name].to_pylist() for name in names]
+    # Lists and numbers too, in a manifest's own column of that name.
+    columns = [
+        list(map(read_license, column)) if name == LICENSE else column
+        for name, column in zip(names, columns, strict=True)
+    ]
+    # A corpus has few combinations, however many clips.
+    known: dict[tuple[Any, ...], tuple[PartLicense, ...]] = {}
+    for values in zip(clips.scores[SCORER_LICENSE].to_pylist(), *columns, strict=True):
+        if values not in known:
+            scorer, *own = values
+            parts = licenses_of(dict(zip(names, own, strict=True)), plan)
+            known[values] = (*parts.items(), (SCORER, scorer or UNKNOWN))
+        yield known[values]
 
 
 def list_refusals(use: Use, parts: Iterable[PartLicense]) -> list[Refusal]:
