@@ -7,16 +7,18 @@ viewed, scored and curated again wherever it is moved.
 import logging
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
+from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
+import tyro
 
 from flipsketch.corpus.card import write_card
 from flipsketch.corpus.curated_manifest import digest_rows, write_manifest
 from flipsketch.corpus.kinds import CURATE
-from flipsketch.corpus.passport import LICENSE
+from flipsketch.corpus.passport import LICENSE, take_licenses
 from flipsketch.corpus.plan import UNKNOWN, Plan, manifest_of, note_licence, read_clips_plan
 from flipsketch.corpus.row_digests import (
     digest_of,
@@ -38,6 +40,7 @@ from flipsketch.storage.folder import PARTIAL, Folder, open_folder
 from flipsketch.storage.threads import in_threads
 from pipelines.execution.process import command_line
 from pipelines.execution.sources import SourcesConfig
+from pipelines.sharding.run import check_license
 
 log = logging.getLogger(__name__)
 
@@ -57,11 +60,15 @@ class CurateConfig(Choice):
     rows_per_shard: int = 1000
     """Number of clips in each shard."""
     sources: SourcesConfig = field(default_factory=SourcesConfig)
+    license: Annotated[str | None, tyro.conf.arg(aliases=["--licence"])] = None
+    """License of the new corpus, and of sketches whose rows name none; by default that of the
+    corpus that the clips are from."""
     overwrite: bool = False
     """Delete what an earlier run left in the output folder, and start again."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_license(self.license)
         if self.rows_per_shard < 1:
             raise ValueError(f"rows_per_shard must be at least 1, got {self.rows_per_shard}")
 
@@ -75,6 +82,8 @@ def curate(config: CurateConfig) -> int:
     """
     source, output = open_folder(config.corpus), open_folder(config.output)
     source_plan = read_clips_plan(source)
+    if config.license is not None:
+        source_plan = replace(source_plan, log={**source_plan.log, "licence": config.license})
     if f"{output.path}/".startswith(f"{source.path}/"):
         raise ValueError(f"{output}: is the corpus itself, or in it; give another --output")
     clips = read_clips(source, source_plan)
@@ -84,6 +93,7 @@ def curate(config: CurateConfig) -> int:
     content = write_manifest(sources, chosen.metadata, source_plan)
     digests = digest_rows(content)
     settings = {
+        **take_licenses(source_plan),
         "model_licence": source_plan.model_licence,
         "method": source_plan.method,
         **CURATE.settings,

@@ -30,6 +30,12 @@ def license_settings(before: Plan | None, **parts: str | None) -> dict[str, Any]
     return {} if before and ROW_LICENSES not in before.settings else {ROW_LICENSES: True, **parts}
 
 
+def take_licenses(plan: Plan) -> dict[str, Any]:
+    """Return what the plan of clips that are chosen from a corpus says of licenses."""
+    names = [license for _, license in PARTS.values()]
+    return license_settings(plan, **{name: plan.settings.get(name) for name in names})
+
+
 def read_license(value: Any) -> str | None:
     """Return the license that a row of a manifest names, as text; None if it names none."""
     if isinstance(value, list | tuple):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from huggingface_hub import metadata_load
 
 from flipsketch.method.config import SamplingConfig
 from pipelines.animate import animate_manifest
@@ -79,6 +80,19 @@ def test_curating_keeps_what_all_parts_allow_and_says_what_each_refused(config, 
     assert manifest["license"].to_pylist() == [row["license"] for row in rows]
     with pytest.raises(ValueError, match="allow: .*commercial.* there, None now"):
         curate(config)
+
+
+def test_a_license_that_curating_names_holds_for_sketches_that_have_none(config):
+    curate(replace(config, allow=("commercial",), license="cc0-1.0"))
+    named = [row["license"] for row in read_rows(config.output)]
+    assert sorted(named) == ["CC BY 4.0", "cc-by-nd-4.0", "cc0-1.0", "cc0-1.0"]
+    card = Path(config.output) / "README.md"
+    assert metadata_load(card)["license"] == "cc0-1.0"
+    assert read_table(config.output)["sketch", "CC0-1.0"][0] == "2"
+    # What is chosen from it in turn says the same.
+    again = replace(config, corpus=config.output, output=f"{config.output}-again")
+    curate(replace(again, allow=("commercial", "train-others")))
+    assert len(read_rows(again.output)) == 3
 
 
 def test_a_card_counts_the_licenses_of_a_corpus_and_says_what_they_come_to(mixed):
