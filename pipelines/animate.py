@@ -22,7 +22,15 @@ from flipsketch.models.registry import (
 from flipsketch.storage.folder import open_folder
 from pipelines.animating.config import AnimateConfig
 from pipelines.animating.dry_run import dry_run
-from pipelines.animating.planning import check_clips, check_loads, find_motion, plan_run, settle
+from pipelines.animating.planning import (
+    check_clips,
+    check_loads,
+    find_motion,
+    note_config,
+    pin_config,
+    plan_run,
+    settle,
+)
 from pipelines.animating.video import settle_video
 from pipelines.execution.environment import check_environment
 from pipelines.execution.executor import start
@@ -44,14 +52,15 @@ def animate_manifest(config: AnimateConfig) -> int:
     Raises:
         ValueError, OSError: the run cannot begin.
     """
-    config = settle(config)
+    asked = config = settle(config)
     refuse_vanishing_output(config.output)
     folder = open_folder(config.output)
     before = None if config.overwrite else read_run(folder, ANIMATE)
-    if config.adapter is not None:
-        METHODS[config.method].find_lora(config.adapter)
     if config.dry_run:
         return dry_run(config, folder, before)
+    config = pin_config(config, before)
+    if config.adapter is not None:
+        METHODS[config.method].find_lora(config.adapter)
     check_environment(config.executor)
     log.info("model %s, adapter %s", config.model, config.adapter or "none")
     model_folder = find_model(config.model, METHODS[config.method].list_parts(config.model))
@@ -137,5 +146,6 @@ def animate_manifest(config: AnimateConfig) -> int:
         bad_row_remedy="append them to the manifest, mended and with new ids, and add --extend",
     )
     plan = plan_run(config, before, manifest, model_folder, resources, fitted)
+    plan = replace(plan, log=plan.log | note_config(asked, config))
     # The manifest may have moved, or be another file that begins with the same rows (--extend).
     return run.carry_out(plan, notes={"manifest": anchor(config.manifest)})

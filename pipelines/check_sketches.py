@@ -20,7 +20,8 @@ from flipsketch.media.config import SketchConfig
 from flipsketch.media.contact_sheet import encode_png
 from flipsketch.method.config import model_defaults
 from flipsketch.method.methods import METHODS
-from flipsketch.models.registry import check_hub_name, find_embedded
+from flipsketch.models.hub import NotFetchedError
+from flipsketch.models.registry import find_settings
 from flipsketch.report.checked_sketch import KINDS, Check, CheckedSketch, Kind
 from flipsketch.report.sketch_page import build_pages
 from flipsketch.report.sketch_sheet import draw_sheets
@@ -208,11 +209,15 @@ def find_size(config: CheckSketchesConfig) -> tuple[int, bool]:
     if config.model is None:
         return config.size or USUAL_SIZE, False
     darken = model_defaults(config.model).darken_sketch
-    if (folder := find_embedded(config.model)).is_dir():
-        own = METHODS[config.method].frame_size(folder, config.size)
+    method = METHODS[config.method]
+    try:
+        own = method.frame_size(
+            find_settings(config.model, method.list_parts(config.model)), config.size
+        )
         return config.size or own, darken
-    check_hub_name(config.model)
-    return config.size or USUAL_SIZE, darken
+    except NotFetchedError as error:
+        log.warning("%s", error)
+        return config.size or USUAL_SIZE, darken
 
 
 def describe_sketch(sketch: CheckedSketch) -> dict[str, Any]:

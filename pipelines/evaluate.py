@@ -12,6 +12,7 @@ from flipsketch.corpus.manifest import ManifestSummary
 from flipsketch.corpus.plan import Plan, manifest_of, read_clips_plan
 from flipsketch.corpus.reasons import FailedRow, group_failures
 from flipsketch.corpus.shard import ShardFacts, read_shards
+from flipsketch.models.pinning import pin_places
 from flipsketch.scoring.store import (
     ScoreFacts,
     read_score_facts,
@@ -81,6 +82,7 @@ def score_corpus(config: EvaluateConfig) -> tuple[ScoreSummary, int]:
     folder = open_folder(config.corpus)
     plan = read_clips_plan(folder)
     check_environment(config.executor)
+    config = pin_places(config, {})
     manifest = config.manifest or manifest_of(folder, plan)
     summary = find_manifest(manifest, folder, plan)
 

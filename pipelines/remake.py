@@ -23,6 +23,7 @@ from flipsketch.method.config import LATER_FIELDS, SamplingConfig
 from flipsketch.method.methods import METHODS
 from flipsketch.models.kernels import read_kernels
 from flipsketch.models.loading import Loading
+from flipsketch.models.pinning import noted_place
 from flipsketch.models.registry import (
     NO_LORA,
     choose_motion_adapter,
@@ -234,7 +235,7 @@ def find_weights(plan: Plan, config: RemakeConfig) -> dict[str, Any]:
     if config.lora not in (None, NO_LORA) and not plan.settings.get("lora_fingerprint"):
         raise ValueError(f"{config.lora}: the clips were made without an adapter; leave out --lora")
     names = ("model", "lora", "motion_adapter")
-    places = {name: getattr(config, name) or plan.log.get(name) for name in names}
+    places = {name: getattr(config, name) or noted_place(plan.log, name) for name in names}
     if not places["model"]:
         raise ValueError("run.json does not say where the model is; pass --model")
     parts = method.list_parts(places["model"])

@@ -11,11 +11,11 @@ from dataclasses import replace
 from flipsketch.corpus.dataset import TrainingClips, check_size
 from flipsketch.corpus.plan import read_plan
 from flipsketch.corpus.run_folder import begin_training
+from flipsketch.models.pinning import note_places, pin_places
 from flipsketch.models.registry import (
     NO_LORA,
-    check_lora,
     choose_motion_adapter,
-    find_embedded,
+    find_lora,
     find_model,
     frame_size,
     weights_bytes,
@@ -51,13 +51,14 @@ def train(config: TrainConfig) -> int:
     if config.executor.workers is not None:
         check_share(config.training, config.executor.workers)
     check_environment(config.executor)
+    before = None if config.overwrite else read_plan(folder, trains=True)
+    asked, config = config, pin_places(config, before.log if before else {})
     model_folder = find_model(config.model)
     motion_adapter = choose_motion_adapter(model_folder, config.motion_adapter)
-    lora = None if config.adapter is None else check_lora(find_embedded(config.adapter))
+    lora = None if config.adapter is None else find_lora(config.adapter)
     start_from = "a new adapter" if lora is None else config.adapter
     if config.training.train == "lora":
         log.info("model %s, training starts from %s", config.model, start_from)
-    before = None if config.overwrite else read_plan(folder, trains=True)
     clips = TrainingClips(config.shards, config.reading)
     if len(clips.shards) < clips.plan.num_shards:
         raise ValueError(
@@ -94,12 +95,13 @@ def train(config: TrainConfig) -> int:
     trained = count_trained(*weights, config.training, lora)
     resources = share_out(config, start(config.executor, weights_bytes(*weights), config.device))
     plan = plan_run(config, before, clips, model_folder, resources)
+    plan = replace(plan, log=plan.log | note_places(asked, config))
     resolved = replace(
         config,
         training=replace(config.training, graphs=plan.log["graphs"]),
         shards=anchor(config.shards),
         model=anchor_model(config.model),
-        lora=NO_LORA if lora is None else anchor(str(lora)),
+        lora=NO_LORA if config.adapter is None else anchor_model(config.adapter),
         motion_adapter=config.motion_adapter and anchor_model(config.motion_adapter),
         latent_cache=config.latent_cache and anchor(config.latent_cache),
         output=folder.path,

@@ -38,7 +38,7 @@ def showing_progress(
             bar.refresh()
             if not shown and time.monotonic() > next_line:
                 next_line += LOG_EVERY_S
-                log.info("fetched %.2f of %.2f GB of %s", bar.n / 1e9, total / 1e9, name)
+                log.info("%s of %s of %s", format_size(bar.n), format_size(total), name)
 
     bar = tqdm(
         total=total, desc=name, unit="B", unit_scale=True, disable=not shown, dynamic_ncols=True
@@ -53,6 +53,10 @@ def showing_progress(
             ended.set()
             watching.join()
             bar.refresh()
+
+
+def format_size(num_bytes: float) -> str:
+    return f"{num_bytes / 1e9:,.2f} GB" if num_bytes >= 1e9 else f"{num_bytes / 1e6:,.2f} MB"
 
 
 def count_bytes(cache: Path, snapshot: Path, sizes: dict[str, int], since: float) -> int:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from flipsketch.models.fetching import showing_progress
+from flipsketch.models.fetching import format_size, showing_progress
 from flipsketch.storage.text import count, one_line
 from flipsketch.storage.waiting import call_in_time
 
@@ -58,6 +58,10 @@ class Unreachable(Exception):
     """The Hub does not answer, or is not to be asked."""
 
 
+class NotFetchedError(ValueError):
+    """The Hub does not answer, and what is asked of it is not in its cache."""
+
+
 def resolve(place: HubPlace) -> HubPlace:
     """Return a place at the commit that its revision means now; if the Hub does not answer, the one
     that it meant when it was last fetched.
@@ -81,7 +85,7 @@ def resolve(place: HubPlace) -> HubPlace:
         if COMMIT.fullmatch(commit):
             log.warning("%s: %s; using commit %s, fetched before", place, error, commit)
         else:
-            raise ValueError(refuse(place, f"{error}; none is in its cache")) from error
+            raise NotFetchedError(refuse(place, f"{error}; none is in its cache")) from error
     return replace(place, revision=commit)
 
 
@@ -127,7 +131,7 @@ def list_repository(place: HubPlace) -> dict[str, int]:
         root = snapshot_folder(place)
         paths = [path for path in root.rglob("*") if path.is_file()]
         if not paths:
-            raise ValueError(refuse(place, f"{error}; none is in its cache")) from error
+            raise NotFetchedError(refuse(place, f"{error}; none is in its cache")) from error
         return {path.relative_to(root).as_posix(): path.stat().st_size for path in paths}
     sizes = {entry.path: entry.size for entry in tree if hasattr(entry, "size")}
     with suppress(OSError):
@@ -148,23 +152,26 @@ def fetch(place: HubPlace, names: Iterable[str]) -> Path:
         ValueError: they are not here and the Hub does not answer.
         OSError: they cannot be fetched, or written.
     """
-    listing, root = list_repository(place), snapshot_folder(place)
-    wanted = {place.prefix + name: listing[place.prefix + name] for name in names}
-    wanted |= {name: listing[name] for name in (CARD, place.prefix + CARD) if name in listing}
-
-    def missing() -> dict[str, int]:
-        return {name: size for name, size in wanted.items() if not has_size(root / name, size)}
-
-    if missing():
+    names = [*names]
+    if find_missing(place, names):
         with locked(place):
-            if left := missing():
-                download(place, left)
-            if left := missing():
+            if missing := find_missing(place, names):
+                download(place, missing)
+            if missing := find_missing(place, names):
                 raise OSError(
-                    f"{place!s:.200}: {count(len(left), 'file')} could not be fetched, such as "
-                    f"{min(left)}; rerun the same command, which keeps those that were"
+                    f"{place!s:.200}: {count(len(missing), 'file')} could not be fetched, such as "
+                    f"{min(missing)}; rerun the same command, which keeps those that were"
                 )
-    return root / place.folder
+    return snapshot_folder(place) / place.folder
+
+
+def find_missing(place: HubPlace, names: Iterable[str]) -> dict[str, int]:
+    """Return the sizes of those of some files of a pinned place, and of its cards, that are not
+    here yet, by their names in the repository."""
+    listing, root = list_repository(place), snapshot_folder(place)
+    wanted = [place.prefix + name for name in names]
+    wanted += [name for name in (CARD, place.prefix + CARD) if name in listing]
+    return {name: listing[name] for name in wanted if not has_size(root / name, listing[name])}
 
 
 def download(place: HubPlace, sizes: dict[str, int]) -> None:
@@ -174,7 +181,7 @@ def download(place: HubPlace, sizes: dict[str, int]) -> None:
     from huggingface_hub.errors import HfHubHTTPError
 
     if HF_HUB_OFFLINE:
-        raise ValueError(
+        raise NotFetchedError(
             f"{place!s:.200}: {count(len(sizes), 'file')} were not fetched before, such as "
             f"{min(sizes)}, and HF_HUB_OFFLINE is set; unset it, or fetch them first"
         )
@@ -182,10 +189,10 @@ def download(place: HubPlace, sizes: dict[str, int]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if total > (free := shutil.disk_usage(folder).free):
         raise OSError(
-            f"{place!s:.200}: takes {total / 1e9:,.2f} GB, but the disk of {folder} has "
-            f"{free / 1e9:,.2f} GB free; free some, or set HF_HOME to a folder elsewhere"
+            f"{place!s:.200}: takes {format_size(total)}, but the disk of {folder} has "
+            f"{format_size(free)} free; free some, or set HF_HOME to a folder elsewhere"
         )
-    log.info("fetching %s: %s, %.2f GB", place, count(len(sizes), "file"), total / 1e9)
+    log.info("fetching %s: %s, %s", place, count(len(sizes), "file"), format_size(total))
     started = time.monotonic()
     try:
         with showing_progress(str(place.repository), folder, snapshot_folder(place), sizes):
@@ -254,11 +261,10 @@ def explain(place: HubPlace, error: Any) -> str:
         address = f"{constants.ENDPOINT}/{place.repository}"
         return f"{place!s:.200}: is gated; accept its terms at {address}, and {TOKEN}"
     if isinstance(error, RevisionNotFoundError):
-        # The error may come from a question about a commit.
         return (
             f"{place!s:.200}: the repository {place.repository} has no revision "
-            f"{place.revision or MAIN!r:.200}; give a branch, a tag or a commit, at the end "
-            f"({place.repository}/sub/folder@revision)"
+            f"{place.revision or MAIN!r:.200}; {list_revisions(place)}; a revision, or a commit, "
+            f"comes last ({place.repository}/sub/folder@revision)"
         )
     if isinstance(error, RepositoryNotFoundError):
         return refuse(place, f"no such repository, or a private one: {token}")
@@ -266,6 +272,16 @@ def explain(place: HubPlace, error: Any) -> str:
     if status in (401, 403):
         return refuse(place, f"status {status}: {token}")
     return refuse(place, f"status {status}")
+
+
+def list_revisions(place: HubPlace) -> str:
+    """Return what to say of a repository's branches and tags."""
+    try:
+        found = ask(place, lambda api: api.list_repo_refs(place.repository))
+    except (Unreachable, ValueError):
+        return "see its page for its branches and tags"
+    names = [reference.name for reference in (*found.branches, *found.tags)]
+    return f"there are {one_line(', '.join(names) or 'none', 200)}"
 
 
 def refuse(place: HubPlace, why: str) -> str:

@@ -2,6 +2,7 @@
 or in a repository of the Hugging Face Hub, whole or a folder of it, at a revision."""
 
 import difflib
+import os
 import re
 from pathlib import Path
 
@@ -44,7 +45,9 @@ def find_embedded(name: str | Path) -> Path:
         )
     embedded = EMBEDDED / name
     is_name = Path(name).name == str(name)
-    return embedded if is_name and embedded.is_dir() and not Path(name).exists() else Path(name)
+    # Of a name too long for a path these are false, and Path's own raise.
+    is_here = os.path.exists(name)
+    return embedded if is_name and os.path.isdir(embedded) and not is_here else Path(name)
 
 
 def locate(place: str | Path) -> Path | HubPlace:
@@ -57,9 +60,9 @@ def locate(place: str | Path) -> Path | HubPlace:
     if not text.strip() or place == Path():
         raise ValueError(f"the name of a model or adapter is empty; give a folder, or {FORMS}")
     folder = find_embedded(text)
-    if folder.is_dir():
+    if os.path.isdir(folder):
         return folder
-    if folder.exists():
+    if os.path.exists(folder):
         raise ValueError(f"{text!s:.200}: expected a folder, found a file; give its folder")
     return parse_hub_place(text)
 
@@ -75,7 +78,7 @@ def parse_hub_place(text: str) -> HubPlace:
             f"({FORMS}); {near or 'give the path of a folder, such a name, or doodle'}"
         )
     folder = match["folder"].strip("/")
-    if folder and Path(text).parent.is_dir():
+    if folder and os.path.isdir(Path(text).parent):
         raise ValueError(
             f"{text!s:.200}: there is no such folder in {Path(text).parent!s:.200}"
             f"{'; ' + near if (near := suggest(text)) else ', which is a folder here'}"
@@ -99,10 +102,17 @@ def suggest(text: str) -> str:
 
 def pin(place: str | Path) -> str:
     """Return a place with the commit that its revision means now, which all workers are to use; a
-    local folder or an embedded name is returned as it is.
+    local folder or file, or an embedded name, is returned as it is.
 
     Raises:
         ValueError: there is no such place.
     """
-    found = locate(place)
-    return str(resolve(found)) if isinstance(found, HubPlace) else str(place)
+    found = find_on_hub(place)
+    return str(place) if found is None else str(resolve(found))
+
+
+def find_on_hub(place: str | Path) -> HubPlace | None:
+    """Return where a place is on the Hub; None of a local folder or file, or an embedded name."""
+    # Adapters of some models are files.
+    found = Path(place) if os.path.isfile(place) else locate(place)
+    return found if isinstance(found, HubPlace) else None

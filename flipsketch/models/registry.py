@@ -11,8 +11,8 @@ from flipsketch.models.adapter import read_adapter
 from flipsketch.models.families import MOTION_FOLDER, PICTURES_UNET, family_of, needs_motion
 from flipsketch.models.files import PICKLES, choose_weights, is_settings, needed_files
 from flipsketch.models.headers import read_settings
-from flipsketch.models.hub import COMMIT, HubPlace, fetch, list_files, resolve
-from flipsketch.models.places import find_embedded, locate, parse_hub_place
+from flipsketch.models.hub import COMMIT, HubPlace, fetch, find_missing, list_files, resolve
+from flipsketch.models.places import find_embedded, locate
 
 log = logging.getLogger(__name__)
 
@@ -68,15 +68,30 @@ def find_settings(place: str | Path, parts: tuple[str, ...] = PARTS) -> Path:
     return find_parts(place, parts, lambda names: filter(is_settings, names))
 
 
+def is_fetched(place: str | Path, parts: tuple[str, ...] = PARTS) -> bool:
+    """Tell whether a model is here with all that `find_model` would fetch."""
+    found = locate(place)
+    if not isinstance(found, HubPlace):
+        return True
+    found = resolve(found)
+    names = [name for name in list_files(found) if name.rpartition("/")[0] in parts]
+    by_part = [[name for name in names if name.startswith(f"{part}/")] for part in parts]
+    needed = [name for own in by_part for name in (*filter(is_settings, own), *choose_weights(own))]
+    return not find_missing(found, needed)
+
+
 def find_parts(
     place: str | Path, parts: tuple[str, ...], choose: Callable[[list[str]], Iterable[str]]
 ) -> Path:
     found = locate(place)
     if not isinstance(found, HubPlace):
-        check_parts(str(found), list_parts(found), parts)
+        names = list_parts(found)
+        refuse_container(str(place), names)
+        check_parts(str(found), names, parts)
         return found
     found = resolve(found)
-    names = list_files(found)
+    names = [*list_files(found)]
+    refuse_container(str(place), names)
     check_parts(str(found), names, parts)
     in_root = [name for name in names if "/" not in name and name.endswith(".json")]
     in_parts = [choose([n for n in names if n.rpartition("/")[0] == part]) for part in parts]
@@ -84,7 +99,21 @@ def find_parts(
 
 
 def list_parts(folder: Path) -> list[str]:
+    """Return the names of the files in a local model's parts."""
     return [path.relative_to(folder).as_posix() for path in folder.glob("*/*") if path.is_file()]
+
+
+def refuse_container(place: str, names: list[str]) -> None:
+    """Raise ValueError if models are in folders of a place, which is none itself."""
+    index = "model_index.json"
+    if index in names or any(name.startswith("unet/") for name in names):
+        return
+    if within := sorted(name.rpartition("/")[0] for name in names if name.endswith(f"/{index}")):
+        path, at, revision = place.partition("@")
+        raise ValueError(
+            f"{place}: is not a model folder, but it has one in {within[0]}: give "
+            f"{path.rstrip('/')}/{within[0]}{at}{revision}"
+        )
 
 
 def check_parts(where: str, names: Iterable[str], parts: tuple[str, ...]) -> None:
@@ -105,81 +134,75 @@ def check_parts(where: str, names: Iterable[str], parts: tuple[str, ...]) -> Non
             f"layout of a pipeline with {', '.join(f'{part}/' for part in parts)}"
         )
     for part, own in files.items():
-        pickled = [file for file in own if file.endswith(PICKLES)]
-        if any(file.endswith(".safetensors") for file in own):
-            continue
-        if pickled:
-            raise ValueError(
-                f"{where}/{part}: has no weights as safetensors, and pickles are not loaded "
-                f"({pickled[0]}); convert them first: jobs/convert_model.py --model {where} "
-                f"--output FOLDER"
-            )
-        if part in NETWORKS:
-            raise ValueError(f"{where}/{part}: has no weights as safetensors; put them there")
+        if part in NETWORKS or any(name.endswith(PICKLES) for name in own):
+            refuse_pickles(f"{where}/{part}", own, where)
 
 
-def check_hub_name(name: str) -> None:
-    """Raise ValueError if the Hub can have no model of that name; nothing is asked of it."""
-    parse_hub_place(name)
-
-
-def find_folder(place: str | Path, names: Iterable[str], what: str) -> Path:
-    """Return the local folder of what is one folder of files: those named, and weights.
+def refuse_pickles(where: str, names: Iterable[str], model: str | None = None) -> None:
+    """Raise ValueError unless a network has weights as safetensors.
 
     Args:
-        names: of files that must be there.
-        what: it is, for the message.
+        where: its place, for the message.
+        names: of its files.
+        model: the place to convert, if that is another.
+    """
+    names = [*names]
+    if choose_weights(names):
+        return
+    if pickled := [name for name in names if name.endswith(PICKLES)]:
+        raise ValueError(
+            f"{where}: has no weights as safetensors, and pickles are not loaded ({pickled[0]}); "
+            f"convert them first: jobs/convert_model.py --model {model or where} --output FOLDER"
+        )
+    raise ValueError(f"{where}: has no weights as safetensors; put them there")
+
+
+def find_motion_adapter(place: str | Path, *, settings_only: bool = False) -> Path:
+    """Return the local folder of an AnimateDiff motion adapter.
+
+    Args:
+        settings_only: of one on the Hub, no weights are fetched.
 
     Raises:
-        ValueError: there is none, or it lacks a file, or weights as safetensors.
+        ValueError: there is none, or it lacks settings, or weights as safetensors.
         OSError: it cannot be fetched.
     """
     found = locate(place)
     if isinstance(found, HubPlace):
         found = resolve(found)
-    own: Iterable[str] = (
-        list_files(found)
-        if isinstance(found, HubPlace)
-        else [path.name for path in found.iterdir() if path.is_file()]
-    )
-    own = [name for name in own if "/" not in name]
-    if missing := [name for name in names if name not in own]:
-        raise ValueError(f"{place!s:.200}: not {what}, it has no {missing[0]}")
-    weights = choose_weights(own)
-    if not weights:
-        pickled = [name for name in own if name.endswith(PICKLES)]
-        raise ValueError(
-            f"{place!s:.200}: has no weights as safetensors"
-            + (
-                f", and pickles are not loaded ({pickled[0]}); convert them first: "
-                f"jobs/convert_model.py --model {place!s:.200} --output FOLDER"
-                if pickled
-                else "; put them there"
-            )
-        )
-    if isinstance(found, HubPlace):
-        return fetch(found, [*filter(is_settings, own), *weights])
-    return found
+        names = [name for name in list_files(found) if "/" not in name]
+    else:
+        names = [path.name for path in found.iterdir() if path.is_file()]
+    if "config.json" not in names:
+        raise ValueError(f"{place!s:.200}: not the folder of a MotionAdapter: has no config.json")
+    refuse_pickles(str(place), names)
+    if not isinstance(found, HubPlace):
+        return found
+    weights = [] if settings_only else choose_weights(names)
+    return fetch(found, [*filter(is_settings, names), *weights])
 
 
-def find_motion_adapter(place: str | Path) -> Path:
-    """Return the local folder of an AnimateDiff motion adapter; raises as `find_folder`."""
-    return find_folder(place, ["config.json"], "the folder of a MotionAdapter")
+def has_weights(folder: Path) -> bool:
+    """Tell whether a network's folder has weights, beside its settings."""
+    return bool(choose_weights(path.name for path in folder.iterdir()))
 
 
-def choose_motion_adapter(folder: Path, place: str | Path | None) -> Path | None:
+def choose_motion_adapter(
+    folder: Path, place: str | Path | None, *, settings_only: bool = False
+) -> Path | None:
     """Return the folder of the adapter that gives a model's UNet its motion modules, or None if it
     is a video model's already.
 
     Args:
         place: an adapter's folder or name; None for the one in the model's own folder.
+        settings_only: as of `find_motion_adapter`.
 
     Raises:
         ValueError: it needs one and there is none, or it takes none.
     """
     if needs_motion(folder):
         if place:
-            return find_motion_adapter(place)
+            return find_motion_adapter(place, settings_only=settings_only)
         if (folder / MOTION_FOLDER).is_dir():
             return folder / MOTION_FOLDER
         raise ValueError(
@@ -274,24 +297,66 @@ def frame_size(folder: Path) -> int:
     return size * 2 ** (len(channels) - 1)
 
 
-def model_licence(folder: Path) -> str:
-    """Return the license that the model's card states, or 'unknown'."""
+def model_licence(folder: Path, stated: str | None = None) -> str:
+    """Return the license of a model or an adapter: what the card in its folder states, or else that
+    of its repository, or else what the user states, or 'unknown'.
+
+    Args:
+        stated: by the user.
+    """
+    cards = [folder, *filter(None, [find_repository(folder)])]
+    found = next(filter(None, map(read_license, cards)), None)
+    if stated and found and stated.lower() != found.lower():
+        log.warning(
+            "%s: its card states the license %s, so --model-license %s is not used; if you have "
+            "the model under another license, say so in the card of a copy",
+            *(folder, found, stated),
+        )
+    return found or stated or "unknown"
+
+
+def find_repository(folder: Path) -> Path | None:
+    """Return the root of the model repository that a folder is in, if that is known: of the Hub's
+    cache, a download or a clone from the Hub, or a pipeline that it is a part of."""
+    for above in folder.absolute().parents:
+        is_snapshot = above.parent.name == "snapshots" and COMMIT.fullmatch(above.name)
+        is_download = (above / ".cache" / "huggingface").is_dir()
+        is_pipeline = above == folder.absolute().parent and (above / "model_index.json").is_file()
+        if is_snapshot or is_download or is_pipeline or is_clone(above):
+            return above
+    return None
+
+
+def is_clone(folder: Path) -> bool:
+    """Tell whether a folder is a clone of a model of the Hub: others have licenses of other things,
+    of code or of data."""
+    try:
+        text = (folder / ".git" / "config").read_text(errors="replace")
+    except OSError:
+        return False
+    return bool(re.search(r"(huggingface\.co|hf\.co)[:/](?!datasets/|spaces/)", text))
+
+
+def read_license(folder: Path) -> str | None:
+    """Return the license that the card in a folder states, if it does."""
     # Imported late: a dry run and a wrong flag need nothing of it.
     from huggingface_hub import metadata_load
     from yaml import YAMLError
 
     card = folder / "README.md"
     try:
-        data = metadata_load(card) if card.is_file() else None
+        data = (metadata_load(card) if card.is_file() else None) or {}
     except (YAMLError, ValueError) as error:
         log.warning("%s: its license cannot be read: %s", card, error)
-        data = None
-    licence = (data or {}).get("license")
+        return None
+    licence = data.get("license")
     if isinstance(licence, bool):
         # YAML takes some words for truth values.
         licence = read_license_line(card)
-    licence = "unknown" if licence in (None, "", []) else licence
-    return ", ".join(map(str, licence)) if isinstance(licence, list) else str(licence)
+    # The Hub's word for a license that has no identifier there.
+    if licence == "other":
+        licence = data.get("license_name") or licence
+    return ", ".join(map(str, licence)) if isinstance(licence, list) else licence and str(licence)
 
 
 def read_license_line(card: Path) -> str:

@@ -29,6 +29,9 @@ class AnimateConfig(RunConfig):
     """Motion adapter of AnimateDiff, a folder or a name on the Hugging Face Hub
     (guoyww/animatediff-motion-adapter-v1-5-2), which makes a video model of one of pictures: Stable
     Diffusion 1.5 or one that was fine-tuned from it. Models of video take none."""
+    model_license: str | None = None
+    """License of the model, such as openrail or the address of its terms, where neither the card in
+    its folder nor that of its repository states one."""
     method: str = "flipsketch"
     """Method to animate with: flipsketch; livesketch, which moves the strokes of SVG sketches and
     writes the clips as SVG too; or a baseline: t2v (the model and adapter from the prompt alone),

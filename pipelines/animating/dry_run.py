@@ -1,8 +1,10 @@
 """What a run that animates a manifest would make and cost, without loading a model."""
 
 import functools
+import logging
 from collections.abc import Callable
 from operator import attrgetter
+from pathlib import Path
 
 from flipsketch.corpus.manifest import summarize_manifest
 from flipsketch.corpus.plan import Plan
@@ -10,13 +12,15 @@ from flipsketch.corpus.row import Row
 from flipsketch.corpus.run_folder import refuse_strange_files
 from flipsketch.media.config import SketchConfig
 from flipsketch.method.methods import METHODS
-from flipsketch.models.registry import check_hub_name, find_embedded, find_model
+from flipsketch.models.hub import NotFetchedError
+from flipsketch.models.registry import find_settings, has_weights, is_fetched
 from flipsketch.storage.folder import Folder
 from pipelines.animating.config import AnimateConfig
 from pipelines.animating.planning import (
     check_clips,
     check_loads,
     find_motion,
+    pin_config,
     refuse_another_run,
 )
 from pipelines.animating.video import settle_video
@@ -27,6 +31,8 @@ from pipelines.makers.row_settings import RowKinds, find_error
 from pipelines.makers.sketch_opener import SketchOpener
 from pipelines.sharding.summary import exceeds
 
+log = logging.getLogger(__name__)
+
 
 def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
     """Print what the run would make and cost."""
@@ -35,16 +41,15 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
 
     find_bad: Callable[[Row], str | None] = attrgetter("error")
     size = config.livesketch.output_size or USUAL_SIZE
-    motion_adapter = None
-    model = here if (here := find_embedded(config.model)).is_dir() else None
-    if model is None:
-        check_hub_name(config.model)
-    else:
-        find_model(config.model, METHODS[config.method].list_parts(config.model))
+    motion_adapter = max_frames = None
+    config, model = find_config(config, before)
+    parts = METHODS[config.method].list_parts(config.model) if model else ()
+    is_whole = model is not None and is_fetched(config.model, parts)
     config = settle_video(config, model, before)
     if model is not None:
         size, max_frames = check_clips(config, model)
         motion_adapter = find_motion(config, model)
+        is_whole = is_whole and (motion_adapter is None or has_weights(motion_adapter))
         find_bad = functools.partial(
             find_error,
             config=config.sampling,
@@ -52,7 +57,7 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
             size=size,
             max_frames=max_frames,
         )
-        if before is None:
+        if before is None and is_whole:
             check_loads(config, model)
     kinds = RowKinds(config.sampling, config.method)
     if before is None and not config.overwrite:
@@ -67,7 +72,7 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
     reserved = reserved_names(config.method, before.settings if before else None)
     manifest = summarize_manifest(config.manifest, reserved, num_before, see)
     if before is not None:
-        refuse_another_run(config, folder, before, manifest, model)
+        refuse_another_run(config, folder, before, manifest, model if is_whole else None)
     workload = Workload(
         model=model,
         motion_adapter=motion_adapter,
@@ -101,3 +106,21 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
     )
     num_bad = check_rows(config.manifest, manifest, opener, find_bad)
     return 1 if exceeds(num_bad, manifest.num_rows, config.max_failures) else 0
+
+
+def find_config(config: AnimateConfig, before: Plan | None) -> tuple[AnimateConfig, Path | None]:
+    """Return the job with its places at their commits, and the folder of the model's settings; of a
+    model on the Hub nothing else is fetched. The folder is None if the Hub does not answer.
+
+    Raises:
+        ValueError, OSError: there is no such model or adapter.
+    """
+    try:
+        config = pin_config(config, before)
+        method = METHODS[config.method]
+        if config.adapter is not None:
+            method.find_lora(config.adapter)
+        return config, find_settings(config.model, method.list_parts(config.model))
+    except NotFetchedError as error:
+        log.warning("%s; shapes of ModelScope T2V are used in its place", error)
+        return config, None

@@ -16,9 +16,10 @@ from flipsketch.method.config import model_defaults
 from flipsketch.method.fitting import Fit
 from flipsketch.method.limits import read_limits
 from flipsketch.method.methods import METHODS
+from flipsketch.models.pinning import note_places, pin_places
 from flipsketch.models.registry import (
     choose_motion_adapter,
-    find_embedded,
+    find_lora,
     fingerprint_folder,
     fingerprint_motion,
     model_licence,
@@ -59,7 +60,24 @@ def find_motion(config: AnimateConfig, model_folder: Path) -> Path | None:
     """
     if not METHODS[config.method].takes_video_model:
         return None
-    return choose_motion_adapter(model_folder, config.motion_adapter)
+    # Of one on the Hub a dry run fetches the settings alone.
+    return choose_motion_adapter(model_folder, config.motion_adapter, settings_only=config.dry_run)
+
+
+def pin_config(config: AnimateConfig, before: Plan | None) -> AnimateConfig:
+    """Return the job with its places on the Hub at the commits that the run began with."""
+    known = before.log if before else {}
+    if config.livesketch.tries > 1:
+        config = replace(config, livesketch=pin_places(config.livesketch, known))
+    return pin_places(config, known)
+
+
+def note_config(asked: AnimateConfig, pinned: AnimateConfig) -> dict[str, str]:
+    """Return what the plan notes of the job's places, before and after `pin_config`."""
+    notes = note_places(asked, pinned)
+    if pinned.livesketch.tries > 1:
+        notes |= note_places(asked.livesketch, pinned.livesketch)
+    return notes
 
 
 def check_clips(config: AnimateConfig, model_folder: Path) -> tuple[int, int | None]:
@@ -95,7 +113,7 @@ def check_loads(config: AnimateConfig, model_folder: Path) -> None:
         return
     from flipsketch.models.inspection import inspect_model
 
-    lora = find_embedded(config.adapter) if config.adapter else None
+    lora = find_lora(config.adapter) if config.adapter else None
     motion_adapter = find_motion(config, model_folder)
     inspect_model(model_folder, lora, motion_adapter)
     if config.livesketch.tries > 1:
@@ -199,7 +217,8 @@ def weights_settings(
     if model_folder is not None:
         parts = method.list_parts(model_folder)
         settings["model_fingerprint"] = fingerprint_folder(model_folder, parts)
-        settings["model_licence"] = known_licence(before, names, settings, model_folder)
+        stated = config.model_license
+        settings["model_licence"] = known_licence(before, names, settings, model_folder, stated)
         if (motion_adapter := find_motion(config, model_folder)) is not None:
             settings["motion_fingerprint"] = fingerprint_motion(motion_adapter)
             motion_license = known_licence(before, motion_names, settings, motion_adapter)
@@ -216,15 +235,19 @@ def weights_settings(
 
 
 def known_licence(
-    before: Plan | None, names: tuple[str, str], settings: dict[str, Any], folder: Path
+    before: Plan | None,
+    names: tuple[str, str],
+    settings: dict[str, Any],
+    folder: Path,
+    stated: str | None = None,
 ) -> str:
     """Return the license of weights: of those that the run began with what its card said then,
     since clips say it too.
 
     Args:
         names: of the settings of their fingerprint and their license.
+        stated: what the user says now that it is, where no card does.
     """
     known = before.settings if before else {}
-    if known.get(names[0]) == settings[names[0]] and isinstance(known.get(names[1]), str):
-        return known[names[1]]
-    return model_licence(folder)
+    is_known = known.get(names[0]) == settings[names[0]] and isinstance(known.get(names[1]), str)
+    return known[names[1]] if is_known and not stated else model_licence(folder, stated)

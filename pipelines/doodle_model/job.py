@@ -22,10 +22,10 @@ def make_doodle_model(config: DoodleModelConfig) -> int:
         )
     if config.start is not None:
         from flipsketch.models.inspection import inspect_model
-        from flipsketch.models.registry import choose_lora, find_embedded, find_model
+        from flipsketch.models.registry import choose_lora, find_lora, find_model
 
         lora = choose_lora(config.start, None)
-        inspect_model(find_model(config.start), lora=None if lora is None else find_embedded(lora))
+        inspect_model(find_model(config.start), lora=None if lora is None else find_lora(lora))
     with folder.locked():
         hold_to_settings(folder, config)
 

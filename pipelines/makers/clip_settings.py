@@ -10,6 +10,7 @@ from flipsketch.media.config import AS_IS, SketchConfig
 from flipsketch.method.config import LATER_FIELDS, SamplingConfig
 from flipsketch.method.methods import METHODS
 from flipsketch.method.video_config import VideoConfig
+from flipsketch.models.pinning import noted_place
 from flipsketch.models.registry import fingerprint_folder
 
 
@@ -75,7 +76,8 @@ def read_livesketch(plan: Plan) -> LiveSketchConfig:
     names = [field.name for field in fields(LiveSketchConfig) if field.name in plan.settings]
     config = LiveSketchConfig(**{name: plan.settings[name] for name in names})
     if config.tries > 1:
-        config = replace(config, clip_model=plan.log.get("clip_model") or config.clip_model)
+        noted = noted_place(plan.log, "clip_model")
+        config = replace(config, clip_model=noted or config.clip_model)
         if fingerprint_scorer(config.clip_model) != plan.settings.get("scorer_fingerprint"):
             raise ValueError(
                 f"{config.clip_model}: is not the scorer that chose among the tries, by its "

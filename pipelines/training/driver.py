@@ -20,7 +20,7 @@ from flipsketch.method.limits import read_limits
 from flipsketch.models.kernels import PLAIN, read_kernels, training_kernels
 from flipsketch.models.registry import (
     choose_motion_adapter,
-    find_embedded,
+    find_lora,
     find_model,
     fingerprint_folder,
     fingerprint_motion,
@@ -88,7 +88,7 @@ def plan_run(
     known = before.settings if before else {}
     chosen = [name for name in (*defaults, "kernels") if getattr(config, name) is None]
     kernels = choose_kernels(config.kernels, before, resources.device)
-    lora = config.adapter and find_embedded(config.adapter)
+    lora = find_lora(config.adapter) if config.adapter else None
     motion_adapter = choose_motion_adapter(model_folder, config.motion_adapter)
     tars = [f"{index} {facts.tar_sha256}\n" for index, facts in sorted(clips.shards.items())]
     training = asdict(config.training)
@@ -100,6 +100,12 @@ def plan_run(
     # Plans outlive flags: these two keep the names of the first runs.
     training["method"] = training.pop("train")
     training["sketch_in_noise"] = training.pop("signal_leak_prob")
+    fingerprint = fingerprint_folder(model_folder)
+    is_same = known.get("model_fingerprint") == fingerprint and "model_licence" in known
+    stated = config.model_license
+    licence = (
+        known["model_licence"] if is_same and not stated else model_licence(model_folder, stated)
+    )
     settings = {
         **{name: known.get(name, value) for name, value in defaults.items()},
         **{name: getattr(config, name) for name in defaults if name not in chosen},
@@ -107,9 +113,10 @@ def plan_run(
         **TRAIN.settings,
         "num_clips": len(clips),
         "shards_fingerprint": hashlib.sha256("".join(tars).encode()).hexdigest(),
-        "model_fingerprint": fingerprint_folder(model_folder),
-        "model_licence": model_licence(model_folder),
-        "lora_fingerprint": lora and fingerprint_folder(lora),
+        "model_fingerprint": fingerprint,
+        # Of the same weights a run keeps what their card said when it began.
+        "model_licence": licence,
+        "lora_fingerprint": fingerprint_folder(lora) if lora else None,
         **({"motion_fingerprint": fingerprint_motion(motion_adapter)} if motion_adapter else {}),
         "cache_latents": config.cache_latents,
         "on_device": config.on_device,

@@ -21,7 +21,7 @@ from flipsketch.method.config import model_defaults
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.kernels import PLAIN, read_kernels, use_kernels
 from flipsketch.models.lora import fill_lora, save_lora
-from flipsketch.models.registry import NO_LORA, find_model
+from flipsketch.models.registry import NO_LORA, find_lora, find_model
 from flipsketch.models.video_model import DTYPES, VideoModel, load_model, save_model
 from flipsketch.storage.folder import Folder, new_folder, open_folder
 from flipsketch.training.batches import Samples
@@ -95,7 +95,7 @@ class TrainingWorker:
                 self.model, samples, config.training, rank=rank, num_ranks=num_ranks
             )
         if config.adapter is not None:
-            fill_lora(trained_networks(self.model, config.training), config.adapter)
+            fill_lora(trained_networks(self.model, config.training), find_lora(config.adapter))
         self.subjects = []
         if config.validate_every:
             self.subjects = (

@@ -49,6 +49,22 @@ def test_a_license_is_read_as_its_card_means_it(tmp_path, text, licence):
     assert model_licence(tmp_path) == licence
 
 
+def test_a_license_comes_from_the_folder_or_the_repository_or_the_user(tmp_path, caplog):
+    clone, code = tmp_path / "clone", tmp_path / "code"
+    for root, remote in ((clone, "https://huggingface.co/owner/name"), (code, "https://git/x")):
+        (root / ".git").mkdir(parents=True)
+        (root / ".git" / "config").write_text(f'[remote "origin"]\n\turl = {remote}\n')
+        (root / "README.md").write_text("---\nlicense: cc-by-nc-4.0\n---\n")
+        (root / "unet").mkdir()
+    assert model_licence(clone / "unet") == "cc-by-nc-4.0"
+    # Of a clone of code the license is that of the code.
+    assert model_licence(code / "unet") == "unknown"
+    assert model_licence(code / "unet", "mit") == "mit"
+    (clone / "unet" / "README.md").write_text("---\nlicense: other\nlicense_name: own\n---\n")
+    assert model_licence(clone / "unet", "mit") == "own"
+    assert "--model-license mit is not used" in caplog.text
+
+
 def test_a_model_is_frozen_and_knows_its_size(tiny_model):
     assert tiny_model.size == 16
     assert not any(p.requires_grad for p in tiny_model.unet.parameters())
