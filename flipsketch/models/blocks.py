@@ -71,34 +71,11 @@ class FramesFirstTransformer(TransformerTemporalModel):
         return (transform_clips(self, hidden_states, num_frames),)
 
 
-class AdaptableMotion(AnimateDiffTransformer3D):
-    """An `AnimateDiffTransformer3D` whose projections may have an adapter: diffusers' own calls
-    them with a keyword that an adapter's layers do not know."""
-
-    def forward(
-        self,
-        hidden_states: Tensor,
-        # Some blocks of diffusers' give these by their places.
-        encoder_hidden_states: None = None,
-        timestep: None = None,
-        class_labels: None = None,
-        num_frames: int = 1,
-        cross_attention_kwargs: None = None,
-    ) -> Tensor:
-        clips = hidden_states.unflatten(0, (-1, num_frames)).transpose(1, 2)  # (B, C, F, H, W)
-        tokens = self.norm(clips).permute(0, 3, 4, 2, 1)
-        pixels = tokens.shape[:3]
-        tokens = self.proj_in(tokens.flatten(0, 2))
-        for block in self.transformer_blocks:
-            tokens = block(tokens)
-        tokens = self.proj_out(tokens).unflatten(0, pixels)
-        return hidden_states + tokens.permute(0, 3, 4, 1, 2).flatten(0, 1)
-
-
 class FramesFirstMotion(AnimateDiffTransformer3D):
     def forward(
         self,
         hidden_states: Tensor,
+        # Some blocks of diffusers' give these by their places.
         encoder_hidden_states: None = None,
         timestep: None = None,
         class_labels: None = None,

@@ -11,11 +11,10 @@ import torch
 from diffusers import AutoencoderKL
 from diffusers.models.attention_processor import Attention, AttnProcessor, AttnProcessor2_0
 from diffusers.models.resnet import TemporalConvLayer
-from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D
 from torch import nn
 
 from flipsketch.models.attention import OwnAttention, join_weights, part_weights
-from flipsketch.models.blocks import OWN_CLASSES, AdaptableMotion, VideoUNet
+from flipsketch.models.blocks import OWN_CLASSES, VideoUNet
 from flipsketch.models.families import family_of_unet
 from flipsketch.models.temporal_convolution import TemporalConvolution2d
 
@@ -69,7 +68,6 @@ VARIANTS = {
 DIFFUSERS_CLASSES = {
     own: plain for plain, own in {TemporalConvLayer: TemporalConvolution2d, **OWN_CLASSES}.items()
 }
-DIFFUSERS_CLASSES[AdaptableMotion] = AnimateDiffTransformer3D
 
 
 def default_kernels(device_type: str) -> Kernels:
@@ -107,7 +105,7 @@ def use_kernels(unet: VideoUNet, vae: AutoencoderKL | None, kernels: Kernels = P
     Weights may be trained, and an adapter's layers put on or taken out, before or after; query, key
     and value of layers that have such weights are computed one by one.
     """
-    own: dict[type, type] = {AnimateDiffTransformer3D: AdaptableMotion}
+    own: dict[type, type] = {}
     if kernels.temporal_convolution == "2d":
         own[TemporalConvLayer] = TemporalConvolution2d
     if kernels.lean_blocks:
