@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,7 @@ from flipsketch.models.inspection import inspect_model, load_scheduler, load_tok
 from flipsketch.models.kernels import PLAIN, Kernels, default_kernels, kernels_of, use_kernels
 from flipsketch.models.loading import Loading
 from flipsketch.models.lora import load_lora, merge_lora
+from flipsketch.models.merged_card import write_merged_card
 from flipsketch.models.motion import index_motion, join_naming
 from flipsketch.models.offloading import device_of, take_turns
 from flipsketch.models.registry import (
@@ -284,11 +286,24 @@ def merge_into_folder(
         source, lora=adapter or NO_LORA, motion_adapter=motion_adapter, kernels=PLAIN
     )
     networks = {"unet": merged.unet, "text_encoder": merged.text_encoder}
-    save_model(networks, source, output)
+    parts = {"model": (model, source)}
+    if adapter is not None:
+        parts["adapter"] = (adapter, find_lora(adapter))
+    if (motion := choose_motion_adapter(source, motion_adapter)) is not None:
+        parts["motion adapter"] = (motion_adapter or str(motion), motion)
+    save_model(networks, source, output, partial(write_merged_card, parts=parts))
 
 
-def save_model(networks: dict[str, Any], source: Path, output: str | Path) -> None:
+def save_model(
+    networks: dict[str, Any],
+    source: Path,
+    output: str | Path,
+    finish: Callable[[Path], None] = lambda folder: None,
+) -> None:
     """Write a model folder with some networks, by part, in place of those of the folder `source`.
+
+    Args:
+        finish: called with the folder before it is put in place.
 
     Raises:
         ValueError: the output exists already.
@@ -309,3 +324,4 @@ def save_model(networks: dict[str, Any], source: Path, output: str | Path) -> No
                 network.save_pretrained(folder / part)
         if needs_motion(source):
             index_motion(folder)
+        finish(folder)

@@ -23,6 +23,7 @@ from flipsketch.models.lora import (
     read_shape,
     save_lora,
 )
+from flipsketch.models.registry import model_licence
 from flipsketch.models.tiny import write_tiny_model
 from flipsketch.models.video_model import load_model, merge_into_folder, run_unet
 from tests.helpers.corpora import SKETCHES
@@ -175,9 +176,14 @@ def test_a_merged_folder_is_a_model_of_its_own(tiny_folder, tmp_path):
     add_lora(model.unet, "all")
     stir(model.unet)
     save_lora({"unet": model.unet}, tmp_path / "lora")
+    (tmp_path / "lora" / "README.md").write_text("---\nlicense: cc-by-nc-4.0\n---\nMine.\n")
     places = str(tiny_folder), str(tmp_path / "lora"), str(tmp_path / "merged")
     merge_into_folder(*places)
     merged = load_model(tmp_path / "merged")
     torch.testing.assert_close(predict(merged.unet), predict(model.unet), rtol=1e-4, atol=1e-5)
+    # Under the licenses of both.
+    assert model_licence(tmp_path / "merged") == "cc0-1.0, cc-by-nc-4.0"
+    card = (tmp_path / "merged" / "README.md").read_text()
+    assert card.endswith("Toy text-to-video model with random weights.\n")
     with pytest.raises(ValueError, match="is there already"):
         merge_into_folder(*places)
