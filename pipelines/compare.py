@@ -4,6 +4,7 @@ import logging
 import re
 import tomllib
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -11,12 +12,15 @@ import pyarrow as pa
 import tyro
 
 from flipsketch.cli import CANNOT_BE_DONE
+from flipsketch.corpus.kinds import ANIMATE
+from flipsketch.corpus.run_folder import read_run
 from flipsketch.corpus.shard import committed_shards, read_metadata
 from flipsketch.livesketch.config import LiveSketchConfig
 from flipsketch.media.config import SketchConfig
 from flipsketch.method.config import SamplingConfig, model_defaults
 from flipsketch.method.methods import METHODS
 from flipsketch.method.presets import PRESETS, Preset
+from flipsketch.method.video_config import VideoConfig
 from flipsketch.models.registry import EMBEDDED_MODEL
 from flipsketch.scoring.scores import SCORES
 from flipsketch.scoring.summary import ScoreSummary
@@ -31,15 +35,17 @@ from pipelines.evaluate import EvaluateConfig, score_corpus
 from pipelines.execution.config import ExecutorConfig
 from pipelines.execution.environment import check_environment
 from pipelines.execution.sources import SourcesConfig
+from pipelines.execution.work import JobError
 from pipelines.sharding.licenses import check_license
 
 log = logging.getLogger(__name__)
 
 PUBLISHED = ("s2v_consistency", "t2v_alignment")
-# What a run may say beside settings of the sampler, and of Live-Sketch if that is its method.
+# What a run may say beside settings of the sampler, and of those that its method alone has.
 OWN = ("name", "method", "model", "lora", "motion_adapter", "preset")
 SETTINGS = tuple(field.name for field in fields(SamplingConfig))
 LIVESKETCH_SETTINGS = tuple(field.name for field in fields(LiveSketchConfig))
+VIDEO_SETTINGS = tuple(field.name for field in fields(VideoConfig))
 # What the Markdown table shows; the Parquet one has every score.
 SHOWN = {
     "s2v_consistency": "S2V consistency",
@@ -53,6 +59,10 @@ TABLE_SCHEMA = pa.schema(
     [
         ("run", pa.string()),
         ("error", pa.string()),
+        *((name, pa.string()) for name in ("method", "model", "lora", "motion_adapter")),
+        ("model_licence", pa.string()),
+        ("size", pa.int64()),
+        ("num_frames", pa.float64()),
         ("clips", pa.int64()),
         ("seconds", pa.float64()),
         *((f"{name}{suffix}", pa.float64()) for name in SCORES for suffix in ("", "_error")),
@@ -95,6 +105,9 @@ class CompareConfig:
     """Where the networks run; by default on GPUs if there are any."""
     threads: int | None = None
     """CPU threads of each worker; by default an equal share of the machine's."""
+    offload: bool = False
+    """Keep the parts of a model that are not in use in the host's memory, as of
+    animate_manifest.py: large models then fit smaller GPUs."""
     license: Annotated[str | None, tyro.conf.arg(aliases=["--licence"])] = None
     """License of the runs' corpora, as of animate_manifest.py; by default unknown."""
     sketches: SketchConfig = field(default_factory=SketchConfig)
@@ -111,7 +124,8 @@ class NamedRun:
     method: str = "flipsketch"
     model: str | None = None
     lora: str | None = None
-    """None: as the command line has it; empty: no adapter."""
+    """None: as the command line has it, but for image-to-video models, which adapters of others do
+    not fit; empty: no adapter."""
     motion_adapter: str | None = None
     """None: as the command line has it, if the model is its own too; empty: none."""
     preset: Preset = "exact"
@@ -137,13 +151,14 @@ def compare(config: CompareConfig) -> int:
         try:
             row, own_code = carry_out(config, run)
             code = max(code, own_code)
-        except (ValueError, OSError) as error:
-            # A model that is not available here does not affect other runs.
+        except (ValueError, OSError, JobError) as error:
+            # A model that is not available here, or fails on all rows, does not affect other runs.
             log.warning(
                 "%s: not made: %s; to make it again, delete %s, or give another --output.",
                 *(run.name, error, locate_below(config.output, run.folder)),
             )
             row, code = {"run": run.name, "error": str(error)}, CANNOT_BE_DONE
+        row |= {"method": run.method, "model": run.model or config.model}
         rows.append({**row, **{f"published_{name}": run.published.get(name) for name in PUBLISHED}})
     folder = open_folder(config.output)
     folder.publish("table.parquet", to_parquet(pa.Table.from_pylist(rows, TABLE_SCHEMA)))
@@ -196,8 +211,12 @@ def parse_run(where: str, entry: dict[str, Any]) -> NamedRun:
         )
     settings = {key: entry[key] for key in entry if key not in {*own, "published"}}
     method = own.get("method", NamedRun.method)
-    moves_strokes = method in METHODS and METHODS[method].moves_strokes
-    known = (*SETTINGS, *LIVESKETCH_SETTINGS) if moves_strokes else SETTINGS
+    known = SETTINGS
+    if method in METHODS and METHODS[method].moves_strokes:
+        known = (*SETTINGS, *LIVESKETCH_SETTINGS)
+    elif method in METHODS and METHODS[method].makes_videos:
+        # By this list's names alone: of the sampler it has a use for some.
+        known = (*METHODS[method].settings, *VIDEO_SETTINGS)
     if unknown := sorted(settings.keys() - set(known)):
         raise ValueError(
             f"{where}: {quote_briefly(unknown[0])} is no setting of the method {method}; there are "
@@ -209,11 +228,11 @@ def parse_run(where: str, entry: dict[str, Any]) -> NamedRun:
 def carry_out(config: CompareConfig, run: NamedRun) -> tuple[dict[str, Any], int]:
     """Animate and score one run; return its row of the table, and the exit code."""
     model = run.model or config.model
-    sampling, livesketch = settle_settings(config, run, model)
+    settings = settle_settings(config, run, model)
     corpus = locate_below(config.output, run.folder)
-    lora = config.lora if run.lora is None else run.lora
-    if run.lora is None and run.method in METHODS and not METHODS[run.method].takes_lora:
-        lora = None
+    lora = run.lora
+    if run.lora is None and takes_lora(run.method):
+        lora = config.lora
     motion_adapter = run.motion_adapter
     if run.motion_adapter is None and run.model is None and takes_video_model(run.method):
         motion_adapter = config.motion_adapter
@@ -227,9 +246,9 @@ def carry_out(config: CompareConfig, run: NamedRun) -> tuple[dict[str, Any], int
             output=corpus,
             license=config.license,
             sketches=config.sketches,
-            sampling=sampling,
-            livesketch=livesketch,
+            **settings,
             batch_size=config.batch_size,
+            offload=config.offload,
             dtype=config.dtype,
             device=config.device,
             threads=config.threads,
@@ -255,28 +274,46 @@ def takes_video_model(method: str) -> bool:
     return method in METHODS and METHODS[method].takes_video_model
 
 
-def settle_settings(
-    config: CompareConfig, run: NamedRun, model: str
-) -> tuple[SamplingConfig, LiveSketchConfig]:
-    """Return a run's settings of the sampler and of Live-Sketch.
+def takes_lora(method: str) -> bool:
+    """Tell whether a method takes the command line's adapter: adapters of image-to-video models are
+    of one model each."""
+    return method not in METHODS or (
+        METHODS[method].takes_lora and not METHODS[method].makes_videos
+    )
+
+
+def settle_settings(config: CompareConfig, run: NamedRun, model: str) -> dict[str, Any]:
+    """Return a run's settings of the sampler, of Live-Sketch and of videos, by the fields of
+    AnimateConfig.
 
     Raises:
         ValueError: one has a value that it cannot have.
     """
-    own = {name: run.settings[name] for name in run.settings if name in LIVESKETCH_SETTINGS}
-    said = {name: run.settings[name] for name in run.settings if name not in own}
+
+    def said(names: tuple[str, ...]) -> dict[str, Any]:
+        return {name: value for name, value in run.settings.items() if name in names}
+
+    own = said(LIVESKETCH_SETTINGS)
     if run.method in METHODS and METHODS[run.method].moves_strokes:
         # What chooses among the tries is what scores them, unless the run has it otherwise.
         own = {"clip_model": config.clip_model, **own}
     try:
-        return replace(model_defaults(model, run.preset), **said), LiveSketchConfig(**own)
+        return {
+            "sampling": replace(model_defaults(model, run.preset), **said(SETTINGS)),
+            "livesketch": LiveSketchConfig(**own),
+            "video": VideoConfig(**said(VIDEO_SETTINGS)),
+        }
     except TypeError as error:
         raise ValueError(f"{run.name}: {error}") from error
 
 
 def summarize(run: NamedRun, folder: Folder, summary: ScoreSummary) -> dict[str, Any]:
-    found = [read_metadata(folder, index, ["seconds"]) for index in committed_shards(folder)]
-    seconds = pa.concat_tables(found)["seconds"].drop_null().to_numpy()
+    columns = ["seconds", "height", "num_frames"]
+    found = [read_metadata(folder, index, columns) for index in committed_shards(folder)]
+    made = pa.concat_tables(found)
+    seconds, heights, counts = (made[name].drop_null().to_numpy() for name in columns)
+    plan = read_run(folder, ANIMATE)
+    assert plan is not None
     scores = {
         f"{name}{suffix}": values and values[key]
         for name, values in summary.facts["scores"].items()
@@ -287,6 +324,10 @@ def summarize(run: NamedRun, folder: Folder, summary: ScoreSummary) -> dict[str,
         "error": None,
         "clips": summary.facts["num_clips"] - summary.facts["num_failed"],
         "seconds": float(np.mean(seconds)) if len(seconds) else None,
+        **{name: plan.log.get(name) for name in ("lora", "motion_adapter")},
+        "model_licence": plan.settings.get("model_licence"),
+        "size": int(heights[0]) if len(heights) else None,
+        "num_frames": float(np.mean(counts)) if len(counts) else None,
         **scores,
     }
 
@@ -296,6 +337,7 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
     was published, in brackets."""
     shown = [name for name in SHOWN if any(row.get(name) is not None for row in rows)]
     titles = ["run", *(SHOWN[name] for name in shown), "seconds per clip", "clips"]
+    titles += ["pixels", "model", "license of the model"]
     lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for row in rows:
         cells = [row["run"], *(format_score(row, name) for name in shown)]
@@ -303,8 +345,15 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
             cells += [f"{row['seconds'] or 0:.2f}", str(row["clips"])]
         else:
             cells += ["not made", "0"]
+        cells += [str(row.get("size") or "-"), name_model(row), row.get("model_licence") or "-"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def name_model(row: dict[str, Any]) -> str:
+    """Return a model's name for others to read: of a folder here that is its own name alone."""
+    model = row["model"]
+    return one_line(Path(model).name if Path(model).is_dir() else model, MAX_CONTENT)
 
 
 def format_score(row: dict[str, Any], name: str) -> str:

@@ -8,7 +8,10 @@ import pytest
 
 from pipelines.compare import CompareConfig, compare, read_runs
 from pipelines.execution.config import ExecutorConfig
+from tests.helpers.adapters import write_adapter
+from tests.helpers.animatediff import write_motion_adapter, write_pictures_model
 from tests.helpers.corpora import ROOT, good_rows, make_manifest, read_rows
+from tests.helpers.video_pipelines import write_lora, write_wan
 
 RUNS = """
 [[run]]
@@ -114,6 +117,53 @@ def test_a_run_of_live_sketch_has_its_own_settings(config, tmp_path):
     assert read_table(config)["Live-Sketch"]["clips"] == 3
 
 
+@pytest.fixture(scope="module")
+def model_runs(tmp_path_factory) -> str:
+    """Runs of four models, each with its own method, adapter and motion adapter."""
+    folder = tmp_path_factory.mktemp("models")
+    pictures, motion = (
+        write_pictures_model(folder / "pictures"),
+        write_motion_adapter(folder / "motion"),
+    )
+    wan, lora = write_wan(folder / "wan"), write_lora(folder / "lora")
+    (wan / "README.md").write_text("---\nlicense: apache-2.0\n---\n")
+    shared = "num_frames = 3\nnum_inference_steps = 1\nbinarize = false\n"
+    video = "video_height = 32\nvideo_width = 48\nvideo_frames = 5\n"
+    own = f'model = "{pictures}"\nmotion_adapter = "{motion}"\nlora = ""'
+    runs = {
+        "FlipSketch": "align_steps = 0",
+        "AnimateDiff": f"align_steps = 0\n{own}",
+        "Wan": f'method = "i2v"\nmodel = "{wan}"\n{video}',
+        "Wan with an adapter": f'method = "i2v"\nmodel = "{wan}"\nlora = "{lora}"\n{video}',
+    }
+    text = "".join(f'[[run]]\nname = "{name}"\n{own}\n{shared}' for name, own in runs.items())
+    (folder / "models.toml").write_text(text)
+    return str(folder / "models.toml")
+
+
+def test_models_of_several_kinds_stand_in_one_table(config, model_runs, tiny_folder, tmp_path):
+    adapter = str(write_adapter(tiny_folder, tmp_path / "adapter"))
+    # The command line's adapter is for the first: no image-to-video model could take it.
+    assert compare(replace(config, runs=model_runs, lora=adapter)) == 0
+    table = read_table(replace(config, runs=model_runs))
+    assert [(row["method"], row["clips"], row["size"]) for row in table.values()] == [
+        ("flipsketch", 3, 16),
+        ("flipsketch", 3, 16),
+        ("i2v", 3, 32),
+        ("i2v", 3, 32),
+    ]
+    assert table["FlipSketch"]["lora"] == adapter and table["Wan"]["lora"] is None
+    assert table["AnimateDiff"]["motion_adapter"].endswith("motion")
+    assert all(row["num_frames"] == 3 and row["motion"] > 0 for row in table.values())
+    clips = [
+        [row["frames_sha256"] for row in read_rows(str(Path(config.output) / name))]
+        for name in ("wan", "wan-with-an-adapter")
+    ]
+    assert not set(clips[0]) & set(clips[1])
+    markdown = (Path(config.output) / "table.md").read_text()
+    assert "| 3 | 32 | wan | apache-2.0 |" in markdown and str(tmp_path) not in markdown
+
+
 def test_a_value_that_a_setting_cannot_have_costs_no_other_run(config, tmp_path):
     wrong = '[[run]]\nname = "wrong"\nmethod = "livesketch"\ntries = 0\n'
     still = '[[run]]\nname = "still"\nmethod = "still"\n'
@@ -136,6 +186,11 @@ def test_a_value_that_a_setting_cannot_have_costs_no_other_run(config, tmp_path)
             '[[run]]\nname = "a"\nmethod = "livesketch"\nlambda = 3',
             "'lambda' is no setting of the method livesketch; there are num_frames, .*, motion, ",
         ),
+        (
+            '[[run]]\nname = "a"\nmethod = "i2v"\nalign_steps = 0',
+            "'align_steps' is no setting of the method i2v; there are num_frames, .*, vae_tiling",
+        ),
+        ('[[run]]\nname = "a"\nvideo_fps = 8', "'video_fps' is no setting of the method flip"),
         ('[[run]]\nname = "a"\npreset = "x"', "preset must be one of exact, fast, draft, got 'x'"),
         ('[[run]]\nname = "a"\npublished = { x = 0.1 }', "published may have s2v_consistency"),
         ('[[run]]\nname = "A b"\n[[run]]\nname = "a B"', "two runs are named like 'a-b'"),
@@ -155,3 +210,11 @@ def test_the_papers_runs_are_all_there():
     assert runs["Live-Sketch"].published == {"s2v_consistency": 0.965, "t2v_alignment": 0.142}
     methods = {run.method for run in runs.values()}
     assert methods == {"flipsketch", "livesketch", "t2v", "still", "svd"}
+
+
+def test_models_of_today_are_a_list_of_runs():
+    runs = read_runs(str(ROOT / "data" / "runs" / "models.toml"))
+    models = {run.model for run in runs if run.method == "i2v"}
+    assert len(models) == sum(run.method == "i2v" for run in runs) >= 4
+    assert any(run.motion_adapter for run in runs)
+    assert len({run.settings["num_frames"] for run in runs}) == 1
