@@ -45,6 +45,10 @@ class ClipCosts:
     """For each frame of a call of the VAE."""
     vae_chunk: int
     """Frames of such a call at the most."""
+    one_by_one: bool = False
+    """The rows of a batch share no pass."""
+    tile_bytes: int | None = None
+    """Of the VAE, where it can decode in tiles."""
     vae_stays: bool = False
     """The VAE works in every step, so it takes no turns with the denoiser."""
     offload: bool = False
@@ -57,13 +61,15 @@ class ClipCosts:
         return sum(self.weights.values())
 
     def vae_bytes(self, batch_size: int) -> int:
+        batch_size = 1 if self.one_by_one else batch_size
         return min(self.vae_chunk, batch_size * self.num_frames) * self.frame_bytes
 
     def peak_bytes(self, batch_size: int) -> int:
         """Return the bytes of a batch at the most. A GPU keeps what the UNet's passes took for the
         next ones while the VAE decodes, so the two are added; where the UNet leaves it, it keeps
         nothing."""
-        rows, decoding = batch_size * self.row_bytes, self.vae_bytes(batch_size)
+        rows = self.row_bytes * (1 if self.one_by_one else batch_size)
+        decoding = self.vae_bytes(batch_size)
         if not self.offload:
             return self.weights_bytes + rows + decoding
         denoiser, vae = self.weights[self.denoiser], self.weights["vae"]
@@ -73,8 +79,12 @@ class ClipCosts:
 
     def with_savings(self, savings: Savings) -> "ClipCosts":
         """Return what it takes with some flags, besides those that it has."""
-        chunk = 1 if savings.vae_slicing else self.vae_chunk
-        return replace(self, offload=self.offload or savings.offload, vae_chunk=chunk)
+        changes: dict[str, Any] = {"offload": self.offload or savings.offload}
+        if savings.vae_slicing:
+            changes["vae_chunk"] = 1
+        if savings.vae_tiling and self.tile_bytes is not None:
+            changes |= {"num_frames": 1, "vae_chunk": 1, "frame_bytes": self.tile_bytes}
+        return replace(self, **changes)
 
 
 def trace_costs(

@@ -24,20 +24,23 @@ class Savings:
 
     offload: bool = False
     vae_slicing: bool = False
+    vae_tiling: bool = False
+    """Of image-to-video models."""
 
     @staticmethod
     def of(loading: Loading) -> "Savings":
         return Savings(loading.offload, loading.vae_slicing)
 
-    def list_flags(self, is_on: bool = True) -> list[str]:
-        """Return the flags that are on, or those that are not."""
-        names = [field.name for field in fields(self) if getattr(self, field.name) == is_on]
+    def list_flags(self) -> list[str]:
+        names = [field.name for field in fields(self) if getattr(self, field.name)]
         return [f"--{name.replace('_', '-')}" for name in names]
 
 
 NO_SAVINGS = Savings()
 # In the order of what they cost: last digits; CUDA graphs and seconds of each batch.
 SAVINGS = (Savings(vae_slicing=True), Savings(offload=True), Savings(True, True))
+# Tiles leave seams.
+VIDEO_SAVINGS = (*SAVINGS, Savings(vae_tiling=True), Savings(offload=True, vae_tiling=True))
 
 
 def usable_bytes(total: int, free: int) -> int:

@@ -93,6 +93,7 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
         gpu_memory_gb=config.gpu_memory_gb,
         offload=config.offload,
         vae_slicing=config.vae_slicing or (before is not None and before.vae_slicing),
+        video=config.video,
     )
     print_dry_run(manifest, folder, before, workload)
     if not config.check_sketches:

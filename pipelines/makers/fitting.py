@@ -170,7 +170,8 @@ def fit_here(trial: Trial) -> Fit | str:
     quiet_libraries()
     assert trial.dtype is not None
     animator_class = METHODS[trial.method].animator_class
-    savings = Savings.of(trial.loading)
+    flags = Savings.of(trial.loading).list_flags()
+    remedies = [flag for flag in ("--offload", "--vae-slicing") if flag not in flags]
     try:
         animator = animator_class(replace(trial.loading, dtype=trial.dtype))
 
@@ -186,12 +187,12 @@ def fit_here(trial: Trial) -> Fit | str:
                 sampling,
                 batch_size=trial.batch_size,
                 checkpoint=trial.checkpoint_gradients,
-                find_remedies=lambda: [*savings.list_flags(False)],
+                find_remedies=lambda: remedies,
             )
 
         return fit_all(find, trial.samplings, trial.sampling)
     except torch.OutOfMemoryError:
-        remedies = [*([] if savings.offload else ["--offload"]), "--dtype bfloat16"]
-        return f"the model does not fit its memory; give {', '.join(remedies)} or another GPU"
+        offload = "" if trial.loading.offload else "--offload, "
+        return f"the model does not fit its memory; give {offload}--dtype bfloat16 or another GPU"
     except ValueError as error:
         return str(error)

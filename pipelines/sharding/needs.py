@@ -5,7 +5,7 @@ import functools
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +17,13 @@ from flipsketch.method.fitting import (
     NO_SAVINGS,
     SAVINGS,
     USABLE_SHARE,
+    VIDEO_SAVINGS,
     Fit,
     Savings,
     fit_all,
 )
 from flipsketch.method.methods import METHODS
+from flipsketch.method.video_config import VideoConfig
 from flipsketch.models.loading import Loading
 from flipsketch.storage.text import count
 
@@ -63,6 +65,8 @@ class Workload:
     gpu_memory_gb: float | None
     offload: bool = False
     vae_slicing: bool = False
+    video: VideoConfig = field(default_factory=VideoConfig)
+    """What an image-to-video model is asked for."""
 
 
 @dataclass(frozen=True)
@@ -98,14 +102,15 @@ class Needs:
         parts = ", ".join(
             f"{part} {num_bytes / 1e9:.3g}" for part, num_bytes in traced.weights.items()
         )
-        passes = ""
-        if traced.row_bytes > traced.pass_bytes:
-            passes = f" in alignment, {traced.pass_bytes / 1e9:.3g} in other passes"
+        passes = f"each clip {traced.row_bytes / 1e9:.3g}"
+        if traced.one_by_one:
+            passes = f"a pass {traced.row_bytes / 1e9:.3g} (by a rule)"
+        elif traced.row_bytes > traced.pass_bytes:
+            passes = f"{passes} in alignment, {traced.pass_bytes / 1e9:.3g} in other passes"
         lines = [
             f"batch:  {count(batch_size, 'clip')} in {self.dtype}{checkpointed}, for {self.where}",
-            f"memory: {memory}: weights {traced.weights_bytes / 1e9:.3g} ({parts}), each clip "
-            f"{traced.row_bytes / 1e9:.3g}{passes}, the VAE "
-            f"{traced.vae_bytes(batch_size) / 1e9:.3g}; traced from the shapes of {of}",
+            f"memory: {memory}: weights {traced.weights_bytes / 1e9:.3g} ({parts}), {passes}, the "
+            f"VAE {traced.vae_bytes(batch_size) / 1e9:.3g}; traced from the shapes of {of}",
         ]
         return lines + [f"        {line}" for line in self.gpus]
 
@@ -120,9 +125,11 @@ def find_needs(workload: Workload, plan: Plan | None, device: str, workers: int)
 
     method = METHODS[workload.method]
     num_rows = plan.batch_size if plan else workload.batch_size or CPU_BATCH_SIZE
+    loading = find_loading(workload, plan, device)
+    if method.makes_videos and workload.model is not None:
+        return find_video_needs(workload, num_rows, loading, find_memory(workload, device, workers))
     if not (method.shares_passes or method.moves_strokes):
         return Needs(Fit(num_rows, workload.checkpoint_gradients))
-    loading = find_loading(workload, plan, device)
     if method.moves_strokes:
         return find_vector_needs(workload, Fit(num_rows, False), loading)
 
@@ -214,6 +221,32 @@ def find_vector_needs(workload: Workload, fit: Fit, loading: Loading) -> Needs:
     each = (traced.tflop or 0.0) / longest.num_frames
     tflop = mean(workload, lambda config, prompts: prompts * config.num_frames * each)
     return Needs(fit, tflop, traced, loading.dtype, "a worker of any memory")
+
+
+def find_video_needs(
+    workload: Workload, batch_size: int, loading: Loading, memory: tuple[float, str]
+) -> Needs:
+    """Find out what an image-to-video model takes, which makes one clip after the other."""
+    from flipsketch.method.video_costs import estimate_video_costs
+
+    assert workload.model is not None
+    pipeline = METHODS[workload.method].read_pipeline(workload.model)
+    video = workload.video.settle(pipeline)
+    costs = estimate_video_costs(workload.model, pipeline, video, loading)
+    num_bytes, where = memory
+    if costs.peak_bytes(1) > num_bytes:
+        where = f"{where}, which is too small"
+    fits: list[str] = []
+    least = float("inf")
+    for savings in (NO_SAVINGS, *VIDEO_SAVINGS):
+        peak = costs.with_savings(savings).peak_bytes(1)
+        # Flags that save a fiftieth are not worth it.
+        if peak < 0.98 * least:
+            flags = describe_flags(savings, checkpointed=False)
+            fits.append(f"{peak / USABLE_SHARE / 1e9:.3g} GB{flags}")
+            least = peak
+    gpus = (f"the smallest GPU that does has {', '.join(fits)}",) if loading.device != "cpu" else ()
+    return Needs(Fit(batch_size, False), None, costs, loading.dtype, where, gpus)
 
 
 def describe_gpus(
