@@ -28,13 +28,22 @@ TABLES = (
 )
 
 OTHER_WORDS = (
-    (r"creative-commons", "cc"),
+    (r"creative-?commons", "cc"),
     (r"attribution", "by"),
     (r"non-?commercial", "nc"),
     (r"share-?alike", "sa"),
     (r"no-?deriv(ative)?s?(-works)?", "nd"),
     (r"(international|unported|generic|universal|deed|public-domain-dedication|legalcode)", ""),
     (r"licen[sc]ed?(-under)?|the|version|agreement", ""),
+)
+
+
+SPELLINGS = (
+    (r"^cc-(0|zero)", "cc0"),
+    (r"^(cc-[a-z-]*[a-z]|apache|[al]?gpl|mpl)(\d)", r"\1-\2"),
+    (r"-(\d)$", r"-\1.0"),
+    # Translated to the law of a country: "CC-BY-3.0-US" in SPDX.
+    (r"^(cc-[a-z-]+-\d\.\d)-[a-z]{2,3}$", r"\1"),
 )
 
 
@@ -53,6 +62,10 @@ class Terms:
     source: str = ""
     """Address of the text that says so; none of a license that is not known."""
     note: str = ""
+
+    @property
+    def flags(self) -> tuple[Flag, Flag, Flag, Flag]:
+        return self.commercial, self.train_others, self.attribution, self.share_alike
 
     def of(self, use: Use) -> Flag:
         return {"commercial": self.commercial, "train-others": self.train_others}[use]
@@ -163,7 +176,9 @@ def find_terms(said: str) -> Terms | None:
     # A second name in brackets may only repeat the first: "CC Attribution 4.0 (CC BY 4.0)".
     names = [re.sub(r"\s*\(.*?\)\s*", " ", said), *re.findall(r"\((.*?)\)", said)]
     first, *others = [table.get(key_of(name)) for name in names]
-    return first if others and all(other == first for other in others) else None
+    if first and others and all(other and other.flags == first.flags for other in others):
+        return first
+    return None
 
 
 def key_of(said: str) -> str:
@@ -177,8 +192,9 @@ def key_of(said: str) -> str:
         key = re.sub(rf"(?<![a-z0-9]){pattern}(?![a-z])", word, key)
     key = re.sub(r"(?<=gpl)-?v(?=\d)|(?<![a-z0-9])v(?=\d)", "-", key)
     key = re.sub(r"-(only|or-(any-)?later)$|(?<=\d)\+$", "", re.sub(r"-{2,}", "-", key)).strip("-")
-    # "cc-0" and "2" are written for "cc0" and "2.0" too.
-    return re.sub(r"^cc-(0|zero)", "cc0", re.sub(r"-(\d)$", r"-\1.0", key))
+    for pattern, written in SPELLINGS:
+        key = re.sub(pattern, written, key)
+    return key
 
 
 def key_of_address(address: str) -> str:

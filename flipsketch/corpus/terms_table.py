@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from flipsketch.corpus.licenses import Flag, Terms, combine_terms, resolve_license
+from flipsketch.corpus.licenses import Terms, combine_terms, resolve_license
 from flipsketch.corpus.passport import plan_licenses
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.restrictions import PartLicense
@@ -71,10 +71,10 @@ def draw_terms(licenses: Mapping[PartLicense, int]) -> str:
     lines = [draw_row(part, each, f"{number:,}") for (part, each), number in rows[:MOST_SHOWN]]
     if more := rows[MOST_SHOWN:]:
         rest = combine_terms(each for (_, each), _ in more)
-        others = Terms(f"{len(more)} others", *flags_of(rest))
+        others = Terms(f"{len(more)} others", *rest.flags)
         lines.append(draw_row("others", others, f"{sum(number for _, number in more):,}"))
     whole = combine_terms(each for _, each in terms)
-    lines.append(draw_row("all together", Terms("", *flags_of(whole)), ""))
+    lines.append(draw_row("all together", Terms("", *whole.flags), ""))
     return f"{HEADER}{''.join(lines)}\n{describe_whole(whole, terms)}"
 
 
@@ -92,10 +92,6 @@ def describe_whole(whole: Terms, parts: Iterable[tuple[str, Terms]]) -> str:
 
 def draw_row(part: str, terms: Terms, clips: str) -> str:
     sources = " ".join(f"[text]({source})" for source in terms.source.split())
-    cells = [part, terms.name, clips, *flags_of(terms), sources]
+    cells = [part, terms.name, clips, *terms.flags, sources]
     # A bar of its own would end a cell.
     return f"| {' | '.join(one_line(cell).replace('|', '/') for cell in cells)} |\n"
-
-
-def flags_of(terms: Terms) -> tuple[Flag, Flag, Flag, Flag]:
-    return terms.commercial, terms.train_others, terms.attribution, terms.share_alike
