@@ -136,22 +136,26 @@ def generosity(terms: Terms) -> list[bool]:
     return [*allowed, terms.is_known, terms.share_alike == "no", terms.attribution == "no"]
 
 
-def known_licenses(place: str) -> str:
-    """Return the licenses that a model of the Hub is known to have besides what its card's metadata
-    says; empty if nothing is known."""
-    name = "/".join(place.partition("@")[0].split("/")[:2])
-    return ", ".join(read_table()[1].get(name.casefold(), ()))
+def known_licenses(hub_name: str) -> tuple[str, ...]:
+    """Return the licenses that a model of the Hub is known to have, whatever its card says."""
+    return read_table()[1].get(hub_name.casefold(), ())
 
 
-def name_all(*statements: str) -> str:
-    """Return every license that is named, each once: "cc-by-nc-4.0, CC-BY-NC-ND-4.0"."""
-    found: dict[str, str] = {}
-    for statement in statements:
-        terms = resolve_license(statement)
-        if terms is not NOT_STATED:
-            for name in [statement] if find_terms(statement) else re.split(r"\s*,\s*", statement):
-                found.setdefault(key_of(name), name)
-    return ", ".join(found.values())
+def all_licenses(stated: str, card: str, hub_name: str) -> str:
+    """Return every license that a model is under, each once: "cc-by-nc-4.0, CC-BY-NC-ND-4.0".
+
+    Args:
+        stated: by the metadata of its card, or by its user.
+        card: its text, which may name another.
+        hub_name: of the model on the Hub, which the table may know more of.
+    """
+    names = [] if resolve_license(stated) == NOT_STATED else [stated]
+    known = {key_of(name) for text in names for name in (text, *text.split(","))}
+    for name in filter(None, [*stated_in_text(card).split(", "), *known_licenses(hub_name)]):
+        if key_of(name) not in known:
+            known.add(key_of(name))
+            names.append(name)
+    return ", ".join(names) or stated
 
 
 def stated_in_text(card: str) -> str:

@@ -2,12 +2,12 @@
 
 import hashlib
 import logging
-import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from flipsketch.models.adapter import read_adapter
+from flipsketch.models.cards import model_licence as model_licence
 from flipsketch.models.families import MOTION_FOLDER, PICTURES_UNET, family_of, needs_motion
 from flipsketch.models.files import PICKLES, choose_weights, is_settings, needed_files
 from flipsketch.models.headers import read_settings
@@ -295,73 +295,6 @@ def frame_size(folder: Path) -> int:
             f"diffusers' layout"
         )
     return size * 2 ** (len(channels) - 1)
-
-
-def model_licence(folder: Path, stated: str | None = None) -> str:
-    """Return the license of a model or an adapter: what the card in its folder states, or else that
-    of its repository, or else what the user states, or 'unknown'.
-
-    Args:
-        stated: by the user.
-    """
-    cards = [folder, *filter(None, [find_repository(folder)])]
-    found = next(filter(None, map(read_license, cards)), None)
-    if stated and found and stated.lower() != found.lower():
-        log.warning(
-            "%s: its card states the license %s, so --model-license %s is not used; if you have "
-            "the model under another license, say so in the card of a copy",
-            *(folder, found, stated),
-        )
-    return found or stated or "unknown"
-
-
-def find_repository(folder: Path) -> Path | None:
-    """Return the root of the model repository that a folder is in, if that is known: of the Hub's
-    cache, a download or a clone from the Hub, or a pipeline that it is a part of."""
-    for above in folder.absolute().parents:
-        is_snapshot = above.parent.name == "snapshots" and COMMIT.fullmatch(above.name)
-        is_download = (above / ".cache" / "huggingface").is_dir()
-        is_pipeline = above == folder.absolute().parent and (above / "model_index.json").is_file()
-        if is_snapshot or is_download or is_pipeline or is_clone(above):
-            return above
-    return None
-
-
-def is_clone(folder: Path) -> bool:
-    """Tell whether a folder is a clone of a model of the Hub: others have licenses of other things,
-    of code or of data."""
-    try:
-        text = (folder / ".git" / "config").read_text(errors="replace")
-    except OSError:
-        return False
-    return bool(re.search(r"(huggingface\.co|hf\.co)[:/](?!datasets/|spaces/)", text))
-
-
-def read_license(folder: Path) -> str | None:
-    """Return the license that the card in a folder states, if it does."""
-    # Imported late: a dry run and a wrong flag need nothing of it.
-    from huggingface_hub import metadata_load
-    from yaml import YAMLError
-
-    card = folder / "README.md"
-    try:
-        data = (metadata_load(card) if card.is_file() else None) or {}
-    except (YAMLError, ValueError) as error:
-        log.warning("%s: its license cannot be read: %s", card, error)
-        return None
-    licence = data.get("license")
-    if isinstance(licence, bool):
-        # YAML takes some words for truth values.
-        licence = read_license_line(card)
-    # The Hub's word for a license that has no identifier there.
-    if licence == "other":
-        licence = data.get("license_name") or licence
-    return ", ".join(map(str, licence)) if isinstance(licence, list) else licence and str(licence)
-
-
-def read_license_line(card: Path) -> str:
-    line = re.search(r"^license:\s*(\S+)", card.read_text(), re.MULTILINE)
-    return line[1] if line else ""
 
 
 def fingerprint_motion(motion_adapter: Path) -> str:

@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flipsketch.models.registry import fingerprint_folder, model_licence
+from flipsketch.corpus.licenses import all_licenses
+from flipsketch.models.cards import read_statements
+from flipsketch.models.registry import fingerprint_folder
 from flipsketch.scoring.clip_model import (
     ClipScorer,
     XClipScorer,
@@ -35,7 +37,7 @@ class Scorers:
     def names(self) -> dict[str, str]:
         """Which checkpoints the scores are by, and their licenses, all of which hold."""
         scorers = [scorer for scorer in (self.clip, self.xclip) if scorer is not None]
-        licenses = dict.fromkeys(model_licence(scorer.folder) for scorer in scorers)
+        licenses = dict.fromkeys(all_licenses(*read_statements(one.folder)) for one in scorers)
         names = {SCORER_LICENSE: ", ".join(licenses)}
         names |= {"clip_model": self.clip.location, "clip_fingerprint": self.clip.fingerprint}
         if self.xclip is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flipsketch.corpus.kinds import ANIMATE
+from flipsketch.corpus.licenses import all_licenses
 from flipsketch.corpus.manifest import ManifestSummary
 from flipsketch.corpus.passport import license_settings
 from flipsketch.corpus.plan import Plan
@@ -16,13 +17,13 @@ from flipsketch.method.config import model_defaults
 from flipsketch.method.fitting import Fit
 from flipsketch.method.limits import read_limits
 from flipsketch.method.methods import METHODS
+from flipsketch.models.cards import read_statements
 from flipsketch.models.pinning import note_places, pin_places
 from flipsketch.models.registry import (
     choose_motion_adapter,
     find_lora,
     fingerprint_folder,
     fingerprint_motion,
-    model_licence,
 )
 from flipsketch.storage.folder import Folder
 from pipelines.animating.config import AnimateConfig
@@ -250,4 +251,6 @@ def known_licence(
     """
     known = before.settings if before else {}
     is_known = known.get(names[0]) == settings[names[0]] and isinstance(known.get(names[1]), str)
-    return known[names[1]] if is_known and not stated else model_licence(folder, stated)
+    if is_known and not stated:
+        return known[names[1]]
+    return all_licenses(*read_statements(folder, stated))

@@ -15,8 +15,10 @@ import numpy as np
 
 from flipsketch.corpus.dataset import TrainingClips
 from flipsketch.corpus.kinds import TRAIN
+from flipsketch.corpus.licenses import all_licenses
 from flipsketch.corpus.plan import Plan
 from flipsketch.method.limits import read_limits
+from flipsketch.models.cards import read_statements
 from flipsketch.models.kernels import PLAIN, read_kernels, training_kernels
 from flipsketch.models.registry import (
     choose_motion_adapter,
@@ -25,7 +27,6 @@ from flipsketch.models.registry import (
     fingerprint_folder,
     fingerprint_motion,
     frame_size,
-    model_licence,
 )
 from flipsketch.storage.folder import Folder
 from flipsketch.storage.text import count
@@ -104,7 +105,9 @@ def plan_run(
     is_same = known.get("model_fingerprint") == fingerprint and "model_licence" in known
     stated = config.model_license
     licence = (
-        known["model_licence"] if is_same and not stated else model_licence(model_folder, stated)
+        known["model_licence"]
+        if is_same and not stated
+        else all_licenses(*read_statements(model_folder, stated))
     )
     settings = {
         **{name: known.get(name, value) for name, value in defaults.items()},

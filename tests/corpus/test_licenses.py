@@ -8,9 +8,8 @@ import pytest
 
 from flipsketch.corpus.licenses import (
     NOT_STATED,
+    all_licenses,
     combine,
-    known_licenses,
-    name_all,
     resolve_license,
     stated_in_text,
 )
@@ -130,11 +129,19 @@ def test_every_name_in_the_table_leads_to_its_own_entry():
 
 
 def test_both_licenses_of_a_card_that_says_two_are_noted():
-    assert stated_in_text(CARD) == "CC-BY-NC-ND-4.0"
-    place = f"damo-vilab/text-to-video-ms-1.7b@{'0' * 40}"
-    both = name_all("cc-by-nc-4.0", stated_in_text(CARD), known_licenses(place))
-    assert both == "cc-by-nc-4.0, CC-BY-NC-ND-4.0"
+    both = "cc-by-nc-4.0, CC-BY-NC-ND-4.0"
+    assert all_licenses("cc-by-nc-4.0", CARD, "") == both
+    assert all_licenses("cc-by-nc-4.0", "", "damo-vilab/text-to-video-ms-1.7b") == both
+    assert all_licenses("cc-by-nc-4.0", CARD, "damo-vilab/text-to-video-ms-1.7b") == both
     assert resolve_license(both).flags == ("no", "no", "yes", "no")
+
+
+def test_what_is_said_once_stays_as_it_was_said():
+    said = "mine, all of it"
+    assert all_licenses(said, "License: another\n", "somebody/something") == said
+    assert all_licenses("apache-2.0", "**License:** Apache 2.0\n", "") == "apache-2.0"
+    assert all_licenses("unknown", "", "") == "unknown"
+    assert all_licenses("unknown", "", "guoyww/animatediff-motion-adapter-v1-5-2") == "Apache-2.0"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,102 @@
+"""What the card of a model says of its license: in its metadata, in its text, in its repository."""
+
+import logging
+import re
+from pathlib import Path
+
+from flipsketch.models.hub import COMMIT
+
+log = logging.getLogger(__name__)
+
+CARD = "README.md"
+OTHER = "other"
+
+
+def model_licence(folder: Path, stated: str | None = None) -> str:
+    """Return the license of a model or an adapter: what the card in its folder states, or else that
+    of its repository, or else what the user states, or 'unknown'.
+
+    Args:
+        stated: by the user.
+    """
+    found = next(filter(None, map(read_license, list_cards(folder))), None)
+    # The Hub's word for a license that has no identifier there.
+    if found == OTHER:
+        return stated or found
+    if stated and found and stated.lower() != found.lower():
+        log.warning(
+            "%s: its card states the license %s, so --model-license %s is not used; if you have "
+            "the model under another license, say so in the card of a copy",
+            *(folder, found, stated),
+        )
+    return found or stated or "unknown"
+
+
+def read_statements(folder: Path, stated: str | None = None) -> tuple[str, str, str]:
+    """Return all that is said of a model's license: `model_licence`, the text of its card, which
+    may name others, and its name on the Hub, empty where that is not known.
+
+    Args:
+        stated: by the user.
+    """
+    card = next((card for card in list_cards(folder) if card.is_file()), None)
+    text = "" if card is None else card.read_text(encoding="utf-8", errors="replace")
+    return model_licence(folder, stated), text, hub_name(folder)
+
+
+def list_cards(folder: Path) -> list[Path]:
+    """Return where the card of a model may be: in its folder, and in its repository's root."""
+    return [one / CARD for one in (folder, find_repository(folder)) if one is not None]
+
+
+def hub_name(folder: Path) -> str:
+    """Return the name on the Hub of what a folder of its client's cache has, else nothing."""
+    found = re.search(r"/models--([^/]+?)--([^/]+)/snapshots/", folder.absolute().as_posix())
+    return f"{found[1]}/{found[2]}" if found else ""
+
+
+def find_repository(folder: Path) -> Path | None:
+    """Return the root of the model repository that a folder is in, if that is known: of the Hub's
+    cache, a download or a clone from the Hub, or a pipeline that it is a part of."""
+    for above in folder.absolute().parents:
+        is_snapshot = above.parent.name == "snapshots" and COMMIT.fullmatch(above.name)
+        is_download = (above / ".cache" / "huggingface").is_dir()
+        is_pipeline = above == folder.absolute().parent and (above / "model_index.json").is_file()
+        if is_snapshot or is_download or is_pipeline or is_clone(above):
+            return above
+    return None
+
+
+def is_clone(folder: Path) -> bool:
+    """Tell whether a folder is a clone of a model of the Hub: others have licenses of other things,
+    of code or of data."""
+    try:
+        text = (folder / ".git" / "config").read_text(errors="replace")
+    except OSError:
+        return False
+    return bool(re.search(r"(huggingface\.co|hf\.co)[:/](?!datasets/|spaces/)", text))
+
+
+def read_license(card: Path) -> str | None:
+    """Return the license that a card's metadata state, if they do."""
+    # Imported late: a dry run and a wrong flag need nothing of it.
+    from huggingface_hub import metadata_load
+    from yaml import YAMLError
+
+    try:
+        data = (metadata_load(card) if card.is_file() else None) or {}
+    except (YAMLError, ValueError) as error:
+        log.warning("%s: its license cannot be read: %s", card, error)
+        return None
+    licence = data.get("license")
+    if isinstance(licence, bool):
+        # YAML takes some words for truth values.
+        licence = read_license_line(card)
+    if licence == OTHER:
+        licence = data.get("license_name") or data.get("license_link") or licence
+    return ", ".join(map(str, licence)) if isinstance(licence, list) else licence and str(licence)
+
+
+def read_license_line(card: Path) -> str:
+    line = re.search(r"^license:\s*(\S+)", card.read_text(), re.MULTILINE)
+    return line[1] if line else ""
