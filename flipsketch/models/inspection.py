@@ -294,6 +294,13 @@ def squeeze(shape: tuple[int, ...]) -> tuple[int, ...]:
 def check_parts(folder: Path, networks: dict[str, Any], tokenizer: CLIPTokenizer) -> None:
     """Raise ValueError unless the parts of a text-to-video model go together."""
     unet, vae, text_encoder = (networks[part].config for part in ("unet", *NETWORKS))
+    for name in CONDITIONS:
+        if unet.get(name) is not None:
+            raise ValueError(
+                f"{folder / 'unet' / 'config.json'}: {name} is {unet[name]!r:.80}: it needs more "
+                f"than a prompt, which is not supported; give a model of the kind of Stable "
+                f"Diffusion 1.5"
+            )
     for one, value, other, wanted in (
         ("unet: in_channels", unet.in_channels, "vae: latent_channels", vae.latent_channels),
         (
@@ -307,13 +314,6 @@ def check_parts(folder: Path, networks: dict[str, Any], tokenizer: CLIPTokenizer
             raise ValueError(
                 f"{folder}: its parts are not of one model: {one} is {value!s:.80}, but {other} is "
                 f"{wanted!s:.80}; {COPY}"
-            )
-    for name in CONDITIONS:
-        if unet.get(name) is not None:
-            raise ValueError(
-                f"{folder / 'unet' / 'config.json'}: {name} is {unet[name]!r:.80}: it needs more "
-                f"than a prompt, which is not supported; give a model of the kind of Stable "
-                f"Diffusion 1.5"
             )
     if not isinstance(unet.sample_size, int) or not 1 <= unet.sample_size <= 1024:
         raise ValueError(

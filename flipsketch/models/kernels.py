@@ -15,7 +15,7 @@ from torch import nn
 
 from flipsketch.models.attention import OwnAttention, join_weights, part_weights
 from flipsketch.models.blocks import OWN_CLASSES, VideoUNet
-from flipsketch.models.families import family_of_unet
+from flipsketch.models.families import ANIMATEDIFF, family_of_unet
 from flipsketch.models.temporal_convolution import TemporalConvolution2d
 
 # Latents of at most this height and width have so few tokens that fused attention gains nothing: on
@@ -31,6 +31,7 @@ class Kernels:
     temporal_attention: Literal["fused", "products"] = "fused"
     """Attention over frames, fused or as batched products."""
     temporal_convolution: Literal["3d", "2d"] = "3d"
+    """Convolutions over frames, of which AnimateDiff has none."""
     fused_projections: bool = False
     """Query, key and value of an attention as one product."""
     lean_blocks: bool = False
@@ -137,7 +138,9 @@ def choose_processors(unet: VideoUNet, kernels: Kernels) -> Any:
     for name in unet.attn_processors:
         temporal = family.is_temporal(name)
         products = temporal and kernels.temporal_attention == "products"
-        if products or kernels.fused_projections or kernels.lean_blocks:
+        # Of 16 clips at 512 pixels a call has 65,536 sequences, one more than diffusers' can have.
+        is_long = temporal and family is ANIMATEDIFF
+        if products or kernels.fused_projections or kernels.lean_blocks or is_long:
             processors[name] = OwnAttention(
                 products=products or has_few_tokens,
                 frames_first=temporal and kernels.lean_blocks,

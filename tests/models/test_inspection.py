@@ -8,8 +8,10 @@ import sys
 
 import pytest
 import torch
+from diffusers import UNetMotionModel
 from safetensors.torch import load_file, save_file
 
+from flipsketch.models.headers import read_settings
 from flipsketch.models.inspection import inspect_model
 from flipsketch.models.registry import frame_size
 from flipsketch.models.video_model import load_model
@@ -152,3 +154,24 @@ except ValueError as error:
         )
     assert "nosuch/model: is neither a folder here nor a model" in ended.stdout
     assert "the Hugging Face Hub does not answer" in ended.stdout, ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"addition_embed_type": "text_time"}, "addition_embed_type is 'text_time': it needs more"),
+        ({"motion_max_seq_length": 16}, "pos_embed.pe has the shape .1, 32, 16., where .1, 16, 16"),
+        ({"motion_num_attention_heads": 0}, "no UNetMotionModel can be made of these settings"),
+    ],
+)
+def test_settings_of_animatediff_that_cannot_be_used_are_named(
+    tiny_motion_folder, tmp_path, changes, said
+):
+    model = shutil.copytree(tiny_motion_folder, tmp_path / "model")
+    if "addition_embed_type" in changes:
+        changes |= {"addition_time_embed_dim": 4, "projection_class_embeddings_input_dim": 8}
+        unet = UNetMotionModel.from_config({**read_settings(model / "unet/config.json"), **changes})
+        unet.save_pretrained(model / "unet")
+    edit(model / "unet" / "config.json", **changes)
+    with pytest.raises(ValueError, match=said):
+        inspect_model(model)
