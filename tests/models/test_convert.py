@@ -1,6 +1,7 @@
 """Pickled weights become the same numbers as safetensors, and nothing else does."""
 
 import json
+import re
 import shutil
 import zipfile
 
@@ -10,8 +11,9 @@ from diffusers import MotionAdapter
 from safetensors.torch import load_file
 
 from flipsketch.models.convert import convert_model
-from flipsketch.models.registry import model_licence
-from flipsketch.models.video_model import load_model
+from flipsketch.models.inspection import inspect_model
+from flipsketch.models.registry import find_model, model_licence
+from tests.helpers.hub import Hub, hub_client
 from tests.helpers.pickled import Evil, pickle_weights, published_motion_module
 
 PARTS = ("unet", "vae", "text_encoder")
@@ -31,18 +33,56 @@ def pickled(tiny_folder, tmp_path_factory):
     return folder
 
 
+def check_same(folder, other):
+    """Two folders have files of the same names, and weights of the same numbers."""
+    names, others = (
+        sorted(path.relative_to(each).as_posix() for path in each.rglob("*") if path.is_file())
+        for each in (folder, other)
+    )
+    assert names == others
+    for name in names:
+        if name.endswith(".safetensors"):
+            own, theirs = load_file(folder / name), load_file(other / name)
+            assert own.keys() == theirs.keys()
+            assert all(torch.equal(own[key], theirs[key]) for key in own)
+
+
 def test_a_whole_folder_becomes_the_same_model(pickled, tiny_folder, tmp_path):
     convert_model(str(pickled), str(tmp_path / "model"))
-    converted, original = load_model(tmp_path / "model"), load_model(tiny_folder)
-    for part in PARTS:
-        own, theirs = getattr(converted, part), getattr(original, part)
-        for name, weight in theirs.state_dict().items():
-            assert torch.equal(own.state_dict()[name], weight), name
-    written = {path.name for path in (tmp_path / "model").iterdir()}
-    assert written == {path.name for path in tiny_folder.iterdir()}
+    check_same(tmp_path / "model", tiny_folder)
+    inspect_model(tmp_path / "model")
     card = (tmp_path / "model" / "README.md").read_text()
     assert model_licence(tmp_path / "model") == "cc0-1.0"
     assert "`unet/diffusion_pytorch_model.bin`" in card and "random weights" in card
+
+
+def test_a_repository_of_pickles_is_fetched_as_far_as_it_is_needed(
+    pickled, tiny_folder, tmp_path, monkeypatch
+):
+    """By the command that the refusal of the pickles gives."""
+    torch.save({"w": torch.arange(3.0)}, tmp_path / "model.ckpt")
+    with Hub() as hub, hub_client(hub, tmp_path / "home", monkeypatch):
+        files = {path.relative_to(pickled): path for path in pickled.rglob("*") if path.is_file()}
+        files = {f"zs/{name}": path.read_bytes() for name, path in files.items()}
+        card = {"README.md": b"---\nlicense: cc-by-nc-4.0\n---\nThe repository's.\n"}
+        commit = hub.push("cerspense/zeroscope", files | card)
+        with pytest.raises(ValueError) as raised:
+            find_model("cerspense/zeroscope/zs")
+        place = re.search(r"convert_model.py --model (\S+) ", str(raised.value))[1]
+        assert place == f"cerspense/zeroscope/zs@{commit}"
+        hub.fetched()
+        convert_model(place, str(tmp_path / "model"))
+        fetched = hub.fetched()
+        assert "zs/unet/diffusion_pytorch_model.bin" in fetched
+        assert not [name for name in fetched if "fp16" in name or "v1-5" in name or "lora" in name]
+        hub.push("owner/crafter", {"model.ckpt": (tmp_path / "model.ckpt").read_bytes()} | card)
+        convert_model("owner/crafter/model.ckpt", str(tmp_path / "crafter"))
+    check_same(tmp_path / "model", tiny_folder)
+    # The folder's own card comes before the repository's.
+    assert model_licence(tmp_path / "model") == "cc0-1.0"
+    assert commit in (tmp_path / "model" / "README.md").read_text()
+    assert load_file(tmp_path / "crafter" / "model.safetensors")["w"].tolist() == [0, 1, 2]
+    assert model_licence(tmp_path / "crafter") == "cc-by-nc-4.0"
 
 
 def test_a_part_in_shards_is_whole_or_refused(pickled, tiny_folder, tmp_path):

@@ -20,6 +20,11 @@ PARTS = ("unet", "text_encoder")
 
 
 @pytest.fixture(scope="module")
+def base(tiny_folder):
+    return load_model(tiny_folder)
+
+
+@pytest.fixture(scope="module")
 def trained(tiny_folder):
     """A model with adapters of all layers that are not zero, not merged."""
     model = load_model(tiny_folder)
@@ -45,17 +50,26 @@ def matrices(trained):
     return found
 
 
-def check(model, folder, matrices, scale, parts=PARTS):
-    """All layers of a model with an imported adapter are the model's, with scale * up @ down."""
-    with_lora, without = load_model(model, lora=folder), load_model(model)
-    for part in PARTS:
-        own, base = getattr(with_lora, part), getattr(without, part)
-        for name, module in own.named_modules():
-            if getattr(module, "weight", None) is None:
-                continue
+def check(folder, matrices, scale):
+    """An imported adapter has the matrices of all these layers at a scale, and nothing else."""
+    for part, own in matrices.items():
+        weights = load_file(folder / part / "adapter_model.safetensors")
+        assert len(weights) == 2 * len(own)
+        for name, (down, up) in own.items():
+            assert torch.equal(weights[f"{name}.lora_A.weight"], down)
+            assert torch.equal(weights[f"{name}.lora_B.weight"], up)
+        settings = json.loads((folder / part / "adapter_config.json").read_text())
+        assert settings["lora_alpha"] / settings["r"] == scale
+        assert not settings["rank_pattern"] and not settings["alpha_pattern"]
+
+
+def check_weights(own, base, matrices, scale):
+    """All layers of a network are the base's, these with scale * up @ down added."""
+    for name, module in own.named_modules():
+        if getattr(module, "weight", None) is not None:
             expected = base.get_submodule(name).weight
-            if part in parts and name in matrices[part]:
-                down, up = matrices[part][name]
+            if name in matrices:
+                down, up = matrices[name]
                 product = (up.flatten(1) @ down.flatten(1)).reshape(expected.shape)
                 expected = expected + scale * product
             torch.testing.assert_close(module.weight, expected, rtol=1e-5, atol=1e-5)
@@ -67,7 +81,7 @@ def kohya(matrices, alpha=ALPHA):
     for part, prefix in (("unet", "lora_unet_"), ("text_encoder", "lora_te_text_model_")):
         for name, (down, up) in matrices.get(part, {}).items():
             key = prefix + name.removeprefix("text_model.").replace(".", "_")
-            tensors[f"{key}.lora_down.weight"] = down.half().float().contiguous()
+            tensors[f"{key}.lora_down.weight"] = down.contiguous()
             tensors[f"{key}.lora_up.weight"] = up.contiguous()
             tensors[f"{key}.alpha"] = torch.tensor(alpha)
     return tensors
@@ -115,21 +129,19 @@ def write_peft(trained, matrices, folder):
 
 @pytest.mark.parametrize("write", [write_kohya, write_diffusers, write_peft])
 def test_every_layer_gets_its_matrices_at_their_scale(
-    tiny_folder, trained, matrices, tmp_path, write
+    tiny_folder, base, trained, matrices, tmp_path, write
 ):
     (tmp_path / "given").mkdir()
     place = write(trained, matrices, tmp_path / "given")
     (tmp_path / "given" / "README.md").write_text("---\nlicense: openrail\n---\nCats.\n")
     import_lora(str(tiny_folder), {"": str(place)}, str(tmp_path / "lora"))
-    rounded = {
-        part: {
-            name: (down.half().float() if write is write_kohya else down, up)
-            for name, (down, up) in own.items()
-        }
-        for part, own in matrices.items()
-    }
-    check(tiny_folder, tmp_path / "lora", rounded, ALPHA / RANK)
+    check(tmp_path / "lora", matrices, ALPHA / RANK)
     assert model_licence(tmp_path / "lora") == "openrail"
+    if write is write_kohya:
+        imported = load_model(tiny_folder, lora=tmp_path / "lora")
+        for part in PARTS:
+            own = getattr(imported, part), getattr(base, part)
+            check_weights(*own, matrices[part], ALPHA / RANK)
 
 
 def test_early_names_of_diffusers_are_read_at_scale_one(tiny_folder, matrices, tmp_path):
@@ -144,10 +156,34 @@ def test_early_names_of_diffusers_are_read_at_scale_one(tiny_folder, matrices, t
             used["unet"][name] = (down, up)
     torch.save(tensors, tmp_path / "pytorch_lora_weights.bin")
     import_lora(str(tiny_folder), {"unet": str(tmp_path)}, str(tmp_path / "lora"))
-    check(tiny_folder, tmp_path / "lora", used, 1.0, parts=("unet",))
+    check(tmp_path / "lora", used, 1.0)
 
 
-def test_ranks_and_alphas_may_differ_from_layer_to_layer(tiny_folder, matrices, tmp_path):
+def test_motion_loras_of_animatediff_are_read(tiny_motion_folder, tmp_path):
+    """By its authors' names, which diffusers' modules do not have, in a checkpoint of training."""
+    base = load_model(tiny_motion_folder).unet
+    random = torch.Generator().manual_seed(0)
+    tensors, used = {}, {}
+    for name, module in base.named_modules():
+        if ".motion_modules." in name and name.endswith((".to_q", ".to_out.0")):
+            out_size, in_size = module.weight.shape
+            down = torch.randn(RANK, in_size, generator=random)
+            up = torch.randn(out_size, RANK, generator=random)
+            theirs = name.replace(".transformer_", ".temporal_transformer.transformer_")
+            theirs = theirs.replace(".attn1", ".attention_blocks.0.processor")
+            theirs = theirs.replace(".attn2", ".attention_blocks.1.processor")
+            key = f"module.{theirs.removesuffix('.0')}_lora"
+            tensors |= {f"{key}.down.weight": down, f"{key}.up.weight": up}
+            used[name] = (down, up)
+    assert any("attention_blocks.1.processor.to_out_lora" in name for name in tensors)
+    torch.save({"state_dict": tensors, "epoch": 2}, tmp_path / "v2_lora_PanLeft.ckpt")
+    place = {"": str(tmp_path / "v2_lora_PanLeft.ckpt")}
+    import_lora(str(tiny_motion_folder), place, str(tmp_path / "lora"))
+    imported = load_model(tiny_motion_folder, lora=tmp_path / "lora").unet
+    check_weights(imported, base, used, 1.0)
+
+
+def test_ranks_and_alphas_may_differ_from_layer_to_layer(tiny_folder, base, matrices, tmp_path):
     """A convolution of LyCORIS in three pieces among them."""
     names = sorted(name for name in matrices["unet"] if name.endswith(("to_q", "conv1")))
     down, up = matrices["unet"][names[0]]
@@ -168,11 +204,10 @@ def test_ranks_and_alphas_may_differ_from_layer_to_layer(tiny_folder, matrices, 
     save_file(tensors, tmp_path / "cat.safetensors")
     import_lora(str(tiny_folder), {"unet": str(tmp_path / "cat.safetensors")}, str(tmp_path / "l"))
     imported = load_model(tiny_folder, lora=tmp_path / "l").unet
-    base = load_model(tiny_folder).unet
-    added = imported.get_submodule(linear).weight - base.get_submodule(linear).weight
+    added = imported.get_submodule(linear).weight - base.unet.get_submodule(linear).weight
     torch.testing.assert_close(added, 2 / 4 * 2 * up @ down, rtol=1e-4, atol=1e-4)
     pixels = torch.randn(1, full.shape[1], 5, 5, generator=random)
-    layer = imported.get_submodule(conv), base.get_submodule(conv)
+    layer = imported.get_submodule(conv), base.unet.get_submodule(conv)
     difference = layer[0](pixels) - layer[1](pixels)
     hidden = torch.conv2d(torch.conv2d(pixels, thin), mid, padding=1)
     expected = ALPHA / RANK * torch.conv2d(hidden, out)
