@@ -25,7 +25,7 @@ TEMPLATE = """# {title}
 | fact | value |
 |---|---|
 | base model | {model}, fingerprint `{model_fingerprint}` |
-| license | {licence}, the base model's; that of the clips is {data_licence} |
+{motion}| license | {licence}, the base model's; that of the clips is {data_licence} |
 | clips | {shards}, fingerprint `{shards_fingerprint}` |
 | command | `{command}` |
 | versions | {versions} |
@@ -57,11 +57,16 @@ def write_training_card(folder: Folder, plan: Plan, history: list[StepReport]) -
     from huggingface_hub import ModelCardData
 
     settings, log = plan.settings, plan.log
-    licenses = {"model": plan.model_licence, "adapter": log.get("lora_licence")}
+    licenses = {
+        "model": plan.model_licence,
+        "motion adapter": log.get("motion_licence"),
+        "adapter": log.get("lora_licence"),
+    }
     own = {part: text for part, text in licenses.items() if text}
     license = join_licenses(own)
     sentences = list_restrictions([*own.items(), ("clips", log["data_licence"])])
     is_lora = settings["method"] == "lora"
+    motion, flag = describe_motion(plan)
     last = history[-max(1, len(history) // 10) :]
     quartiles = mean_quartiles(last)
     data = ModelCardData(
@@ -79,6 +84,7 @@ def write_training_card(folder: Folder, plan: Plan, history: list[StepReport]) -
         origin="A LoRA adapter, trained" if is_lora else "All weights trained",
         model=log["model"],
         model_fingerprint=settings["model_fingerprint"],
+        motion=motion,
         shards=log["shards"],
         shards_fingerprint=settings["shards_fingerprint"],
         data_licence=table_cell(log["data_licence"]),
@@ -87,7 +93,7 @@ def write_training_card(folder: Folder, plan: Plan, history: list[StepReport]) -
         versions=", ".join(f"{name} {version}" for name, version in log["versions"].items()),
         use=USE.format(
             model=quote(log["model"] if is_lora else folder.locate("model")),
-            flag=f"--lora {quote(folder.locate('lora'))}" if is_lora else "",
+            flag=f"--lora {quote(folder.locate('lora'))}{flag}" if is_lora else "",
         ),
         num_last=len(last),
         quartile_names=" | ".join(f"quarter {number + 1}" for number in range(QUARTILES)),
@@ -106,6 +112,17 @@ def write_training_card(folder: Folder, plan: Plan, history: list[StepReport]) -
     # Beside the weights too, which go their own ways.
     result = "lora" if is_lora else "model"
     folder.publish(f"{result}/README.md", card.replace("](loss.png)", "](../loss.png)").encode())
+
+
+def describe_motion(plan: Plan) -> tuple[str, str]:
+    """Return what the table of facts says of the motion adapter, and the flag that gives it; empty
+    for a model that needs none."""
+    fingerprint, place = plan.settings.get("motion_fingerprint"), plan.log.get("motion_adapter")
+    if fingerprint is None:
+        return "", ""
+    where = place or "in the model's folder"
+    row = f"| motion adapter | {where}, fingerprint `{fingerprint}` |\n"
+    return row, f" --motion-adapter {quote(place)}" if place else ""
 
 
 def table_cell(text: str) -> str:

@@ -125,12 +125,19 @@ def plan_run(
         "on_device": config.on_device,
         **training,
     }
+    adapters = {"lora_licence": lora, "motion_licence": motion_adapter}
+    licences = {
+        name: all_licenses(*read_statements(folder, None))
+        for name, folder in adapters.items()
+        if folder is not None
+    }
     notes = {
         "command": command_line(),
         "shards": config.shards,
         "data_licence": clips.plan.licence,
         "model": config.model,
         "lora": config.adapter,
+        **licences,
         **({"motion_adapter": config.motion_adapter} if config.motion_adapter else {}),
         "executor": config.executor.executor,
         "workers": resources.workers,

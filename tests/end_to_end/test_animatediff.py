@@ -131,6 +131,11 @@ def test_an_adapter_is_trained_on_it_and_animates_with_it(animatediff, places, t
     with pytest.raises(ValueError, match="num_frames must be at most 2 with this model"):
         train(replace(job, motion_adapter=few))
     assert train(job) == 0
+    card = (tmp_path / "run" / "README.md").read_text()
+    assert (
+        f"| motion adapter | {places[1]}, fingerprint `{fingerprint_motion(places[1])}` |" in card
+    )
+    assert f"--motion-adapter {places[1]} --output" in card
     manifest = make_manifest(tmp_path, good_rows(1))
     adapted = replace(animatediff, lora=str(tmp_path / "run" / "lora"), manifest=manifest)
     assert animate_manifest(adapted) == 0
