@@ -3,6 +3,7 @@ the sketch is the first frame of a video, and the pipelines are those of diffuse
 
 import functools
 import inspect
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,17 @@ from flipsketch.models.loading import Loading
 from flipsketch.models.video_lora import load_video_lora
 from flipsketch.models.video_model import TOKENIZING
 from flipsketch.models.video_pipelines import VideoPipeline, find_video_model
+
+# Each library has its own for settings and weights that do not go together.
+LOADING_ERRORS = (
+    OSError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    ImportError,
+)
 
 
 class ImageToVideo(Animator):
@@ -123,8 +135,9 @@ class ImageToVideo(Animator):
             arguments["motion_bucket_id"] = video.motion_bucket
         where = self.device if pipeline.draws_on_device else "cpu"
         generator = torch.Generator(where).manual_seed(segment_seed(request.seed, segment))
-        picture = pad(sketch, **size)
-        frames = self.loaded(picture, generator=generator, **arguments).frames[0]
+        # By its name, since of some calls it is not the first argument.
+        arguments["image"] = pad(sketch, **size)
+        frames = self.loaded(generator=generator, **arguments).frames[0]
         if frames.shape[-2:] != (video.video_height, video.video_width):
             raise ValueError(f"{pipeline.name} gave frames of {tuple(frames.shape[-2:])} pixels")
         return crop(frames).transpose(0, 1).float() * 2 - 1
@@ -144,7 +157,8 @@ def load_pipeline(folder: Path, pipeline: VideoPipeline, loading: Loading) -> An
     variants = (find_variant(folder / part) for part in sorted(pipeline.parts))
     kind = getattr(diffusers, pipeline.name)
     try:
-        loaded = kind.from_pretrained(
+        loaded = load_quietly(
+            kind,
             folder,
             torch_dtype=dtypes,
             # Of parts that have no other copy of their weights.
@@ -154,8 +168,7 @@ def load_pipeline(folder: Path, pipeline: VideoPipeline, loading: Loading) -> An
         )
     except torch.OutOfMemoryError:
         raise
-    # Each library raises its own for settings and weights that do not go together.
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
+    except LOADING_ERRORS as error:
         raise ValueError(f"{folder}: cannot load the model: {error!s:.500}") from error
     loaded.set_progress_bar_config(disable=True)
     load_video_lora(loaded, loading.lora)
@@ -165,6 +178,13 @@ def load_pipeline(folder: Path, pipeline: VideoPipeline, loading: Loading) -> An
         loaded.enable_model_cpu_offload(device=loading.device)
         return loaded
     return loaded.to(loading.device)
+
+
+def load_quietly(kind: Any, folder: Path, **how: Any) -> Any:
+    with warnings.catch_warnings():
+        # Older versions of diffusers know torch_dtype alone, of which newer ones warn.
+        warnings.simplefilter("ignore", FutureWarning)
+        return kind.from_pretrained(folder, **how)
 
 
 def resample(frames: Tensor, num_frames: int) -> Tensor:

@@ -66,13 +66,17 @@ class VideoPipeline:
                 f" got {height} x {width}; its own size is {native}"
             )
 
+    @property
+    def frame_limits(self) -> str:
+        a_multiple = f", a multiple of {self.frame_step} and one more" * (self.frame_step > 1)
+        return f"2 to {self.most_frames}{a_multiple}"
+
     def check_frames(self, num_frames: int) -> None:
         """Raise ValueError for a number of frames that the model cannot make."""
         if not 2 <= num_frames <= self.most_frames or (num_frames - 1) % self.frame_step:
-            a_multiple = f", a multiple of {self.frame_step} and one more" * (self.frame_step > 1)
             raise ValueError(
-                f"this model of {self.name} makes up to {self.most_frames} frames{a_multiple}, got "
-                f"video_frames {num_frames}; its own number is {self.num_frames}"
+                f"video_frames of this {self.name} must be {self.frame_limits}, got {num_frames}; "
+                f"its own number is {self.num_frames}"
             )
 
 
@@ -98,18 +102,6 @@ PIPELINES = {
             takes_motion_bucket=True,
             # Frames that the VAE decodes at once.
             call={"decode_chunk_size": 8},
-        ),
-        VideoPipeline(
-            name="I2VGenXLPipeline",
-            height=704,
-            width=1280,
-            num_frames=16,
-            most_frames=16,
-            frame_step=1,
-            multiple=64,
-            guidance_scale=9.0,
-            fps_name="target_fps",
-            takes_lora=False,
         ),
         VideoPipeline(
             name="WanImageToVideoPipeline",
@@ -295,8 +287,8 @@ def parse_index(where: str, index: Mapping[str, Any]) -> VideoPipeline:
     known = PIPELINES.get(TEXT_PIPELINES.get(name, name))
     if known is None:
         raise ValueError(
-            f"{where}: is of a {stated!s:.80}, which makes no video of a picture; the method i2v "
-            f"takes models of {', '.join(PIPELINES)}"
+            f"{where}: is of a {stated!s:.80}; an image-to-video model is needed here, of "
+            f"{', '.join(PIPELINES)}"
         )
     parts, settings = {}, {}
     for key, value in index.items():

@@ -37,6 +37,7 @@ from pipelines.makers.clip_settings import (
     sampling_settings,
     sketch_settings,
     slicing_settings,
+    video_notes,
     video_settings,
 )
 from pipelines.sharding.planning import ROWS_PER_SHARD, choose_rows_per_shard
@@ -189,6 +190,7 @@ def plan_run(
         "workers": resources.workers,
         "device": resources.device,
         **({"clip_model": config.livesketch.clip_model} if config.livesketch.tries > 1 else {}),
+        **video_notes(config.method, model_folder),
         "graphs": config.graphs and resources.device == "cuda" and not config.offload,
         **({"offload": True} if config.offload else {}),
         "checkpoint_gradients": fit.checkpoint_gradients,

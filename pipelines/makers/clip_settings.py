@@ -112,6 +112,13 @@ def video_settings(
     }
 
 
+def video_notes(method: str, model_folder: Path | None) -> dict[str, str]:
+    """Return what a plan notes of an image-to-video model: how many frames it can be asked for."""
+    if model_folder is None or not METHODS[method].makes_videos:
+        return {}
+    return {"video_frames": METHODS[method].read_pipeline(model_folder).frame_limits}
+
+
 def read_video(plan: Plan) -> VideoConfig | None:
     """Return the settings of videos that a plan has, None if it is from before there were any."""
     if "pipeline" not in plan.settings:

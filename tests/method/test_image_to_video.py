@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from flipsketch.corpus.kinds import ANIMATE
+from flipsketch.corpus.run_folder import read_run
 from flipsketch.corpus.shard import read_metadata
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.config import SamplingConfig
@@ -15,7 +17,7 @@ from flipsketch.method.image_to_video import ImageToVideo, crop, pad, resample
 from flipsketch.method.request import ClipRequest
 from flipsketch.method.video_config import VideoConfig, settle_guidance
 from flipsketch.models.loading import Loading
-from flipsketch.models.video_pipelines import PIPELINES, read_video_pipeline
+from flipsketch.models.video_pipelines import INDEX, PIPELINES, read_video_pipeline
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from tests.helpers.corpora import SKETCHES, make_manifest
@@ -81,6 +83,9 @@ def test_a_model_makes_a_clip_of_each_row(job, models, tmp_path, name):
     }
     assert {row["video_frames"] for row in made} == {9 if name != "svd" else 5}
     assert f"({pipeline.name} of diffusers)" in (Path(job.output) / "README.md").read_text()
+    plan = read_run(open_folder(job.output), ANIMATE)
+    assert plan.settings["guidance_scale"] == pipeline.guidance_scale
+    assert plan.log["video_frames"] == pipeline.frame_limits
     # What was chosen stands in the plan, and the same command finds nothing to do.
     assert animate_manifest(job) == 0
 
@@ -93,6 +98,13 @@ def test_a_seed_and_a_prompt_decide_a_clip(methods):
         assert not np.array_equal(make_clip(method, "a dog sleeps"), clip)
         reseeded = replace(request_of(method), seed=4)
         assert not np.array_equal(method.animate([reseeded])[0].draw(SAMPLING).frames, clip)
+
+
+def test_a_picture_is_not_the_first_argument_of_every_call(models, tmp_path):
+    folder = shutil.copytree(models["ltx"], tmp_path / "ltx")
+    index = folder / INDEX
+    index.write_text(index.read_text().replace("LTXPipeline", "LTXConditionPipeline"))
+    assert make_clip(ImageToVideo(Loading(model=folder), SMALL)).shape == (4, 32, 32, 3)
 
 
 def test_a_later_segment_begins_where_the_one_before_ends(methods):
@@ -154,7 +166,11 @@ def test_frames_are_taken_at_equal_distances():
     [
         ("cogvideox", {"video": VideoConfig(video_height=64)}, "of 32 x 48 pixels alone"),
         ("wan", {"video": VideoConfig(video_height=40)}, "multiples of 16, got 40 x 832"),
-        ("ltx", {"video": VideoConfig(video_frames=16)}, "a multiple of 8 and one more, got vid"),
+        (
+            "ltx",
+            {"video": VideoConfig(video_frames=16)},
+            "2 to 257, a multiple of 8 and one more, got 16",
+        ),
         ("wan", {"video": VideoConfig(video_fps=8)}, "has no use for --video-fps; leave it out"),
         ("ltx", {"video": VideoConfig(motion_bucket=8)}, "has no use for --motion-bucket"),
         ("wan", {"method": "svd"}, "takes models of StableVideoDiffusionPipeline alone; give"),

@@ -108,5 +108,5 @@ def test_what_a_method_does_not_know_is_refused(job):
         replace(job, method="magic")
     with pytest.raises(ValueError, match="still takes no adapter"):
         replace(job, method="still", lora="x")
-    with pytest.raises(ValueError, match="TextToVideoSDPipeline, which makes no video of a"):
+    with pytest.raises(ValueError, match="TextToVideoSDPipeline; an image-to-video model is"):
         animate_manifest(replace(job, method="svd"))
