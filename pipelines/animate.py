@@ -30,6 +30,7 @@ from pipelines.animating.planning import (
     pin_config,
     plan_run,
     settle,
+    warn_of_settings,
 )
 from pipelines.animating.video import settle_video
 from pipelines.execution.environment import check_environment
@@ -64,6 +65,7 @@ def animate_manifest(config: AnimateConfig) -> int:
     check_environment(config.executor)
     log.info("model %s, adapter %s", config.model, config.adapter or "none")
     model_folder = find_model(config.model, METHODS[config.method].list_parts(config.model))
+    warn_of_settings(config, model_folder)
     config = settle_video(config, model_folder, before)
     limits = check_clips(config, model_folder)
     motion_adapter = find_motion(config, model_folder)

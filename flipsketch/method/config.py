@@ -16,6 +16,9 @@ from flipsketch.storage.text import is_text
 MAX_STEPS = 999
 MAX_UPDATES = MAX_INTERVAL = 1000
 
+SETTINGS_FILE = "sampling.json"
+"""Where a model's folder names the settings that are best for it."""
+
 SolverName = Literal["ddim", "dpmpp_2m"]
 
 # Fields of SamplingConfig that plans of earlier versions lack: one without a field means its
@@ -178,7 +181,7 @@ def model_defaults(model: str | Path, preset: Preset = "exact") -> SamplingConfi
     Raises:
         ValueError: the file is not JSON, or has a field or value that there is not.
     """
-    path, said = find_embedded(model) / "sampling.json", {}
+    path, said = find_embedded(model) / SETTINGS_FILE, {}
     if preset not in PRESETS:
         raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {preset!r}")
     try:

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 HUB_TIMEOUT_S = 10
+# Nobody pauses for so long while it writes a file.
+STALE_S = 24 * 3600.0
 MAIN = "main"
 COMMIT = re.compile(r"[0-9a-f]{40}")
 TOKEN = "log in with `hf auth login`, or set HF_TOKEN"
@@ -194,6 +196,7 @@ def download(place: HubPlace, sizes: dict[str, int]) -> None:
         )
     log.info("fetching %s: %s, %s", place, count(len(sizes), "file"), format_size(total))
     started = time.monotonic()
+    sweep(folder)
     try:
         with showing_progress(str(place.repository), folder, snapshot_folder(place), sizes):
             # In another thread, so that Ctrl-C need not wait for files of gigabytes.
@@ -215,6 +218,15 @@ def download(place: HubPlace, sizes: dict[str, int]) -> None:
             f"{one_line(str(error), 200)}); rerun the same command, which keeps whole files"
         ) from error
     log.info("fetched %s in %.0f s", place, time.monotonic() - started)
+
+
+def sweep(folder: Path) -> None:
+    """Delete what fetches that were killed have left of a repository's files: the client never
+    takes it up again."""
+    for path in (folder / "blobs").glob("*.incomplete"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > STALE_S:
+                path.unlink()
 
 
 def ask(place: HubPlace, question: Callable[[Any], Result]) -> Result:

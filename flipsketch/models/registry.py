@@ -8,7 +8,13 @@ from typing import Any
 
 from flipsketch.models.adapter import read_adapter
 from flipsketch.models.cards import model_licence as model_licence
-from flipsketch.models.families import MOTION_FOLDER, PICTURES_UNET, family_of, needs_motion
+from flipsketch.models.families import (
+    CONFIG_FILE,
+    MOTION_FOLDER,
+    PICTURES_UNET,
+    family_of,
+    needs_motion,
+)
 from flipsketch.models.files import PICKLES, choose_weights, is_settings, needed_files
 from flipsketch.models.headers import read_settings
 from flipsketch.models.hub import COMMIT, HubPlace, fetch, find_missing, list_files, resolve
@@ -93,6 +99,10 @@ def find_parts(
     names = [*list_files(found)]
     refuse_container(str(place), names)
     check_parts(str(found), names, parts)
+    if "unet" in parts and any(name.startswith(f"{MOTION_FOLDER}/") for name in names):
+        # A pipeline of AnimateDiff has its motion modules twice if its UNet is whole.
+        if needs_motion(fetch(found, [f"unet/{CONFIG_FILE}"])):
+            parts = (*parts, MOTION_FOLDER)
     in_root = [name for name in names if "/" not in name and name.endswith(".json")]
     in_parts = [choose([n for n in names if n.rpartition("/")[0] == part]) for part in parts]
     return fetch(found, [*in_root, *(name for chosen in in_parts for name in chosen)])

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from flipsketch.corpus.passport import join_licenses
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.restrictions import list_restrictions
+from flipsketch.models.pinning import noted_place
 from flipsketch.storage.folder import Folder
 from flipsketch.storage.text import one_line
 from flipsketch.training.objective import QUARTILES
@@ -71,7 +72,7 @@ def write_training_card(folder: Folder, plan: Plan, history: list[StepReport]) -
     quartiles = mean_quartiles(last)
     data = ModelCardData(
         license=license,
-        base_model=None if Path(log["model"]).is_dir() else log["model"],
+        base_model=name_on_hub(str(log["model"])),
         library_name="peft" if is_lora else "diffusers",
         pipeline_tag="text-to-video",
         tags=["sketch", "animation", "flipsketch", *(["lora"] if is_lora else [])],
@@ -82,7 +83,7 @@ def write_training_card(folder: Folder, plan: Plan, history: list[StepReport]) -
         title="Sketch animation adapter" if is_lora else "Sketch animation model",
         licence=table_cell(license),
         origin="A LoRA adapter, trained" if is_lora else "All weights trained",
-        model=log["model"],
+        model=noted_place(log, "model"),
         model_fingerprint=settings["model_fingerprint"],
         motion=motion,
         shards=log["shards"],
@@ -92,7 +93,7 @@ def write_training_card(folder: Folder, plan: Plan, history: list[StepReport]) -
         restrictions="".join(f"{text[:1].upper()}{text[1:]}.\n\n" for text in sentences),
         versions=", ".join(f"{name} {version}" for name, version in log["versions"].items()),
         use=USE.format(
-            model=quote(log["model"] if is_lora else folder.locate("model")),
+            model=quote(str(noted_place(log, "model")) if is_lora else folder.locate("model")),
             flag=f"--lora {quote(folder.locate('lora'))}{flag}" if is_lora else "",
         ),
         num_last=len(last),
@@ -117,12 +118,20 @@ def write_training_card(folder: Folder, plan: Plan, history: list[StepReport]) -
 def describe_motion(plan: Plan) -> tuple[str, str]:
     """Return what the table of facts says of the motion adapter, and the flag that gives it; empty
     for a model that needs none."""
-    fingerprint, place = plan.settings.get("motion_fingerprint"), plan.log.get("motion_adapter")
+    fingerprint, place = (
+        plan.settings.get("motion_fingerprint"),
+        noted_place(plan.log, "motion_adapter"),
+    )
     if fingerprint is None:
         return "", ""
     where = place or "in the model's folder"
     row = f"| motion adapter | {where}, fingerprint `{fingerprint}` |\n"
     return row, f" --motion-adapter {quote(place)}" if place else ""
+
+
+def name_on_hub(place: str) -> str | None:
+    """Return the name of a model's repository, which cards link to; None of a local folder."""
+    return None if Path(place).is_dir() else "/".join(place.partition("@")[0].split("/")[:2])
 
 
 def table_cell(text: str) -> str:

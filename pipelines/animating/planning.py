@@ -13,12 +13,13 @@ from flipsketch.corpus.passport import license_settings
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.run_folder import check_resumes
 from flipsketch.media.clip import check_pixels
-from flipsketch.method.config import model_defaults
+from flipsketch.method.config import SETTINGS_FILE, model_defaults
 from flipsketch.method.fitting import Fit
 from flipsketch.method.limits import read_limits
 from flipsketch.method.methods import METHODS
 from flipsketch.models.cards import read_statements
 from flipsketch.models.pinning import note_places, pin_places
+from flipsketch.models.places import find_on_hub
 from flipsketch.models.registry import (
     choose_motion_adapter,
     find_lora,
@@ -51,6 +52,18 @@ def settle(config: AnimateConfig) -> AnimateConfig:
     if unused := method.list_unused(config.sampling, model_defaults(config.model)):
         log.warning("the method %s has no use for %s", config.method, ", ".join(unused))
     return replace(config, sampling=method.settle(config.sampling))
+
+
+def warn_of_settings(config: AnimateConfig, model_folder: Path) -> None:
+    """Say that settings which a model on the Hub names for itself are not used: flags have their
+    defaults before anything is fetched."""
+    path = model_folder / SETTINGS_FILE
+    if find_on_hub(config.model) is not None and path.is_file():
+        log.warning(
+            "%s: names settings that are best for it in %s, which are used of a model in a folder "
+            "alone; give them as flags, or give the folder %s",
+            *(config.model, SETTINGS_FILE, model_folder),
+        )
 
 
 def find_motion(config: AnimateConfig, model_folder: Path) -> Path | None:

@@ -1,7 +1,9 @@
 """Models and adapters of a Hub on loopback: names, revisions, folders, and what goes wrong."""
 
+import json
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +12,7 @@ import threading
 import pytest
 from huggingface_hub import constants
 
+from flipsketch.models import fetching
 from flipsketch.models.hub import NotFetchedError
 from flipsketch.models.pinning import note_places, pin_places
 from flipsketch.models.places import pin
@@ -283,6 +286,42 @@ def test_a_whole_download_that_cannot_end_says_what_to_do(hub, tiny_folder, monk
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
     with pytest.raises(OSError, match="takes .* MB, but the disk of .* has 0.00 MB free"):
         find_model(PLACE)
+
+
+def test_a_long_fetch_says_how_far_it_is(hub, tiny_folder, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(fetching, "REFRESH_S", 0.01)
+    monkeypatch.setattr(fetching, "LOG_EVERY_S", 0.05)
+    push_model(hub, tiny_folder)
+    hub.bytes_per_s = 6_000_000
+    find_model(PLACE)
+    said = [
+        float(n) for n in re.findall(r"([\d.]+) MB of 2.* MB of owner/sketch-lora", caplog.text)
+    ]
+    assert said and said == sorted(said)
+
+
+def test_what_killed_fetches_left_is_deleted_in_the_end(hub, tiny_folder):
+    push_model(hub, tiny_folder)
+    blobs = find_settings(PLACE).parents[2] / "blobs"
+    for name in ("old", "new"):
+        (blobs / f"{name}.incomplete").touch()
+    os.utime(blobs / "old.incomplete", (0, 0))
+    find_model(PLACE)
+    assert [path.name for path in blobs.glob("*.incomplete")] == ["new.incomplete"]
+
+
+@pytest.mark.parametrize("kind", ["UNet2DConditionModel", "UNetMotionModel"])
+def test_the_motion_adapter_of_a_pipeline_is_fetched_where_its_unet_needs_it(
+    hub, tiny_folder, kind
+):
+    files = files_of(tiny_folder)
+    config = json.loads(files["unet/config.json"]) | {"_class_name": kind}
+    files["unet/config.json"] = json.dumps(config).encode()
+    motion = files_of(tiny_folder / "vae", "motion_adapter/")
+    hub.push("owner/animatediff", files | motion)
+    folder = find_model("owner/animatediff")
+    assert (folder / "motion_adapter").is_dir() is (kind == "UNet2DConditionModel")
 
 
 def test_parts_that_are_not_needed_are_not_fetched(hub, tiny_folder):

@@ -53,6 +53,14 @@ def test_a_base_model_in_a_folder_is_not_named_as_one_of_the_hub(tmp_path):
     assert "lora" not in card["tags"]
 
 
+def test_a_base_model_of_the_hub_is_named_by_its_repository_and_its_commit(tmp_path):
+    log = {**LOG, "model": "owner/name/sub@v1", "model_commit": "0" * 40}
+    settings = {**SETTINGS, "model_licence": "mit"}
+    write_training_card(open_folder(str(tmp_path)), Plan(settings, log=log), HISTORY)
+    assert metadata_load(tmp_path / "README.md")["base_model"] == "owner/name"
+    assert f"--model owner/name/sub@{'0' * 40}" in (tmp_path / "README.md").read_text()
+
+
 def test_the_command_of_a_card_can_be_pasted(tmp_path):
     folder = open_folder(str(tmp_path / "my run"))
     folder.make()
