@@ -86,6 +86,8 @@ def resolve_license(text: str | None) -> Terms:
     Of several ("a, b", "a AND b") all hold; of alternatives ("a OR b") the one that allows most.
     """
     said = one_line(text, MOST_CHARS) if text else ""
+    # A list, as a table holds it whose other rows have texts.
+    said = said[1:-1] if said.startswith("[") and said.endswith("]") else said
     if said.casefold() in ("", UNKNOWN, "none", "noassertion", "not named"):
         return NOT_STATED
     return find_terms(said) or resolve_several(said)

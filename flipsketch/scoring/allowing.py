@@ -2,15 +2,16 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from flipsketch.corpus.licenses import Use, resolve_license
+from flipsketch.corpus.licenses import NOT_STATED, Use, resolve_license
 from flipsketch.corpus.passport import LICENSE, PARTS, licenses_of, read_license
 from flipsketch.corpus.plan import UNKNOWN, Plan
-from flipsketch.corpus.terms_table import PartLicense
+from flipsketch.corpus.restrictions import PartLicense, describe_restriction
 from flipsketch.scoring.scored_clips import ScoredClips
 from flipsketch.scoring.scores import SCORER_LICENSE
 
@@ -24,12 +25,15 @@ Refusal = tuple[str, str]
 MOST_NAMED = 5
 
 
-def find_allowed(uses: Iterable[Use], clips: ScoredClips, plan: Plan) -> np.ndarray:
+def find_allowed(uses: Sequence[Use], clips: ScoredClips, plan: Plan) -> np.ndarray:
     """Return for each clip whether every part of it allows every use (N,), and log what was left
     out for which part."""
     combinations = list(list_licenses(clips, plan))
     counts = Counter(combinations)
     allowed = np.ones(len(clips), bool)
+    for part, license in dict.fromkeys(chain(*counts)) if uses else ():
+        if resolve_license(license) == NOT_STATED:
+            log.warning(describe_restriction(part, license))
     for use in uses:
         refusals = {parts: list_refusals(use, parts) for parts in counts}
         holds = np.array([not refusals[parts] for parts in combinations], bool)

@@ -90,6 +90,7 @@ def test_no_license_is_not_stated(said):
     ("said", "expected"),
     [
         ("mit, cc-by-nc-4.0", NONCOMMERCIAL),
+        ('["mit", "cc-by-nc-4.0"]', NONCOMMERCIAL),
         ("MIT AND CC-BY-SA-4.0", COPYLEFT),
         ("MIT OR CC-BY-NC-4.0", CREDITED),
         ("CC-BY-NC-4.0 or a commercial license", NONCOMMERCIAL),

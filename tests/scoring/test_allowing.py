@@ -70,6 +70,7 @@ def test_every_part_of_a_clip_has_to_allow_every_use(caplog):
         caplog.text
     )
     assert "; left out for the scorer: 2 not stated (unknown)" in caplog.text
+    assert "the license of the scorer is unknown, so nothing is known to be allowed" in caplog.text
 
 
 def test_rows_that_name_no_license_have_that_of_their_corpus():
