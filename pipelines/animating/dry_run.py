@@ -2,19 +2,24 @@
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 from pathlib import Path
 
+from flipsketch.corpus.licenses import all_licenses
 from flipsketch.corpus.manifest import summarize_manifest
-from flipsketch.corpus.plan import Plan
+from flipsketch.corpus.passport import LICENSE, STILL, read_license
+from flipsketch.corpus.plan import UNKNOWN, Plan
+from flipsketch.corpus.restrictions import describe_licenses, list_restrictions
 from flipsketch.corpus.row import Row
 from flipsketch.corpus.run_folder import refuse_strange_files
 from flipsketch.media.config import SketchConfig
 from flipsketch.method.methods import METHODS
+from flipsketch.models.cards import read_statements
 from flipsketch.models.hub import NotFetchedError
 from flipsketch.models.registry import find_settings, has_weights, is_fetched
 from flipsketch.storage.folder import Folder
+from flipsketch.storage.text import MAX_CONTENT, one_line
 from pipelines.animating.config import AnimateConfig
 from pipelines.animating.planning import (
     check_clips,
@@ -32,6 +37,9 @@ from pipelines.makers.sketch_opener import SketchOpener
 from pipelines.sharding.summary import exceeds
 
 log = logging.getLogger(__name__)
+
+# Of rows, in memory; few of them are shown.
+MOST_LICENSES = 1000
 
 
 def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
@@ -63,9 +71,13 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
     if before is None and not config.overwrite:
         refuse_strange_files(folder)
 
+    licenses: set[str | None] = set()
+
     def see(row: Row) -> str | None:
         if (problem := find_bad(row)) is None:
             kinds.add(row)
+            if len(licenses) < MOST_LICENSES:
+                licenses.add(read_license(row.extra.get(LICENSE)))
         return problem
 
     num_before = before.num_rows if before else 0
@@ -96,6 +108,7 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
         video=config.video,
     )
     print_dry_run(manifest, folder, before, workload)
+    print_licenses(config, before, model, licenses)
     if not config.check_sketches:
         return 0
     opener = SketchOpener(
@@ -107,6 +120,33 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
     )
     num_bad = check_rows(config.manifest, manifest, opener, find_bad)
     return 1 if exceeds(num_bad, manifest.num_rows, config.max_failures) else 0
+
+
+def print_licenses(
+    config: AnimateConfig, before: Plan | None, model: Path | None, named: Iterable[str | None]
+) -> None:
+    """Print the licenses of what clips would be made of and with, and which of them do not allow
+    commercial use.
+
+    Args:
+        model: None where its folder is not here.
+        named: what rows name as the license of their sketch, None of those that name none.
+    """
+    own = config.license or (before.licence if before else UNKNOWN)
+    licenses = [("sketch", license) for license in sorted({license or own for license in named})]
+    if model is None:
+        licenses.append(("model", config.model_license or UNKNOWN))
+    elif config.method != STILL:
+        stated = config.model_license
+        licenses.append(("model", all_licenses(*read_statements(model, stated))))
+        if config.adapter is not None:
+            lora = METHODS[config.method].find_lora(config.adapter)
+            licenses.append(("adapter", all_licenses(*read_statements(lora))))
+        if (motion := find_motion(config, model)) is not None:
+            licenses.append(("motion adapter", all_licenses(*read_statements(motion))))
+    print(f"terms:  license {one_line(own, MAX_CONTENT)}; {describe_licenses(licenses)}")
+    for restriction in list_restrictions(licenses):
+        print(f"        {restriction}")
 
 
 def find_config(config: AnimateConfig, before: Plan | None) -> tuple[AnimateConfig, Path | None]:

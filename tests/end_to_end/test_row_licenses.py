@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from flipsketch.models.places import EMBEDDED
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.animating.config import AnimateConfig
+from pipelines.animating.dry_run import print_licenses
 from pipelines.curate import CurateConfig, curate
 from pipelines.evaluate import EvaluateConfig, evaluate
 from pipelines.execution.config import ExecutorConfig
@@ -58,6 +60,26 @@ def test_a_rows_own_license_holds_before_that_of_the_corpus(stills, tmp_path, cl
     by_id = {row["id"]: row["license"] for row in read_rows(chosen.output)}
     assert [by_id[f"row {number}"] for number in range(6)] == [name or "cc0-1.0" for name in READ]
     assert read_plan(open_folder(chosen.output)).licence == "cc0-1.0"
+
+
+def test_a_dry_run_names_what_is_not_free(stills, tmp_path, capsys):
+    model = tmp_path / "model"
+    shutil.copytree(EMBEDDED / "doodle", model)
+    card = "---\nlicense: cc-by-nc-4.0\n---\n**License:** [CC BY-NC-ND 4.0](https://"
+    (model / "README.md").write_text(f"{card}creativecommons.org/licenses/by-nc-nd/4.0/)\n")
+    job = replace(stills, model=str(model), method="flipsketch", lora="doodle-lora")
+    print_licenses(replace(job, license="mit"), None, model, READ)
+    first, *restrictions = capsys.readouterr().out.splitlines()
+    assert first == (
+        "terms:  license mit; sketch 5, sketch cc-by-4.0, sketch cc-by-nc-4.0, "
+        "sketch mine: all, sketch mit, model cc-by-nc-4.0, CC-BY-NC-ND-4.0, adapter cc0-1.0"
+    )
+    assert [line.strip()[:60] for line in restrictions] == [
+        "whether the license of the sketch (5) allows commercial use ",
+        "the sketch is for non-commercial use only (cc-by-nc-4.0), an",
+        "whether the license of the sketch (mine: all) allows commerc",
+        "the model is for non-commercial use only (cc-by-nc-4.0, CC-B",
+    ]
 
 
 def test_a_run_from_before_rows_had_licenses_goes_on_without(stills, tmp_path):

@@ -205,11 +205,13 @@ def test_a_dry_run_writes_nothing_and_needs_no_model(job, capsys, tmp_path):
     assert "since the model is not here" in out
     local = ExecutorConfig(executor="local", workers=1)
     assert animate_manifest(replace(job, rows_per_shard=None, executor=local, model=model)) == 0
-    assert "shards: 6 of up to 4 rows" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "shards: 6 of up to 4 rows" in out
+    assert "terms:  license unknown; sketch unknown, model cc0-1.0\n" in out
     assert "1 row that cannot be made" in out and "1 row with an id" in out
     assert "row 22: the prompt is empty" in out
     assert not Path(job.output).exists()
-    with pytest.raises(ValueError, match="model 'doodel' is neither a folder here nor a name"):
+    with pytest.raises(ValueError, match="'doodel' is neither a folder here nor a model on"):
         animate_manifest(replace(job, model="doodel"))
     for dry_run in (True, False):
         with pytest.raises(ValueError, match="--gpu-memory-gb is of GPUs, and"):
