@@ -135,7 +135,7 @@ class VectorCorpus:
     def text_files(self, row: dict[str, Any]) -> dict[str, bytes]:
         """Return the animation's prompt, and before it the licenses of all that it was made of and
         with, if any is known."""
-        licenses = join_licenses(licenses_of(row, self.plan))
+        licenses = join_licenses(licenses_of(row, self.plan).values())
         files = {PROMPT_FILE: f"{row['prompt']}\n".encode()}
         return files if licenses == UNKNOWN else {LICENSE_FILE: f"{licenses}\n".encode(), **files}
 

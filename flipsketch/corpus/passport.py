@@ -1,7 +1,7 @@
 """The licenses that a clip comes under: those of what it was made of and with, part by part."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flipsketch.corpus.kinds import RASTERIZE
@@ -17,6 +17,8 @@ PARTS = {
     "adapter": ("lora_fingerprint", "lora_license"),
     "motion adapter": ("motion_fingerprint", "motion_license"),
 }
+# Of many licenses that hold together.
+MOST_NAMED = 100
 # Repeats the sketch: no network has a part in it.
 STILL = "still"
 
@@ -70,6 +72,8 @@ def plan_licenses(plan: Plan) -> dict[str, str]:
     return licenses_of({}, plan)
 
 
-def join_licenses(licenses: Mapping[str, str]) -> str:
+def join_licenses(licenses: Iterable[str]) -> str:
     """Return all licenses, each once, as one text; an unknown one among them stays unknown."""
-    return ", ".join(dict.fromkeys(licenses.values()))
+    named = list(dict.fromkeys(licenses))
+    # What is not named is unknown.
+    return ", ".join(named[:MOST_NAMED] + [UNKNOWN] * (len(named) > MOST_NAMED))

@@ -57,12 +57,15 @@ def hub_name(folder: Path) -> str:
 
 def find_repository(folder: Path) -> Path | None:
     """Return the root of the model repository that a folder is in, if that is known: of the Hub's
-    cache, a download or a clone from the Hub, or a pipeline that it is a part of."""
+    cache, a download or a clone from the Hub, a pipeline that it is a part of, or the training that
+    made it."""
     for above in folder.absolute().parents:
         is_snapshot = above.parent.name == "snapshots" and COMMIT.fullmatch(above.name)
         is_download = (above / ".cache" / "huggingface").is_dir()
-        is_pipeline = above == folder.absolute().parent and (above / "model_index.json").is_file()
-        if is_snapshot or is_download or is_pipeline or is_clone(above):
+        # A pipeline, or a training run.
+        is_whole = any((above / name).is_file() for name in ("model_index.json", "run.json"))
+        is_part = above == folder.absolute().parent and is_whole
+        if is_snapshot or is_download or is_part or is_clone(above):
             return above
     return None
 
@@ -78,7 +81,8 @@ def is_clone(folder: Path) -> bool:
 
 
 def read_license(card: Path) -> str | None:
-    """Return the license that a card's metadata state, if they do."""
+    """Return the license that a card's metadata state, if they do; with those of the clips that the
+    weights were trained on, where a card of training states them."""
     # Imported late: a dry run and a wrong flag need nothing of it.
     from huggingface_hub import metadata_load
     from yaml import YAMLError
@@ -94,7 +98,11 @@ def read_license(card: Path) -> str | None:
         licence = read_license_line(card)
     if licence == OTHER:
         licence = data.get("license_name") or data.get("license_link") or licence
-    return ", ".join(map(str, licence)) if isinstance(licence, list) else licence and str(licence)
+    if not licence:
+        return None
+    named = [licence, data.get("data_license") or []]
+    texts = [str(one) for each in named for one in (each if isinstance(each, list) else [each])]
+    return ", ".join(dict.fromkeys(texts))
 
 
 def read_license_line(card: Path) -> str:

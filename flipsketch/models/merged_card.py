@@ -4,12 +4,11 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from flipsketch.models.registry import model_licence
+from flipsketch.models.cards import CARD, model_licence
 from flipsketch.storage.text import one_line
 
 log = logging.getLogger(__name__)
 
-CARD = "README.md"
 TEMPLATE = """---
 {metadata}---
 

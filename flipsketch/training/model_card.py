@@ -64,7 +64,7 @@ def write_training_card(folder: Folder, plan: Plan, history: list[StepReport]) -
         "adapter": log.get("lora_licence"),
     }
     own = {part: text for part, text in licenses.items() if text}
-    license = join_licenses(own)
+    license = join_licenses(own.values())
     sentences = list_restrictions([*own.items(), ("clips", log["data_licence"])])
     is_lora = settings["method"] == "lora"
     motion, flag = describe_motion(plan)

@@ -16,7 +16,9 @@ import numpy as np
 from flipsketch.corpus.dataset import TrainingClips
 from flipsketch.corpus.kinds import TRAIN
 from flipsketch.corpus.licenses import all_licenses
+from flipsketch.corpus.passport import join_licenses
 from flipsketch.corpus.plan import Plan
+from flipsketch.corpus.terms_table import count_licenses
 from flipsketch.method.limits import read_limits
 from flipsketch.models.cards import read_statements
 from flipsketch.models.kernels import PLAIN, read_kernels, training_kernels
@@ -125,19 +127,12 @@ def plan_run(
         "on_device": config.on_device,
         **training,
     }
-    adapters = {"lora_licence": lora, "motion_licence": motion_adapter}
-    licences = {
-        name: all_licenses(*read_statements(folder, None))
-        for name, folder in adapters.items()
-        if folder is not None
-    }
     notes = {
         "command": command_line(),
         "shards": config.shards,
-        "data_licence": clips.plan.licence,
+        **note_licenses(clips, lora, motion_adapter),
         "model": config.model,
         "lora": config.adapter,
-        **licences,
         **({"motion_adapter": config.motion_adapter} if config.motion_adapter else {}),
         "executor": config.executor.executor,
         "workers": resources.workers,
@@ -150,6 +145,20 @@ def plan_run(
         },
     }
     return Plan(settings, tuple(chosen), notes)
+
+
+def note_licenses(
+    clips: TrainingClips, lora: Path | None, motion_adapter: Path | None
+) -> dict[str, str]:
+    """Return the licenses of all that training begins with but the model, as its log has them."""
+    # Those of the clips, and of what made them, if they are no drawings.
+    licenses = count_licenses(clips.plan, clips.shards.values())
+    notes = {"data_licence": join_licenses(text for _, text in licenses)}
+    if lora is not None:
+        notes["lora_licence"] = all_licenses(*read_statements(lora))
+    if motion_adapter is not None:
+        notes["motion_licence"] = all_licenses(*read_statements(motion_adapter))
+    return notes
 
 
 def choose_kernels(

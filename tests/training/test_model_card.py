@@ -7,6 +7,7 @@ import pytest
 from huggingface_hub import metadata_load
 
 from flipsketch.corpus.plan import Plan
+from flipsketch.models.cards import model_licence
 from flipsketch.storage.folder import open_folder
 from flipsketch.training.model_card import write_training_card
 from flipsketch.training.reports import StepReport
@@ -38,6 +39,8 @@ def test_a_license_is_read_back_as_it_was_given(tmp_path, licence):
     assert card["license"] == licence and card["base_model"] == LOG["model"]
     assert card["library_name"] == "peft" and "lora" in card["tags"]
     assert card["data_license"] == LOG["data_licence"]
+    # Beside the weights too, which go their own ways; what uses them has both to keep.
+    assert model_licence(tmp_path / "lora") == f"{licence}, {LOG['data_licence']}"
     text = (tmp_path / "README.md").read_text()
     read = " ".join(licence.split())
     assert f"| license | {read}, the base model's; that of the clips is mine" in text
