@@ -2,6 +2,7 @@
 read: each network is laid out on torch's meta device, and its parameters are looked up."""
 
 import importlib
+import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -73,17 +74,16 @@ def load_scheduler(folder: Path) -> DDIMScheduler:
         ValueError: its settings cannot be used.
     """
     path = folder / "scheduler" / SCHEDULER_FILE
-    refuse_excess(path, read_settings(path))
+    stated = read_settings(path)
+    refuse_excess(path, stated)
+    # Folders often have the settings of other samplers, which have some that DDIM knows nothing of.
+    known = inspect.signature(DDIMScheduler.__init__).parameters
+    settings = {name: value for name, value in stated.items() if name in known}
+    settings["_class_name"] = "DDIMScheduler"
+    settings |= {"clip_sample": False, "set_alpha_to_one": False}
+    settings |= {"steps_offset": 1, "timestep_spacing": "leading", **family_of(folder).scheduler}
     try:
-        scheduler = DDIMScheduler.from_pretrained(
-            folder,
-            subfolder="scheduler",
-            clip_sample=False,
-            set_alpha_to_one=False,
-            steps_offset=1,
-            timestep_spacing="leading",
-            **family_of(folder).scheduler,
-        )
+        scheduler = DDIMScheduler.from_config(settings)
         alphas, num_timesteps = scheduler.alphas_cumprod, scheduler.config.num_train_timesteps
         is_valid = len(alphas) == num_timesteps and bool(torch.isfinite(alphas).all())
     except Exception as error:

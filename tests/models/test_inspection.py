@@ -12,7 +12,7 @@ from diffusers import UNetMotionModel
 from safetensors.torch import load_file, save_file
 
 from flipsketch.models.headers import read_settings
-from flipsketch.models.inspection import inspect_model
+from flipsketch.models.inspection import inspect_model, load_scheduler
 from flipsketch.models.registry import frame_size
 from flipsketch.models.video_model import load_model
 from tests.helpers.adapters import write_adapter
@@ -175,3 +175,20 @@ def test_settings_of_animatediff_that_cannot_be_used_are_named(
     edit(model / "unet" / "config.json", **changes)
     with pytest.raises(ValueError, match=said):
         inspect_model(model)
+
+
+def test_the_schedule_of_stable_diffusions_own_sampler_becomes_animatediffs(
+    tiny_motion_folder, tmp_path
+):
+    model = shutil.copytree(tiny_motion_folder, tmp_path / "model")
+    edit(
+        model / "scheduler" / "scheduler_config.json",
+        _class_name="PNDMScheduler",
+        skip_prk_steps=True,
+        beta_schedule="scaled_linear",
+    )
+    scheduler = load_scheduler(model)
+    betas = torch.linspace(0.00085, 0.012, 1000, dtype=torch.float64)
+    torch.testing.assert_close(scheduler.alphas_cumprod.double(), (1 - betas).cumprod(0))
+    # Schedulers that are made from it would speak of a setting that they do not know.
+    assert "skip_prk_steps" not in scheduler.config
