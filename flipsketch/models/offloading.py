@@ -56,7 +56,7 @@ def copy_block(
     block = tensor.untyped_storage()
     if block.data_ptr() not in blocks:
         whole = torch.empty(0, dtype=torch.uint8).set_(block, 0, (block.nbytes(),), (1,))
-        blocks[block.data_ptr()] = whole.to(device).untyped_storage()
+        blocks[block.data_ptr()] = whole.to(device, copy=True).untyped_storage()
     copy = torch.empty(0, dtype=tensor.dtype, device=device)
     copied = blocks[block.data_ptr()]
     return copy.set_(copied, tensor.storage_offset(), tensor.size(), tensor.stride())

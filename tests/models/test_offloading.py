@@ -1,5 +1,5 @@
-"""Networks take turns on a card. The card is torch's meta device: it computes shapes, and whatever
-meets a tensor of the host there raises an error."""
+"""Networks take turns on a card: torch's meta device, which computes shapes, and where a tensor of
+the host is an error, or the host itself."""
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from flipsketch.models.attention import joined_weights
 from flipsketch.models.kernels import FAST
 from flipsketch.models.loading import Loading
 from flipsketch.models.offloading import take_turns, turns_of
-from flipsketch.models.video_model import load_for_work, load_model
+from flipsketch.models.video_model import load_for_work, load_model, predict_noise
 
 SAMPLING = SamplingConfig(
     num_frames=2, num_inference_steps=2, align_steps=1, align_updates=1, cache_interval=2
@@ -28,21 +28,26 @@ def away(model) -> set[str]:
     }
 
 
-def test_one_network_at_a_time_is_on_the_card(tiny_folder):
-    model = load_model(tiny_folder, kernels=FAST)
-    take_turns([model.text_encoder, model.unet, model.vae], "meta")
+def test_one_network_at_a_time_is_on_the_card_and_no_digit_changes(tiny_folder):
+    sketch = np.full((16, 16, 3), 255, np.uint8)
+    sketch[4:9, 5] = 0
+    request = ClipRequest(sketch, ("a", "b"), 0, SAMPLING)
+    plain, model = (load_model(tiny_folder, kernels=FAST) for _ in range(2))
+    # The host itself, on which weights are copied and let go as on a card.
+    turns = take_turns([model.text_encoder, model.unet, model.vae], "cpu")
     order = []
-    for name, part in (("text", model.text_encoder), ("unet", model.unet.conv_in)):
-        part.register_forward_pre_hook(lambda *_, name=name: order.append((name, away(model))))
-    model.vae.decoder.register_forward_pre_hook(lambda *_: order.append(("vae", away(model))))
-    sketch = np.full((model.size, model.size, 3), 255, np.uint8)
-    pixels = animate_pixels(model, [ClipRequest(sketch, ("a", "b"), 0, SAMPLING)])
-    assert pixels.device.type == "meta" and pixels.shape == (1, 3, 3, 16, 16)
-    assert [step for step, _ in order].count("vae") == 2
-    assert {(name, *there) for name, there in order} == {
-        ("text", "text_encoder"),
-        ("unet", "unet"),
-        ("vae", "vae"),
+
+    def note(part: torch.nn.Module) -> None:
+        there = [network for network, weights in turns.weights.items() if weights.is_away]
+        order.append((type(part).__name__, *(type(network).__name__ for network in there)))
+
+    for part in (model.text_encoder, model.unet.conv_in, model.vae.decoder):
+        part.register_forward_pre_hook(lambda part, _: note(part))
+    assert torch.equal(animate_pixels(model, [request]), animate_pixels(plain, [request]))
+    assert set(order) == {
+        ("CLIPTextModel", "CLIPTextModel"),
+        ("Conv2d", "UNet3DConditionModel"),
+        ("Decoder", "AutoencoderKL"),
     }
 
 
@@ -84,7 +89,11 @@ def test_a_worker_offloads_by_groups_and_decodes_frame_by_frame(tiny_folder):
     assert model.device.type == "meta" and away(model) == set() and model.vae_chunk == 1
     sizes = []
     model.vae.decoder.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
-    model.decode(torch.empty(1, 4, 3, 8, 8, device="meta"))
+    latents = torch.empty(1, 4, 3, 8, 8, device="meta")
+    embeds = model.encode_prompts(["a cat"])
+    predict_noise(model.unet, latents, torch.zeros((), device="meta"), embeds)
+    assert away(model) == {"unet"}
+    model.decode(latents)
     assert sizes == [1, 1, 1] and away(model) == {"vae"}
     kept = load_for_work(Loading(model=tiny_folder, offload=True))
     assert turns_of(kept.unet) is None and kept.vae_chunk > 1

@@ -241,6 +241,7 @@ def test_a_dry_run_says_what_fits_and_what_it_takes(job, capsys, tmp_path):
     assert animate_manifest(replace(asked, batch_size=None, rows_per_shard=64)) == 0
     out = capsys.readouterr().out
     assert "batch:  32 clips" in out and "16 GB 32, 24 GB 32," in out
+    assert re.search(r"\n        the smallest that does has 0\.0\d+ GB", out)
     long = replace(QUICK, num_frames=256)
     small = replace(asked, batch_size=None, sampling=long, gpu_memory_gb=0.1)
     with pytest.raises(ValueError, match="a batch of 1 clip of 256 frames takes 0.* GB, and a wor"):
