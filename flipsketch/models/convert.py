@@ -2,6 +2,7 @@
 file. Tensors are read alone, nothing is executed, and a card says from what all of it was made."""
 
 import json
+import logging
 import shutil
 from pathlib import Path
 
@@ -16,8 +17,12 @@ from flipsketch.models.motion_module import is_motion_module, write_motion_adapt
 from flipsketch.models.state_dicts import read_state_dict
 from flipsketch.storage.folder import new_folder, refuse_existing
 
+log = logging.getLogger(__name__)
+
 CONFIG, INDEX = "config.json", ".index.json"
 STEMS = {"pytorch_model": "model"}
+# The UNet in Stable Diffusion's own code, and in what was made of it, such as DynamiCrafter.
+ONE_FILE = "model.diffusion_model."
 # Classes whose parameters have the names that files give them. Those of others may be renamed when
 # they are loaded: their weights are written as they are.
 CHECKED = {
@@ -77,6 +82,13 @@ def convert_part(source: Path, folder: Path, names: list[str]) -> list[Converted
             shards |= dict.fromkeys(known, target.name)
             continue
         weights = read_state_dict(path)
+        if not class_name and any(name.startswith(ONE_FILE) for name in weights):
+            log.warning(
+                "%s: has the names of a whole model in one file, which is written as it is; for a "
+                "model folder use diffusers' from_single_file with the folder of the model that it "
+                "was fine-tuned from, and save_pretrained",
+                path,
+            )
         if all("lora" in name for name in weights):
             raise ValueError(
                 f"{path}: is a LoRA adapter, not a model; import it with jobs/import_lora.py"
@@ -90,12 +102,29 @@ def convert_part(source: Path, folder: Path, names: list[str]) -> list[Converted
         converted.append(describe(path, weights))
     if weights_files and SHARD.fullmatch(bare_stem(weights_files[0].name)):
         write_index(source, folder, shards)
-    if library is not None and weights_files and class_name in CHECKED[library]:
-        try:
-            inspect_network(folder, library, class_name)
-        except ValueError as error:
-            raise ValueError(str(error).replace(str(folder), str(source))) from error
+    if converted:
+        check_class(source, folder)
     return converted
+
+
+def check_class(source: Path, folder: Path) -> None:
+    """Raise ValueError unless what was written is what the settings beside it say, if they say it.
+
+    Args:
+        source: that it was made of, for the message.
+    """
+    library, class_name = network_class(folder)
+    if library is None or class_name not in CHECKED[library]:
+        log.info(
+            "%s: its tensors were not compared with a network (%s)",
+            source,
+            f"a {class_name}" if class_name else f"no {CONFIG} names its class",
+        )
+        return
+    try:
+        inspect_network(folder, library, class_name)
+    except ValueError as error:
+        raise ValueError(str(error).replace(str(folder), str(source))) from error
 
 
 def network_class(folder: Path) -> tuple[str | None, str]:

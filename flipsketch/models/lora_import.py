@@ -11,6 +11,7 @@ from torch import nn
 
 from flipsketch.models.families import MOTION_FOLDER, PICTURES_UNET, needs_motion
 from flipsketch.models.inspection import lay_out, lay_out_networks
+from flipsketch.models.lora import find_targets
 from flipsketch.models.lora_layers import LoraLayer, fit_layers, write_layers
 from flipsketch.models.lora_source import PUBLISHED, find_lora_files
 from flipsketch.models.named_lora import name_layers, read_named_lora
@@ -74,7 +75,7 @@ def import_lora(
     networks = lay_out_adapted(model, motion_adapter)
     read = ReadLora()
     for part, place in places.items():
-        for path in find_lora_files(place):
+        for path in find_lora_files(place, part):
             read_file(path, part, networks, read)
     check_content(read)
     with new_folder(output) as folder:
@@ -112,7 +113,9 @@ def read_file(path: Path, part: str, networks: dict[str, nn.Module], read: ReadL
         if is_published(path):
             read.is_published = True
             own = part or published_part(path)
-            found[own] = name_pairs(read_pairs(path), networks[own], PUBLISHED_SETS[own])
+            pairs = read_pairs(path)
+            refuse_swapped(own, len(pairs), networks)
+            found[own] = name_pairs(pairs, networks[own], PUBLISHED_SETS[own])
         else:
             # A folder of peft's is the part that it is named after.
             usual = part or (path.parent.name if path.parent.name in ADAPTED else "unet")
@@ -134,6 +137,16 @@ def read_file(path: Path, part: str, networks: dict[str, nn.Module], read: ReadL
             f"the file that has them"
         )
     read.files.append(path)
+
+
+def refuse_swapped(part: str, num_pairs: int, networks: dict[str, nn.Module]) -> None:
+    counts = {name: len(find_targets(networks[name], PUBLISHED_SETS[name])) for name in ADAPTED}
+    for other in ADAPTED:
+        if counts[other] == num_pairs != counts[part]:
+            raise ValueError(
+                f"has {num_pairs} pairs of matrices, as many as the model's {other} has modules, "
+                f"not its {part}; give it as --{other.replace('_', '-')}"
+            )
 
 
 def published_part(path: Path) -> str:

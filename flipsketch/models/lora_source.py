@@ -7,7 +7,7 @@ from flipsketch.models.adapter import CONFIG_FILE
 from flipsketch.models.files import PICKLES
 from flipsketch.models.hub import HubPlace, fetch, list_files, resolve
 from flipsketch.models.places import locate
-from flipsketch.models.registry import find_file
+from flipsketch.models.registry import ADAPTED, find_file
 
 SUFFIXES = (".safetensors", *PICKLES)
 PEFT = re.compile(r"((unet|text_encoder)/)?adapter_(config\.json|model\.(safetensors|bin))")
@@ -16,8 +16,11 @@ SINGLE = "pytorch_lora_weights"
 PUBLISHED = re.compile(r"(\d+_)?(unet|text_encoder)\.pt")
 
 
-def find_lora_files(place: str) -> list[Path]:
+def find_lora_files(place: str, part: str = "") -> list[Path]:
     """Return the files with the weights of an adapter: one, or one of each part of the model.
+
+    Args:
+        part: of the model, if only its files are asked for.
 
     Raises:
         ValueError: there is no such place, or it has no adapter, or several.
@@ -34,7 +37,18 @@ def find_lora_files(place: str) -> list[Path]:
         paths = (path for pattern in ("*", "*/*") for path in found.glob(pattern))
         names = [path.relative_to(found).as_posix() for path in paths if path.is_file()]
         folder, chosen = found, choose_files(place, names)
-    return [folder / name for name in chosen if name.endswith(SUFFIXES)]
+    weights = [name for name in chosen if name.endswith(SUFFIXES)]
+    own = [name for name in weights if not part or part_of(name) in (None, part)]
+    return [folder / name for name in own or weights]
+
+
+def part_of(name: str) -> str | None:
+    """Return the part of the model that a file's name, or its folder's, tells; None for any."""
+    folder, _, file = name.rpartition("/")
+    if folder in ADAPTED:
+        return folder
+    published = PUBLISHED.fullmatch(file)
+    return published[2] if published else None
 
 
 def choose_files(place: str, names: list[str]) -> list[str]:

@@ -8,6 +8,8 @@ from typing import Any, BinaryIO
 
 import torch
 
+from flipsketch.storage.text import one_line
+
 ZIP_MAGIC = b"PK\x03\x04"
 # Names and shapes of a hundred thousand tensors; what is larger holds other things than weights.
 MAX_PICKLE_BYTES = 64 * 1024 * 1024
@@ -93,7 +95,7 @@ def explain_unpickling(error: Exception) -> str:
     """Return why a file could not be loaded, without PyTorch's advice to load it unsafely."""
     text = str(error)
     if "weights_only" not in text and "weights only" not in text.lower():
-        return text.partition("\n")[0][:200]
+        return one_line(text.partition("\n")[0], 200)
     wanted = re.search(r"(?:GLOBAL|allowed global:?|class) ([\w.]+)", text)
     return (
         f"it asks for {wanted[1]}" if wanted else "it is damaged, or asks for something to be run"

@@ -18,7 +18,7 @@ from flipsketch.models.families import (
 from flipsketch.models.files import PICKLES, choose_weights, is_settings, needed_files
 from flipsketch.models.headers import read_settings
 from flipsketch.models.hub import COMMIT, HubPlace, fetch, find_missing, list_files, resolve
-from flipsketch.models.places import find_embedded, locate
+from flipsketch.models.places import IS_PATH, find_embedded, locate
 
 log = logging.getLogger(__name__)
 
@@ -265,6 +265,8 @@ def find_file(place: str | Path) -> Path:
     """
     if Path(place).is_file():
         return Path(place)
+    if Path(place).suffix and IS_PATH.match(str(place)) and not Path(place).is_dir():
+        raise ValueError(f"{place!s:.200}: there is no such file; check the path")
     found = locate(place)
     if not isinstance(found, HubPlace) or not found.folder:
         raise ValueError(f"{place!s:.200}: expected a file, found a folder; give a file in it")

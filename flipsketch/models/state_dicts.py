@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 # What training scripts save beside an optimizer's state, the outermost first.
 WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "unet", "params")
 MAX_DEPTH = 4
-# Of DistributedDataParallel, torch.compile and Lightning, where they stand before every name.
-PREFIXES = ("module.", "_orig_mod.", "model.")
+# Of DistributedDataParallel and torch.compile, where they stand before every name.
+PREFIXES = ("module.", "_orig_mod.")
 # SDXL's UNet has 1,680 tensors, a text encoder of 11 billion parameters 220.
 MAX_TENSORS, MAX_NAME = 100_000, 500
 # Tied weights stand in a file once and under two names or three.

@@ -136,6 +136,15 @@ def test_published_motion_modules_become_a_motion_adapter(tmp_path, wrapped):
         assert torch.equal(read.state_dict()[name], weight), name
 
 
+def test_half_precision_is_taken_where_there_is_no_other(tmp_path):
+    weights = {"a": torch.ones(3, dtype=torch.float16)}
+    torch.save(weights, tmp_path / "diffusion_pytorch_model.fp16.bin")
+    torch.save({"step": 1}, tmp_path / "optimizer.bin")
+    convert_model(str(tmp_path), str(tmp_path / "out"))
+    written = load_file(tmp_path / "out" / "diffusion_pytorch_model.safetensors")
+    assert torch.equal(written["a"], weights["a"])
+
+
 def convert_file(tmp_path, content, name="weights.bin"):
     torch.save(content, tmp_path / name)
     convert_model(str(tmp_path / name), str(tmp_path / "out"))

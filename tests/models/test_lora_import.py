@@ -224,7 +224,7 @@ def test_published_files_warn_without_the_text_encoders(tiny_folder, tiny_model,
         assert said not in caplog.text
         import_lora(str(tiny_folder), {"": str(tmp_path)}, str(tmp_path / "folder"), license="mit")
         assert not caplog.records
-        import_lora(str(tiny_folder), {"unet": paths["unet"]}, str(tmp_path / "one"))
+        import_lora(str(tiny_folder), {"unet": str(tmp_path)}, str(tmp_path / "one"))
         assert said in caplog.text and "2500_text_encoder.pt" in caplog.text
     both, folder = (
         {path.name: path.read_bytes() for path in (tmp_path / name).rglob("*") if path.is_file()}
@@ -233,6 +233,19 @@ def test_published_files_warn_without_the_text_encoders(tiny_folder, tiny_model,
     assert both == folder
     assert json.loads((tmp_path / "one" / "unet" / "adapter_config.json").read_text())["r"] == 3
     assert not (tmp_path / "one" / "text_encoder").exists()
+
+
+def test_swapped_files_and_missing_ones_are_named(tiny_folder, tiny_model, tmp_path):
+    torch.save(published_matrices(tiny_model.text_encoder, "text_encoder"), tmp_path / "te.pt")
+    said = (
+        "te.pt: has 12 pairs .* as many as the model's text_encoder has modules, not its unet; give"
+    )
+    with pytest.raises(ValueError, match=said):
+        import_lora(str(tiny_folder), {"unet": str(tmp_path / "te.pt")}, str(tmp_path / "lora"))
+    with pytest.raises(ValueError, match="unet.pt: there is no such file"):
+        import_lora(str(tiny_folder), {"unet": str(tmp_path / "unet.pt")}, str(tmp_path / "lora"))
+    with pytest.raises(ValueError, match="te.pt: .* give it as --unet or as --text-encoder"):
+        import_lora(str(tiny_folder), {"": str(tmp_path / "te.pt")}, str(tmp_path / "lora"))
 
 
 def zeros(tensors):
