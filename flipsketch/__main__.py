@@ -140,7 +140,9 @@ def animate_drawing(config: OneConfig) -> None:
     for note in notes:
         print(f"{config.sketch}: {note}", file=sys.stderr)
     adapter = choose_lora(config.model, config.lora) or "none"
-    print(f"animating on {device}, model {config.model}, adapter {adapter}", file=sys.stderr)
+    motion = f", motion adapter {config.motion_adapter}" if config.motion_adapter else ""
+    parts = f"model {config.model}, adapter {adapter}{motion}"
+    print(f"animating on {device}, {parts}", file=sys.stderr)
     if device == "cpu" and sampling.num_align_steps:
         hint = "this takes a while without a GPU; --align-steps 0 takes a quarter of the time"
         print(hint, file=sys.stderr)

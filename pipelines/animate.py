@@ -63,7 +63,8 @@ def animate_manifest(config: AnimateConfig) -> int:
     if config.adapter is not None:
         METHODS[config.method].find_lora(config.adapter)
     check_environment(config.executor)
-    log.info("model %s, adapter %s", config.model, config.adapter or "none")
+    motion = f", motion adapter {config.motion_adapter}" if config.motion_adapter else ""
+    log.info("model %s, adapter %s%s", config.model, config.adapter or "none", motion)
     model_folder = find_model(config.model, METHODS[config.method].list_parts(config.model))
     warn_of_settings(config, model_folder)
     config = settle_video(config, model_folder, before)

@@ -34,7 +34,7 @@ class Limits:
 
     def describe_frames(self, num_frames: int) -> str | None:
         """Return what to say of clips of another length than those that the model was trained on,
-        if it knows each frame by its place."""
+        if it has position embeddings for its frames."""
         usual = self.family.num_frames
         if self.max_frames is None or num_frames == usual or usual > self.max_frames:
             return None
@@ -55,10 +55,9 @@ class Limits:
         """Raise ValueError if the model cannot see so many frames at once."""
         if self.max_frames is not None and num_frames > self.max_frames:
             raise ValueError(
-                f"num_frames must be at most {self.max_frames} with this model, whose motion "
-                f"modules ({self.family.title}) were trained with the places of so many frames and "
-                f"know no later ones, got {num_frames}; give fewer, or several prompts, whose "
-                f"segments are chained"
+                f"num_frames must be at most {self.max_frames} with this model, got {num_frames}: "
+                f"its motion modules ({self.family.title}) have position embeddings for no more; "
+                f"give fewer"
             )
 
 

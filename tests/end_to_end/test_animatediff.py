@@ -29,8 +29,8 @@ def places(tmp_path_factory) -> tuple[Path, Path]:
 
 @pytest.fixture
 def animatediff(places, tmp_path) -> AnimateConfig:
-    """A job on six good rows, which aligns and composes."""
-    job = make_job(places[0], tmp_path)
+    """A job on two good rows, which aligns and composes."""
+    job = replace(make_job(places[0], tmp_path), manifest=make_manifest(tmp_path, good_rows(2)))
     sampling = replace(job.sampling, num_inference_steps=2, align_steps=1, align_updates=1)
     return replace(job, motion_adapter=str(places[1]), sampling=sampling)
 
@@ -65,7 +65,7 @@ def test_both_ways_of_giving_it_make_the_same_clips(animatediff, places, tmp_pat
 def test_other_methods_take_it_too(animatediff, tmp_path, method):
     livesketch = animatediff.livesketch
     if method == "livesketch":
-        livesketch = replace(livesketch, draft_steps=2, optimization_steps=1, output_size=16)
+        livesketch = replace(livesketch, draft_steps=0, optimization_steps=1, output_size=16)
     manifest = make_manifest(tmp_path, good_rows(1))
     job = replace(animatediff, method=method, livesketch=livesketch, manifest=manifest)
     assert animate_manifest(job) == 0
@@ -76,7 +76,7 @@ def test_more_frames_than_its_motion_modules_know_are_refused(animatediff, place
     long = replace(animatediff.sampling, num_frames=33)
     for dry_run in (False, True):
         job = replace(animatediff, dry_run=dry_run, sampling=long)
-        with pytest.raises(ValueError, match="at most 32 with this model, .*AnimateDiff.*, got 33"):
+        with pytest.raises(ValueError, match="at most 32 with this model, got 33: .*AnimateDiff"):
             animate_manifest(job)
         job = replace(job, motion_adapter=str(few), sampling=replace(long, num_frames=9))
         with pytest.raises(ValueError, match="num_frames must be at most 8 with this model"):
@@ -105,12 +105,11 @@ def test_what_does_not_go_together_is_refused_first(animatediff, tiny_folder, pl
 
 def test_an_adapter_is_trained_on_it_and_animates_with_it(animatediff, places, tmp_path):
     training = TrainingConfig(
-        num_steps=2,
+        num_steps=1,
         global_batch_size=2,
         num_frames=3,
         target_set="all",
         train_text_encoder=True,
-        inverted_first_frame=0.5,
     )
     job = TrainConfig(
         shards=write_training_shards(tmp_path / "training", 8, 4, "cc-by-4.0"),
@@ -119,7 +118,7 @@ def test_an_adapter_is_trained_on_it_and_animates_with_it(animatediff, places, t
         output=str(tmp_path / "run"),
         training=training,
         checkpoint_gradients=True,
-        validate_every=2,
+        validate_every=1,
         validation_steps=1,
         num_validation=1,
         threads=1,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import MotionAdapter, UNet2DConditionModel
+from diffusers import MotionAdapter, PNDMScheduler, UNet2DConditionModel
 
 from flipsketch.models.tiny import TEXT_WIDTH, write_tiny_model
 
@@ -31,9 +31,17 @@ def write_pictures_model(folder: Path, *, size: int = 16) -> Path:
             **SIZES,
         )
     unet.save_pretrained(folder / "unet")
+    PNDMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        skip_prk_steps=True,
+        steps_offset=1,
+    ).save_pretrained(folder / "scheduler")
     path = folder / "model_index.json"
     index = json.loads(path.read_text())
     index |= {"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", type(unet).__name__]}
+    index |= {"scheduler": ["diffusers", "PNDMScheduler"]}
     index |= {"safety_checker": [None, None], "requires_safety_checker": False}
     path.write_text(json.dumps(index))
     return folder
