@@ -40,7 +40,7 @@ from flipsketch.storage.folder import PARTIAL, Folder, open_folder
 from flipsketch.storage.threads import in_threads
 from pipelines.execution.process import command_line
 from pipelines.execution.sources import SourcesConfig
-from pipelines.sharding.run import check_license
+from pipelines.sharding.licenses import check_license
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ def curate(config: CurateConfig) -> int:
         "source": source_plan.fingerprint,
         "scorers": clips.scorers,
         "keep": sorted(config.keep),
-        **({"allow": sorted(config.allow)} if config.allow else {}),
+        **({"allow": sorted({*config.allow})} if config.allow else {}),
         "best_by": config.best_by,
         "best": config.best,
         "duplicate_cosine": config.duplicate_cosine,

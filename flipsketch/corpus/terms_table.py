@@ -78,6 +78,13 @@ def draw_terms(licenses: Mapping[PartLicense, int]) -> str:
     return f"{HEADER}{''.join(lines)}\n{describe_whole(whole, terms)}"
 
 
+def sum_up(licenses: Iterable[PartLicense]) -> str:
+    """Return what clips of these licenses may be used for, and what this asks for, in a line."""
+    whole = combine_terms(resolve_license(license) for _, license in licenses)
+    names = ("commercial use", "training other models", "attribution", "share-alike")
+    return ", ".join(f"{name}: {flag}" for name, flag in zip(names, whole.flags, strict=True))
+
+
 def describe_whole(whole: Terms, parts: Iterable[tuple[str, Terms]]) -> str:
     said = [SENTENCES[name][getattr(whole, name)] for name in SENTENCES]
     notes = dict.fromkeys(f"{each.name}: {each.note}" for _, each in parts if each.note)

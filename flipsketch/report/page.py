@@ -9,6 +9,7 @@ import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,12 @@ import numpy as np
 from PIL import Image
 
 from flipsketch.corpus.notes import count_notes, describe_notes
+from flipsketch.corpus.passport import licenses_of
 from flipsketch.corpus.plan import Plan, manifest_of
 from flipsketch.corpus.reasons import FailedRow, group_failures
+from flipsketch.corpus.restrictions import PartLicense, describe_licenses
 from flipsketch.corpus.shard import read_metadata, read_sample, read_shards
+from flipsketch.corpus.terms_table import sum_up
 from flipsketch.media.clip import decode_filmstrip
 from flipsketch.report.preview import find_sketches, read_sketch
 from flipsketch.report.side_by_side import Corpus, check_pair
@@ -52,6 +56,8 @@ class Entry:
     shard: int
     row: dict[str, Any]
     scores: dict[str, Any] | None = None
+    licenses: tuple[PartLicense, ...] = ()
+    """Of the parts of the clip."""
 
 
 def build_page(
@@ -107,6 +113,7 @@ def build_page(
 def read_entries(folder: Folder, plan: Plan) -> list[Entry]:
     """Return each row of the manifest as its newest shard has it, with its scores, if any."""
     found: dict[int, Entry] = {}
+    known_licenses: dict[tuple[PartLicense, ...], tuple[PartLicense, ...]] = {}
     scored = set(scored_shards(folder))
     for index in sorted(read_shards(folder, plan)[0]):
         by_key = read_shard_scores(folder, index) if index in scored else {}
@@ -115,7 +122,10 @@ def read_entries(folder: Folder, plan: Plan) -> list[Entry]:
             known = by_key.get(row["key"], row)
             own = {name: known.get(name) for name in SCORES} if row["status"] == "ok" else None
             kept = {name: row[name] for name in SHOWN_OF_ROW if name in row}
-            found[row["manifest_row"]] = Entry(index, kept, own)
+            # Many rows have the same, which is kept once.
+            licenses = tuple(licenses_of(row, plan).items())
+            licenses = known_licenses.setdefault(licenses, licenses)
+            found[row["manifest_row"]] = Entry(index, kept, own, licenses)
     return [found[place] for place in sorted(found)]
 
 
@@ -145,6 +155,7 @@ def list_facts(plan: Plan, entries: list[Entry]) -> list[tuple[str, str]]:
         ("Method", plan.method),
         ("License", plan.licence),
         ("License of the model", plan.model_licence),
+        *list_terms(entries),
     ]
     if notes := count_notes(entry.row.get("sketch_notes") for entry in entries):
         facts.append(("Sketches", describe_notes(notes)))
@@ -152,6 +163,15 @@ def list_facts(plan: Plan, entries: list[Entry]) -> list[tuple[str, str]]:
     return facts + [
         (title, str(plan.log[name])) for title, name in named.items() if plan.log.get(name)
     ]
+
+
+def list_terms(entries: list[Entry]) -> list[tuple[str, str]]:
+    """Return the licenses of the clips part by part, and what they come to."""
+    good = [entry.licenses for entry in entries if entry.row["status"] == "ok"]
+    licenses = [*dict.fromkeys(chain(*dict.fromkeys(good)))]
+    if not licenses:
+        return []
+    return [("Licenses", describe_licenses(licenses)), ("All together", sum_up(licenses))]
 
 
 def make_histogram(name: str, scored: list[dict[str, Any]]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from flipsketch.method.config import SamplingConfig
 from pipelines.animate import animate_manifest
 from pipelines.curate import CurateConfig, curate
 from pipelines.evaluate import EvaluateConfig, evaluate
+from pipelines.report import ReportConfig, write_report
 from tests.helpers.corpora import good_rows, make_job, make_manifest, read_rows
 
 LICENSES = ["cc0-1.0", "CC BY 4.0", "cc-by-nc-4.0", "cc-by-nd-4.0", "mine | yours", None]
@@ -80,6 +81,14 @@ def test_curating_keeps_what_all_parts_allow_and_says_what_each_refused(config, 
     assert manifest["license"].to_pylist() == [row["license"] for row in rows]
     with pytest.raises(ValueError, match="allow: .*commercial.* there, None now"):
         curate(config)
+
+
+def test_the_report_sums_up_what_licenses_allow(mixed, tmp_path):
+    page = tmp_path / "report.html"
+    assert write_report(ReportConfig(corpus=mixed, output=str(page))) == 0
+    text = page.read_text()
+    assert "commercial use: no, training other models: no, attribution: yes" in text
+    assert "sketch CC BY 4.0" in text and "model apache-2.0" in text
 
 
 def test_a_license_that_curating_names_holds_for_sketches_that_have_none(config):
