@@ -49,7 +49,11 @@ def write_scores(
     num_failed = sum(row.get("error") is not None for row in rows)
     facts = ScoreFacts(index, fingerprint, tar_sha256, len(rows), num_failed)
     footer = {"scorers": fingerprint, "tar_sha256": tar_sha256, "failed": str(num_failed)}
-    table = pa.Table.from_pylist(rows, schema=SCORES_SCHEMA.with_metadata(footer))
+    schema = SCORES_SCHEMA
+    if not any(row.get(SCORER_LICENSE) for row in rows):
+        # Copies of scores by an earlier version stay what they are.
+        schema = schema.remove(schema.get_field_index(SCORER_LICENSE))
+    table = pa.Table.from_pylist(rows, schema=schema.with_metadata(footer))
     folder.publish(scores_name(index), to_parquet(table))
     return facts
 
