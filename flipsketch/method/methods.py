@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flipsketch.method.config import SamplingConfig
+from flipsketch.method.fitting import CPU_BATCH_SIZE
 from flipsketch.models.registry import (
     PARTS,
     find_lora,
@@ -42,6 +43,8 @@ class Method:
     """It steps along the model's own noise schedule by DDIM, within the `limits` of the model."""
     shares_passes: bool = False
     """All clips of a batch go through the UNet together, so that larger ones are faster."""
+    batch_size: int = CPU_BATCH_SIZE
+    """Rows animated together where memory does not decide it."""
     makes_videos: bool = False
     """Its models make videos of pictures, whose frames are clips once they are cropped and thinned
     out; it has settings of its own (`video_config`)."""
@@ -159,6 +162,7 @@ METHODS = {
         animator="flipsketch.method.image_to_video:ImageToVideo",
         parts=(),
         takes_lora=True,
+        batch_size=1,
         makes_videos=True,
         settings=(
             *("num_frames", "num_inference_steps", "guidance_scale", "negative_prompt"),
@@ -169,6 +173,7 @@ METHODS = {
     "svd": Method(
         animator="flipsketch.method.image_to_video:ImageToVideo",
         parts=("unet", "vae", "image_encoder", "feature_extractor", "scheduler"),
+        batch_size=1,
         makes_videos=True,
         pipeline="StableVideoDiffusionPipeline",
     ),

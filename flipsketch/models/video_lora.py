@@ -21,7 +21,8 @@ def find_video_lora(place: str | Path) -> tuple[Path, ...]:
         ValueError: there is none, or not one alone, or a damaged one.
         OSError: it cannot be fetched.
     """
-    if str(place).endswith((".safetensors", *PICKLES)):
+    # A file of a repository may have a revision after its name.
+    if str(place).partition("@")[0].endswith((".safetensors", *PICKLES)):
         files: tuple[Path, ...] = (find_file(place),)
     else:
         found = locate(place)

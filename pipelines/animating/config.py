@@ -44,8 +44,8 @@ class AnimateConfig(RunConfig):
     video: VideoConfig = field(default_factory=VideoConfig)
     batch_size: int | None = None
     """Rows animated together. By default as many as fit, measured on the smallest GPU, and 4 on a
-    CPU and with the methods livesketch, still, i2v and svd. It changes the last digits, so a
-    resumed run has the number that it began with."""
+    CPU and with the methods livesketch and still, and 1 with i2v and svd. It changes the last
+    digits, so a resumed run has the number that it began with."""
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
     """Precision of the networks; by default bfloat16 on GPUs that have it, float16 on others, and
     float32 on a CPU."""

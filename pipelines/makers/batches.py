@@ -16,16 +16,23 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def describe_out_of_memory(
-    error: BaseException, batch_size: int, sampling: SamplingConfig, savings: Sequence[str]
+    error: BaseException,
+    batch_size: int,
+    sampling: SamplingConfig,
+    savings: Sequence[str],
+    smaller: str = "",
 ) -> str:
     """Return why a batch failed, and what of the remedies is left.
 
     Args:
         savings: flags that would save memory and change no pixel.
+        smaller: what would save memory and make other clips, besides a smaller batch.
     """
     remedies = [f"with --retry-failed {flag}, which changes no pixel" for flag in savings]
     if batch_size > 1:
-        remedies.append("into another folder with a smaller --batch-size")
+        smaller = smaller or "a smaller --batch-size"
+    if smaller:
+        remedies.append(f"into another folder with {smaller}")
     return (
         f"memory ran out on a batch of {batch_size} clips of {sampling.num_frames} frames "
         f"({one_line(str(error)).partition('. ')[0]}); run again "

@@ -42,6 +42,7 @@ from pipelines.makers.outcome import RowOutcome, commit_outcomes, count_outcomes
 from pipelines.makers.row_settings import find_error, row_livesketch, row_sampling
 
 BROKEN_DEVICE = 71  # exit code
+SMALLER_VIDEOS = "--vae-tiling, fewer --video-frames or smaller --video-height and --video-width"
 # Rows on which the model raises before any comes out well: then it is not the rows.
 MANY = 32
 
@@ -335,8 +336,13 @@ class ClipShard:
                 if is_out_of_memory(error):
                     # Alone a row has its batch's shape, and needs as much.
                     sampling = self.samplings[group[0].index]
-                    savings = maker.list_savings(sampling)
-                    reason = describe_out_of_memory(error, len(batch), sampling, savings)
+                    reason = describe_out_of_memory(
+                        error,
+                        len(batch),
+                        sampling,
+                        maker.list_savings(sampling),
+                        SMALLER_VIDEOS if METHODS[maker.plan.method].makes_videos else "",
+                    )
                 elif len(group) > 1:
                     groups = [[row] for row in group]
                     continue

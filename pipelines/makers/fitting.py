@@ -98,7 +98,8 @@ def choose_fit(
         return before.dtype, Fit(before.batch_size, trial.checkpoint_gradients or checkpoint)
     if not METHODS[trial.method].shares_passes:
         dtype = trial.dtype or ("bfloat16" if on_gpus else "float32")
-        return dtype, Fit(trial.batch_size or CPU_BATCH_SIZE, trial.checkpoint_gradients)
+        batch_size = trial.batch_size or METHODS[trial.method].batch_size
+        return dtype, Fit(batch_size, trial.checkpoint_gradients)
     if on_gpus:
         return fit_on_gpus(trial, resources, gpu_memory_gb)
     return trial.dtype or "float32", fit_on_cpus(trial, model_folder, resources.memory_bytes)

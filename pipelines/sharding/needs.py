@@ -124,7 +124,7 @@ def find_needs(workload: Workload, plan: Plan | None, device: str, workers: int)
     from flipsketch.method.costs import TracedCosts
 
     method = METHODS[workload.method]
-    num_rows = plan.batch_size if plan else workload.batch_size or CPU_BATCH_SIZE
+    num_rows = plan.batch_size if plan else workload.batch_size or method.batch_size
     loading = find_loading(workload, plan, device)
     if method.makes_videos and workload.model is not None:
         return find_video_needs(workload, num_rows, loading, find_memory(workload, device, workers))

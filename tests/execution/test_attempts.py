@@ -26,6 +26,7 @@ from pipelines.execution.attempts import (
 )
 from pipelines.execution.config import ExecutorConfig
 from pipelines.makers.batches import describe_out_of_memory
+from pipelines.makers.clips import SMALLER_VIDEOS
 from tests.helpers.clusters import start_ray
 from tests.helpers.corpora import exit_code, good_rows, make_manifest, read_rows, run_child
 from tests.helpers.poison import (
@@ -282,6 +283,13 @@ def test_no_remedy_is_named_that_was_taken_already(batch_size, savings, remedy):
     error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
     reason = describe_out_of_memory(error, batch_size, SamplingConfig(), savings)
     assert remedy in reason and (batch_size > 1) == ("--batch-size" in reason)
+
+
+def test_smaller_videos_are_the_remedy_of_models_that_make_them():
+    error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
+    reason = describe_out_of_memory(error, 1, SamplingConfig(), ["--offload"], SMALLER_VIDEOS)
+    assert "--offload, which changes no pixel, or into another folder with --vae-tiling" in reason
+    assert "--batch-size" not in reason
 
 
 def test_a_model_that_raises_on_every_row_stops_the_run(job, tmp_path, poisoned):

@@ -100,6 +100,12 @@ def test_a_seed_and_a_prompt_decide_a_clip(methods):
         assert not np.array_equal(method.animate([reseeded])[0].draw(SAMPLING).frames, clip)
 
 
+def test_a_row_that_stands_for_its_batch_is_made_once(methods):
+    request = request_of(methods["wan"])
+    one, other, same = methods["wan"].animate([request, replace(request, seed=4), request])
+    assert one.pixels is same.pixels and not torch.equal(one.pixels, other.pixels)
+
+
 def test_a_picture_is_not_the_first_argument_of_every_call(models, tmp_path):
     folder = shutil.copytree(models["ltx"], tmp_path / "ltx")
     index = folder / INDEX

@@ -13,6 +13,7 @@ from flipsketch.models.video_lora import (
     fingerprint_video_lora,
     load_video_lora,
 )
+from tests.helpers.hub import Hub, hub_client
 from tests.helpers.video_pipelines import write_lora, write_svd, write_wan
 
 
@@ -33,6 +34,17 @@ def test_a_file_its_folder_and_another_name_are_one_adapter(tmp_path):
     assert len({fingerprint_video_lora(place) for place in (folder, file, renamed)}) == 1
     other = write_lora(tmp_path / "other", up=2)
     assert fingerprint_video_lora(other) != fingerprint_video_lora(folder)
+
+
+def test_a_file_of_a_repository_is_an_adapter_at_any_revision(tmp_path, monkeypatch):
+    folder = write_lora(tmp_path / "adapter")
+    (folder / "other.safetensors").write_bytes((folder / WEIGHTS_NAME).read_bytes())
+    with Hub() as hub, hub_client(hub, tmp_path / "home", monkeypatch):
+        commit = hub.push("me/style", folder)
+        for place in ("me/style/other.safetensors", f"me/style/other.safetensors@{commit}"):
+            (found,) = find_video_lora(place)
+            assert found.name == "other.safetensors"
+        assert [path.name for path in find_video_lora(f"me/style@{commit}")] == [WEIGHTS_NAME]
 
 
 def test_two_files_are_for_two_networks(tmp_path, wan_folder):
