@@ -6,18 +6,19 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from flipsketch.models.files import PICKLES, SETTINGS
+from flipsketch.models.files import PICKLES, SETTINGS, VARIANTS
 from flipsketch.models.hub import HubPlace, fetch, list_files, resolve
 from flipsketch.models.places import locate
 from flipsketch.models.registry import find_file, list_parts, read_index
 
 log = logging.getLogger(__name__)
 
-SAFE, HALF = ".safetensors", ".fp16"
+SAFE = ".safetensors"
 PIPELINE, CARD = "model_index.json", "README.md"
 # As libraries name weights; files of other names are taken where there is none of these.
 STANDARD = ("diffusion_pytorch_model", "pytorch_model", "model", "adapter_model")
 SHARD = re.compile(r"(.+)-(\d{5}-of-\d{5})")
+PLACE = re.compile(r"-\d{5}-of-\d{5}")
 # What training saves beside weights.
 TRAINING = ("optimizer", "scheduler", "training_args", "rng_state", "random_states", "scaler")
 TERMS = re.compile(r"(licen[cs]e|notice|use_policy).*", re.IGNORECASE)
@@ -31,7 +32,8 @@ def find_source(place: str) -> tuple[Path, dict[str, list[str]]]:
         ValueError: there is none, or several files could be the weights of one part.
         OSError: it cannot be fetched.
     """
-    if Path(place).is_file() or place.partition("@")[0].endswith((*PICKLES, SAFE)):
+    is_file = place.partition("@")[0].endswith((*PICKLES, SAFE)) and not Path(place).is_dir()
+    if Path(place).is_file() or is_file:
         path = find_file(place)
         return path.parent, {"": [path.name]}
     found = locate(place)
@@ -63,8 +65,8 @@ def choose_parts(place: str, names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def choose_files(place: str, part: str, names: list[str]) -> list[str]:
-    """Return the files of a part that are needed: settings and weights, these as safetensors if
-    they are there, and of half precision only if there are no others.
+    """Return the files of a part that are needed: settings, and the usual copy of its weights, not
+    one of half precision or without moving averages, as safetensors if they are there.
 
     Raises:
         ValueError: several files could be the weights.
@@ -72,8 +74,10 @@ def choose_files(place: str, part: str, names: list[str]) -> list[str]:
     weights = [
         name for name in names if name.endswith((*PICKLES, SAFE)) and not name.startswith(TRAINING)
     ]
-    weights = [name for name in weights if name.startswith(STANDARD)] or weights
-    weights = [name for name in weights if HALF not in name] or weights
+    weights = [name for name in weights if split_name(name)[0] in STANDARD] or weights
+    variants = {split_name(name)[1] for name in weights} & {"", *VARIANTS}
+    usual = next((each for each in ("", *VARIANTS) if each in variants), None)
+    weights = [name for name in weights if usual in (None, split_name(name)[1])]
     weights = [name for name in weights if name.endswith(SAFE)] or weights
     if len(weights) > 1 and not all(SHARD.fullmatch(bare_stem(name)) for name in weights):
         where = f"{place}/{part}".rstrip("/")
@@ -89,6 +93,15 @@ def is_kept(name: str) -> bool:
     return name.endswith((*SETTINGS, ".yaml", ".yml")) or TERMS.fullmatch(name) is not None
 
 
+def split_name(name: str) -> tuple[str, str]:
+    """Return what weights are called, and which copy of them a file is: "fp16", "non_ema" or, of
+    the usual one, nothing."""
+    stem = PLACE.sub("", name.rpartition(".")[0])
+    usual, _, variant = stem.partition(".")
+    return (usual, variant) if usual in STANDARD else (stem, "")
+
+
 def bare_stem(name: str) -> str:
-    """Return a file's name without its suffix and without the mark of half precision."""
-    return name.rpartition(".")[0].replace(HALF, "")
+    """Return a file's name without its suffix and without the mark of a copy."""
+    place = PLACE.search(name)
+    return split_name(name)[0] + (place[0] if place else "")

@@ -26,7 +26,8 @@ def find_lora_files(place: str, part: str = "") -> list[Path]:
         ValueError: there is no such place, or it has no adapter, or several.
         OSError: it cannot be fetched.
     """
-    if Path(place).is_file() or place.partition("@")[0].endswith(SUFFIXES):
+    is_file = place.partition("@")[0].endswith(SUFFIXES) and not Path(place).is_dir()
+    if Path(place).is_file() or is_file:
         return [find_file(place)]
     found = locate(place)
     if isinstance(found, HubPlace):

@@ -26,7 +26,8 @@ def pickled(tiny_folder, tmp_path_factory):
     shutil.copytree(tiny_folder, folder)
     for part in PARTS:
         pickle_weights(folder / part)
-    torch.save({"half": torch.zeros(1)}, folder / "unet" / "diffusion_pytorch_model.fp16.bin")
+    for copy in ("fp16", "non_ema"):
+        torch.save({"a": torch.zeros(1)}, folder / "unet" / f"diffusion_pytorch_model.{copy}.bin")
     torch.save({"whole": torch.zeros(1)}, folder / "v1-5-pruned.ckpt")
     (folder / "lora").mkdir()
     torch.save([torch.zeros(1)], folder / "lora" / "2500_unet.pt")
