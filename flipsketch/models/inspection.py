@@ -37,7 +37,6 @@ WEIGHTS = {"diffusers": "diffusion_pytorch_model", "transformers": "model"}
 # Of ModelScope's UNet the widest layer has 5,120 units and the vocabulary 49,408 tokens; a layer
 # more takes time also where it takes no memory.
 MAX_NUMBER, MAX_LAYERS, MAX_ENTRIES = 1_000_000, 200, 64
-LAYER_COUNTS = ("layers_per_block", "num_hidden_layers", "transformer_layers_per_block")
 # Diffusers renames these when it loads them.
 OLD_NAMES = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v."}
 OLD_NAMES |= {".proj_attn.": ".to_out.0."}
@@ -232,11 +231,12 @@ def lay_out_modelscope() -> dict[str, nn.Module]:
 def refuse_excess(path: Path, settings: dict[str, Any]) -> None:
     """Raise ValueError for sizes on which laying out a network would take long."""
     for name, value in walk(settings):
-        limit = MAX_LAYERS if name in LAYER_COUNTS else MAX_NUMBER
+        # num_hidden_layers, temporal_transformer_layers_per_mid_block, ...
+        limit = MAX_LAYERS if "layers" in name else MAX_NUMBER
         if (
             isinstance(value, list)
             and len(value) > MAX_ENTRIES
-            and name.endswith(("channels", "types", "per_block", "dim", "heads"))
+            and name.endswith(("channels", "types", "block", "dim", "heads"))
         ):
             raise ValueError(f"{path}: {name} has {len(value):,} entries, more than {MAX_ENTRIES}")
         if isinstance(value, int) and abs(value) > limit:

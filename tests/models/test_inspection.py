@@ -161,6 +161,7 @@ except ValueError as error:
     [
         ({"addition_embed_type": "text_time"}, "addition_embed_type is 'text_time': it needs more"),
         ({"motion_max_seq_length": 16}, "pos_embed.pe has the shape .1, 32, 16., where .1, 16, 16"),
+        ({"temporal_transformer_layers_per_block": 10**5}, "is 1.000e.05, more than the 200"),
         ({"motion_num_attention_heads": 0}, "no UNetMotionModel can be made of these settings"),
     ],
 )
