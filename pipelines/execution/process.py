@@ -16,6 +16,7 @@ ENDPOINTS = (
     *("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"),
     "AWS_EC2_METADATA_DISABLED",
 )
+HUB_TOKEN, HUB = "HF_TOKEN", ("HF_ENDPOINT", "HF_HUB_OFFLINE")
 MAX_LOG_CHARS = 4_000
 
 
@@ -51,8 +52,15 @@ def log_to_stderr() -> None:
 
 
 def store_variables() -> dict[str, str]:
-    """Return the variables of the environment that say how S3 is reached, and as whom."""
-    return {name: os.environ[name] for name in (*KEYS, *ENDPOINTS) if os.environ.get(name)}
+    """Return the variables of the environment that say how S3 and the Hugging Face Hub are reached,
+    and as whom."""
+    names = (*KEYS, *ENDPOINTS, HUB_TOKEN)
+    return {name: os.environ[name] for name in names if os.environ.get(name)} | hub_variables()
+
+
+def hub_variables() -> dict[str, str]:
+    """Return the variables that say where the Hub is, and none that are secret."""
+    return {name: os.environ[name] for name in HUB if os.environ.get(name)}
 
 
 def take_over(variables: dict[str, str]) -> None:

@@ -1,11 +1,13 @@
 """Calling a function where workers will run, before there are any."""
 
 import multiprocessing
+import pickle
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
+from pipelines.execution.process import store_variables, take_over
 from pipelines.execution.work import JobError, Resources
 
 # Importing torch, and a model of 7 GB to load; nodes whose devices are all in use are not waited
@@ -15,7 +17,10 @@ ENDED = "was ended from outside, by the system's memory killer perhaps; see the 
 
 
 def call_on_workers(
-    call: Callable[[], Any], resources: Resources, nodes: list[str] | None = None
+    call: Callable[[], Any],
+    resources: Resources,
+    nodes: list[str] | None = None,
+    limit_s: float = ANSWER_S,
 ) -> dict[str, Any]:
     """Call a function in a process with a worker's device, on each node that has such devices, and
     return what it returned, by node.
@@ -25,6 +30,7 @@ def call_on_workers(
     Args:
         call: picklable.
         nodes: of Ray, to which it is restricted.
+        limit_s: seconds that nodes on Ray are waited for.
 
     Raises:
         JobError: no node has a device to spare.
@@ -56,13 +62,14 @@ def call_on_workers(
             max_retries=0,
             scheduling_strategy=there,
         )(call_here)
-        asked[task.remote(call)] = node
-    answered, late = ray.wait(list(asked), num_returns=len(asked), timeout=ANSWER_S)
+        # What it calls is unpickled there, and imports libraries that read the environment.
+        asked[task.remote(store_variables(), ray.cloudpickle.dumps(call))] = node
+    answered, late = ray.wait(list(asked), num_returns=len(asked), timeout=limit_s)
     for task in late:
         ray.cancel(task)
     if not answered:
         raise JobError(
-            f"no node of the Ray cluster found out within {ANSWER_S} s what fits: none has "
+            f"no node of the Ray cluster found out within {limit_s:.0f} s what fits: none has "
             f"{resources.ask} to spare, or the model takes long to load; wait for other jobs, or "
             f"put the model on a faster disk"
         )
@@ -72,5 +79,6 @@ def call_on_workers(
         raise JobError(f"a worker that was to find out what fits {ENDED}") from error
 
 
-def call_here(call: Callable[[], Any]) -> Any:
-    return call()
+def call_here(variables: dict[str, str], call: bytes) -> Any:
+    take_over(variables)
+    return pickle.loads(call)()

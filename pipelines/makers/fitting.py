@@ -27,9 +27,10 @@ from flipsketch.method.measuring import measure_peak
 from flipsketch.method.methods import METHODS
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.loading import Loading
+from flipsketch.models.places import find_on_hub
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.models.registry import choose_motion_adapter, weights_bytes
-from pipelines.execution.trial import call_on_workers
+from pipelines.execution.trial import ANSWER_S, call_on_workers
 from pipelines.execution.work import Resources
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,8 @@ log = logging.getLogger(__name__)
 # Of a model's weights, memory in which some clips fit whatever they take: activations of a clip
 # with gradients are at the most some times as large.
 AMPLE = 50
+# To fetch a model of some gigabytes over a slow connection.
+FETCH_S = 6 * 3600
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,9 @@ def fit_on_gpus(trial: Trial, resources: Resources, gpu_memory_gb: float | None)
         usable = min(usable, int(USABLE_SHARE * gpu_memory_gb * 1e9))
     log.info("finding out what fits %s, %.1f GB of which may be used", card, usable / 1e9)
     trial = replace(trial, dtype=dtype, usable_bytes=usable)
-    fit = call_on_workers(functools.partial(fit_here, trial), resources, [node])[node]
+    # A node that has not fetched its model yet does that first.
+    limit_s = FETCH_S if find_on_hub(trial.loading.model) else ANSWER_S
+    fit = call_on_workers(functools.partial(fit_here, trial), resources, [node], limit_s)[node]
     if isinstance(fit, str):
         raise ValueError(f"{card}: {fit}")
     return dtype, fit

@@ -19,6 +19,7 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig
 from flipsketch.models.quiet import quiet_libraries
 from flipsketch.openmp import let_idle_threads_sleep, waiting_variables
 from flipsketch.training.reports import StepReport
+from pipelines.execution.process import hub_variables
 from pipelines.execution.tally import reach_stores, start_heartbeat, start_tally
 from pipelines.execution.work import Resources
 from pipelines.training.config import TrainConfig
@@ -61,8 +62,9 @@ def train_on_ray(
             name=notes.name,
             storage_path=str(notes.parent),
             failure_config=FailureConfig(max_failures=config.max_restarts),
-            # Set before the workers start, since Ray itself imports PyTorch in them.
-            worker_runtime_env={"env_vars": waiting_variables()},
+            # Set before the workers start, since Ray itself imports PyTorch in them, and what it
+            # unpickles the Hub's client. No secrets: they stand on Ray's dashboard.
+            worker_runtime_env={"env_vars": waiting_variables() | hub_variables()},
         ),
     )
     # In a thread, so that this one can tell of progress, and notice that there is none.

@@ -59,6 +59,8 @@ def test_what_comes_with_the_project_is_known_by_its_name(tmp_path, monkeypatch)
         ("owner/na me", "neither a folder here"),
         ("owner/name\n", "neither a folder here"),
         ("owner/name/a//b", "neither a folder here"),
+        ("owner/name@/etc/name", "neither a folder here"),
+        ("owner/name@../../name", "neither a folder here"),
         ("here/model", "here/model: expected a folder, found a file; give its folder"),
         ("here/models/mine", "no such folder in here/models; did you mean here/models/mini?"),
         ("s3://bucket/model", "local disks alone"),
