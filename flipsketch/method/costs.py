@@ -166,7 +166,7 @@ class TracedCosts:
     ) -> None:
         """Args:
         folder: of the model, of which its settings are enough; None for one of ModelScope's shapes.
-        loading: what a worker would load, and how.
+        loading: what a worker would load, and how; its motion adapter as a folder.
         """
         self.folder, self.loading, self.sampling = folder, loading, sampling
         self.from_text = method == "t2v"
@@ -174,9 +174,9 @@ class TracedCosts:
 
     def __call__(self, checkpoint: bool) -> ClipCosts:
         if checkpoint not in self.traced:
-            loading = self.loading
+            loading, motion = self.loading, self.loading.motion_adapter
             traced = trace_costs(
-                lay_out_model(self.folder, loading.motion_adapter)
+                lay_out_model(self.folder, Path(motion) if motion else None)
                 if self.folder
                 else lay_out_modelscope(),
                 self.sampling,

@@ -179,11 +179,15 @@ def lay_out_networks(
     return networks
 
 
-def lay_out_model(folder: Path, motion_adapter: str | Path | None = None) -> dict[str, nn.Module]:
+def lay_out_model(folder: Path, motion_adapter: Path | None = None) -> dict[str, nn.Module]:
     """Return the networks of a text-to-video model, by part, without weights, by their settings
-    alone; `inspect_model` also looks at the files of weights."""
-    networks = lay_out_networks(folder, motion_adapter=motion_adapter)
-    return {**networks, "vae": lay_out(folder / "vae", *NETWORKS["vae"])}
+    alone: no weights need be there.
+
+    Args:
+        motion_adapter: folder of the one that `choose_motion_adapter` chose.
+    """
+    networks = {part: lay_out(folder / part, *NETWORKS[part]) for part in NETWORKS}
+    return {"unet": lay_out_joined(folder, motion_adapter), **networks}
 
 
 def lay_out_unet(
@@ -196,7 +200,13 @@ def lay_out_unet(
     Raises:
         ValueError: it, or the adapter that it needs, cannot be used.
     """
-    adapter = choose_motion_adapter(folder, motion_adapter)
+    return lay_out_joined(folder, choose_motion_adapter(folder, motion_adapter), lay_out)
+
+
+def lay_out_joined(
+    folder: Path, adapter: Path | None, lay_out: Callable[[Path, str, str], Any] = lay_out
+) -> nn.Module:
+    """As `lay_out_unet`, with a motion adapter that was chosen already."""
     if adapter is None:
         return lay_out(folder / "unet", "diffusers", family_of(folder).unet)
     unet = lay_out(folder / "unet", "diffusers", PICTURES_UNET)

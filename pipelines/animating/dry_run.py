@@ -17,6 +17,7 @@ from flipsketch.media.config import SketchConfig
 from flipsketch.method.methods import METHODS
 from flipsketch.models.cards import read_statements
 from flipsketch.models.hub import NotFetchedError
+from flipsketch.models.places import find_on_hub
 from flipsketch.models.registry import find_settings, has_weights, is_fetched
 from flipsketch.storage.folder import Folder
 from flipsketch.storage.text import MAX_CONTENT, one_line
@@ -87,6 +88,10 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
         refuse_another_run(config, folder, before, manifest, model if is_whole else None)
     workload = Workload(
         model=model,
+        # Without the commit; of a folder not the path to it.
+        name=config.model.partition("@")[0]
+        if find_on_hub(config.model)
+        else Path(config.model).name,
         motion_adapter=motion_adapter,
         method=config.method,
         size=size,

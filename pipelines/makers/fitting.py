@@ -159,7 +159,11 @@ def fit_on_cpus(trial: Trial, model_folder: Path, memory_bytes: int | None) -> F
     num_bytes = weights_bytes(model_folder, motion_adapter)
     if memory_bytes is None or memory_bytes > AMPLE * num_bytes:
         return as_asked
-    loading = replace(trial.loading, dtype=trial.dtype or "float32")
+    loading = replace(
+        trial.loading,
+        dtype=trial.dtype or "float32",
+        motion_adapter=str(motion_adapter) if motion_adapter else None,
+    )
     usable = int(USABLE_SHARE * memory_bytes)
 
     def find(sampling: SamplingConfig) -> Fit:

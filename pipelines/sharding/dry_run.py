@@ -85,7 +85,7 @@ def print_dry_run(
             f"own; the batch is for {' and '.join(map(describe_kind, workload.costliest))}, bytes "
             f"and time are of all rows"
         )
-    of = workload.model.name if workload.model else "ModelScope T2V, since the model is not here"
+    of = workload.name if workload.model else "ModelScope T2V, since the model is not here"
     for line in needs.lines(rows_per_shard, of):
         print(line)
     clip_s: float | None

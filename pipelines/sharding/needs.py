@@ -40,6 +40,8 @@ class Workload:
 
     model: Path | None
     """None where its folder is not here."""
+    name: str = ""
+    """What the model is called."""
     motion_adapter: Path | None = None
     """Folder of the one that a model of pictures is animated with."""
     method: str
@@ -212,7 +214,7 @@ def find_vector_needs(workload: Workload, fit: Fit, loading: Loading) -> Needs:
 
     networks = lay_out_modelscope()
     if workload.model:
-        networks = lay_out_model(workload.model, loading.motion_adapter)
+        networks = lay_out_model(workload.model, workload.motion_adapter)
     assert loading.kernels is not None
     longest = max((config for config, _, _ in workload.kinds), key=lambda kind: kind.num_frames)
     traced = trace_costs(

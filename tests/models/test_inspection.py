@@ -12,10 +12,11 @@ from diffusers import UNetMotionModel
 from safetensors.torch import load_file, save_file
 
 from flipsketch.models.headers import read_settings
-from flipsketch.models.inspection import inspect_model, load_scheduler
+from flipsketch.models.inspection import inspect_model, lay_out_model, load_scheduler
 from flipsketch.models.registry import frame_size
 from flipsketch.models.video_model import load_model
 from tests.helpers.adapters import write_adapter
+from tests.helpers.animatediff import write_motion_adapter, write_pictures_model
 from tests.helpers.corpora import ROOT
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -193,3 +194,17 @@ def test_the_schedule_of_stable_diffusions_own_sampler_becomes_animatediffs(
     torch.testing.assert_close(scheduler.alphas_cumprod.double(), (1 - betas).cumprod(0))
     # Schedulers that are made from it would speak of a setting that they do not know.
     assert "skip_prk_steps" not in scheduler.config
+
+
+def test_a_model_and_its_motion_adapter_are_laid_out_by_their_settings_alone(tmp_path):
+    folder = write_pictures_model(tmp_path / "pictures")
+    motion = write_motion_adapter(tmp_path / "motion")
+    for weights in tmp_path.rglob("*.safetensors"):
+        weights.unlink()
+    networks = lay_out_model(folder, motion)
+    assert {part: type(network).__name__ for part, network in networks.items()} == {
+        "unet": "UNetMotionModel",
+        "vae": "AutoencoderKL",
+        "text_encoder": "CLIPTextModel",
+    }
+    assert all(weights.is_meta for weights in networks["unet"].parameters())
