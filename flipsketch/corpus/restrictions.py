@@ -13,6 +13,7 @@ REMEDIES = {
     "sketch": "name it with --license, or in a column license of the manifest",
     "animation": "name it with --license",
     "model": "name it with --model-license, or in the card of its folder",
+    "training data": "name it with --license, by the command that made the clips",
 }
 CARD = "name it in a card, README.md, in its folder"
 
@@ -43,7 +44,7 @@ def describe_restriction(part: str, license: str) -> str | None:
         remedy = REMEDIES.get(part, CARD)
         return f"the license of the {part} is unknown, so nothing is known to be allowed; {remedy}"
     if terms.commercial == "no":
-        return f"the {part} is for non-commercial use only ({named}), and so are its clips"
+        return f"the {part} is for non-commercial use only ({named}), and so is what it makes"
     if terms.commercial == "unknown":
         return (
             f"whether the license of the {part} ({named}) allows commercial use is not known; "

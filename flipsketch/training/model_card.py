@@ -8,12 +8,13 @@ from shlex import quote
 import numpy as np
 from matplotlib.figure import Figure
 
+from flipsketch.corpus.licenses import resolve_license
 from flipsketch.corpus.passport import join_licenses
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.restrictions import list_restrictions
 from flipsketch.models.pinning import noted_place
 from flipsketch.storage.folder import Folder
-from flipsketch.storage.text import one_line
+from flipsketch.storage.text import MAX_CONTENT, one_line
 from flipsketch.training.objective import QUARTILES
 from flipsketch.training.reports import StepReport
 
@@ -58,14 +59,7 @@ def write_training_card(folder: Folder, plan: Plan, history: list[StepReport]) -
     from huggingface_hub import ModelCardData
 
     settings, log = plan.settings, plan.log
-    licenses = {
-        "model": plan.model_licence,
-        "motion adapter": log.get("motion_licence"),
-        "adapter": log.get("lora_licence"),
-    }
-    own = {part: text for part, text in licenses.items() if text}
-    license = join_licenses(own.values())
-    sentences = list_restrictions([*own.items(), ("clips", log["data_licence"])])
+    license = join_licenses(list_licenses(plan).values())
     is_lora = settings["method"] == "lora"
     motion, flag = describe_motion(plan)
     last = history[-max(1, len(history) // 10) :]
@@ -90,7 +84,9 @@ def write_training_card(folder: Folder, plan: Plan, history: list[StepReport]) -
         shards_fingerprint=settings["shards_fingerprint"],
         data_licence=table_cell(log["data_licence"]),
         command=log["command"],
-        restrictions="".join(f"{text[:1].upper()}{text[1:]}.\n\n" for text in sentences),
+        restrictions="".join(
+            f"{text[:1].upper()}{text[1:]}.\n\n" for text in describe_restrictions(plan)
+        ),
         versions=", ".join(f"{name} {version}" for name, version in log["versions"].items()),
         use=USE.format(
             model=quote(str(noted_place(log, "model")) if is_lora else folder.locate("model")),
@@ -132,6 +128,30 @@ def describe_motion(plan: Plan) -> tuple[str, str]:
 def name_on_hub(place: str) -> str | None:
     """Return the name of a model's repository, which cards link to; None of a local folder."""
     return None if Path(place).is_dir() else "/".join(place.partition("@")[0].split("/")[:2])
+
+
+def list_licenses(plan: Plan) -> dict[str, str]:
+    """Return the licenses of the weights that training begins with, by what they are."""
+    licenses = {
+        "model": plan.model_licence,
+        "motion adapter": plan.log.get("motion_licence"),
+        "adapter": plan.log.get("lora_licence"),
+    }
+    return {part: license for part, license in licenses.items() if license}
+
+
+def describe_restrictions(plan: Plan) -> list[str]:
+    """Return a sentence on each license that does not allow, or is not known to allow, commercial
+    use of what is trained, or to train at all."""
+    data = plan.log["data_licence"]
+    found = list_restrictions([*list_licenses(plan).items(), ("training data", data)])
+    terms = resolve_license(data)
+    if terms.train_others == "no":
+        found.append(
+            f"the license of the training data ({one_line(data, MAX_CONTENT)}) does not allow "
+            f"training other models on it"
+        )
+    return found
 
 
 def table_cell(text: str) -> str:

@@ -35,7 +35,7 @@ from flipsketch.storage.text import count
 from flipsketch.training.checkpoints import checkpoint_steps, load_newest
 from flipsketch.training.first_frames import NUM_INVERSION_STEPS
 from flipsketch.training.latent_cache import open_latents
-from flipsketch.training.model_card import write_training_card
+from flipsketch.training.model_card import describe_restrictions, write_training_card
 from flipsketch.training.reports import StepReport
 from pipelines.execution.executor import make_shards
 from pipelines.execution.process import command_line, library_versions
@@ -186,6 +186,8 @@ def carry_out(config: TrainConfig, plan: Plan, folder: Folder, resources: Resour
         count(config.threads or 1, "thread"),
         folder,
     )
+    for restriction in describe_restrictions(plan):
+        log.warning(restriction)
     clips_per_step = config.training.global_batch_size
     try:
         if num_before == num_steps and config.result_folder.exists():

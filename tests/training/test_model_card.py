@@ -64,6 +64,17 @@ def test_a_base_model_of_the_hub_is_named_by_its_repository_and_its_commit(tmp_p
     assert f"--model owner/name/sub@{'0' * 40}" in (tmp_path / "README.md").read_text()
 
 
+def test_a_card_says_what_the_licenses_do_not_allow(tmp_path):
+    log = {**LOG, "data_licence": "cc-by-nd-4.0", "lora_licence": "cc-by-nc-4.0"}
+    plan = Plan({**SETTINGS, "model_licence": "mit"}, log=log)
+    write_training_card(open_folder(str(tmp_path)), plan, HISTORY)
+    text = (tmp_path / "README.md").read_text()
+    assert "| license | mit, cc-by-nc-4.0, the base model's" in text
+    assert "\nThe adapter is for non-commercial use only (cc-by-nc-4.0)" in text
+    assert "data (cc-by-nd-4.0) does not allow training other models on it.\n" in text
+    assert "model is for" not in text and model_licence(tmp_path / "lora").count(",") == 2
+
+
 def test_the_command_of_a_card_can_be_pasted(tmp_path):
     folder = open_folder(str(tmp_path / "my run"))
     folder.make()
