@@ -12,7 +12,8 @@ class MergeConfig:
     """Model folder in diffusers' layout, or the name of a model: doodle, which is part of this
     project, or one on the Hugging Face Hub."""
     lora: str | None = None
-    """Adapter folder or name. Default: doodle-lora with the model doodle; other models need one."""
+    """Adapter folder or name. Default: doodle-lora with the model doodle; other models need one,
+    or a motion adapter."""
     motion_adapter: str | None = None
     """Motion adapter, by folder or name, of a model of pictures: the model that is written has its
     modules."""

@@ -4,10 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from diffusers import AnimateDiffPipeline, UNetMotionModel
 
 from flipsketch.corpus.plan import read_plan
 from flipsketch.models.registry import fingerprint_motion
-from flipsketch.models.video_model import merge_into_folder
+from flipsketch.models.tiny import TEXT_WIDTH
+from flipsketch.models.video_model import load_model, merge_into_folder, run_unet
 from flipsketch.storage.folder import open_folder
 from flipsketch.training.config import TrainingConfig
 from pipelines.animate import animate_manifest
@@ -35,11 +38,7 @@ def animatediff(places, tmp_path) -> AnimateConfig:
     return replace(job, motion_adapter=str(places[1]), sampling=sampling)
 
 
-def frames_of(job: AnimateConfig) -> list[str]:
-    return [row["frames_sha256"] for row in read_rows(job.output)]
-
-
-def test_both_ways_of_giving_it_make_the_same_clips(animatediff, places, tmp_path, capsys):
+def test_the_motion_adapter_is_part_of_the_plan(animatediff, places, tmp_path):
     assert animate_manifest(animatediff) == 0
     plan = read_plan(open_folder(animatediff.output))
     fingerprint = fingerprint_motion(places[1])
@@ -48,17 +47,29 @@ def test_both_ways_of_giving_it_make_the_same_clips(animatediff, places, tmp_pat
     assert {row["motion_fingerprint"] for row in read_rows(animatediff.output)} == {fingerprint}
     audit = RemakeConfig(num_clips=1, sources=animatediff.sources)
     assert remake(open_folder(animatediff.output), plan, audit, False) == 0
-    joined = tmp_path / "joined"
-    merge_into_folder(str(places[0]), None, str(joined), str(places[1]))
-    whole = replace(
-        animatediff, model=str(joined), motion_adapter=None, output=str(tmp_path / "whole")
-    )
-    assert animate_manifest(whole) == 0
-    assert "motion_fingerprint" not in read_plan(open_folder(whole.output)).settings
-    assert frames_of(whole) == frames_of(animatediff)
     other = write_motion_adapter(tmp_path / "other", max_frames=24)
     with pytest.raises(ValueError, match="motion_fingerprint: .* there, .* now"):
         animate_manifest(replace(animatediff, motion_adapter=str(other)))
+
+
+def test_both_in_one_folder_are_the_same_model(places, tmp_path):
+    joined = tmp_path / "joined"
+    merge_into_folder(str(places[0]), None, str(joined), str(places[1]))
+    random = torch.Generator().manual_seed(0)
+    latents = torch.randn(1, 4, 3, 8, 8, generator=random, dtype=torch.float64)
+    embeds = torch.randn(1, 5, TEXT_WIDTH, generator=random, dtype=torch.float64)
+    apart, whole = (
+        load_model(model, motion_adapter=motion_adapter, dtype=torch.float64)
+        for model, motion_adapter in (places, (joined, None))
+    )
+    with torch.no_grad():
+        predictions = [
+            run_unet(model.unet, latents, torch.tensor(500), embeds) for model in (apart, whole)
+        ]
+    torch.testing.assert_close(*predictions, rtol=0, atol=1e-12)
+    assert whole.scheduler.config.beta_schedule == "linear"
+    pipeline = AnimateDiffPipeline.from_pretrained(joined)
+    assert isinstance(pipeline.unet, UNetMotionModel)
 
 
 @pytest.mark.parametrize("method", ["t2v", "livesketch", "still"])
