@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from flipsketch.corpus.kinds import ANIMATE
+from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.run_folder import read_run
 from flipsketch.corpus.shard import read_metadata
 from flipsketch.media.sketch import load_sketch
@@ -20,6 +21,8 @@ from flipsketch.models.loading import Loading
 from flipsketch.models.video_pipelines import INDEX, PIPELINES, read_video_pipeline
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
+from pipelines.animating.video import settle_video
+from pipelines.makers.clip_settings import read_video, video_settings
 from tests.helpers.corpora import SKETCHES, make_manifest
 from tests.helpers.video_pipelines import (
     write_cogvideox,
@@ -98,6 +101,19 @@ def test_a_seed_and_a_prompt_decide_a_clip(methods):
         assert not np.array_equal(make_clip(method, "a dog sleeps"), clip)
         reseeded = replace(request_of(method), seed=4)
         assert not np.array_equal(method.animate([reseeded])[0].draw(SAMPLING).frames, clip)
+
+
+def test_a_run_of_svd_that_is_older_than_these_settings_goes_on_as_it_began(job, models, methods):
+    guided = replace(SAMPLING, guidance_scale=4.0)
+    svd = replace(job, method="svd", model=str(models["svd"]), sampling=guided)
+    before = Plan({"method": "svd", "guidance_scale": 4.0})
+    assert settle_video(svd, models["svd"], before) == svd
+    assert video_settings("svd", svd.video, models["svd"], before) == {}
+    assert read_video(before) is None
+    # Guidance was noted in such plans, and not used.
+    old = make_clip(ImageToVideo(Loading(model=models["svd"]), None), guidance_scale=4.0)
+    assert np.array_equal(old, make_clip(methods["svd"]))
+    assert not np.array_equal(old, make_clip(methods["svd"], guidance_scale=4.0))
 
 
 def test_a_row_that_stands_for_its_batch_is_made_once(methods):
