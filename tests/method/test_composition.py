@@ -92,7 +92,7 @@ def motion_unet() -> UNetMotionModel:
     of two blocks, heads of each level's own."""
     torch.manual_seed(0)
     unet = UNetMotionModel(
-        sample_size=8,
+        sample_size=4,
         block_out_channels=(16, 32, 40),
         down_block_types=("DownBlockMotion", "CrossAttnDownBlockMotion", "DownBlockMotion"),
         up_block_types=("UpBlockMotion", "CrossAttnUpBlockMotion", "UpBlockMotion"),
@@ -171,7 +171,7 @@ def predict_written_out(unet, stream, clip, embeds, *, attn2: bool):
 @pytest.mark.parametrize("attn2", [False, True])
 def test_attention_of_motion_modules_composes_as_written_out(motion_unet, attn2):
     torch.manual_seed(1)
-    stream, clip = torch.randn(2, 4, 3, 8, 8).double(), torch.randn(2, 4, 4, 8, 8).double()
+    stream, clip = torch.randn(2, 4, 3, 4, 4).double(), torch.randn(2, 4, 4, 4, 4).double()
     embeds = torch.randn(2, 5, 12).double()
     scales = torch.tensor([0.5, 30.0], dtype=torch.float64)
     wanted = predict_written_out(motion_unet, stream, clip, embeds, attn2=attn2)

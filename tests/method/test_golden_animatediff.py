@@ -17,7 +17,7 @@ from flipsketch.method.inversion import invert
 from flipsketch.method.request import Conditioning
 from flipsketch.method.sampler import sample_latents
 from flipsketch.models.inspection import load_scheduler
-from flipsketch.models.kernels import FAST, PLAIN, VARIANTS, use_kernels
+from flipsketch.models.kernels import FAST, PLAIN, use_kernels
 from flipsketch.models.video_model import VideoModel, load_unet, predict_noise
 
 GOLDEN = Path(__file__).parents[1] / "golden_animatediff"
@@ -72,9 +72,9 @@ def test_inversion_agrees(model):
     assert_close(reference, golden["reference"], INVERSION_ATOL)
 
 
-@pytest.mark.parametrize("model", VARIANTS.values(), ids=VARIANTS, indirect=True)
+@pytest.mark.parametrize("model", [PLAIN, FAST], ids=["plain", "fast"], indirect=True)
 @torch.no_grad()
-def test_each_choice_of_kernels_agrees_in_one_pass(model):
+def test_one_composed_pass_agrees(model):
     golden, about = load_case("one_pass")
     t, scales = torch.tensor(about["timestep"]), torch.tensor(about["lambdas"]).double()
     prompt_embeds, null_embeds = golden["prompt_embeds"], golden["null_embeds"].expand(2, -1, -1)
