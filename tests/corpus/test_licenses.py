@@ -134,6 +134,9 @@ def test_both_licenses_of_a_card_that_says_two_are_noted():
     assert all_licenses("cc-by-nc-4.0", CARD, "") == both
     assert all_licenses("cc-by-nc-4.0", "", "damo-vilab/text-to-video-ms-1.7b") == both
     assert all_licenses("cc-by-nc-4.0", CARD, "damo-vilab/text-to-video-ms-1.7b") == both
+    # Made of the same weights.
+    merged = all_licenses("mit", "", "Hmrishav/t2v_sketch-lora")
+    assert resolve_license(merged).commercial == "no"
     assert resolve_license(both).flags == ("no", "no", "yes", "no")
 
 
