@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -236,6 +237,11 @@ def find_lora(place: str | Path) -> Path:
         ValueError: there is none, or a damaged one.
         OSError: it cannot be fetched.
     """
+    if os.path.isfile(place):
+        raise ValueError(
+            f"{place!s:.200}: is a file, but an adapter is a folder with {LORA_FILES[0]} (peft's "
+            f"format); make one of it with jobs/import_lora.py"
+        )
     found = locate(place)
     if isinstance(found, HubPlace):
         found = resolve(found)

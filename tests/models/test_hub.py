@@ -14,6 +14,7 @@ from huggingface_hub import constants
 
 from flipsketch.models import fetching
 from flipsketch.models.hub import NotFetchedError
+from flipsketch.models.inspection import inspect_model
 from flipsketch.models.pinning import note_places, pin_places
 from flipsketch.models.places import pin
 from flipsketch.models.registry import (
@@ -118,7 +119,7 @@ def test_half_precision_copies_are_taken_where_there_are_no_others(hub, tiny_fol
     folder = find_model("owner/model")
     assert (UNET in hub.fetched()) is has_usual
     assert (folder / half).is_file() is not has_usual
-    assert load_model(folder).size == 16
+    inspect_model(folder)
 
 
 def test_pickled_weights_are_refused_before_anything_is_fetched(hub, tiny_folder):
@@ -139,6 +140,13 @@ def test_settings_alone_are_fetched_for_a_dry_run(hub, tiny_folder):
     find_model(PLACE)
     assert is_fetched(PLACE)
     assert read_index(PLACE)["_class_name"] == "TextToVideoSDPipeline"
+
+
+def test_an_adapter_in_one_file_is_to_be_imported(tmp_path):
+    path = tmp_path / "kohya.safetensors"
+    path.touch()
+    with pytest.raises(ValueError, match="is a file, .* make one of it with jobs/import_lora.py"):
+        find_lora(path)
 
 
 def test_adapters_motion_adapters_scorers_and_files_are_places_too(
