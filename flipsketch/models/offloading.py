@@ -98,7 +98,8 @@ class Turns:
     def join(self, *networks: nn.Module) -> None:
         """Let networks that are called in every step be on the device together."""
         joined = set(networks)
-        self.groups = [*(group - joined for group in self.groups), joined]
+        others = (group - joined for group in self.groups)
+        self.groups = [*filter(None, others), joined]
 
 
 def take_turns(networks: Iterable[nn.Module], device: str | torch.device) -> Turns:

@@ -73,6 +73,7 @@ def test_joined_networks_stay_together(tiny_folder):
     turns = take_turns([model.text_encoder, model.unet, model.vae], "meta")
     turns.join(model.unet, model.vae)
     assert turns_of(model.vae) is turns
+    assert turns.groups == [{model.text_encoder}, {model.unet, model.vae}]
     for network, there in (
         (model.unet, {"unet"}),
         (model.vae, {"unet", "vae"}),
