@@ -101,7 +101,7 @@ def test_a_run_leaves_an_adapter_that_clips_name(training_job, job, tmp_path):
     assert before.shape == after.shape and before.shape[0] > 2 * 96
     assert (before != after).mean() > 0.05
     card = (run / "README.md").read_text()
-    assert "8 clips, 6 steps of 2 clips" in card and "cc-by-4.0" in card
+    assert "8 clips, 6 steps of 2 clips" in card and "CC-BY-4.0" in card
 
     manifest = make_manifest(tmp_path, good_rows(2))
     job = replace(job, lora=str(run / "lora"), manifest=manifest)
