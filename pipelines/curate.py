@@ -18,8 +18,8 @@ import tyro
 from flipsketch.corpus.card import write_card
 from flipsketch.corpus.curated_manifest import digest_rows, write_manifest
 from flipsketch.corpus.kinds import CURATE
-from flipsketch.corpus.passport import LICENSE, take_licenses
-from flipsketch.corpus.plan import UNKNOWN, Plan, manifest_of, note_licence, read_clips_plan
+from flipsketch.corpus.passport import name_licenses, take_licenses
+from flipsketch.corpus.plan import Plan, manifest_of, note_licence, read_clips_plan
 from flipsketch.corpus.row_digests import (
     digest_of,
     fingerprint_rows,
@@ -137,8 +137,6 @@ def copy_clips(
     for column in (ROW_SCHEMA.field(SHARD), pa.field(SPLIT, pa.string())):
         if column.name not in schema.names:
             schema = schema.append(column)
-    # An earlier corpus may have a column of that name, of any type, from its manifest.
-    is_licensed = "lora_license" in schema.names and plan.licence != UNKNOWN
     for part in plan.parts:
         for shard in part.shards:
             if shard in done and shard in scored:
@@ -152,9 +150,7 @@ def copy_clips(
             for place, row in zip(places, rows, strict=True):
                 row |= {"manifest_row": place, SPLIT: splits[place]}
                 row[ROW_DIGEST] = digest_of(digests, place)
-                if is_licensed:
-                    # That of its corpus may have been named after the row was made.
-                    row[LICENSE] = row[LICENSE] or plan.licence
+            name_licenses(rows, plan)
             facts = write_shard(output, plan, shard, rows, samples, schema)
             scores = [
                 {**score, "features": np.array(score["features"], np.float16)}

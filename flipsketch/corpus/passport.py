@@ -17,6 +17,8 @@ PARTS = {
     "adapter": ("lora_fingerprint", "lora_license"),
     "motion adapter": ("motion_fingerprint", "motion_license"),
 }
+# Stands for what the rows of an earlier run name, each for itself.
+IN_COLUMN = f"as the column {LICENSE} names it for each row"
 # Of many licenses that hold together.
 MOST_NAMED = 100
 # Repeats the sketch: no network has a part in it.
@@ -50,6 +52,14 @@ def read_license(value: Any) -> str | None:
     return " ".join(text.split()) or None
 
 
+def name_licenses(rows: Iterable[dict[str, Any]], plan: Plan) -> None:
+    """Fill in the license of their corpus in rows whose sketch names none. It is in the metadata
+    alone, since it may be named after a row was made, and samples keep their bytes."""
+    if ROW_LICENSES in plan.settings and plan.licence != UNKNOWN:
+        for row in rows:
+            row[LICENSE] = row[LICENSE] or plan.licence
+
+
 def licenses_of(row: Mapping[str, Any], plan: Plan) -> dict[str, str]:
     """Return the license of each part of a clip, "unknown" of one that names none.
 
@@ -69,6 +79,10 @@ def licenses_of(row: Mapping[str, Any], plan: Plan) -> dict[str, str]:
 
 def plan_licenses(plan: Plan) -> dict[str, str]:
     """Return the licenses of a corpus as its plan has them: what its rows have that name none."""
+    is_earlier = ROW_LICENSES not in plan.settings
+    if is_earlier and LICENSE in plan.settings.get("extra_columns", {}):
+        # Footers of its shards do not count them, and that of the corpus need not hold for any.
+        return licenses_of({LICENSE: IN_COLUMN}, plan)
     return licenses_of({}, plan)
 
 

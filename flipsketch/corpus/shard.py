@@ -15,10 +15,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from flipsketch.corpus.kinds import CURATE
 from flipsketch.corpus.licenses import resolve_license
 from flipsketch.corpus.notes import COLUMN, count_notes
 from flipsketch.corpus.parts import format_ranges, in_ranges
-from flipsketch.corpus.passport import LICENSE, ROW_LICENSES
+from flipsketch.corpus.passport import LICENSE, ROW_LICENSES, read_license
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.reasons import FailedRow
 from flipsketch.corpus.row_digests import planned_digest, read_digests, shard_digest
@@ -164,7 +165,10 @@ def write_shard(
     # Of rows that fail none: should they be tried again, their notes would count twice.
     has_notes = COLUMN in schema.names
     notes = count_notes(row.get(COLUMN) for row in good) if has_notes else Counter[str]()
-    licenses = count_licenses(good) if ROW_LICENSES in plan.settings else Counter[str]()
+    # Clips may be chosen from a corpus that is older than licenses of rows, and names them all the
+    # same, in a column of its manifest's own.
+    is_licensed = ROW_LICENSES in plan.settings or plan.kind is CURATE
+    licenses = count_licenses(good) if is_licensed else Counter[str]()
     facts = ShardFacts(
         index=index,
         ok=len(good),
@@ -193,7 +197,8 @@ def write_shard(
 def count_licenses(rows: Iterable[dict[str, Any]]) -> Counter[str]:
     """Return how many rows have a sketch of each license, by the names that the table of licenses
     has for them; rows that name none do not count."""
-    named = Counter(resolve_license(row[LICENSE]).name for row in rows if row.get(LICENSE))
+    texts = [text for row in rows if (text := read_license(row.get(LICENSE)))]
+    named = Counter(resolve_license(text).name for text in texts)
     most = Counter(dict(named.most_common(MOST_LICENSES)))
     if others := (named - most).total():
         most[OTHER_LICENSES] += others

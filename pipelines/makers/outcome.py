@@ -6,8 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from flipsketch.corpus.passport import LICENSE, ROW_LICENSES
-from flipsketch.corpus.plan import UNKNOWN, Plan
+from flipsketch.corpus.passport import name_licenses
+from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.sample import Sample
 from flipsketch.corpus.shard import ShardFacts, UnreadRow, write_shard
 from flipsketch.storage.folder import Folder
@@ -48,8 +48,5 @@ def commit_outcomes(
     """Commit a shard of rows and what became of them, as `write_shard` does."""
     samples = [outcome.sample for outcome in outcomes if outcome.sample is not None]
     rows = [one.record for one in outcomes]
-    if ROW_LICENSES in plan.settings and plan.licence != UNKNOWN:
-        # In the metadata alone, since it may be named later, and samples keep their bytes.
-        for row in rows:
-            row[LICENSE] = row[LICENSE] or plan.licence
+    name_licenses(rows, plan)
     return write_shard(folder, plan, index, rows, samples, schema)

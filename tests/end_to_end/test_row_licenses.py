@@ -96,3 +96,6 @@ def test_a_run_from_before_rows_had_licenses_goes_on_without(stills, tmp_path):
     assert [row["license"] for row in read_rows(job.output)] == [0, 1, 2, 3]
     assert [row["license"] for row in read_rows(new.output)] == ["0", "1", "2", "3"]
     assert not read_rows(job.output)[0].keys() & {"lora_license", "motion_license"}
+    # Its shards do not count them, so the license of the corpus is not taken for that of each.
+    card = (Path(job.output) / "README.md").read_text()
+    assert "| sketch | as the column license names it for each row | 4 | unknown |" in card
