@@ -123,7 +123,8 @@ def animate_drawing(config: OneConfig) -> None:
     own = {"config": config.livesketch} if method.moves_strokes else {}
     folder = find_model(config.model)
     limits = read_limits(folder, choose_motion_adapter(folder, config.motion_adapter))
-    limits.check(sampling, config.livesketch.num_draft_steps if method.moves_strokes else 0)
+    num_draft_steps = config.livesketch.num_draft_steps if method.moves_strokes else 0
+    limits.check(sampling, num_draft_steps, inverts=method.inverts)
     if said := limits.describe_frames(sampling.num_frames):
         print(said, file=sys.stderr)
     loading = Loading(

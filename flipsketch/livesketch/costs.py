@@ -10,7 +10,7 @@ from torch import Tensor
 
 from flipsketch.livesketch.config import LiveSketchConfig
 from flipsketch.livesketch.draft import draft_sampling
-from flipsketch.method.config import SamplingConfig
+from flipsketch.method.config import INVERSION_FRAMES, SamplingConfig
 from flipsketch.method.costs import (
     ClipCosts,
     RowTracer,
@@ -19,7 +19,6 @@ from flipsketch.method.costs import (
     find_vae_dtype,
     size_parts,
 )
-from flipsketch.method.inversion import INVERSION_FRAMES
 from flipsketch.models.kernels import PLAIN, Kernels, use_kernels
 from flipsketch.models.tracing import trace, without_content
 from flipsketch.models.video_model import VAE_CHUNK

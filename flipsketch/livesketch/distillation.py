@@ -12,8 +12,8 @@ import torch
 from diffusers import DDIMScheduler
 from torch import Tensor
 
+from flipsketch.method.config import INVERSION_FRAMES
 from flipsketch.method.guidance import Guidance
-from flipsketch.method.inversion import INVERSION_FRAMES
 from flipsketch.method.schedule import on_host_and_device
 from flipsketch.method.solver import Solver
 from flipsketch.models.graphs import graphs_of

@@ -14,6 +14,8 @@ from flipsketch.storage.text import is_text
 # Models are trained with 1,000 timesteps, and DDIM steps along all but the first. What the schedule
 # of a model has is for `limits` to check.
 MAX_STEPS = 999
+# The published number of copies of the sketch that are inverted together.
+INVERSION_FRAMES = 5
 MAX_UPDATES = MAX_INTERVAL = 1000
 
 SETTINGS_FILE = "sampling.json"

@@ -11,9 +11,8 @@ from torch import Tensor
 
 from flipsketch.method.alignment import loss_gradient
 from flipsketch.method.composition import compose_attention, composed_kinds
-from flipsketch.method.config import SamplingConfig
+from flipsketch.method.config import INVERSION_FRAMES, SamplingConfig
 from flipsketch.method.fitting import NO_SAVINGS, SAVINGS, Fit, Savings, find_fit
-from flipsketch.method.inversion import INVERSION_FRAMES
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.inspection import lay_out_model, lay_out_modelscope
 from flipsketch.models.kernels import PLAIN, Kernels, default_kernels, use_kernels

@@ -11,9 +11,6 @@ from flipsketch.models.blocks import VideoUNet
 from flipsketch.models.graphs import graphs_of
 from flipsketch.models.video_model import predict_noise
 
-# The published number of copies of the sketch that are inverted together.
-INVERSION_FRAMES = 5
-
 
 @torch.no_grad()
 def invert(

@@ -5,7 +5,7 @@ of."""
 from dataclasses import dataclass
 from pathlib import Path
 
-from flipsketch.method.config import SamplingConfig
+from flipsketch.method.config import INVERSION_FRAMES, SamplingConfig
 from flipsketch.models.families import Family, family_of, most_frames
 from flipsketch.models.headers import COPY, read_settings
 
@@ -21,12 +21,17 @@ class Limits:
     max_frames: int | None
     """Of a pass of its UNet; None for any number."""
 
-    def check(self, sampling: SamplingConfig, num_draft_steps: int = 0) -> None:
+    def check(
+        self, sampling: SamplingConfig, num_draft_steps: int = 0, *, inverts: bool = False
+    ) -> None:
         """Raise ValueError for settings that the model cannot be asked for.
 
         Args:
             num_draft_steps: of Live-Sketch's draft, if there is one.
+            inverts: the sketch is inverted.
         """
+        if inverts:
+            self.check_inversion()
         self.check_frames(sampling.num_frames)
         self.check_steps(sampling.num_inference_steps)
         if num_draft_steps > 0:
@@ -58,6 +63,15 @@ class Limits:
                 f"num_frames must be at most {self.max_frames} with this model, got {num_frames}: "
                 f"its motion modules ({self.family.title}) have position embeddings for no more; "
                 f"give fewer"
+            )
+
+    def check_inversion(self) -> None:
+        """Raise ValueError if the model cannot see all copies of an inverted sketch at once."""
+        if self.max_frames is not None and self.max_frames < INVERSION_FRAMES:
+            raise ValueError(
+                f"the sketch is inverted as {INVERSION_FRAMES} frames, but this model's motion "
+                f"modules ({self.family.title}) have position embeddings for {self.max_frames} "
+                f"(motion_max_seq_length); give another motion adapter"
             )
 
 

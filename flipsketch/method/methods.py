@@ -41,6 +41,8 @@ class Method:
     takes_lora: bool = False
     denoises: bool = False
     """It steps along the model's own noise schedule by DDIM, within the `limits` of the model."""
+    inverts: bool = False
+    """It begins with the inversion of the sketch."""
     shares_passes: bool = False
     """All clips of a batch go through the UNet together, so that larger ones are faster."""
     batch_size: int = CPU_BATCH_SIZE
@@ -135,12 +137,14 @@ METHODS = {
         animator="flipsketch.method.animators:FlipSketch",
         takes_lora=True,
         denoises=True,
+        inverts=True,
         shares_passes=True,
     ),
     "livesketch": Method(
         animator="flipsketch.livesketch.animator:LiveSketch",
         takes_lora=True,
         denoises=True,
+        inverts=True,
         moves_strokes=True,
         settings=(
             *("num_frames", "num_inference_steps", "negative_prompt", "sketch_range"),

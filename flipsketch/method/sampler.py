@@ -15,9 +15,9 @@ from torch import Tensor
 from flipsketch.media.clip import Clip, binarize_frames
 from flipsketch.method.alignment import align_frames
 from flipsketch.method.composition import compose_attention, composed_kinds
-from flipsketch.method.config import SamplingConfig
+from flipsketch.method.config import INVERSION_FRAMES, SamplingConfig
 from flipsketch.method.guidance import encode_guidance
-from flipsketch.method.inversion import INVERSION_FRAMES, invert_path
+from flipsketch.method.inversion import invert_path
 from flipsketch.method.request import (
     ClipRequest,
     Conditioning,

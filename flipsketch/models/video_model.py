@@ -28,7 +28,7 @@ from flipsketch.models.families import (
     family_of_unet,
     needs_motion,
 )
-from flipsketch.models.files import find_variant
+from flipsketch.models.files import PICKLES, find_variant, is_weights
 from flipsketch.models.graphs import graphs_of
 from flipsketch.models.headers import naming_files
 from flipsketch.models.inspection import inspect_model, load_scheduler, load_tokenizer
@@ -88,7 +88,7 @@ class VideoModel:
     @property
     def max_frames(self) -> int | None:
         """Frames of one pass of the UNet at the most; None for any number."""
-        return self.unet.config.get("motion_max_seq_length")
+        return most_frames_of(self.unet)
 
     @property
     def vae_factor(self) -> int:
@@ -167,10 +167,25 @@ def run_unet(unet: VideoUNet, latents: Tensor, t: Tensor, embeds: Tensor) -> Ten
 
 
 def lay_out_text(unet: VideoUNet, embeds: Tensor, num_frames: int) -> Tensor:
-    """Return embeddings, one for each row (B, L, D), as a UNet takes them."""
+    """Return embeddings, one for each row (B, L, D), as a UNet takes them.
+
+    Raises:
+        ValueError: a pass over so many frames is not possible.
+    """
+    most = most_frames_of(unet)
+    if most is not None and num_frames > most:
+        raise ValueError(
+            f"a pass over {num_frames} frames was asked for, but the model's motion modules have "
+            f"position embeddings for {most} (motion_max_seq_length); give fewer frames"
+        )
     if family_of_unet(unet).repeats_text and not kernels_of(unet).lean_blocks:
         return embeds.repeat_interleave(num_frames, dim=0)
     return embeds
+
+
+def most_frames_of(unet: VideoUNet) -> int | None:
+    """Return how many frames one pass of a UNet takes at the most; None for any number."""
+    return unet.config.get("motion_max_seq_length")
 
 
 def load_model(
@@ -310,9 +325,9 @@ def save_model(
     """
 
     def leave_out(folder: str, names: list[str]) -> set[str]:
-        pickles = {name for name in names if name.endswith((".bin", ".ckpt", ".pt", ".pth"))}
+        pickles = {name for name in names if name.endswith(PICKLES)}
         is_replaced = Path(folder).name in networks
-        old = {name for name in names if is_replaced and ".safetensors" in name}
+        old = {name for name in names if is_replaced and is_weights(name)}
         # What a motion adapter has is in the UNet that is written.
         joined = {MOTION_FOLDER} if Path(folder) == source and needs_motion(source) else set()
         return pickles | old | joined | {name for name in names if name.startswith(".")}

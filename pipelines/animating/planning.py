@@ -107,9 +107,8 @@ def check_clips(config: AnimateConfig, model_folder: Path) -> tuple[int, int | N
     if method.denoises:
         limits = read_limits(model_folder, find_motion(config, model_folder))
         max_frames = limits.max_frames
-        limits.check(
-            config.sampling, config.livesketch.num_draft_steps if method.moves_strokes else 0
-        )
+        num_draft_steps = config.livesketch.num_draft_steps if method.moves_strokes else 0
+        limits.check(config.sampling, num_draft_steps, inverts=method.inverts)
         if said := limits.describe_frames(config.sampling.num_frames):
             log.info(said)
     size = config.video.size or method.frame_size(model_folder, config.livesketch.output_size)

@@ -61,6 +61,7 @@ def check_limits(config: TrainConfig, model_folder: Path) -> None:
             f"noise schedule has {limits.num_timesteps} timesteps; leave it out"
         )
     if config.validate_every:
+        limits.check_inversion()
         limits.check_steps(config.validation_sampling.num_inference_steps, "--validation-steps")
 
 

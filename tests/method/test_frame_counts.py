@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from flipsketch.method import costs
-from flipsketch.method.config import SamplingConfig
-from flipsketch.method.inversion import INVERSION_FRAMES, invert
+from flipsketch.method.config import INVERSION_FRAMES, SamplingConfig
+from flipsketch.method.inversion import invert
 from flipsketch.method.request import Conditioning
 from flipsketch.method.sampler import (
     animate_pixels,

@@ -9,8 +9,10 @@ import pytest
 import torch
 from diffusers import DDIMScheduler
 
-from flipsketch.method.limits import read_limits
+from flipsketch.method.config import SamplingConfig
+from flipsketch.method.limits import Limits, read_limits
 from flipsketch.method.solver import Solver
+from flipsketch.models.families import ANIMATEDIFF
 from flipsketch.models.inspection import load_scheduler
 from pipelines.animate import animate_manifest
 
@@ -85,3 +87,12 @@ def test_a_job_of_too_many_steps_is_refused_before_it_begins(job, tmp_path, meth
             with pytest.raises(ValueError, match="draft_steps must lie between 1 and 9, .* 12"):
                 animate_manifest(replace(few, dry_run=dry_run))
     assert not Path(job.output).exists()
+
+
+def test_motion_modules_see_all_copies_of_an_inverted_sketch():
+    few, enough = Limits(ANIMATEDIFF, TIMESTEPS, 4), Limits(ANIMATEDIFF, TIMESTEPS, 5)
+    sampling = SamplingConfig(num_frames=4, num_inference_steps=5)
+    few.check(sampling)
+    enough.check(sampling, inverts=True)
+    with pytest.raises(ValueError, match="inverted as 5 frames, .* position embeddings for 4 "):
+        few.check(sampling, inverts=True)

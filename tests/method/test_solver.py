@@ -7,7 +7,7 @@ import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 
 from flipsketch.media.sketch import load_sketch
-from flipsketch.method.inversion import INVERSION_FRAMES
+from flipsketch.method.config import INVERSION_FRAMES
 from flipsketch.method.solver import Solver
 from flipsketch.models.video_model import load_model, predict_noise
 

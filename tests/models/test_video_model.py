@@ -4,15 +4,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
+from flipsketch.models.cards import model_licence
 from flipsketch.models.registry import (
     choose_lora,
     find_model,
     fingerprint_folder,
-    model_licence,
     weights_bytes,
 )
 from flipsketch.models.tiny import write_tiny_model
-from flipsketch.models.video_model import load_model
+from flipsketch.models.video_model import load_model, run_unet
 
 
 def test_the_same_seed_writes_the_same_model(tiny_folder, tmp_path):
@@ -134,3 +134,15 @@ def test_threads_that_tokenize_at_once_do_not_change_each_others_tokens(tiny_mod
         for number in range(400):
             assert torch.equal(tiny_model.token_ids([prompts[number % 2]]), expected[number % 2])
         assert list(cuts) == [False, True] * 200
+
+
+def test_a_pass_over_more_frames_than_motion_modules_know_is_refused(tiny_motion_folder):
+    model = load_model(tiny_motion_folder)
+    most, size = model.max_frames, model.unet.config.sample_size
+    with pytest.raises(ValueError, match=f"{most + 1} frames .* embeddings for {most} "):
+        run_unet(
+            model.unet,
+            torch.zeros(1, 4, most + 1, size, size),
+            torch.tensor(5),
+            model.encode_prompts([""]),
+        )
