@@ -9,20 +9,22 @@ from pathlib import Path
 
 from torch import nn
 
+from flipsketch.models.cards import model_licence
 from flipsketch.models.families import MOTION_FOLDER, PICTURES_UNET, needs_motion
+from flipsketch.models.hub import CARD
 from flipsketch.models.inspection import lay_out, lay_out_networks
 from flipsketch.models.lora import find_targets
 from flipsketch.models.lora_layers import LoraLayer, fit_layers, write_layers
 from flipsketch.models.lora_source import PUBLISHED, find_lora_files
 from flipsketch.models.named_lora import name_layers, read_named_lora
 from flipsketch.models.published_lora import PUBLISHED_SETS, is_published, name_pairs, read_pairs
-from flipsketch.models.registry import ADAPTED, find_settings, find_snapshot, model_licence
+from flipsketch.models.registry import ADAPTED, find_settings
 from flipsketch.storage.folder import new_folder, refuse_existing
 from flipsketch.storage.text import count, one_line
 
 log = logging.getLogger(__name__)
 
-CARD = """---
+TEMPLATE = """---
 license: {license}
 library_name: peft
 {base_model}tags: [lora, flipsketch]
@@ -86,7 +88,8 @@ def import_lora(
                 size = sum(layer.up.numel() + layer.down.numel() for layer in own.values())
                 rows.append(f"| {part} | {len(own)} | {rank} |")
                 log.info("%s: %d layers, rank %d, %d parameters", part, len(own), rank, size)
-        (folder / "README.md").write_text(make_card(model, read.files, rows, license))
+        card = make_card(model, read.files, rows, license)
+        (folder / CARD).write_text(card, encoding="utf-8")
     warn_of_left_out(read)
 
 
@@ -163,15 +166,16 @@ def check_content(read: ReadLora) -> None:
     """Leave out parts that change nothing, where others do.
 
     Raises:
-        ValueError: the adapter changes nothing, or all of a file's matrices without names are zero.
+        ValueError: the adapter does not change the UNet, or all of a file's matrices without names
+            are zero.
     """
     zero = [
         part
         for part, layers in read.layers.items()
         if all(layer.is_zero for layer in layers.values())
     ]
+    files = ", ".join(map(str, read.files))
     if zero and (read.is_published or len(zero) == len(read.layers)):
-        files = ", ".join(map(str, read.files))
         raise ValueError(
             f"{files}: all {count(len(read.layers[zero[0]]), 'layer')} of the {zero[0]} add zero, "
             f"so the adapter changes nothing: it was never trained, or its weights were lost; give "
@@ -180,6 +184,11 @@ def check_content(read: ReadLora) -> None:
     for part in zero:
         log.warning("%s: all of its layers add zero; it is left out", part)
         del read.layers[part]
+    if "unet" not in read.layers:
+        raise ValueError(
+            f"{files}: change the text encoder alone, but an adapter is of the UNet, and perhaps "
+            f"of the text encoder too; give the UNet's with --unet"
+        )
     for part, layers in read.layers.items():
         if num_zero := sum(layer.is_zero for layer in layers.values()):
             log.info("%s: %d of %d layers add zero", part, num_zero, len(layers))
@@ -197,9 +206,8 @@ def warn_of_left_out(read: ReadLora) -> None:
 
 
 def make_card(model: str, files: list[Path], rows: list[str], license: str | None) -> str:
-    above = [folder for path in files for folder in (path.parent, path.parent.parent)]
-    above += [root for path in files if (root := find_snapshot(path))]
-    stated = (model_licence(folder) for folder in above if (folder / "README.md").is_file())
+    above = (folder for path in files for folder in (path.parent, path.parent.parent))
+    stated = map(model_licence, above)
     known = license or next((each for each in stated if each != "unknown"), "unknown")
     if known == "unknown":
         log.warning("no card states the adapter's license; give it with --license")
@@ -209,7 +217,7 @@ def make_card(model: str, files: list[Path], rows: list[str], license: str | Non
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         lines.append(f"| `{path.name}` | {path.stat().st_size:,} | `{digest}` |")
     base = "" if Path(model).is_dir() else f"base_model: {one_line(model.partition('@')[0], 200)}\n"
-    return CARD.format(
+    return TEMPLATE.format(
         license=one_line(known, 200),
         base_model=base,
         model=one_line(model, 200),

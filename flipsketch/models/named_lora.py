@@ -127,8 +127,7 @@ def explain_strange(names: list[str]) -> str:
 
 def locate_layer(name: str, part: str) -> tuple[str, str]:
     """Return the part of the model that a layer is in, and its name there without dots."""
-    for wrapper in WRAPPERS:
-        name = name.removeprefix(wrapper)
+    name = unwrap(name)
     if name.startswith(SDXL):
         raise ValueError(
             f"its layer {name:.200} is of a second text encoder, which Stable Diffusion XL has; "
@@ -136,9 +135,15 @@ def locate_layer(name: str, part: str) -> tuple[str, str]:
         )
     for prefix, own in PREFIXES.items():
         if name.startswith(prefix):
-            part, name = own, name.removeprefix(prefix)
+            part, name = own, unwrap(name.removeprefix(prefix))
             break
     return part, flatten(name)
+
+
+def unwrap(name: str) -> str:
+    for wrapper in WRAPPERS:
+        name = name.removeprefix(wrapper)
+    return name
 
 
 def flatten(name: str) -> str:
@@ -250,12 +255,15 @@ def read_alpha(name: str, alpha: Tensor) -> float:
 
 def stated_scale(name: str, settings: dict[str, Any], rank: int) -> float:
     """Return the scale that peft's settings give a layer, by its name beside them."""
-    for prefix in (*WRAPPERS, *PREFIXES):
-        name = name.removeprefix(prefix)
+    # Patterns are of the names in the network, which have text_model in some versions.
+    names = [name]
+    for prefix in (*WRAPPERS, *PREFIXES, *WRAPPERS):
+        names.append(names[-1].removeprefix(prefix))
 
     def look_up(patterns: dict[str, Any], usual: Any) -> Any:
         compiled = ((compile_pattern(key), value) for key, value in patterns.items())
-        return next((value for key, value in compiled if key and key.match(name)), usual)
+        matching = (value for key, value in compiled if key and any(map(key.match, names)))
+        return next(matching, usual)
 
     stated = look_up(settings["ranks"], settings["rank"])
     if rank != stated:

@@ -9,9 +9,9 @@ from diffusers import StableDiffusionPipeline
 from peft import get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
+from flipsketch.models.cards import model_licence
 from flipsketch.models.lora import add_lora, lora_parameters, save_lora
 from flipsketch.models.lora_import import import_lora
-from flipsketch.models.registry import model_licence
 from flipsketch.models.video_model import load_model
 from tests.helpers.published import published_matrices
 
@@ -142,6 +142,26 @@ def test_every_layer_gets_its_matrices_at_their_scale(
         for part in PARTS:
             own = getattr(imported, part), getattr(base, part)
             check_weights(*own, matrices[part], ALPHA / RANK)
+
+
+def test_settings_of_layers_are_found_under_any_name_of_theirs(tiny_folder, matrices, tmp_path):
+    """Peft's names within diffusers', and a text encoder's that have text_model in front."""
+    layer, text = "mid_block.attentions.0.transformer_blocks.0.attn1.to_q", "encoder.layers.0."
+    names = {"unet": layer, "text_encoder": f"{text}self_attn.q_proj"}
+    above = {"unet": "unet.base_model.model.", "text_encoder": "text_encoder.text_model."}
+    tensors, settings, used = {}, {}, {}
+    for part, name in names.items():
+        own = f"text_model.{name}" if part == "text_encoder" else name
+        used[part] = {name: matrices[part][name]}
+        for letter, each in zip("AB", used[part][name], strict=True):
+            tensors[f"{above[part]}{name}.lora_{letter}.weight"] = each.contiguous()
+        stated = {"r": 4, "lora_alpha": 4, "target_modules": ["q"], "peft_type": "LORA"}
+        stated |= {"rank_pattern": {own: RANK}, "alpha_pattern": {own: ALPHA}}
+        settings |= {f"{part}.{key}": value for key, value in stated.items()}
+    path = tmp_path / "cat.safetensors"
+    save_file(tensors, path, metadata={"lora_adapter_metadata": json.dumps(settings)})
+    import_lora(str(tiny_folder), {"": str(path)}, str(tmp_path / "lora"))
+    check(tmp_path / "lora", used, ALPHA / RANK)
 
 
 def test_early_names_of_diffusers_are_read_at_scale_one(tiny_folder, matrices, tmp_path):
@@ -287,6 +307,13 @@ def changed(tensors, suffix, change):
         (
             lambda t: {n.replace("attn1", "attn9"): e for n, e in t.items()},
             "none of the model's, su",
+        ),
+        (
+            lambda t: {
+                f"lora_te_encoder_layers_0_self_attn_q_proj.lora_{n}.weight": torch.ones(32, 32)
+                for n in ("down", "up")
+            },
+            "change the text encoder alone",
         ),
         (lambda t: {f"lora_te2_{n}": e for n, e in t.items()}, "Stable Diffusion XL"),
         (lambda t: {"a.hada_w1_a": torch.ones(1)}, "an adapter of the kind LoHa"),
