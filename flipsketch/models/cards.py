@@ -3,12 +3,13 @@
 import logging
 import re
 from pathlib import Path
+from typing import Any
 
-from flipsketch.models.hub import COMMIT
+from flipsketch.models.files import PIPELINE_FILE
+from flipsketch.models.hub import CARD, find_snapshot
 
 log = logging.getLogger(__name__)
 
-CARD = "README.md"
 OTHER = "other"
 
 
@@ -60,10 +61,10 @@ def find_repository(folder: Path) -> Path | None:
     cache, a download or a clone from the Hub, a pipeline that it is a part of, or the training that
     made it."""
     for above in folder.absolute().parents:
-        is_snapshot = above.parent.name == "snapshots" and COMMIT.fullmatch(above.name)
+        is_snapshot = find_snapshot(above) == above
         is_download = (above / ".cache" / "huggingface").is_dir()
         # A pipeline, or a training run.
-        is_whole = any((above / name).is_file() for name in ("model_index.json", "run.json"))
+        is_whole = any((above / name).is_file() for name in (PIPELINE_FILE, "run.json"))
         is_part = above == folder.absolute().parent and is_whole
         if is_snapshot or is_download or is_part or is_clone(above):
             return above
@@ -78,6 +79,24 @@ def is_clone(folder: Path) -> bool:
     except OSError:
         return False
     return bool(re.search(r"(huggingface\.co|hf\.co)[:/](?!datasets/|spaces/)", text))
+
+
+def read_parts(card: Path | None) -> tuple[dict[str, Any], str]:
+    """Return a card's metadata, and its text without them; both are empty if there is no card."""
+    # Imported late, as in `read_license`.
+    from huggingface_hub import metadata_load
+    from yaml import YAMLError
+
+    if card is None or not card.is_file():
+        return {}, ""
+    text = card.read_text(encoding="utf-8", errors="replace")
+    try:
+        metadata = dict(metadata_load(card) or {})
+    except (YAMLError, ValueError, TypeError) as error:
+        log.warning("%s: its metadata cannot be read: %s", card, error)
+        return {}, text.strip()
+    # Up to the first such line: others are rules between sections.
+    return metadata, (text.partition("\n---\n")[2] if metadata else text).strip()
 
 
 def read_license(card: Path) -> str | None:

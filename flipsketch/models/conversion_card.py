@@ -5,12 +5,11 @@ import hashlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
-from flipsketch.models.conversion_source import CARD
-from flipsketch.models.registry import find_snapshot, model_licence
+from flipsketch.models.cards import list_cards, model_licence, read_parts
+from flipsketch.models.hub import CARD, find_snapshot
 from flipsketch.storage.text import count, one_line
 
 log = logging.getLogger(__name__)
@@ -58,28 +57,19 @@ def write_card(
     """
     # Imported late: it is needed once, at the end.
     import yaml
-    from huggingface_hub import metadata_load
 
-    # Of the folder, or of the repository that it is in.
-    snapshot = find_snapshot(source)
-    above = snapshot or source.parent
-    card = next((each / CARD for each in (source, above) if (each / CARD).is_file()), None)
-    stated = model_license or ("unknown" if card is None else model_licence(card.parent))
+    stated = model_license or model_licence(source)
     if stated == "unknown":
         log.warning("%s: no card states a license; give it with --model-license", place)
-    try:
-        metadata: dict[str, Any] = dict((card and metadata_load(card)) or {})
-    # What is no metadata is text, which is kept below.
-    except (yaml.YAMLError, ValueError, TypeError):
-        metadata = {}
+    card = next((card for card in list_cards(source) if card.is_file()), None)
+    metadata, original = read_parts(card)
     metadata["license"] = stated
     rows = [
         f"| `{each.path.relative_to(source).as_posix()}` | {each.num_bytes:,} | `{each.sha256}` | "
         f"{each.num_tensors:,} |"
         for each in converted
     ]
-    text = "" if card is None else card.read_text(errors="replace")
-    original = text.rpartition("\n---\n")[2].strip() if text.startswith("---") else text.strip()
+    snapshot = find_snapshot(source)
     content = TEMPLATE.format(
         metadata=yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True),
         source=one_line(place, 200),
@@ -88,4 +78,4 @@ def write_card(
         rows="\n".join(rows),
         original=f"\nThe card of the original:\n\n{original}\n" if original else "",
     )
-    (folder / CARD).write_text(content)
+    (folder / CARD).write_text(content, encoding="utf-8")

@@ -6,15 +6,14 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from flipsketch.models.files import PICKLES, SETTINGS, VARIANTS
+from flipsketch.models.files import PIPELINE_FILE, SETTINGS, VARIANTS, WEIGHT_SUFFIXES
 from flipsketch.models.hub import HubPlace, fetch, list_files, resolve
 from flipsketch.models.places import locate
-from flipsketch.models.registry import find_file, list_parts, read_index
+from flipsketch.models.registry import find_file, is_file, list_names, read_index
 
 log = logging.getLogger(__name__)
 
 SAFE = ".safetensors"
-PIPELINE, CARD = "model_index.json", "README.md"
 # As libraries name weights; files of other names are taken where there is none of these.
 STANDARD = ("diffusion_pytorch_model", "pytorch_model", "model", "adapter_model")
 SHARD = re.compile(r"(.+)-(\d{5}-of-\d{5})")
@@ -32,14 +31,12 @@ def find_source(place: str) -> tuple[Path, dict[str, list[str]]]:
         ValueError: there is none, or several files could be the weights of one part.
         OSError: it cannot be fetched.
     """
-    is_file = place.partition("@")[0].endswith((*PICKLES, SAFE)) and not Path(place).is_dir()
-    if Path(place).is_file() or is_file:
+    if is_file(place):
         path = find_file(place)
         return path.parent, {"": [path.name]}
     found = locate(place)
     if not isinstance(found, HubPlace):
-        root = [path.name for path in found.iterdir() if path.is_file()]
-        return found, choose_parts(place, [*root, *list_parts(found)])
+        return found, choose_parts(place, list_names(found))
     found = resolve(found)
     parts = choose_parts(str(found), list_files(found))
     return fetch(found, (f"{part}/{n}".lstrip("/") for part in parts for n in parts[part])), parts
@@ -53,12 +50,12 @@ def choose_parts(place: str, names: Iterable[str]) -> dict[str, list[str]]:
         part, _, file = name.rpartition("/")
         if "/" not in part and not part.startswith((".", "_")):
             inside.setdefault(part, []).append(file)
-    if PIPELINE not in inside[""]:
+    if PIPELINE_FILE not in inside[""]:
         return {part: choose_files(place, part, own) for part, own in inside.items()}
     index = read_index(place)
     parts = {part: own for part, own in inside.items() if isinstance(index.get(part), list)}
     if left_out := sorted(inside.keys() - parts.keys() - {""}):
-        log.info("left out, since %s names no such parts: %s", PIPELINE, ", ".join(left_out))
+        log.info("left out, since %s names no such parts: %s", PIPELINE_FILE, ", ".join(left_out))
     # Weights beside the index are the whole model in one file, which the parts hold once more.
     chosen = {part: choose_files(place, part, own) for part, own in parts.items()}
     return {"": [*filter(is_kept, inside[""])]} | chosen
@@ -72,7 +69,7 @@ def choose_files(place: str, part: str, names: list[str]) -> list[str]:
         ValueError: several files could be the weights.
     """
     weights = [
-        name for name in names if name.endswith((*PICKLES, SAFE)) and not name.startswith(TRAINING)
+        name for name in names if name.endswith(WEIGHT_SUFFIXES) and not name.startswith(TRAINING)
     ]
     weights = [name for name in weights if split_name(name)[0] in STANDARD] or weights
     variants = {split_name(name)[1] for name in weights} & {"", *VARIANTS}

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from flipsketch.models.conversion_card import Converted, describe, write_card
 from flipsketch.models.conversion_source import SAFE, SHARD, bare_stem, find_source, is_kept
-from flipsketch.models.files import PICKLES
+from flipsketch.models.files import PICKLES, WEIGHT_SUFFIXES
 from flipsketch.models.headers import naming_files, read_header, read_settings
 from flipsketch.models.inspection import WEIGHTS, inspect_network
 from flipsketch.models.motion_module import is_motion_module, write_motion_adapter
@@ -67,7 +67,7 @@ def convert_part(source: Path, folder: Path, names: list[str]) -> list[Converted
     Args:
         names: of the files in `source` that are needed.
     """
-    weights_files = [source / name for name in names if name.endswith((*PICKLES, SAFE))]
+    weights_files = [source / name for name in names if name.endswith(WEIGHT_SUFFIXES)]
     for name in names:
         if is_kept(name) and not name.endswith(INDEX):
             shutil.copyfile(source / name, folder / name)

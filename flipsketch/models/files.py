@@ -5,7 +5,10 @@ from collections.abc import Iterable
 from fnmatch import fnmatch
 from pathlib import Path
 
+PIPELINE_FILE = "model_index.json"
+"""In the folder of a pipeline: its class, and those of its parts."""
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
+WEIGHT_SUFFIXES = (".safetensors", *PICKLES)
 SETTINGS = (".json", ".txt", ".model")
 SHARD = re.compile(r"-\d{5}-of-\d{5}")
 # Copies in other precisions, in the order in which they are taken where the usual one lacks.

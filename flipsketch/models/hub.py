@@ -317,6 +317,13 @@ def snapshot_folder(place: HubPlace) -> Path:
     return cache_folder(place) / "snapshots" / str(place.revision)
 
 
+def find_snapshot(folder: Path) -> Path | None:
+    """Return the root (.../snapshots/COMMIT) of a folder that the Hub's client has filled."""
+    above = [folder.absolute(), *folder.absolute().parents]
+    roots = (p for p in above if p.parent.name == "snapshots" and COMMIT.fullmatch(p.name))
+    return next(roots, None)
+
+
 def has_size(path: Path, size: int) -> bool:
     return path.is_file() and path.stat().st_size == size
 

@@ -4,12 +4,11 @@ import re
 from pathlib import Path
 
 from flipsketch.models.adapter import CONFIG_FILE
-from flipsketch.models.files import PICKLES
+from flipsketch.models.files import PICKLES, WEIGHT_SUFFIXES
 from flipsketch.models.hub import HubPlace, fetch, list_files, resolve
 from flipsketch.models.places import locate
-from flipsketch.models.registry import ADAPTED, find_file
+from flipsketch.models.registry import ADAPTED, find_file, is_file, list_names
 
-SUFFIXES = (".safetensors", *PICKLES)
 PEFT = re.compile(r"((unet|text_encoder)/)?adapter_(config\.json|model\.(safetensors|bin))")
 SINGLE = "pytorch_lora_weights"
 # As the published tool names them: 2500_unet.pt and 2500_text_encoder.pt.
@@ -26,8 +25,7 @@ def find_lora_files(place: str, part: str = "") -> list[Path]:
         ValueError: there is no such place, or it has no adapter, or several.
         OSError: it cannot be fetched.
     """
-    is_file = place.partition("@")[0].endswith(SUFFIXES) and not Path(place).is_dir()
-    if Path(place).is_file() or is_file:
+    if is_file(place):
         return [find_file(place)]
     found = locate(place)
     if isinstance(found, HubPlace):
@@ -35,10 +33,8 @@ def find_lora_files(place: str, part: str = "") -> list[Path]:
         chosen = choose_files(str(found), [*list_files(found)])
         folder = fetch(found, chosen)
     else:
-        paths = (path for pattern in ("*", "*/*") for path in found.glob(pattern))
-        names = [path.relative_to(found).as_posix() for path in paths if path.is_file()]
-        folder, chosen = found, choose_files(place, names)
-    weights = [name for name in chosen if name.endswith(SUFFIXES)]
+        folder, chosen = found, choose_files(place, list_names(found))
+    weights = [name for name in chosen if name.endswith(WEIGHT_SUFFIXES)]
     own = [name for name in weights if not part or part_of(name) in (None, part)]
     return [folder / name for name in own or weights]
 
@@ -60,13 +56,13 @@ def choose_files(place: str, names: list[str]) -> list[str]:
     for chosen in (
         [name for name in own if PEFT.fullmatch(name)],
         [name for name in names if PEFT.fullmatch(name)],
-        [name for name in own if name.startswith(SINGLE) and name.endswith(SUFFIXES)],
+        [name for name in own if name.startswith(SINGLE) and name.endswith(WEIGHT_SUFFIXES)],
         [name for name in own if PUBLISHED.fullmatch(name)],
-        [name for name in own if name.endswith(SUFFIXES)],
+        [name for name in own if name.endswith(WEIGHT_SUFFIXES)],
     ):
         kinds = [PUBLISHED.fullmatch(name) for name in chosen]
         is_pair = len(chosen) == 2 and all(kinds) and len({kind[2] for kind in kinds if kind}) == 2
-        num_weights = sum(name.endswith(SUFFIXES) for name in chosen)
+        num_weights = sum(name.endswith(WEIGHT_SUFFIXES) for name in chosen)
         if num_weights == 1 or is_pair or (chosen and all(map(PEFT.fullmatch, chosen))):
             return chosen
         if num_weights > 1:

@@ -1,13 +1,10 @@
 """The card of a merged model: what it was made of, and the licenses of all of that."""
 
-import logging
 from pathlib import Path
-from typing import Any
 
-from flipsketch.models.cards import CARD, model_licence
+from flipsketch.models.cards import model_licence, read_parts
+from flipsketch.models.hub import CARD
 from flipsketch.storage.text import one_line
-
-log = logging.getLogger(__name__)
 
 TEMPLATE = """---
 {metadata}---
@@ -29,23 +26,13 @@ def write_merged_card(folder: Path, parts: dict[str, tuple[str, Path]]) -> None:
         parts: by what they are, the model first: their places as they were given, and their local
             folders.
     """
-    # Imported late: they are needed once, at the end.
+    # Imported late: it is needed once, at the end.
     import yaml
-    from huggingface_hub import metadata_load
 
     licenses = {part: model_licence(source) for part, (_, source) in parts.items()}
-    card, text = folder / CARD, ""
-    metadata: dict[str, Any] = {}
-    if card.is_file():
-        text = card.read_text(errors="replace")
-        try:
-            metadata = dict(metadata_load(card) or {})
-        # What is no metadata is text, which is kept below.
-        except (yaml.YAMLError, ValueError, TypeError) as error:
-            log.warning("%s: its metadata cannot be read: %s", card, error)
+    metadata, original = read_parts(folder / CARD)
     # One that nobody has stated is named too: what it allows is not known.
     metadata["license"] = ", ".join(dict.fromkeys(licenses.values()))
-    original = text.rpartition("\n---\n")[2].strip() if text.startswith("---") else text.strip()
     rows = [
         f"| {part} | {cell(place)} | {cell(licenses[part])} |" for part, (place, _) in parts.items()
     ]
@@ -54,7 +41,7 @@ def write_merged_card(folder: Path, parts: dict[str, tuple[str, Path]]) -> None:
         rows="\n".join(rows),
         original=f"\nThe card of the model:\n\n{original}\n" if original else "",
     )
-    card.write_text(content)
+    (folder / CARD).write_text(content, encoding="utf-8")
 
 
 def cell(text: str) -> str:

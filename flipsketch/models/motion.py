@@ -14,6 +14,7 @@ import torch
 from diffusers import MotionAdapter, UNet2DConditionModel, UNetMotionModel
 
 from flipsketch.models.families import ANIMATEDIFF, CONDITIONS, MOTION_FOLDER
+from flipsketch.models.files import PIPELINE_FILE
 from flipsketch.models.headers import COPY, read_settings
 from flipsketch.storage.text import one_line
 
@@ -53,7 +54,7 @@ def join_motion(unet: UNet2DConditionModel, adapter: MotionAdapter) -> UNetMotio
 def index_motion(folder: Path) -> None:
     """Have the index of a model's folder say that its UNet, which drew pictures, has motion modules
     now, as diffusers needs to load the folder."""
-    path = folder / "model_index.json"
+    path = folder / PIPELINE_FILE
     if not path.is_file():
         return
     kept = {

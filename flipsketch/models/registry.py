@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from flipsketch.models.adapter import read_adapter
-from flipsketch.models.cards import model_licence as model_licence
 from flipsketch.models.families import (
     CONFIG_FILE,
     MOTION_FOLDER,
@@ -16,9 +15,23 @@ from flipsketch.models.families import (
     family_of,
     needs_motion,
 )
-from flipsketch.models.files import PICKLES, choose_weights, is_settings, needed_files
+from flipsketch.models.files import (
+    PICKLES,
+    PIPELINE_FILE,
+    WEIGHT_SUFFIXES,
+    choose_weights,
+    is_settings,
+    needed_files,
+)
 from flipsketch.models.headers import read_settings
-from flipsketch.models.hub import COMMIT, HubPlace, fetch, find_missing, list_files, resolve
+from flipsketch.models.hub import (
+    HubPlace,
+    fetch,
+    find_missing,
+    find_snapshot,
+    list_files,
+    resolve,
+)
 from flipsketch.models.places import IS_PATH, find_embedded, locate
 
 log = logging.getLogger(__name__)
@@ -47,8 +60,7 @@ def choose_lora(model: str | Path, lora: str | Path | None) -> str | None:
 
 def check_lora(folder: str | Path) -> Path:
     """Return the path of an adapter folder, or raise ValueError if it is none, or a damaged one."""
-    paths = [path for pattern in ("*", "*/*") for path in Path(folder).glob(pattern)]
-    names = [path.relative_to(folder).as_posix() for path in paths if path.is_file()]
+    names = list_names(Path(folder))
     if any(name not in names for name in LORA_FILES):
         raise ValueError(refuse_lora(str(folder), names))
     for part in ADAPTED:
@@ -90,9 +102,14 @@ def is_fetched(place: str | Path, parts: tuple[str, ...] = PARTS) -> bool:
 def find_parts(
     place: str | Path, parts: tuple[str, ...], choose: Callable[[list[str]], Iterable[str]]
 ) -> Path:
+    if is_file(place):
+        raise ValueError(
+            f"{place!s:.200}: is a file, but a model is a folder in diffusers' layout; how one is "
+            f"made of a file is said in docs/convert_model.md"
+        )
     found = locate(place)
     if not isinstance(found, HubPlace):
-        names = list_parts(found)
+        names = list_names(found)
         refuse_container(str(place), names)
         check_parts(str(found), names, parts)
         return found
@@ -109,17 +126,18 @@ def find_parts(
     return fetch(found, [*in_root, *(name for chosen in in_parts for name in chosen)])
 
 
-def list_parts(folder: Path) -> list[str]:
-    """Return the names of the files in a local model's parts."""
-    return [path.relative_to(folder).as_posix() for path in folder.glob("*/*") if path.is_file()]
+def list_names(folder: Path) -> list[str]:
+    """Return the names of the files in a local folder, and in the folders in it."""
+    paths = (path for pattern in ("*", "*/*") for path in folder.glob(pattern))
+    return [path.relative_to(folder).as_posix() for path in paths if path.is_file()]
 
 
 def refuse_container(place: str, names: list[str]) -> None:
     """Raise ValueError if models are in folders of a place, which is none itself."""
-    index = "model_index.json"
-    if index in names or any(name.startswith("unet/") for name in names):
+    if PIPELINE_FILE in names or any(name.startswith("unet/") for name in names):
         return
-    if within := sorted(name.rpartition("/")[0] for name in names if name.endswith(f"/{index}")):
+    inner = f"/{PIPELINE_FILE}"
+    if within := sorted(name.removesuffix(inner) for name in names if name.endswith(inner)):
         path, at, revision = place.partition("@")
         raise ValueError(
             f"{place}: is not a model folder, but it has one in {within[0]}: give "
@@ -134,15 +152,18 @@ def check_parts(where: str, names: Iterable[str], parts: tuple[str, ...]) -> Non
         where: the model's place, for the message.
         names: of its files, each below its part's folder.
     """
+    names = [*names]
     files: dict[str, list[str]] = {part: [] for part in parts}
     for name in names:
         part, _, file = name.rpartition("/")
         if part in files:
             files[part].append(file)
     if missing := [part for part in parts if not files[part]]:
+        pickled = next((name for name in names if name.endswith(PICKLES)), None)
+        remedy = f"; jobs/convert_model.py converts its {pickled:.100}" if pickled else ""
         raise ValueError(
             f"{where}: not a model folder, it has no {', '.join(missing)}/; expected diffusers' "
-            f"layout of a pipeline with {', '.join(f'{part}/' for part in parts)}"
+            f"layout of a pipeline with {', '.join(f'{part}/' for part in parts)}{remedy}"
         )
     for part, own in files.items():
         if part in NETWORKS or any(name.endswith(PICKLES) for name in own):
@@ -178,14 +199,23 @@ def find_motion_adapter(place: str | Path, *, settings_only: bool = False) -> Pa
         ValueError: there is none, or it lacks settings, or weights as safetensors.
         OSError: it cannot be fetched.
     """
+    if is_file(place):
+        raise ValueError(
+            f"{place!s:.200}: is a file, but a motion adapter is a folder with {CONFIG_FILE}; make "
+            f"one of it: jobs/convert_model.py --model {place!s:.200} --output FOLDER"
+        )
     found = locate(place)
     if isinstance(found, HubPlace):
         found = resolve(found)
         names = [name for name in list_files(found) if "/" not in name]
     else:
         names = [path.name for path in found.iterdir() if path.is_file()]
-    if "config.json" not in names:
-        raise ValueError(f"{place!s:.200}: not the folder of a MotionAdapter: has no config.json")
+    if CONFIG_FILE not in names:
+        modules = sorted(name for name in names if name.endswith(WEIGHT_SUFFIXES))
+        remedy = f"; convert its {modules[0]:.100} with jobs/convert_model.py" if modules else ""
+        raise ValueError(
+            f"{place!s:.200}: not the folder of a MotionAdapter: has no {CONFIG_FILE}{remedy}"
+        )
     refuse_pickles(str(place), names)
     if not isinstance(found, HubPlace):
         return found
@@ -237,7 +267,7 @@ def find_lora(place: str | Path) -> Path:
         ValueError: there is none, or a damaged one.
         OSError: it cannot be fetched.
     """
-    if os.path.isfile(place):
+    if is_file(place):
         raise ValueError(
             f"{place!s:.200}: is a file, but an adapter is a folder with {LORA_FILES[0]} (peft's "
             f"format); make one of it with jobs/import_lora.py"
@@ -255,10 +285,17 @@ def find_lora(place: str | Path) -> Path:
 
 def refuse_lora(where: str, names: list[str]) -> str:
     """Return why a folder is no adapter, and what to do."""
-    others = sorted(n for n in names if n.endswith((".safetensors", *PICKLES)))
+    others = sorted(name for name in names if name.endswith(WEIGHT_SUFFIXES))
     remedy = f"; import its {others[0]:.100} with jobs/import_lora.py" if others else ""
     missing = next(name for name in LORA_FILES if name not in names)
     return f"{where}: not an adapter folder, it has no {missing} (peft's format){remedy}"
+
+
+def is_file(place: str | Path) -> bool:
+    """Tell whether a place is a file, here or, by its name, one of weights in a repository."""
+    # A revision may come after its name.
+    is_named = str(place).partition("@")[0].endswith(WEIGHT_SUFFIXES) and not os.path.isdir(place)
+    return is_named or os.path.isfile(place)
 
 
 def find_file(place: str | Path) -> Path:
@@ -294,10 +331,10 @@ def read_index(place: str | Path) -> dict[str, Any]:
     found = locate(place)
     if isinstance(found, HubPlace):
         found = resolve(found)
-        if "model_index.json" not in list_files(found):
-            raise ValueError(f"{found}: not the folder of a pipeline, it has no model_index.json")
-        found = fetch(found, ["model_index.json"])
-    return read_settings(found / "model_index.json")
+        if PIPELINE_FILE not in list_files(found):
+            raise ValueError(f"{found}: not the folder of a pipeline, it has no {PIPELINE_FILE}")
+        found = fetch(found, [PIPELINE_FILE])
+    return read_settings(found / PIPELINE_FILE)
 
 
 def frame_size(folder: Path) -> int:
@@ -342,13 +379,6 @@ def fingerprint_folder(
                     content = hashlib.file_digest(file, "sha256").hexdigest()
                 digest.update(f"{part}/{path.name} {content}\n".encode())
     return digest.hexdigest()
-
-
-def find_snapshot(folder: Path) -> Path | None:
-    """Return the root (.../snapshots/COMMIT) of a folder that the Hub's client has filled."""
-    above = [folder.absolute(), *folder.absolute().parents]
-    roots = (p for p in above if p.parent.name == "snapshots" and COMMIT.fullmatch(p.name))
-    return next(roots, None)
 
 
 def weights_bytes(folder: Path, motion_adapter: Path | None = None) -> int:

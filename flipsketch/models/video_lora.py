@@ -8,7 +8,7 @@ from flipsketch.models.files import PICKLES
 from flipsketch.models.headers import read_header, refuse_integers
 from flipsketch.models.hub import HubPlace, fetch, list_files, resolve
 from flipsketch.models.places import locate
-from flipsketch.models.registry import NO_LORA, find_file
+from flipsketch.models.registry import NO_LORA, find_file, is_file
 
 WEIGHTS_NAME = "pytorch_lora_weights.safetensors"  # as diffusers saves them
 
@@ -21,8 +21,7 @@ def find_video_lora(place: str | Path) -> tuple[Path, ...]:
         ValueError: there is none, or not one alone, or a damaged one.
         OSError: it cannot be fetched.
     """
-    # A file of a repository may have a revision after its name.
-    if str(place).partition("@")[0].endswith((".safetensors", *PICKLES)):
+    if is_file(place):
         files: tuple[Path, ...] = (find_file(place),)
     else:
         found = locate(place)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from flipsketch.models.files import PIPELINE_FILE
 from flipsketch.models.headers import COPY, read_settings
 from flipsketch.models.registry import find_model, find_settings, read_index
 
-INDEX = "model_index.json"
 # Whose classes may be loaded by a model_index.json: others are code that comes with the model.
 LIBRARIES = ("diffusers", "transformers")
 MAX_SIDE, MAX_VIDEO_FRAMES = 4096, 1024
@@ -274,7 +274,7 @@ def read_video_pipeline(folder: Path) -> VideoPipeline:
     Raises:
         ValueError: the folder is of another pipeline, or its settings cannot be used.
     """
-    path = folder / INDEX
+    path = folder / PIPELINE_FILE
     return read_native(parse_index(str(path), read_settings(path)), folder)
 
 

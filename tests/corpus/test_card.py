@@ -18,7 +18,7 @@ from flipsketch.corpus.run_folder import begin_run
 from flipsketch.corpus.sample import encode_sample
 from flipsketch.corpus.shard import ROW_DIGEST, ROW_SCHEMA, read_shards, write_shard
 from flipsketch.media.clip import Clip
-from flipsketch.models.registry import model_licence
+from flipsketch.models.cards import model_licence
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.curate import CurateConfig, curate

@@ -13,8 +13,8 @@ from flipsketch.doodles.doodle import make_doodle, render_doodle
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.config import model_defaults
 from flipsketch.method.sampler import animate
+from flipsketch.models.cards import model_licence
 from flipsketch.models.places import EMBEDDED
-from flipsketch.models.registry import model_licence
 from flipsketch.models.video_model import VideoModel, load_model
 from flipsketch.scoring.clip_model import ClipScorer
 from flipsketch.scoring.evaluation import Scorers, score_clip

@@ -11,8 +11,8 @@ from huggingface_hub import metadata_load
 
 from flipsketch.animations.reader import RasterConfig
 from flipsketch.corpus.plan import read_plan
+from flipsketch.models.cards import model_licence
 from flipsketch.models.places import EMBEDDED
-from flipsketch.models.registry import model_licence
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.execution.config import ExecutorConfig

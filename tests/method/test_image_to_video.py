@@ -17,8 +17,9 @@ from flipsketch.method.config import SamplingConfig
 from flipsketch.method.image_to_video import ImageToVideo, crop, pad, resample
 from flipsketch.method.request import ClipRequest
 from flipsketch.method.video_config import VideoConfig, settle_guidance
+from flipsketch.models.files import PIPELINE_FILE
 from flipsketch.models.loading import Loading
-from flipsketch.models.video_pipelines import INDEX, PIPELINES, read_video_pipeline
+from flipsketch.models.video_pipelines import PIPELINES, read_video_pipeline
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.animating.video import settle_video
@@ -124,7 +125,7 @@ def test_a_row_that_stands_for_its_batch_is_made_once(methods):
 
 def test_a_picture_is_not_the_first_argument_of_every_call(models, tmp_path):
     folder = shutil.copytree(models["ltx"], tmp_path / "ltx")
-    index = folder / INDEX
+    index = folder / PIPELINE_FILE
     index.write_text(index.read_text().replace("LTXPipeline", "LTXConditionPipeline"))
     assert make_clip(ImageToVideo(Loading(model=folder), SMALL)).shape == (4, 32, 32, 3)
 

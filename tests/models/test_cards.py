@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from flipsketch.corpus.licenses import all_licenses, resolve_license
-from flipsketch.models.cards import read_statements
+from flipsketch.models.cards import read_parts, read_statements
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 CARD = """---
@@ -51,3 +51,12 @@ def test_a_license_without_a_name_on_the_hub_is_known_by_its_own_or_its_address(
     assert found[1].startswith("https://") and resolve_license(found[1]).name == "CogVideoX"
     bare = write_card(tmp_path / "bare", "---\nlicense: other\n---\n")
     assert [read_statements(bare)[0], read_statements(bare, "mit")[0]] == ["other", "mit"]
+
+
+def test_a_cards_text_has_all_of_its_sections_and_none_of_its_metadata(tmp_path):
+    text = "# Terms\n\n---\n\nNo commercial use.\n\n---\n\nMade in 2024."
+    folder = write_card(tmp_path, f"---\nlicense: mit\n---\n{text}\n")
+    assert read_parts(folder / "README.md") == ({"license": "mit"}, text)
+    for bare in (text, f"---\n{text}", f"---\nlicense: [\n---\n{text}"):
+        assert read_parts(write_card(tmp_path, bare) / "README.md") == ({}, bare)
+    assert read_parts(tmp_path / "no" / "README.md") == ({}, "")

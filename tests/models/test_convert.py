@@ -10,9 +10,10 @@ import torch
 from diffusers import MotionAdapter
 from safetensors.torch import load_file
 
+from flipsketch.models.cards import model_licence
 from flipsketch.models.convert import convert_model
 from flipsketch.models.inspection import inspect_model
-from flipsketch.models.registry import find_model, model_licence
+from flipsketch.models.registry import find_model
 from tests.helpers.hub import Hub, hub_client
 from tests.helpers.pickled import Evil, pickle_weights, published_motion_module
 

@@ -13,6 +13,7 @@ import pytest
 from huggingface_hub import constants
 
 from flipsketch.models import fetching
+from flipsketch.models.cards import model_licence
 from flipsketch.models.hub import NotFetchedError
 from flipsketch.models.inspection import inspect_model
 from flipsketch.models.pinning import note_places, pin_places
@@ -26,7 +27,6 @@ from flipsketch.models.registry import (
     find_settings,
     fingerprint_folder,
     is_fetched,
-    model_licence,
     read_index,
 )
 from flipsketch.models.video_model import load_model

@@ -11,6 +11,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.config import SamplingConfig
 from flipsketch.method.sampler import animate
+from flipsketch.models.cards import model_licence
 from flipsketch.models.choices import TargetSet
 from flipsketch.models.gradient_checkpointing import checkpoint_gradients
 from flipsketch.models.kernels import FAST, PLAIN
@@ -23,7 +24,6 @@ from flipsketch.models.lora import (
     read_shape,
     save_lora,
 )
-from flipsketch.models.registry import model_licence
 from flipsketch.models.tiny import write_tiny_model
 from flipsketch.models.video_model import load_model, merge_into_folder, run_unet
 from tests.helpers.corpora import SKETCHES

@@ -10,6 +10,7 @@ from diffusers.models.attention_processor import Attention
 
 from flipsketch.models.families import ANIMATEDIFF
 from flipsketch.models.motion import join_motion
+from flipsketch.models.registry import find_motion_adapter
 
 PICTURES: dict[str, Any] = {
     "sample_size": 8,
@@ -86,3 +87,14 @@ def test_attention_of_stable_diffusion_with_motion_modules_is_counted_by_kind():
     )
     assert kinds == {"spatial": 16, "text": 16, "temporal": 21, "temporal_attn2": 21}
     assert sum(weights.numel() for weights in joined.parameters()) // 10**6 == 1_312
+
+
+def test_motion_modules_that_are_no_motion_adapter_yet_are_to_be_converted(tmp_path):
+    torch.save({}, tmp_path / "mm_sd_v15.ckpt")
+    for place, said in (
+        (tmp_path / "mm_sd_v15.ckpt", "--model .*mm_sd_v15.ckpt --output FOLDER"),
+        ("owner/name/mm_sd_v15.ckpt@main", "--model owner/name/mm_sd_v15.ckpt@main --output"),
+        (tmp_path, "convert its mm_sd_v15.ckpt with jobs/convert_model.py"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            find_motion_adapter(place)
