@@ -18,7 +18,13 @@ import tyro
 from flipsketch.corpus.card import write_card
 from flipsketch.corpus.curated_manifest import digest_rows, write_manifest
 from flipsketch.corpus.kinds import CURATE
-from flipsketch.corpus.passport import name_licenses, take_licenses
+from flipsketch.corpus.passport import (
+    SCORER,
+    SCORER_LICENSE,
+    join_licenses,
+    name_licenses,
+    take_licenses,
+)
 from flipsketch.corpus.plan import Plan, manifest_of, note_licence, read_clips_plan
 from flipsketch.corpus.row_digests import (
     digest_of,
@@ -90,6 +96,7 @@ def curate(config: CurateConfig) -> int:
     places, splits = choose(config, clips, source_plan)
     chosen = clips.take(places)
     sources = config.sources.of(config.manifest or manifest_of(source, source_plan))
+    licenses = Counter(chain(*list_licenses(chosen, source_plan)))
     content = write_manifest(sources, chosen.metadata, source_plan)
     digests = digest_rows(content)
     settings = {
@@ -111,6 +118,7 @@ def curate(config: CurateConfig) -> int:
         "seed": config.seed,
     }
     notes = {"corpus": source.location, "licence": source_plan.licence}
+    notes[SCORER_LICENSE] = join_licenses(text for part, text in licenses if part == SCORER)
     plan = Plan(settings, log={"command": command_line(), **notes})
     with output.locked():
         plan = begin_run(output, plan, overwrite=config.overwrite)
@@ -119,7 +127,7 @@ def curate(config: CurateConfig) -> int:
         output.publish(MANIFEST_FILE, content)
         write_digests(output, plan, digests)
         copy_clips(source, output, plan, chosen, splits)
-        finish(output, plan, config, Counter(chain(*list_licenses(chosen, source_plan))))
+        finish(output, plan, config, licenses)
     counts = ", ".join(f"{count} {name}" for name, count in plan.splits.items())
     log.info("kept %d of %d clips (%s) -> %s", len(places), len(clips), counts, output)
     return 0

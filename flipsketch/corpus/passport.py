@@ -21,6 +21,8 @@ PARTS = {
 IN_COLUMN = f"as the column {LICENSE} names it for each row"
 # Of many licenses that hold together.
 MOST_NAMED = 100
+# What chose clips by their scores, and where the plan of the chosen ones notes its license.
+SCORER, SCORER_LICENSE = "scorer", "scorer_license"
 # Repeats the sketch: no network has a part in it.
 STILL = "still"
 
@@ -74,6 +76,8 @@ def licenses_of(row: Mapping[str, Any], plan: Plan) -> dict[str, str]:
         for part, columns in PARTS.items():
             if any(row.get(name) is not None for name in columns):
                 found[part] = row.get(columns[1]) or UNKNOWN
+    if scorer := plan.log.get(SCORER_LICENSE):
+        found[SCORER] = scorer
     return found
 
 

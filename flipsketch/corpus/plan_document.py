@@ -83,7 +83,9 @@ SETTINGS: dict[str, Check] = {
 }
 LOG: dict[str, Check] = {
     **dict.fromkeys(("command", "manifest", "model", "lora", "device", "executor"), NAME),
-    **dict.fromkeys(("corpus", "animations", "captions", "licence"), NAME),
+    **dict.fromkeys(("corpus", "animations", "captions", "motion_adapter"), NAME),
+    **dict.fromkeys(("licence", "data_licence", "lora_licence", "motion_licence"), NAME),
+    "scorer_license": NAME,
     "versions": (
         lambda value: isinstance(value, dict) and all(map(is_name, value.values())),
         "an object of texts",

@@ -51,8 +51,10 @@ def count_licenses(plan: Plan, shards: Iterable[ShardFacts]) -> Counter[PartLice
         own = Counter[str]()
         for facts in shards if part in OF_ROWS else ():
             own += facts.row_licenses
-        # The others name none: that of the corpus holds for them.
-        own[license] += num_clips - own.total()
+        # The others name none: that of the corpus holds for them. Footers may know it by its usual
+        # name.
+        usual = resolve_license(license).name
+        own[usual if usual in own else license] += num_clips - own.total()
         found += Counter({(part, name): number for name, number in own.items()})
     return found
 

@@ -9,16 +9,22 @@ from typing import Any
 import numpy as np
 
 from flipsketch.corpus.licenses import NOT_STATED, Use, resolve_license
-from flipsketch.corpus.passport import LICENSE, PARTS, licenses_of, read_license
+from flipsketch.corpus.passport import (
+    LICENSE,
+    PARTS,
+    SCORER,
+    SCORER_LICENSE,
+    join_licenses,
+    licenses_of,
+    read_license,
+)
 from flipsketch.corpus.plan import UNKNOWN, Plan
 from flipsketch.corpus.restrictions import PartLicense, describe_restriction
 from flipsketch.scoring.scored_clips import ScoredClips
-from flipsketch.scoring.scores import SCORER_LICENSE
 
 log = logging.getLogger(__name__)
 
 COLUMNS = {LICENSE, "method", *(name for names in PARTS.values() for name in names)}
-SCORER = "scorer"
 Refusal = tuple[str, str]
 """A part of clips, and its license with what this says of a use."""
 # Of the licenses of a part for which clips were left out, the most frequent.
@@ -61,7 +67,10 @@ def list_licenses(clips: ScoredClips, plan: Plan) -> Iterator[tuple[PartLicense,
         if values not in known:
             scorer, *own = values
             parts = licenses_of(dict(zip(names, own, strict=True)), plan)
-            known[values] = (*parts.items(), (SCORER, scorer or UNKNOWN))
+            # Clips may have been chosen by another one before.
+            before = [parts[SCORER]] if SCORER in parts else []
+            parts[SCORER] = join_licenses([*before, scorer or UNKNOWN])
+            known[values] = tuple(parts.items())
         yield known[values]
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from flipsketch.corpus.licenses import all_licenses
+from flipsketch.corpus.passport import SCORER_LICENSE
 from flipsketch.models.cards import read_statements
 from flipsketch.models.registry import fingerprint_folder
 from flipsketch.scoring.clip_model import (
@@ -22,7 +23,6 @@ from flipsketch.scoring.clip_model import (
 )
 from flipsketch.scoring.flow import score_flow
 from flipsketch.scoring.pixel import score_pixels
-from flipsketch.scoring.scores import SCORER_LICENSE
 
 # Raised when scores are computed in another way, so that older ones are not mixed with them.
 SCORING_VERSION = 1

@@ -5,6 +5,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from flipsketch.corpus.passport import SCORER_LICENSE
+
 
 @dataclass(frozen=True)
 class PixelScores:
@@ -57,7 +59,6 @@ def columns_of(scores: type) -> list[tuple[str, pa.DataType]]:
     return [(field.name, TYPES[field.type]) for field in fields(scores)]
 
 
-SCORER_LICENSE = "scorer_license"
 PIXEL_COLUMNS = columns_of(PixelScores)
 # The scores by which tables compare corpora.
 CLIP_COLUMNS = ["s2v_consistency", "t2v_alignment", "xclip_alignment"]

@@ -8,10 +8,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from flipsketch.corpus.passport import SCORER_LICENSE
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.shard import ShardFacts
 from flipsketch.corpus.verify import CHANGED, Problem, checked, scores_remedy
-from flipsketch.scoring.scores import SCORER_LICENSE, SCORES_SCHEMA
+from flipsketch.scoring.scores import SCORES_SCHEMA
 from flipsketch.storage.folder import Folder
 from flipsketch.storage.parquet import read_footer, read_table
 from flipsketch.storage.sealed import check_bytes, check_parquet, to_json, to_parquet
@@ -75,10 +76,8 @@ def read_scores(folder: Folder, index: int, columns: list[str] | None = None) ->
     table = read_table(folder, scores_name(index), columns)
     if columns is None and SCORER_LICENSE not in table.column_names:
         # As of an earlier version, so that shards scored by both make one table.
-        place, field = (
-            SCORES_SCHEMA.get_field_index(SCORER_LICENSE),
-            SCORES_SCHEMA.field(SCORER_LICENSE),
-        )
+        place = SCORES_SCHEMA.get_field_index(SCORER_LICENSE)
+        field = SCORES_SCHEMA.field(place)
         return table.add_column(place, field, pa.nulls(len(table), field.type))
     return table
 

@@ -8,7 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 from huggingface_hub import metadata_load
 
+from flipsketch.corpus.passport import plan_licenses
+from flipsketch.corpus.plan import read_plan
 from flipsketch.method.config import SamplingConfig
+from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
 from pipelines.curate import CurateConfig, curate
 from pipelines.evaluate import EvaluateConfig, evaluate
@@ -76,6 +79,8 @@ def test_curating_keeps_what_all_parts_allow_and_says_what_each_refused(config, 
         ("scorer", "MIT"): ["2", "yes", "yes", "yes", "no"],
         ("all together", ""): ["", "yes", "yes", "yes", "no"],
     }
+    # So does its status, and what is trained on it.
+    assert plan_licenses(read_plan(open_folder(config.output)))["scorer"] == "mit"
     # Its own manifest says the licenses of its sketches.
     manifest = pq.read_table(Path(config.output) / "manifest.parquet")
     assert manifest["license"].to_pylist() == [row["license"] for row in rows]

@@ -1,5 +1,7 @@
 """What licenses allow of a corpus of mixed terms, each verdict as `data/licenses.toml` has it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -76,6 +78,12 @@ def test_every_part_of_a_clip_has_to_allow_every_use(caplog):
 def test_rows_that_name_no_license_have_that_of_their_corpus():
     clips = make_clips([{"sketch": None}, {"sketch": "cc-by-nc-4.0"}])
     assert find_allowed(["commercial"], clips, make_plan("cc0-1.0")).tolist() == [True, False]
+
+
+def test_clips_come_under_the_terms_of_every_scorer_that_chose_them():
+    plan = make_plan()
+    chosen = replace(plan, log={**plan.log, "scorer_license": "cc-by-nc-4.0"})
+    assert find_allowed(["commercial"], make_clips([{}]), chosen).tolist() == [False]
 
 
 def test_licenses_are_not_looked_at_unless_asked(caplog):
