@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from flipsketch.corpus.licenses import NOT_STATED, resolve_license
+from flipsketch.corpus.licenses import NOT_STATED, find_terms, resolve_license
 from flipsketch.storage.text import MAX_CONTENT, count, one_line
 
 PartLicense = tuple[str, str]
@@ -46,9 +46,11 @@ def describe_restriction(part: str, license: str) -> str | None:
     if terms.commercial == "no":
         return f"the {part} is for non-commercial use only ({named}), and so is what it makes"
     if terms.commercial == "unknown":
+        # Of several, those with an address may be the ones that are known to allow it.
+        where = terms.source if find_terms(terms.name) else "it"
         return (
             f"whether the license of the {part} ({named}) allows commercial use is not known; "
-            f"read {terms.source or 'it'}"
+            f"read {where}"
         )
     return None
 

@@ -20,7 +20,7 @@ def test_each_restriction_is_named_with_what_to_do():
     assert "the sketch is unknown, so nothing is known to be allowed; name it with --l" in told[0]
     assert told[1].startswith("the model is for non-commercial use only (cc-by-nc-4.0, CC-BY-NC-ND")
     assert "license of the adapter (my own terms) allows commercial use is not known" in told[2]
-    assert "motion adapter (apache-2.0, unknown) allows commercial use is not known" in told[3]
+    assert "adapter (apache-2.0, unknown) allows commercial use is not known; read it" in told[3]
 
 
 def test_a_corpus_of_many_licenses_takes_few_lines():
