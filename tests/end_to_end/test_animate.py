@@ -414,7 +414,7 @@ def test_what_cannot_be_used_is_one_line_and_exit_code_2(job, capsys):
     assert run(animate_manifest, AnimateConfig, None, args=arguments) == 2
     # After the log, which says which model and adapter are taken.
     *_, line = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: model 'no/such-model!'")
+    assert line.startswith("error: 'no/such-model!'")
     assert run(animate_manifest, AnimateConfig, None, args=flags(job)) == 0
 
 
