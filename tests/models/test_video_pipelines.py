@@ -7,8 +7,8 @@ from pathlib import Path
 import diffusers
 import pytest
 
+from flipsketch.models.files import PIPELINE_FILE
 from flipsketch.models.video_pipelines import (
-    INDEX,
     PIPELINES,
     TEXT_PIPELINES,
     read_video_pipeline,
@@ -27,7 +27,7 @@ WAN = {
 def write_settings(folder: Path, **files) -> Path:
     """Write a folder of settings alone: model_index.json, and a part's under the part's name."""
     for name, settings in files.items():
-        path = folder / INDEX if name == "index" else folder / name / "config.json"
+        path = folder / PIPELINE_FILE if name == "index" else folder / name / "config.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(settings))
     return folder
