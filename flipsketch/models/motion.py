@@ -75,7 +75,9 @@ def refuse_ignored(unet: UNet2DConditionModel) -> None:
     known -= set(CONDITIONS)
     for name, parameter in inspect.signature(UNet2DConditionModel.__init__).parameters.items():
         value: Any = unet.config.get(name, parameter.default)
-        if name not in known and name != "self" and value != parameter.default:
+        # Some folders have null for false, or false for null.
+        is_set = (value or None) != (parameter.default or None)
+        if name not in known and name != "self" and is_set:
             raise ValueError(f"its {name} is {value!r:.80}, which is not supported")
 
 

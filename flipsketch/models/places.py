@@ -14,8 +14,8 @@ PLACES = (Path(__file__).parents[1] / "embedded", Path(__file__).parents[2] / "d
 EMBEDDED = next((place for place in PLACES if place.is_dir()), PLACES[-1])
 
 NAME = r"[A-Za-z0-9][\w.-]*"
-# It names a file of the cache, so that it begins with no slash.
-REVISION = r"\w[\w./+-]*"
+# It names a file of the cache, so that it begins with no slash; Git has none that ends so.
+REVISION = r"\w(?:[\w./+-]*[\w+-])?"
 HUB_PLACE = re.compile(
     rf"(?P<repository>{NAME}/{NAME})(?P<folder>(/[^/@\\\s][^/@\\]*)*)/?(@(?P<revision>{REVISION}))?",
     re.ASCII,

@@ -286,6 +286,11 @@ def find_lora(place: str | Path) -> Path:
 def refuse_lora(where: str, names: list[str]) -> str:
     """Return why a folder is no adapter, and what to do."""
     others = sorted(name for name in names if name.endswith(WEIGHT_SUFFIXES))
+    if PIPELINE_FILE in names:
+        # The published checkpoint has its adapter in a folder beside its networks.
+        others = [name for name in others if "lora" in name.lower()]
+        if not others:
+            return f"{where}: is a model, not an adapter; give it as --model"
     remedy = f"; import its {others[0]:.100} with jobs/import_lora.py" if others else ""
     missing = next(name for name in LORA_FILES if name not in names)
     return f"{where}: not an adapter folder, it has no {missing} (peft's format){remedy}"
@@ -311,8 +316,13 @@ def find_file(place: str | Path) -> Path:
     if Path(place).suffix and IS_PATH.match(str(place)) and not Path(place).is_dir():
         raise ValueError(f"{place!s:.200}: there is no such file; check the path")
     found = locate(place)
-    if not isinstance(found, HubPlace) or not found.folder:
+    if not isinstance(found, HubPlace):
         raise ValueError(f"{place!s:.200}: expected a file, found a folder; give a file in it")
+    if not found.folder:
+        raise ValueError(
+            f"{place!s:.200}: there is no such file here; one on the Hugging Face Hub is "
+            f"owner/name/file"
+        )
     folder, _, name = found.folder.rpartition("/")
     parent = resolve(HubPlace(found.repository, folder, found.revision))
     names = list_files(parent)

@@ -8,7 +8,7 @@ from typing import Any
 
 from flipsketch.models.files import PIPELINE_FILE
 from flipsketch.models.headers import COPY, read_settings
-from flipsketch.models.registry import find_model, find_settings, read_index
+from flipsketch.models.registry import find_model, read_index
 
 # Whose classes may be loaded by a model_index.json: others are code that comes with the model.
 LIBRARIES = ("diffusers", "transformers")
@@ -253,12 +253,6 @@ def find_video_model(place: str | Path) -> tuple[Path, VideoPipeline]:
         OSError: it cannot be fetched.
     """
     folder = find_model(place, list_parts(place))
-    return folder, read_video_pipeline(folder)
-
-
-def find_video_settings(place: str | Path) -> tuple[Path, VideoPipeline]:
-    """As `find_video_model`; of a model on the Hub only the settings are fetched."""
-    folder = find_settings(place, list_parts(place))
     return folder, read_video_pipeline(folder)
 
 

@@ -24,6 +24,7 @@ from flipsketch.models.lora import (
     read_shape,
     save_lora,
 )
+from flipsketch.models.registry import find_lora
 from flipsketch.models.tiny import write_tiny_model
 from flipsketch.models.video_model import load_model, merge_into_folder, run_unet
 from tests.helpers.corpora import SKETCHES
@@ -187,3 +188,15 @@ def test_a_merged_folder_is_a_model_of_its_own(tiny_folder, tmp_path):
     assert card.endswith("Toy text-to-video model with random weights.\n")
     with pytest.raises(ValueError, match="is there already"):
         merge_into_folder(*places)
+
+
+def test_a_model_given_as_an_adapter_is_named_and_one_beside_it_is_to_be_imported(
+    tiny_folder, tmp_path
+):
+    with pytest.raises(ValueError, match="is a model, not an adapter; give it as --model"):
+        find_lora(tiny_folder)
+    for name in ("model_index.json", "unet/model.safetensors", "lora/2500_unet.pt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    with pytest.raises(ValueError, match="import its lora/2500_unet.pt with jobs/import_lora.py"):
+        find_lora(tmp_path)

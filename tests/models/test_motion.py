@@ -45,7 +45,9 @@ def make_networks(**changes: Any) -> tuple[UNet2DConditionModel, MotionAdapter]:
     return UNet2DConditionModel(**PICTURES | pictures), MotionAdapter(**MOTION | own)
 
 
-@pytest.mark.parametrize("changes", [{}, {"use_motion_mid_block": True}])
+@pytest.mark.parametrize(
+    "changes", [{"mid_block_only_cross_attention": False}, {"use_motion_mid_block": True}]
+)
 def test_the_joined_unet_is_diffusers_own_without_its_detour(changes):
     unet, adapter = make_networks(**changes)
     joined, wanted = join_motion(unet, adapter), UNetMotionModel.from_unet2d(unet, adapter)

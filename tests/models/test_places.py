@@ -56,6 +56,7 @@ def test_what_comes_with_the_project_is_known_by_its_name(tmp_path, monkeypatch)
         (r"C:\models\mine", "neither a folder here"),
         ("C:/models/mine", "neither a folder here"),
         ("owner/name@", "neither a folder here"),
+        ("owner/name@main/", "neither a folder here"),
         ("owner/na me", "neither a folder here"),
         ("owner/name\n", "neither a folder here"),
         ("owner/name/a//b", "neither a folder here"),
