@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flipsketch.corpus.kinds import RASTERIZE
+from flipsketch.corpus.licenses import NOT_STATED, find_terms, resolve_license
 from flipsketch.corpus.plan import UNKNOWN, Plan
 
 # Column of the metadata, and of a manifest: the license of the row's sketch.
@@ -92,6 +93,13 @@ def plan_licenses(plan: Plan) -> dict[str, str]:
 
 def join_licenses(licenses: Iterable[str]) -> str:
     """Return all licenses, each once, as one text; an unknown one among them stays unknown."""
-    named = list(dict.fromkeys(licenses))
+    named = list(dict.fromkeys(name for text in licenses for name in list_names(text)))
     # What is not named is unknown.
     return ", ".join(named[:MOST_NAMED] + [UNKNOWN] * (len(named) > MOST_NAMED))
+
+
+def list_names(text: str) -> list[str]:
+    """Return the names of several licenses; what is not known may have commas of its own."""
+    names = text.split(", ")
+    are_names = (find_terms(name) or resolve_license(name) == NOT_STATED for name in names)
+    return names if all(are_names) else [text]

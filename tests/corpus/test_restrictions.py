@@ -1,5 +1,6 @@
 """People are told of each license that does not allow commercial use, or is not known to."""
 
+from flipsketch.corpus.passport import join_licenses
 from flipsketch.corpus.restrictions import describe_licenses, list_restrictions
 
 
@@ -29,3 +30,11 @@ def test_a_corpus_of_many_licenses_takes_few_lines():
     assert len(told) == 9 and told[-1].startswith("92 other licenses do not allow commercial use")
     assert describe_licenses(many).endswith(" and 92 other licenses")
     assert all("\x1b" not in line and len(line) < 400 for line in told)
+
+
+def test_licenses_that_hold_together_are_named_once():
+    texts = ["CC0-1.0, Apache-2.0", "not stated, Apache-2.0", "mine, MIT", "MIT, yours", "CC0-1.0"]
+    assert join_licenses(texts) == "CC0-1.0, Apache-2.0, not stated, mine, MIT, MIT, yours"
+    # Whose name has a comma.
+    apache = "Apache License, Version 2.0"
+    assert join_licenses([apache, f"MIT, {apache}"]) == f"{apache}, MIT, {apache}"
