@@ -147,11 +147,12 @@ def test_a_stage_whose_beginning_is_not_made_is_refused(tmp_path):
 def test_it_can_be_made_from_nothing_and_in_slices(tmp_path: Path):
     config = DoodleModelConfig(
         output=str(tmp_path),
-        num_clips=32,
-        vae_steps=3,
+        num_clips=8,
+        batch_size=2,
+        vae_steps=2,
         image_steps=2,
         clip_steps=2,
-        lora_clips=16,
+        lora_clips=8,
         lora_steps=2,
         scorer_steps=2,
         validation_steps=2,
@@ -170,8 +171,8 @@ def test_it_can_be_made_from_nothing_and_in_slices(tmp_path: Path):
     scores = score_clip(clip.frames, sketch, ["a cat jumps"], scorers)
     assert -1 <= scores["t2v_alignment"] <= 1 and scores["clip_fingerprint"]
     told = (
-        "| images | 8 doodles in colours, 32 sketches of these subjects and as many of anything, "
-        "frame by frame | 2 | 32 frames |"
+        "| images | 2 doodles in colours, 8 sketches of these subjects and as many of anything, "
+        "frame by frame | 2 | 8 frames |"
     )
     assert told in card
     output = tmp_path / "longer"
