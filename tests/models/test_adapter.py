@@ -146,8 +146,8 @@ def test_an_expression_of_layers_is_never_run(place, shapes, tiny_model, tmp_pat
 
 def test_whatever_is_done_to_an_adapter_ends_in_a_sentence(place, lora, tiny_model, tmp_path):
     config, header, weights = read_parts(lora)
-    edits = [(CONFIG_FILE, text) for text in edit_configs(config, 150, seed=1)]
-    edits += [(WEIGHTS_FILE, text) for text in edit_weights(header, weights, 100, seed=2)]
+    edits = [(CONFIG_FILE, text) for text in edit_configs(config, 60, seed=1)]
+    edits += [(WEIGHTS_FILE, text) for text in edit_weights(header, weights, 40, seed=2)]
     whole = {name: (place / name).read_bytes() for name in (CONFIG_FILE, WEIGHTS_FILE)}
     (tmp_path / "lora").mkdir()
     (tmp_path / "lora" / "unet").symlink_to(place)
@@ -163,4 +163,4 @@ def test_whatever_is_done_to_an_adapter_ends_in_a_sentence(place, lora, tiny_mod
             assert str(error).isprintable()
             endings["refused"] += 1
         (place / name).write_bytes(whole[name])
-    assert min(endings.values()) > 30, endings
+    assert min(endings.values()) > 12, endings
