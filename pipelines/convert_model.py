@@ -16,7 +16,8 @@ class ConvertConfig:
     output: str
     """Folder to write."""
     model_license: str | None = None
-    """License of the model, for its card. Default: what the card in its folder says."""
+    """License of the model, for its card, where neither the card in its folder nor that of its
+    repository states one."""
 
 
 def convert(config: ConvertConfig) -> int:

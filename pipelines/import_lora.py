@@ -27,7 +27,8 @@ class ImportConfig:
     """Motion adapter that is used with a Stable Diffusion model, for adapters of its motion
     modules: a folder, or a place on the Hub."""
     license: str | None = None
-    """License of the adapter, for its card. Default: what the card beside its files says."""
+    """License of the adapter, for its card, where neither the card beside its files nor that of
+    their repository states one."""
 
     def __post_init__(self) -> None:
         if not (self.unet or self.text_encoder or self.lora):

@@ -7,6 +7,7 @@ from typing import Any
 
 from flipsketch.models.files import PIPELINE_FILE
 from flipsketch.models.hub import CARD, find_snapshot
+from flipsketch.storage.text import MAX_CONTENT, one_line
 
 log = logging.getLogger(__name__)
 
@@ -21,16 +22,27 @@ def model_licence(folder: Path, stated: str | None = None) -> str:
         stated: by the user.
     """
     found = next(filter(None, map(read_license, list_cards(folder))), None)
+    return choose_license(folder, found, stated, "--model-license") or "unknown"
+
+
+def choose_license(folder: Path, found: str | None, stated: str | None, flag: str) -> str | None:
+    """Return the license that a card states, or else the one that the user states, who is warned
+    that a flag is not used.
+
+    Args:
+        found: in the card of the folder or of its repository.
+        flag: by which the user states one.
+    """
     # The Hub's word for a license that has no identifier there.
     if found == OTHER:
         return stated or found
     if stated and found and stated.lower() != found.lower():
         log.warning(
-            "%s: its card states the license %s, so --model-license %s is not used; if you have "
-            "the model under another license, say so in the card of a copy",
-            *(folder, found, stated),
+            "%s: its card states the license %s, so %s %s is not used; if you have it under "
+            "another license, say so in the card of a copy",
+            *(folder, one_line(found, MAX_CONTENT), flag, one_line(stated, MAX_CONTENT)),
         )
-    return found or stated or "unknown"
+    return found or stated
 
 
 def read_statements(folder: Path, stated: str | None = None) -> tuple[str, str, str]:

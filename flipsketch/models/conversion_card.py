@@ -53,12 +53,12 @@ def write_card(
     Args:
         place: what was converted, as it was given.
         source: its local folder.
-        model_license: that of the model, in place of what its card says.
+        model_license: that of the model, where its card does not tell.
     """
     # Imported late: it is needed once, at the end.
     import yaml
 
-    stated = model_license or model_licence(source)
+    stated = model_licence(source, model_license)
     if stated == "unknown":
         log.warning("%s: no card states a license; give it with --model-license", place)
     card = next((card for card in list_cards(source) if card.is_file()), None)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import nn
 
-from flipsketch.models.cards import model_licence
+from flipsketch.models.cards import choose_license, list_cards, model_licence, read_parts
 from flipsketch.models.families import MOTION_FOLDER, PICTURES_UNET, needs_motion
 from flipsketch.models.hub import CARD
 from flipsketch.models.inspection import lay_out, lay_out_networks
@@ -39,7 +39,7 @@ A LoRA adapter of `{model}`, imported by `jobs/import_lora.py`. License: {licens
 | file | bytes | SHA-256 |
 |---|---|---|
 {files}
-"""
+{original}"""
 
 
 @dataclass
@@ -206,9 +206,10 @@ def warn_of_left_out(read: ReadLora) -> None:
 
 
 def make_card(model: str, files: list[Path], rows: list[str], license: str | None) -> str:
-    above = (folder for path in files for folder in (path.parent, path.parent.parent))
-    stated = map(model_licence, above)
-    known = license or next((each for each in stated if each != "unknown"), "unknown")
+    above = [folder for path in files for folder in (path.parent, path.parent.parent)]
+    stated = ((folder, model_licence(folder)) for folder in above)
+    folder, found = next((each for each in stated if each[1] != "unknown"), (above[0], None))
+    known = choose_license(folder, found, license, "--license") or "unknown"
     if known == "unknown":
         log.warning("no card states the adapter's license; give it with --license")
     lines = []
@@ -216,6 +217,9 @@ def make_card(model: str, files: list[Path], rows: list[str], license: str | Non
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         lines.append(f"| `{path.name}` | {path.stat().st_size:,} | `{digest}` |")
+    # Its text may name licenses that its metadata do not.
+    cards = [card for each in (folder, *above) for card in list_cards(each) if card.is_file()]
+    _, original = read_parts(cards[0] if cards else None)
     base = "" if Path(model).is_dir() else f"base_model: {one_line(model.partition('@')[0], 200)}\n"
     return TEMPLATE.format(
         license=one_line(known, 200),
@@ -223,4 +227,5 @@ def make_card(model: str, files: list[Path], rows: list[str], license: str | Non
         model=one_line(model, 200),
         parts="\n".join(rows),
         files="\n".join(lines),
+        original=f"\nThe card of the original:\n\n{original}\n" if original else "",
     )

@@ -9,7 +9,7 @@ from diffusers import StableDiffusionPipeline
 from peft import get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
-from flipsketch.models.cards import model_licence
+from flipsketch.models.cards import model_licence, read_statements
 from flipsketch.models.lora import add_lora, lora_parameters, save_lora
 from flipsketch.models.lora_import import import_lora
 from flipsketch.models.video_model import load_model
@@ -253,6 +253,23 @@ def test_published_files_warn_without_the_text_encoders(tiny_folder, tiny_model,
     assert both == folder
     assert json.loads((tmp_path / "one" / "unet" / "adapter_config.json").read_text())["r"] == 3
     assert not (tmp_path / "one" / "text_encoder").exists()
+
+
+def test_a_cards_license_stands_before_the_users(tiny_folder, tiny_model, tmp_path, caplog):
+    path = tmp_path / "2500_unet.pt"
+    torch.save(published_matrices(tiny_model.unet, "unet"), path)
+    text = "License: [CC BY-NC-ND](https://creativecommons.org/licenses/by-nc-nd/4.0/)"
+    for number, metadata in enumerate(("license: cc-by-nc-4.0", "tags: [cats]")):
+        (tmp_path / "README.md").write_text(f"---\n{metadata}\n---\n{text}\n")
+        import_lora(
+            str(tiny_folder), {"unet": str(path)}, str(tmp_path / f"{number}"), license="MIT"
+        )
+    assert "states the license cc-by-nc-4.0, so --license MIT is not used" in caplog.text
+    stated, said, _ = read_statements(tmp_path / "0")
+    assert stated == "cc-by-nc-4.0" and text in said
+    # What no card states the user may, beside what its text says.
+    stated, said, _ = read_statements(tmp_path / "1")
+    assert stated == "MIT" and text in said
 
 
 def test_swapped_files_and_missing_ones_are_named(tiny_folder, tiny_model, tmp_path):
