@@ -52,6 +52,9 @@ class OneConfig:
     """Motion adapter of AnimateDiff, a folder or a name on the Hugging Face Hub
     (guoyww/animatediff-motion-adapter-v1-5-2), which makes a video model of one of pictures: Stable
     Diffusion 1.5 or one that was fine-tuned from it. Models of video take none."""
+    model_license: str | None = None
+    """License of the model, such as openrail or the address of its terms, where neither the card in
+    its folder nor that of its repository states one."""
     seed: int = 0
     """Seed of the noise; another seed gives another clip."""
     device: Literal["cuda", "cpu"] | None = None
@@ -103,6 +106,7 @@ def animate_drawing(config: OneConfig) -> None:
 
     import torch
 
+    from flipsketch.corpus.restrictions import list_restrictions
     from flipsketch.media.clip import check_pixels
     from flipsketch.method.limits import read_limits
     from flipsketch.method.request import ClipRequest
@@ -144,6 +148,8 @@ def animate_drawing(config: OneConfig) -> None:
     motion = f", motion adapter {config.motion_adapter}" if config.motion_adapter else ""
     parts = f"model {config.model}, adapter {adapter}{motion}"
     print(f"animating on {device}, {parts}", file=sys.stderr)
+    for restriction in list_restrictions(list_licenses(config, folder)):
+        print(restriction, file=sys.stderr)
     if device == "cpu" and sampling.num_align_steps:
         hint = "this takes a while without a GPU; --align-steps 0 takes a quarter of the time"
         print(hint, file=sys.stderr)
@@ -151,6 +157,21 @@ def animate_drawing(config: OneConfig) -> None:
     (clip,) = animator.animate([request])
     write_file(config.output, encode(clip.draw(sampling), config.format))
     print(config.output)
+
+
+def list_licenses(config: OneConfig, model_folder: Path) -> list[tuple[str, str]]:
+    """Return the licenses of the model and of the adapters, by part."""
+    from flipsketch.corpus.licenses import all_licenses
+    from flipsketch.models.cards import read_statements
+    from flipsketch.models.registry import choose_motion_adapter, find_lora
+
+    stated = config.model_license
+    licenses = [("model", all_licenses(*read_statements(model_folder, stated)))]
+    if (adapter := choose_lora(config.model, config.lora)) is not None:
+        licenses.append(("adapter", all_licenses(*read_statements(find_lora(adapter)))))
+    if (motion := choose_motion_adapter(model_folder, config.motion_adapter)) is not None:
+        licenses.append(("motion adapter", all_licenses(*read_statements(motion))))
+    return licenses
 
 
 def encode(clip: "DrawnClip", format: str) -> bytes:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 
 import av
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image, ImageOps
 from flipsketch.__main__ import run
 from flipsketch.svg.animated import read_animated_svg
 from flipsketch.svg.reader import rasterize_svg
+from tests.helpers.adapters import write_adapter
 from tests.helpers.corpora import SKETCHES
 
 
@@ -68,6 +70,19 @@ def test_strokes_that_move_become_a_drawing_that_plays(tiny_folder, tmp_path):
     flipsketch(*arguments, "-o", tmp_path / "boat.gif")
     picture = Image.open(tmp_path / "boat.gif")
     assert picture.size == (32, 32) and picture.n_frames == 3
+
+
+def test_one_drawing_names_what_is_not_free(tiny_folder, tmp_path, capsys):
+    model, lora = tmp_path / "model", write_adapter(tiny_folder, tmp_path / "lora")
+    shutil.copytree(tiny_folder, model)
+    (model / "README.md").write_text("---\nlicense: cc-by-nc-4.0\n---\n")
+    arguments = (SKETCHES / "cat.svg", "a cat", "--num-frames", 3, "--num-inference-steps", 1)
+    flipsketch(*arguments, "-o", tmp_path / "a.gif", "--model", model, "--lora", lora)
+    told = capsys.readouterr().err
+    assert "the model is for non-commercial use only (cc-by-nc-4.0), and so is what it" in told
+    assert "the license of the adapter is unknown, so nothing is known to be allowed" in told
+    flipsketch(*arguments, "-o", tmp_path / "b.gif", "--model", tiny_folder)
+    assert "license" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
