@@ -9,6 +9,7 @@ import logging
 from dataclasses import replace
 
 from flipsketch.corpus.kinds import ANIMATE
+from flipsketch.corpus.passport import ROW_LICENSES
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.row import Row
 from flipsketch.corpus.run_folder import read_run
@@ -74,9 +75,11 @@ def animate_manifest(config: AnimateConfig) -> int:
         # What a run in the folder was planned with has been looked at before its plan was written.
         check_loads(config, model_folder)
     kinds = RowKinds(config.sampling, config.method)
+    licensed = before is None or ROW_LICENSES in before.settings
 
     def see(row: Row) -> str | None:
-        if find_error(row, config.sampling, config.method, *limits) is None:
+        job, method = config.sampling, config.method
+        if find_error(row, job, method, *limits, has_licenses=licensed) is None:
             kinds.add(row)
         return row.error
 

@@ -21,6 +21,7 @@ from flipsketch.corpus.parquet_rows import DamagedRow
 from flipsketch.corpus.parquet_table import ParquetTable, is_parquet
 from flipsketch.corpus.row import KNOWN_COLUMNS, Row, id_hash, parse_row, row_digest
 from flipsketch.corpus.row_digests import digest_of, fingerprint_rows
+from flipsketch.corpus.row_licenses import count_row
 from flipsketch.corpus.tables import read_table
 from flipsketch.storage.folder import open_file
 from flipsketch.storage.hashed_file import HashedFile
@@ -62,6 +63,9 @@ class ManifestSummary:
     """Fingerprint of the first `prefix_rows` rows, if there are as many."""
     file: str = ""
     """SHA-256 of the file."""
+    licenses: dict[str, int] | None = None
+    """Good rows by the license that they name for their sketch, "" of those that name none; None
+    where it was not counted, by earlier versions."""
     digests: bytes = b""
     """The rows' digests, flat, 32 bytes each; kept in a file of their own."""
     digest: Callable[[Row], bytes] = row_digest
@@ -70,6 +74,9 @@ class ManifestSummary:
     def to_json(self) -> bytes:
         fields = {**vars(self), "repeats": list(self.repeats.items())}
         del fields["digests"], fields["digest"]
+        if self.licenses is None:
+            # One of an earlier version keeps its bytes.
+            del fields["licenses"]
         schema = self.extra_schema.serialize().to_pybytes()
         fields["extra_schema"] = base64.b64encode(schema).decode()
         return to_json(fields)
@@ -102,11 +109,14 @@ class ManifestSummary:
     def has_types(self) -> bool:
         """Tell whether all values are of the types, and in the ranges, that planning gives them."""
         rows = [row for pair in self.repeats.items() for row in pair]
-        counts, texts = (self.num_rows, self.num_bad, *rows), (self.fingerprint, self.file)
+        licenses = self.licenses or {}
+        counts = self.num_rows, self.num_bad, *rows, *licenses.values()
+        texts = self.fingerprint, self.file, *licenses
         return (
             all(type(count) is int for count in counts)
             and all(isinstance(text, str) for text in (*texts, *self.bad_examples))
             and isinstance(self.prefix_fingerprint, str | None)
+            and isinstance(self.licenses, dict | None)
             and self.num_rows > 0
             and 0 <= self.num_bad <= self.num_rows
             and all(0 <= row < self.num_rows for row in rows)
@@ -133,6 +143,7 @@ def summarize_manifest(
     kinds: dict[str, set[str]] = {}
     num_rows = num_bad = 0
     bad_examples: list[str] = []
+    licenses = Counter[str]()
     file = HashedFile(open_file(location))
     for row in parse_rows(location, reserved=reserved, file=file):
         num_rows += 1
@@ -140,6 +151,8 @@ def summarize_manifest(
             num_bad += 1
             if num_bad <= EXAMPLES:
                 bad_examples.append(f"row {row.index + 1}: {problem}")
+        elif row.license_error is None:
+            count_row(licenses, row)
         digests += row_digest(row)
         for name, value in row.extra.items():
             kinds.setdefault(name, set()).add(extra_kind(value))
@@ -158,6 +171,7 @@ def summarize_manifest(
         repeats=find_repeats(id_hashes),
         num_bad=num_bad,
         bad_examples=tuple(bad_examples),
+        licenses=dict(licenses),
         prefix_fingerprint=fingerprint_rows(digests, prefix_rows)
         if 0 < prefix_rows <= num_rows
         else None,

@@ -37,6 +37,11 @@ class Row:
     num_frames: int | None = None
     negative_prompt: str | None = None
     align: bool | None = None
+    license: str | None = None
+    """Of the sketch; None where the row names none."""
+    license_error: str | None = None
+    """Why what the row has for it is none. Apart from `error`, which is part of the digest: to runs
+    from before rows had licenses such a column is one of the manifest's own, of any type."""
     extra: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
     digest: bytes = b""
@@ -53,6 +58,10 @@ def parse_row(index: int, fields: dict[str, Any]) -> Row:
     read: dict[str, Any] = {
         "extra": {name: value for name, value in fields.items() if name not in KNOWN_COLUMNS}
     }
+    try:
+        read["license"] = parse_license(fields.get("license"))
+    except ValueError as error:
+        read["license_error"] = str(error)
     try:
         # One by one, so that a failed row still says what it could.
         read["id"] = parse_id(index, fields)
@@ -140,6 +149,17 @@ def parse_settings(fields: dict[str, Any]) -> dict[str, Any]:
             raise ValueError(f"{name} must be {must}, found {fields[name]!r:.80}")
         settings[name] = value
     return settings
+
+
+def parse_license(value: Any) -> str | None:
+    """Return a row's license as one line; of a list of several, all of which hold, "a, b"."""
+    # NaN is what a table of numbers has where nothing is.
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    texts = value if isinstance(value, list) else [value]
+    if not all(isinstance(text, str) and (not text or is_text(text)) for text in texts):
+        raise ValueError(f"license must be text in UTF-8, or a list of such, found {value!r:.80}")
+    return ", ".join(filter(None, (" ".join(text.split()) for text in texts))) or None
 
 
 def parse_number(value: Any) -> int | float:

@@ -23,6 +23,7 @@ from flipsketch.corpus.passport import LICENSE, ROW_LICENSES, read_license
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.reasons import FailedRow
 from flipsketch.corpus.row_digests import planned_digest, read_digests, shard_digest
+from flipsketch.corpus.row_licenses import keep_strictest
 from flipsketch.corpus.run_folder import refuse_lost_folder
 from flipsketch.corpus.sample import Sample, locate_samples, pack_samples, unpack_whole_sample
 from flipsketch.storage.folder import Folder
@@ -43,7 +44,6 @@ OTHERS_COMMIT_S = 60
 
 # Of the licenses of a shard's sketches, those that its footer names; it puts the others together.
 MOST_LICENSES = 50
-OTHER_LICENSES = "others"
 
 # What every job says of a row: first which it is, last what became of it.
 NAMING_COLUMNS = [
@@ -199,10 +199,7 @@ def count_licenses(rows: Iterable[dict[str, Any]]) -> Counter[str]:
     has for them; rows that name none do not count."""
     texts = [text for row in rows if (text := read_license(row.get(LICENSE)))]
     named = Counter(resolve_license(text).name for text in texts)
-    most = Counter(dict(named.most_common(MOST_LICENSES)))
-    if others := (named - most).total():
-        most[OTHER_LICENSES] += others
-    return most
+    return keep_strictest(named, MOST_LICENSES)
 
 
 def committed_shards(folder: Folder) -> list[int]:

@@ -2,16 +2,17 @@
 
 import functools
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from operator import attrgetter
 from pathlib import Path
 
 from flipsketch.corpus.licenses import all_licenses
 from flipsketch.corpus.manifest import summarize_manifest
-from flipsketch.corpus.passport import LICENSE, STILL, read_license
+from flipsketch.corpus.passport import ROW_LICENSES, STILL, license_settings
 from flipsketch.corpus.plan import UNKNOWN, Plan
 from flipsketch.corpus.restrictions import describe_licenses, list_restrictions
 from flipsketch.corpus.row import Row
+from flipsketch.corpus.row_licenses import strictest_first
 from flipsketch.corpus.run_folder import refuse_strange_files
 from flipsketch.media.config import SketchConfig
 from flipsketch.method.methods import METHODS
@@ -35,12 +36,10 @@ from pipelines.makers.clip_columns import reserved_names
 from pipelines.makers.clip_settings import sketch_settings
 from pipelines.makers.row_settings import RowKinds, find_error
 from pipelines.makers.sketch_opener import SketchOpener
+from pipelines.sharding.licenses import foresee_licenses
 from pipelines.sharding.summary import exceeds
 
 log = logging.getLogger(__name__)
-
-# Of rows, in memory; few of them are shown.
-MOST_LICENSES = 1000
 
 
 def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
@@ -65,6 +64,7 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
             method=config.method,
             size=size,
             max_frames=max_frames,
+            has_licenses=before is None or ROW_LICENSES in before.settings,
         )
         if before is None and is_whole:
             check_loads(config, model)
@@ -72,13 +72,9 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
     if before is None and not config.overwrite:
         refuse_strange_files(folder)
 
-    licenses: set[str | None] = set()
-
     def see(row: Row) -> str | None:
         if (problem := find_bad(row)) is None:
             kinds.add(row)
-            if len(licenses) < MOST_LICENSES:
-                licenses.add(read_license(row.extra.get(LICENSE)))
         return problem
 
     num_before = before.num_rows if before else 0
@@ -113,7 +109,7 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
         video=config.video,
     )
     print_dry_run(manifest, folder, before, workload)
-    print_licenses(config, before, model, licenses)
+    print_licenses(config, before, model, manifest.licenses or {})
     if not config.check_sketches:
         return 0
     opener = SketchOpener(
@@ -128,17 +124,19 @@ def dry_run(config: AnimateConfig, folder: Folder, before: Plan | None) -> int:
 
 
 def print_licenses(
-    config: AnimateConfig, before: Plan | None, model: Path | None, named: Iterable[str | None]
+    config: AnimateConfig, before: Plan | None, model: Path | None, rows: Mapping[str, int]
 ) -> None:
     """Print the licenses of what clips would be made of and with, and which of them do not allow
     commercial use.
 
     Args:
         model: None where its folder is not here.
-        named: what rows name as the license of their sketch, None of those that name none.
+        rows: of the manifest, by the license that they name for their sketch.
     """
     own = config.license or (before.licence if before else UNKNOWN)
-    licenses = [("sketch", license) for license in sorted({license or own for license in named})]
+    settings = before.settings if before else license_settings(None)
+    sketches = Plan({**settings, "method": STILL}, log={"licence": own})
+    licenses = foresee_licenses(sketches, rows)
     if model is None:
         licenses.append(("model", config.model_license or UNKNOWN))
     elif config.method != STILL:
@@ -149,6 +147,7 @@ def print_licenses(
             licenses.append(("adapter", all_licenses(*read_statements(lora))))
         if (motion := find_motion(config, model)) is not None:
             licenses.append(("motion adapter", all_licenses(*read_statements(motion))))
+    licenses = strictest_first(licenses)
     print(f"terms:  license {one_line(own, MAX_CONTENT)}; {describe_licenses(licenses)}")
     for restriction in list_restrictions(licenses):
         print(f"        {restriction}")

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import torch
 
-from flipsketch.corpus.passport import LICENSE, ROW_LICENSES, read_license
+from flipsketch.corpus.passport import LICENSE, ROW_LICENSES
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.row import Row
 from flipsketch.corpus.run_folder import refuse_lost_folder
@@ -125,7 +125,7 @@ class AnimationMaker:
         known = {**self.plan.settings, **asdict(sampling)}
         extra = row.extra
         if ROW_LICENSES in self.plan.settings:
-            extra = {**extra, LICENSE: read_license(extra.get(LICENSE))}
+            extra = {**extra, LICENSE: row.license}
         if self.moves_strokes:
             known |= describe_livesketch(row_livesketch(row, self.config.livesketch))
         return {
@@ -255,10 +255,12 @@ class ClipShard:
             refuse_lost_folder(maker.folder, maker.plan.fingerprint)
         self.attempts = Attempts(maker.folder, self.index, maker.config.driver)
         job, method = maker.config.sampling, maker.plan.method
-        limits = maker.method.size, maker.method.max_frames
+        size, most = maker.method.size, maker.method.max_frames
+        licensed = ROW_LICENSES in maker.plan.settings
         with self.stage() as attempts:
             self.rows = [
-                replace(row, error=find_error(row, job, method, *limits)) for row in self.rows
+                replace(row, error=find_error(row, job, method, size, most, has_licenses=licensed))
+                for row in self.rows
             ]
             self.samplings = {row.index: row_sampling(row, job, method) for row in self.rows}
             self.read_rows(attempts)

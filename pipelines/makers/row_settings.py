@@ -85,7 +85,13 @@ class RowKinds:
 
 
 def find_error(
-    row: Row, config: SamplingConfig, method: str, size: int, max_frames: int | None = None
+    row: Row,
+    config: SamplingConfig,
+    method: str,
+    size: int,
+    max_frames: int | None = None,
+    *,
+    has_licenses: bool = True,
 ) -> str | None:
     """Return why no clip can be made of a row, whatever its sketch is, if that is so.
 
@@ -93,9 +99,13 @@ def find_error(
         config: the job's settings.
         size: height and width of the model's frames.
         max_frames: of a segment at the most; None for any number.
+        has_licenses: the column `license` is that of the sketches, as in all runs but those from
+            before there was one.
     """
     if row.error is not None:
         return row.error
+    if has_licenses and row.license_error is not None:
+        return row.license_error
     num_frames = row.num_frames or config.num_frames
     total = count_frames(len(row.prompts), num_frames)
     try:

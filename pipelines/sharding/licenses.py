@@ -1,10 +1,12 @@
 """The licenses of a run: what its user may say, and what people are told."""
 
 import logging
+from collections.abc import Mapping, Sequence
 
-from flipsketch.corpus.passport import plan_licenses
+from flipsketch.corpus.passport import ROW_LICENSES, plan_licenses
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.restrictions import PartLicense, describe_licenses, list_restrictions
+from flipsketch.corpus.row_licenses import strictest_first
 from flipsketch.corpus.shard import ShardFacts
 from flipsketch.corpus.terms_table import count_licenses
 from flipsketch.storage.text import MAX_CONTENT, TEXT, is_text, one_line
@@ -25,9 +27,24 @@ def list_licenses(plan: Plan, shards: list[ShardFacts]) -> list[PartLicense]:
     return list(count_licenses(plan, shards) or plan_licenses(plan).items())
 
 
-def log_licenses(plan: Plan, shards: list[ShardFacts]) -> None:
+def foresee_licenses(plan: Plan, rows: Mapping[str, int] | None) -> list[PartLicense]:
+    """Return the licenses of clips that are still to be made, those that restrict most first.
+
+    Args:
+        rows: of the input, by the license that they name; None where that is not known.
+    """
+    licenses = plan_licenses(plan)
+    what, own = next(iter(licenses.items()))
+    found = [(what, own)]
+    # In a run from before rows had licenses such a column is one of its manifest's own.
+    if rows and ROW_LICENSES in plan.settings:
+        found = [(what, name) for name in dict.fromkeys(name or own for name in rows)]
+    return strictest_first([*found, *list(licenses.items())[1:]])
+
+
+def log_licenses(plan: Plan, licenses: Sequence[PartLicense]) -> None:
     """Say which licenses there are, and which of them do not allow everything."""
-    licenses = list_licenses(plan, shards)
+    licenses = strictest_first(licenses)
     named = one_line(plan.licence, MAX_CONTENT)
     log.info("license of the corpus: %s; %s", named, describe_licenses(licenses))
     for restriction in list_restrictions(licenses):

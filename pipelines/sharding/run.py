@@ -24,7 +24,12 @@ from pipelines.execution.attempts import sweep_notes
 from pipelines.execution.config import ExecutorConfig
 from pipelines.execution.executor import make_shards
 from pipelines.execution.work import Maker, Resources
-from pipelines.sharding.licenses import check_license, log_licenses
+from pipelines.sharding.licenses import (
+    check_license,
+    foresee_licenses,
+    list_licenses,
+    log_licenses,
+)
 from pipelines.sharding.pilot import add_pilot, print_pilot
 from pipelines.sharding.planning import missing_shards, retryable_rows, unread_rows, write_summary
 from pipelines.sharding.progress import ShardProgress
@@ -170,7 +175,7 @@ class Run:
             count(plan.threads, "thread"),
             folder,
         )
-        log_licenses(plan, list(shards.values()))
+        log_licenses(plan, foresee_licenses(plan, self.summary.licenses))
         unread = unread_rows(plan, shards)
         # Rows that end a local job's process would be tried again for ever, were a retry that an
         # earlier command has begun not the one that this command asks for.
@@ -216,7 +221,7 @@ class Run:
             num_unread=len(unread_rows(plan, shards)),
         )
         write_card(folder, plan, summary.facts)
-        log_licenses(plan, summary.facts)
+        log_licenses(plan, list_licenses(plan, summary.facts))
         summary.log(seconds=time.monotonic() - started, new_clips=progress.num_new_ok)
         if is_pilot:
             pilot = [shards[index] for index in range(count_shards(plan.pilots))]

@@ -27,8 +27,8 @@ from flipsketch.corpus.verify import (
 from flipsketch.scoring.store import scored_shards, verify_score_summary, verify_scores
 from flipsketch.storage.folder import Folder
 from flipsketch.storage.text import MAX_CONTENT, count, describe_error, one_line
-from pipelines.sharding.licenses import list_licenses
-from pipelines.sharding.planning import unread_rows
+from pipelines.sharding.licenses import foresee_licenses, list_licenses
+from pipelines.sharding.planning import read_known_summary, unread_rows
 from pipelines.sharding.summary import REASONS_SHOWN
 
 STRANGERS_SHOWN = 20
@@ -96,6 +96,9 @@ def read_status(
     shards, doubts = read_shards(folder, plan)
     num_pilot = count_shards(plan.pilots)
     licenses = list_licenses(plan, list(shards.values()))
+    if not shards and (summary := read_known_summary(folder)) is not None:
+        # Of nothing that is made yet the manifest tells.
+        licenses = foresee_licenses(plan, summary.licenses)
     status = Status(
         planned=plan.num_shards,
         done=len(shards),

@@ -1,6 +1,7 @@
 """Each row names the licenses that its clip comes under, and runs from before go on without."""
 
 import json
+import logging
 import os
 import shutil
 from dataclasses import replace
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from flipsketch.corpus.manifest import summarize_manifest
 from flipsketch.corpus.plan import read_plan, write_plan
 from flipsketch.models.places import EMBEDDED
 from flipsketch.storage.folder import open_folder
@@ -20,9 +22,9 @@ from pipelines.execution.config import ExecutorConfig
 from tests.helpers.corpora import good_rows, make_job, make_manifest, read_rows, read_tars
 
 LATER = ("row_licenses", "lora_license", "motion_license")
-NAMED = ["cc-by-4.0", None, "cc-by-nc-4.0", "  ", 5, "mine:\nall"]
-# What a column of several types is read as, blank where the row names none.
-READ = ["cc-by-4.0", None, "cc-by-nc-4.0", None, "5", "mine: all"]
+NAMED = ["cc-by-4.0", None, "cc-by-nc-4.0", "  ", ["mit", "cc0-1.0"], "mine:\nall"]
+# Blank where the row names none.
+READ = ["cc-by-4.0", None, "cc-by-nc-4.0", None, "mit, cc0-1.0", "mine: all"]
 
 
 @pytest.fixture
@@ -68,18 +70,38 @@ def test_a_dry_run_names_what_is_not_free(stills, tmp_path, capsys):
     card = "---\nlicense: cc-by-nc-4.0\n---\n**License:** [CC BY-NC-ND 4.0](https://"
     (model / "README.md").write_text(f"{card}creativecommons.org/licenses/by-nc-nd/4.0/)\n")
     job = replace(stills, model=str(model), method="flipsketch", lora="doodle-lora")
-    print_licenses(replace(job, license="mit"), None, model, READ)
+    rows = summarize_manifest(job.manifest).licenses
+    print_licenses(replace(job, license="mit"), None, model, rows)
     first, *restrictions = capsys.readouterr().out.splitlines()
     assert first == (
-        "terms:  license mit; sketch 5, sketch cc-by-4.0, sketch cc-by-nc-4.0, "
-        "sketch mine: all, sketch mit, model cc-by-nc-4.0, CC-BY-NC-ND-4.0, adapter cc0-1.0"
+        "terms:  license mit; sketch CC-BY-NC-4.0, model cc-by-nc-4.0, CC-BY-NC-ND-4.0, "
+        "sketch mine: all, sketch CC-BY-4.0, sketch mit, sketch MIT, CC0-1.0, adapter cc0-1.0"
     )
     assert [line.strip()[:60] for line in restrictions] == [
-        "whether the license of the sketch (5) allows commercial use ",
-        "the sketch is for non-commercial use only (cc-by-nc-4.0), an",
-        "whether the license of the sketch (mine: all) allows commerc",
+        "the sketch is for non-commercial use only (CC-BY-NC-4.0), an",
         "the model is for non-commercial use only (cc-by-nc-4.0, CC-B",
+        "whether the license of the sketch (mine: all) allows commerc",
     ]
+
+
+def test_the_start_says_what_the_dry_run_says(stills, tmp_path, capsys, caplog):
+    names = ["CC0-1.0", "cc-by-nc-4.0", 7, ["MIT"]]
+    rows = [{**row, "license": name} for row, name in zip(good_rows(4), names, strict=True)]
+    job = replace(stills, manifest=make_manifest(tmp_path, rows), max_failures="1")
+    assert animate_manifest(replace(job, dry_run=True)) == 0
+    printed = capsys.readouterr().out
+    licenses = "sketch CC-BY-NC-4.0, sketch CC0-1.0, sketch MIT"
+    assert f"license unknown; {licenses}" in printed
+    assert "row 3: license must be text" in printed
+    with caplog.at_level(logging.WARNING):
+        # The second reads what the first has found of the manifest.
+        for _ in range(2):
+            caplog.clear()
+            assert animate_manifest(job) == 0
+            told = [one.message for one in caplog.records if "license of the" in one.message]
+            assert told == []
+            assert "the sketch is for non-commercial use only (CC-BY-NC-4.0)" in caplog.text
+    assert [row["status"] for row in read_rows(job.output)] == ["ok", "ok", "failed", "ok"]
 
 
 def test_a_run_from_before_rows_had_licenses_goes_on_without(stills, tmp_path):
@@ -87,14 +109,16 @@ def test_a_run_from_before_rows_had_licenses_goes_on_without(stills, tmp_path):
     rows = [{**row, "license": number} for number, row in enumerate(good_rows(4))]
     job = replace(stills, manifest=make_manifest(tmp_path, rows))
     new = replace(job, output=f"{job.output}_new")
-    assert animate_manifest(new) == 0
+    # In a new run they are no licenses.
+    assert animate_manifest(new) == 1
+    assert read_rows(new.output)[3]["error"].startswith("license must be text in UTF-8")
     plan, folder = read_plan(open_folder(new.output)), open_folder(job.output)
     folder.make()
     known = {name: value for name, value in plan.settings.items() if name not in LATER}
     write_plan(folder, replace(plan, settings=known))
     assert animate_manifest(replace(job, license="mit")) == 0
     assert [row["license"] for row in read_rows(job.output)] == [0, 1, 2, 3]
-    assert [row["license"] for row in read_rows(new.output)] == ["0", "1", "2", "3"]
+    assert [row["license"] for row in read_rows(new.output)] == [None] * 4
     assert not read_rows(job.output)[0].keys() & {"lora_license", "motion_license"}
     # Its shards do not count them, so the license of the corpus is not taken for that of each.
     card = (Path(job.output) / "README.md").read_text()
