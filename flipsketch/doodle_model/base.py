@@ -44,6 +44,8 @@ class BaseStage:
     learning_rate: float
     dtype: torch.dtype
     """The dtype that networks compute in; weights are float32."""
+    validation_steps: int = 25
+    """DDIM steps of the sample pictures."""
     seed: int = 0
 
 
@@ -69,7 +71,7 @@ def train_base(
 
     def draw() -> Image.Image:
         with trainer.averaged():
-            return draw_from_text(model, stage.num_frames)
+            return draw_from_text(model, stage)
 
     learnt = open_folder(str(folder))
     losses = learn(learnt, trainer, stage.num_steps, deadline=session.deadline, draw=draw)
@@ -124,10 +126,16 @@ def make_trainer(
     )
 
 
-def draw_from_text(model: VideoModel, num_frames: int) -> Image.Image:
+def draw_from_text(model: VideoModel, stage: BaseStage) -> Image.Image:
     """Return a picture of clips sampled from some prompts alone."""
     strips = []
     for seed, prompt in enumerate(SHOWN):
-        frames = sample_from_text(model, prompt, seed=seed, num_frames=num_frames)
+        frames = sample_from_text(
+            model,
+            prompt,
+            seed=seed,
+            num_frames=stage.num_frames,
+            num_inference_steps=stage.validation_steps,
+        )
         strips.append(draw_strip(None, frames, [prompt]))
     return stack(strips)

@@ -142,6 +142,7 @@ class Making:
             batch_size=self.batch_size(num_frames),
             learning_rate=self.config.learning_rate,
             dtype=DTYPES[self.dtype],
+            validation_steps=self.config.validation_steps,
             seed=self.config.seed,
         )
         self.share_out(

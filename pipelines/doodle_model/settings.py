@@ -63,7 +63,7 @@ class DoodleModelConfig:
     scorer_steps: int = 3000
     """Training steps of the scorer."""
     validation_steps: int = 25
-    """Number of DDIM steps for the adapter's sample pictures."""
+    """Number of DDIM steps for sample pictures."""
     seed: int = 0
     """Seed of the weights, the doodles and their order."""
 
