@@ -12,7 +12,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from flipsketch.storage.text import one_line
+from flipsketch.corpus.license_names import ADDRESS, key_of, plain_text
+from flipsketch.storage.text import one_line, shorten
 
 Flag = Literal["yes", "no", "unknown"]
 Use = Literal["commercial", "train-others"]
@@ -27,23 +28,35 @@ TABLES = (
     Path(__file__).parents[2] / "data/licenses.toml",
 )
 
-OTHER_WORDS = (
-    (r"creative-?commons", "cc"),
-    (r"attribution", "by"),
-    (r"non-?commercial", "nc"),
-    (r"share-?alike", "sa"),
-    (r"no-?deriv(ative)?s?(-works)?", "nd"),
-    (r"(international|unported|generic|universal|deed|public-domain-dedication|legalcode)", ""),
-    (r"licen[sc]ed?(-under)?|the|version|agreement", ""),
-)
-
-
-SPELLINGS = (
-    (r"^cc-(0|zero)", "cc0"),
-    (r"^(cc-[a-z-]*[a-z]|apache|[al]?gpl|mpl)(\d)", r"\1-\2"),
-    (r"-(\d)$", r"-\1.0"),
-    # Translated to the law of a country: "CC-BY-3.0-US" in SPDX.
-    (r"^(cc-[a-z-]+-\d\.\d)-[a-z]{2,3}$", r"\1"),
+# Stands for a license that nobody has named.
+NOT_NAMED = {
+    "",
+    UNKNOWN,
+    "-",
+    "?",
+    "none",
+    "null",
+    "noassertion",
+    "n/a",
+    "n.a.",
+    "n.a",
+    "na",
+    "tbd",
+}
+NOT_NAMED |= {"not named", "not stated", "not specified", "not applicable", "unspecified"}
+# Between several that all hold.
+COMMA = re.compile(r"\s*[,;](?!\s*v(?:ersion|\.|\d))\s*", re.IGNORECASE)
+OR = re.compile(r"\s+or\s+", re.IGNORECASE)
+AND = re.compile(r"\s*&\s*|\s+[+/]\s+|(?<=\w)[+/](?=\w)|\s+and\s+", re.IGNORECASE)
+OR_AND = re.compile(f"{OR.pattern}|{AND.pattern}", re.IGNORECASE)
+# Of what has an address among them.
+SPACED_AND = re.compile(r"\s+(?:and|[&+/])\s+", re.IGNORECASE)
+# What a text adds to a license to make it less.
+DENIAL = re.compile(r"\b(no|not|none|non|never|neither|nor|without|except|but)\b", re.IGNORECASE)
+RESTRICTION = re.compile(
+    r"\bnon[\s-]*commercial|\bnc\b|\bno[\s-]*deriv|\bresearch\b|\bacademic\b|\bpersonal\b"
+    r"|\bnot?\b[^.]*\bcommercial|\beducational\b",
+    re.IGNORECASE,
 )
 
 
@@ -71,6 +84,11 @@ class Terms:
         return {"commercial": self.commercial, "train-others": self.train_others}[use]
 
     @property
+    def forbids_sharing(self) -> bool:
+        """Whether what is made of the work must not be shared."""
+        return bool(re.search(r"\bCC-BY(-NC)?-ND\b|^All rights reserved$", self.name))
+
+    @property
     def is_known(self) -> bool:
         return bool(self.source)
 
@@ -85,23 +103,46 @@ def resolve_license(text: str | None) -> Terms:
 
     Of several ("a, b", "a AND b") all hold; of alternatives ("a OR b") the one that allows most.
     """
-    said = one_line(text, MOST_CHARS) if text else ""
+    said = one_line(plain_text(shorten(text, 2 * MOST_CHARS)), MOST_CHARS) if text else ""
     # A list, as a table holds it whose other rows have texts.
     said = said[1:-1] if said.startswith("[") and said.endswith("]") else said
-    if said.casefold() in ("", UNKNOWN, "none", "noassertion", "not named"):
+    if said.casefold() in NOT_NAMED:
         return NOT_STATED
     return find_terms(said) or resolve_several(said)
 
 
 def resolve_several(said: str) -> Terms:
-    # Which belongs to which within brackets is not read: all hold, which allows no more.
-    unbracketed = re.sub(r"[()]", " ", said)
-    if unbracketed == said and len(alternatives := re.split(r"\s+or\s+", said, flags=re.I)) > 1:
-        return max(map(resolve_license, alternatives), key=generosity)
-    parts = re.split(r"\s*[,;&+/]\s*|\s+(?:and|or)\s+", unbracketed.strip(), flags=re.I)
-    if len(parts) < 2 or "://" in said:
+    unbracketed = re.sub(r"[()]", " ", said).strip()
+    if ADDRESS.fullmatch(said):
         return Terms(one_line(said, NAME_CHARS))
-    return combine_terms([resolve_license(part) for part in parts])
+    if ADDRESS.search(said):
+        separators = [COMMA, OR, SPACED_AND]
+    else:
+        # Which belongs to which within brackets is not read: all hold, which allows no more.
+        separators = [COMMA, OR, AND] if unbracketed == said else [COMMA, OR_AND]
+    for separator in separators:
+        parts = [part for part in separator.split(unbracketed) if part]
+        if len(parts) > 1:
+            is_choice = separator is OR and unbracketed == said
+            return (choose_terms if is_choice else combine_several)(parts)
+    return Terms(one_line(said, NAME_CHARS))
+
+
+def combine_several(parts: list[str]) -> Terms:
+    return combine_terms(map(resolve_license, parts))
+
+
+def choose_terms(alternatives: list[str]) -> Terms:
+    """Return the terms of the alternative that allows most; nothing is allowed where one of them is
+    no license at all: "MIT or not"."""
+    terms = [resolve_license(said) for said in alternatives]
+    best = max(terms, key=generosity)
+    strange = [
+        each
+        for each, said in zip(terms, alternatives, strict=True)
+        if not each.source and (DENIAL.search(said) or not re.search(r"licen[sc]e", said, re.I))
+    ]
+    return combine_terms([best, *strange]) if strange else best
 
 
 def combine(parts: Mapping[str, Terms]) -> Terms:
@@ -151,6 +192,7 @@ def all_licenses(stated: str, card: str, hub_name: str) -> str:
         card: its text, which may name another.
         hub_name: of the model on the Hub, which the table may know more of.
     """
+    stated = linked_license(stated, card) or stated
     names = [] if resolve_license(stated) == NOT_STATED else [stated]
     known = {key_of(name) for text in names for name in (text, *text.split(","))}
     for name in filter(None, [*stated_in_text(card).split(", "), *known_licenses(hub_name)]):
@@ -160,18 +202,46 @@ def all_licenses(stated: str, card: str, hub_name: str) -> str:
     return ", ".join(names) or stated
 
 
+def linked_license(stated: str, card: str) -> str | None:
+    """Return the license whose address stands in a card's metadata beside a name that nobody knows,
+    if that is what is stated."""
+    metadata = re.match(r"---\n(.*?)\n---\n", card, re.DOTALL)
+    found = dict(re.findall(r"^(license\w*):[ ]*(.*?)\s*$", metadata[1] if metadata else "", re.M))
+    name, link = (found.get(f"license_{what}", "").strip("\"'") for what in ("name", "link"))
+    is_named = found.get("license", "").strip("\"'[]") in ("other", name) and name == stated
+    if not is_named or resolve_license(name).is_known or DENIAL.search(name):
+        return None
+    terms = find_terms(link)
+    return terms.name if terms and not RESTRICTION.search(re.sub("[_-]", " ", name)) else None
+
+
 def stated_in_text(card: str) -> str:
-    """Return the known licenses that lines such as "- **License:** [MIT](...)" of a card's text
-    name, besides what its metadata says."""
-    text = re.sub(r"\A---\n.*?\n---\n", "", card, flags=re.DOTALL)
+    """Return the licenses that lines such as "- **License:** [MIT](...)" of a card's text name,
+    besides what its metadata says: those that are known, and what restricts a use."""
+    text = re.sub(r"\A---\n.*?\n---\n", "", plain_lines(card), flags=re.DOTALL)
     lines = re.findall(r"^\W*licen[sc]e\W*?[:|]\W*(.{2,300})$", text, re.MULTILINE | re.IGNORECASE)
-    names = []
+    names: list[str] = []
     for line in lines:
-        linked = re.match(r"\W*([^\]\[]+)\]\((\S+)\)", line)
-        # The address of a license says its version, which its name may leave out.
-        said = [linked[2], linked[1]] if linked else [re.sub(r"[*_`|]+|\.$", "", line).strip()]
-        names += [terms.name for one in said if (terms := find_terms(one))][:1]
+        links = re.findall(r"([^\]\[]+)\]\((\S+?)\)", line)
+        rest = re.sub(r"\[?([^\]\[]+)\]\((\S+?)\)", " ", line) if links else line
+        rest = " ".join(re.sub(r"[*_`|]+|\.$", " ", rest).split())
+        for name, address in links:
+            # The address of a license says its version, which its name may leave out.
+            linked, named = find_terms(address), find_terms(name)
+            if linked and named and linked.flags == named.flags:
+                named = None
+            names += [terms.name for terms in (linked, named) if terms]
+            rest += "" if linked or named else f" {name}"
+        if not links and (terms := find_terms(rest)):
+            names.append(terms.name)
+        elif RESTRICTION.search(rest):
+            # Not a license that is known, and so it allows nothing.
+            names.append(one_line(re.sub(r"[,;]", " ", rest), NAME_CHARS))
     return ", ".join(dict.fromkeys(names))
+
+
+def plain_lines(text: str) -> str:
+    return "\n".join(map(plain_text, text.splitlines()))
 
 
 def find_terms(said: str) -> Terms | None:
@@ -179,39 +249,15 @@ def find_terms(said: str) -> Terms | None:
     table, _ = read_table()
     if terms := table.get(key_of(said)):
         return terms
+    if "(" not in said:
+        return None
     # A second name in brackets may only repeat the first: "CC Attribution 4.0 (CC BY 4.0)".
     names = [re.sub(r"\s*\(.*?\)\s*", " ", said), *re.findall(r"\((.*?)\)", said)]
     first, *others = [table.get(key_of(name)) for name in names]
     if first and others and all(other and other.flags == first.flags for other in others):
         return first
-    return None
-
-
-def key_of(said: str) -> str:
-    """Return what two ways of writing one license have in common: "CC BY 4.0" and
-    "https://creativecommons.org/licenses/by/4.0/" are both "cc-by-4.0"."""
-    key = said.strip().casefold().rstrip(".,;")
-    if "://" in key or key.startswith("www."):
-        return key_of_address(key)
-    key = re.sub(r"[\s_,:]+", "-", re.sub(r"[\"'™©]", "", key))
-    for pattern, word in OTHER_WORDS:
-        key = re.sub(rf"(?<![a-z0-9]){pattern}(?![a-z])", word, key)
-    key = re.sub(r"(?<=gpl)-?v(?=\d)|(?<![a-z0-9])v(?=\d)", "-", key)
-    key = re.sub(r"-(only|or-(any-)?later)$|(?<=\d)\+$", "", re.sub(r"-{2,}", "-", key)).strip("-")
-    for pattern, written in SPELLINGS:
-        key = re.sub(pattern, written, key)
-    return key
-
-
-def key_of_address(address: str) -> str:
-    address = re.sub(r"^(\w+://)?(www\.)?", "", address).rstrip("/")
-    if found := re.match(r"creativecommons\.org/licenses/([a-z-]+)/([\d.]+)", address):
-        return f"cc-{found[1]}-{found[2]}"
-    if found := re.match(r"creativecommons\.org/publicdomain/(zero|mark)/", address):
-        return {"zero": "cc0-1.0", "mark": "public-domain"}[found[1]]
-    if found := re.match(r"(?:opensource|spdx)\.org/licenses?/([\w.+-]+?)(\.html)?$", address):
-        return key_of(found[1])
-    return re.sub(r"\.(txt|html?|php|md)$", "", address)
+    # Or it goes on: "CC BY 4.0 (non-commercial)".
+    return table.get(key_of(re.sub(r"[()]", " ", said)))
 
 
 @functools.cache

@@ -55,6 +55,24 @@ license: cc-by-nc-4.0
         ("CC-BY-NC-ND", "CC-BY-NC-ND", ("no", "no", "yes", "no")),
         ("creativeml-openrail-m", "CreativeML-OpenRAIL-M", FREE),
         ("CreativeML Open RAIL++-M License", "OpenRAIL++", FREE),
+        ("CC BY 4.0 (CC BY 4.0)", "CC-BY-4.0", CREDITED),
+        ("Creative Commons Attribution 4.0 International Public License", "CC-BY-4.0", CREDITED),
+        ("CC-BY-4.0-NC", "CC-BY-NC-4.0", NONCOMMERCIAL),
+        ("CC BY 4.0 - non-commercial", "CC-BY-NC-4.0", NONCOMMERCIAL),
+        ("CC Attribution 4.0 NonCommercial", "CC-BY-NC-4.0", NONCOMMERCIAL),
+        ("CC BY 4.0 (NC)", "CC-BY-NC-4.0", NONCOMMERCIAL),
+        ("CC BY 4.0 ND", "CC-BY-ND-4.0", ("yes", "no", "yes", "no")),
+        ("CC BY-NC 4.0 ND", "CC-BY-NC-ND-4.0", ("no", "no", "yes", "no")),
+        ("CC BY 4.0 SA", "CC-BY-SA-4.0", COPYLEFT),
+        ("CC-BY-3.0-IGO", "CC-BY-3.0", CREDITED),
+        ("CC-BY-NC-ND-2.5 Scotland", "CC-BY-NC-ND-2.5", ("no", "no", "yes", "no")),
+        ("CC-BY-SA-2.1-JP", "CC-BY-SA", COPYLEFT),
+        ("creativecommons.org/licenses/by-nc/4.0", "CC-BY-NC-4.0", NONCOMMERCIAL),
+        ("https://creativecommons.org/licenses/by/3.0/no/deed.no", "CC-BY-3.0", CREDITED),
+        ("https://creativecommons.org/licenses/by/4.0/?ref=chooser-v1", "CC-BY-4.0", CREDITED),
+        ("CC\u2011BY\u2011NC\u00a04.0", "CC-BY-NC-4.0", NONCOMMERCIAL),
+        ("CC\u2013BY\u200b 4.0", "CC-BY-4.0", CREDITED),
+        ("X11", "X11", CREDITED),
         (
             "stable-video-diffusion-community",
             "Stability AI Community",
@@ -73,15 +91,37 @@ def test_a_license_is_known_by_its_names(said, name, expected):
     [
         *("mine: all of it", "MIT-modified", "MIT (with changes)", "cc-by-4.0 but ask first"),
         *("cc-by-9.0", "other", "non-commercial", "x" * 5000, "commercial use, ask me", "NaN"),
+        *("CC-BY-4.0-not", "CC-BY-4.0 no", "CC BY 3.0 but", "CC BY 3.0 no", "CC-BY-4.0-US"),
+        *(
+            "CC-BY-2.1",
+            "CC BY US",
+            "CC BY ND SA 4.0",
+            "CC BY 4.0 for research only",
+            "CC BY 3.0 4.0",
+        ),
+        *("not CC0", "CC0 no", "CC0-NC", "MIT-NC", "MIT (non-commercial)", "neither MIT nor CC0"),
+        *(
+            "Apache 2.0 non-commercial",
+            "Apache 2.0 with Commons Clause",
+            "GPL-3.0 no",
+            "OpenRAIL NC",
+        ),
+        *(
+            "Stability AI Community non-commercial",
+            "https://creativecommons.org/licenses/by/4.0/nc",
+        ),
+        "GPL-3.0-or-later WITH Classpath-exception-2.0",
+        "https://creativecommons.org/licenses/by/4.0/ non-commercial",
     ],
 )
 def test_a_license_that_only_resembles_a_known_one_is_unknown(said):
     terms = resolve_license(said)
     assert terms.flags == UNKNOWN and not terms.source
+    assert resolve_license(terms.name).flags == UNKNOWN
     assert said.startswith(terms.name[:20]) and len(terms.name) <= 200
 
 
-@pytest.mark.parametrize("said", [None, "", "  ", "unknown", "None", "NOASSERTION"])
+@pytest.mark.parametrize("said", [None, "", "  ", "unknown", "None", "NOASSERTION", "n/a", "N/A"])
 def test_no_license_is_not_stated(said):
     assert resolve_license(said) == NOT_STATED and NOT_STATED.flags == UNKNOWN
 
@@ -96,6 +136,12 @@ def test_no_license_is_not_stated(said):
         ("CC-BY-NC-4.0 or a commercial license", NONCOMMERCIAL),
         # Within brackets an alternative counts for nothing.
         ("(CC0-1.0 OR CC-BY-NC-4.0) AND MIT", NONCOMMERCIAL),
+        ("MIT OR CC0-1.0, CC-BY-NC-4.0", NONCOMMERCIAL),
+        ("mit, https://creativecommons.org/licenses/by-nc/4.0/", NONCOMMERCIAL),
+        ("Apache License, Version 2.0 or MIT", CREDITED),
+        ("MIT OR LicenseRef-mine", CREDITED),
+        ("MIT or not", ("unknown", "unknown", "yes", "unknown")),
+        ("neither MIT or CC0", UNKNOWN),
         ("mit, mine", ("unknown", "unknown", "yes", "unknown")),
     ],
 )
@@ -156,7 +202,23 @@ def test_what_is_said_once_stays_as_it_was_said():
         ("| License | Apache 2.0 |\n", "Apache-2.0"),
         ("## License\n\nThis project is licensed under MIT.\n", ""),
         ("License: another\n", ""),
+        ("License: MIT (non-commercial)\n", "MIT (non-commercial)"),
+        (
+            "License: [CC BY-NC](https://creativecommons.org/licenses/by/4.0/)",
+            "CC-BY-4.0, CC-BY-NC",
+        ),
+        ("License: [MIT](https://x.y), weights for research", "MIT, weights for research"),
     ],
 )
 def test_only_a_line_that_names_a_known_license_is_one(text, expected):
     assert stated_in_text(text) == expected
+
+
+def test_the_address_of_a_license_counts_where_its_name_is_not_known():
+    card = "---\nlicense: other\nlicense_name: {}\nlicense_link: {}\n---\n"
+    address = "https://creativecommons.org/licenses/by-nc/4.0/"
+    assert all_licenses("ours", card.format("ours", address), "") == "CC-BY-NC-4.0"
+    assert all_licenses("mit", card.format("mit", address), "") == "mit"
+    free = "https://opensource.org/license/mit"
+    for name, link in (("ours", "LICENSE.md"), ("mit-non-commercial", free), ("not-mit", free)):
+        assert resolve_license(all_licenses(name, card.format(name, link), "")).flags == UNKNOWN
