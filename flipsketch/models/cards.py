@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -127,13 +128,24 @@ def read_license(card: Path) -> str | None:
     if isinstance(licence, bool):
         # YAML takes some words for truth values.
         licence = read_license_line(card)
-    if licence == OTHER:
+    if licence in (OTHER, [OTHER]):
         licence = data.get("license_name") or data.get("license_link") or licence
     if not licence:
         return None
     named = [licence, data.get("data_license") or []]
     texts = [str(one) for each in named for one in (each if isinstance(each, list) else [each])]
     return ", ".join(dict.fromkeys(texts))
+
+
+def license_field(licenses: Iterable[str]) -> str | list[str]:
+    """Return licenses as the metadata of a card have them: one, or a list of several, each once."""
+    named: list[str] = []
+    for text in licenses:
+        parts = text.split(", ")
+        # Names of several; what has spaces is somebody's own sentence.
+        named += [text] if any(" " in part for part in parts) else parts
+    named = list(dict.fromkeys(named))
+    return named[0] if len(named) == 1 else named
 
 
 def read_license_line(card: Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from flipsketch.models.cards import list_cards, model_licence, read_parts
+from flipsketch.models.cards import license_field, list_cards, model_licence, read_parts
 from flipsketch.models.hub import CARD, find_snapshot
 from flipsketch.storage.text import count, one_line
 
@@ -63,7 +63,7 @@ def write_card(
         log.warning("%s: no card states a license; give it with --model-license", place)
     card = next((card for card in list_cards(source) if card.is_file()), None)
     metadata, original = read_parts(card)
-    metadata["license"] = stated
+    metadata["license"] = license_field([stated])
     rows = [
         f"| `{each.path.relative_to(source).as_posix()}` | {each.num_bytes:,} | `{each.sha256}` | "
         f"{each.num_tensors:,} |"

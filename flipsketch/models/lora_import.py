@@ -9,7 +9,13 @@ from pathlib import Path
 
 from torch import nn
 
-from flipsketch.models.cards import choose_license, list_cards, model_licence, read_parts
+from flipsketch.models.cards import (
+    choose_license,
+    license_field,
+    list_cards,
+    model_licence,
+    read_parts,
+)
 from flipsketch.models.families import MOTION_FOLDER, PICTURES_UNET, needs_motion
 from flipsketch.models.hub import CARD
 from flipsketch.models.inspection import lay_out, lay_out_networks
@@ -25,8 +31,7 @@ from flipsketch.storage.text import count, one_line
 log = logging.getLogger(__name__)
 
 TEMPLATE = """---
-license: {license}
-library_name: peft
+{metadata}library_name: peft
 {base_model}tags: [lora, flipsketch]
 ---
 
@@ -206,6 +211,9 @@ def warn_of_left_out(read: ReadLora) -> None:
 
 
 def make_card(model: str, files: list[Path], rows: list[str], license: str | None) -> str:
+    # Imported late: it is needed once, at the end.
+    import yaml
+
     above = [folder for path in files for folder in (path.parent, path.parent.parent)]
     stated = ((folder, model_licence(folder)) for folder in above)
     folder, found = next((each for each in stated if each[1] != "unknown"), (above[0], None))
@@ -221,7 +229,10 @@ def make_card(model: str, files: list[Path], rows: list[str], license: str | Non
     cards = [card for each in (folder, *above) for card in list_cards(each) if card.is_file()]
     _, original = read_parts(cards[0] if cards else None)
     base = "" if Path(model).is_dir() else f"base_model: {one_line(model.partition('@')[0], 200)}\n"
+    # As YAML may hold it, whatever it says.
+    metadata = {"license": license_field([one_line(known, 200)])}
     return TEMPLATE.format(
+        metadata=yaml.safe_dump(metadata, allow_unicode=True, width=1000),
         license=one_line(known, 200),
         base_model=base,
         model=one_line(model, 200),

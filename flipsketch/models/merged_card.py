@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from flipsketch.models.cards import model_licence, read_parts
+from flipsketch.models.cards import license_field, model_licence, read_parts
 from flipsketch.models.hub import CARD
 from flipsketch.storage.text import one_line
 
@@ -32,7 +32,7 @@ def write_merged_card(folder: Path, parts: dict[str, tuple[str, Path]]) -> None:
     licenses = {part: model_licence(source) for part, (_, source) in parts.items()}
     metadata, original = read_parts(folder / CARD)
     # One that nobody has stated is named too: what it allows is not known.
-    metadata["license"] = ", ".join(dict.fromkeys(licenses.values()))
+    metadata["license"] = license_field(licenses.values())
     rows = [
         f"| {part} | {cell(place)} | {cell(licenses[part])} |" for part, (place, _) in parts.items()
     ]

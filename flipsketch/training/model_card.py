@@ -12,6 +12,7 @@ from flipsketch.corpus.licenses import resolve_license
 from flipsketch.corpus.passport import join_licenses
 from flipsketch.corpus.plan import Plan
 from flipsketch.corpus.restrictions import list_restrictions
+from flipsketch.models.cards import license_field
 from flipsketch.models.pinning import noted_place
 from flipsketch.storage.folder import Folder
 from flipsketch.storage.text import MAX_CONTENT, one_line
@@ -65,7 +66,8 @@ def write_training_card(folder: Folder, plan: Plan, history: list[StepReport]) -
     last = history[-max(1, len(history) // 10) :]
     quartiles = mean_quartiles(last)
     data = ModelCardData(
-        license=license,
+        # The Hub takes a list too.
+        license=license_field(list_licenses(plan).values()),  # type: ignore[arg-type]
         base_model=name_on_hub(str(log["model"])),
         library_name="peft" if is_lora else "diffusers",
         pipeline_tag="text-to-video",

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from diffusers import UNet3DConditionModel
+from huggingface_hub import metadata_load
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from flipsketch.media.sketch import load_sketch
@@ -184,6 +185,8 @@ def test_a_merged_folder_is_a_model_of_its_own(tiny_folder, tmp_path):
     torch.testing.assert_close(predict(merged.unet), predict(model.unet), rtol=1e-4, atol=1e-5)
     # Under the licenses of both.
     assert model_licence(tmp_path / "merged") == "cc0-1.0, cc-by-nc-4.0"
+    metadata = metadata_load(tmp_path / "merged" / "README.md")
+    assert metadata["license"] == ["cc0-1.0", "cc-by-nc-4.0"]
     card = (tmp_path / "merged" / "README.md").read_text()
     assert card.endswith("Toy text-to-video model with random weights.\n")
     with pytest.raises(ValueError, match="is there already"):
