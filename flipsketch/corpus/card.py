@@ -170,7 +170,7 @@ def write_card(
         with_webdataset=fill_example(WITH_WEBDATASET, plan, has_sketch),
         with_pyarrow=fill_example(WITH_PYARROW, plan, has_sketch),
         more_in_json="" if is_drawn else ", and the manifest's own columns",
-        terms=f"{describe_license(plan)}\n\n{draw_terms(licenses)}",
+        terms=f"{describe_license(plan)}\n\n{draw_terms(licenses, plan.licence)}",
         more=more,
         num_ok=sum(shard.ok for shard in shards),
         num_failed=sum(shard.failed - shard.superseded for shard in shards),
@@ -190,7 +190,7 @@ def describe_license(plan: Plan) -> str:
         )
     return (
         f"This corpus is licensed under: {one_line(plan.licence)}. What the clips were made of and "
-        f"with may allow less:"
+        f"with may allow less, and a freer license of the corpus does not free them:"
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from flipsketch.corpus.licenses import Terms, combine_terms, resolve_license
 from flipsketch.corpus.passport import plan_licenses
 from flipsketch.corpus.plan import Plan
-from flipsketch.corpus.restrictions import PartLicense
+from flipsketch.corpus.restrictions import PartLicense, list_conflicts
 from flipsketch.corpus.shard import ShardFacts
 from flipsketch.storage.text import one_line
 
@@ -59,11 +59,12 @@ def count_licenses(plan: Plan, shards: Iterable[ShardFacts]) -> Counter[PartLice
     return found
 
 
-def draw_terms(licenses: Mapping[PartLicense, int]) -> str:
+def draw_terms(licenses: Mapping[PartLicense, int], own: str) -> str:
     """Return a Markdown table of the terms of each part's licenses, and what follows of all.
 
     Args:
         licenses: number of clips by part and license.
+        own: license of the corpus.
     """
     terms: dict[tuple[str, Terms], int] = Counter()
     for (part, license), number in licenses.items():
@@ -77,7 +78,10 @@ def draw_terms(licenses: Mapping[PartLicense, int]) -> str:
         lines.append(draw_row("others", others, f"{sum(number for _, number in more):,}"))
     whole = combine_terms(each for _, each in terms)
     lines.append(draw_row("all together", Terms("", *whole.flags), ""))
-    return f"{HEADER}{''.join(lines)}\n{describe_whole(whole, terms)}"
+    conflicts = "".join(
+        f"\n\n{text[:1].upper()}{text[1:]}." for text in list_conflicts(own, licenses)
+    )
+    return f"{HEADER}{''.join(lines)}\n{describe_whole(whole, terms)}{conflicts}"
 
 
 def sum_up(licenses: Iterable[PartLicense]) -> str:

@@ -10,7 +10,7 @@ from flipsketch.corpus.licenses import all_licenses
 from flipsketch.corpus.manifest import summarize_manifest
 from flipsketch.corpus.passport import ROW_LICENSES, STILL, license_settings
 from flipsketch.corpus.plan import UNKNOWN, Plan
-from flipsketch.corpus.restrictions import describe_licenses, list_restrictions
+from flipsketch.corpus.restrictions import describe_licenses, list_conflicts, list_restrictions
 from flipsketch.corpus.row import Row
 from flipsketch.corpus.row_licenses import strictest_first
 from flipsketch.corpus.run_folder import refuse_strange_files
@@ -149,7 +149,7 @@ def print_licenses(
             licenses.append(("motion adapter", all_licenses(*read_statements(motion))))
     licenses = strictest_first(licenses)
     print(f"terms:  license {one_line(own, MAX_CONTENT)}; {describe_licenses(licenses)}")
-    for restriction in list_restrictions(licenses):
+    for restriction in list_restrictions(licenses) + list_conflicts(own, licenses):
         print(f"        {restriction}")
 
 

@@ -5,7 +5,12 @@ from collections.abc import Mapping, Sequence
 
 from flipsketch.corpus.passport import ROW_LICENSES, plan_licenses
 from flipsketch.corpus.plan import Plan
-from flipsketch.corpus.restrictions import PartLicense, describe_licenses, list_restrictions
+from flipsketch.corpus.restrictions import (
+    PartLicense,
+    describe_licenses,
+    list_conflicts,
+    list_restrictions,
+)
 from flipsketch.corpus.row_licenses import strictest_first
 from flipsketch.corpus.shard import ShardFacts
 from flipsketch.corpus.terms_table import count_licenses
@@ -43,9 +48,10 @@ def foresee_licenses(plan: Plan, rows: Mapping[str, int] | None) -> list[PartLic
 
 
 def log_licenses(plan: Plan, licenses: Sequence[PartLicense]) -> None:
-    """Say which licenses there are, and which of them do not allow everything."""
+    """Say which licenses there are, and which of them do not allow everything, or not what
+    that of the corpus does."""
     licenses = strictest_first(licenses)
     named = one_line(plan.licence, MAX_CONTENT)
     log.info("license of the corpus: %s; %s", named, describe_licenses(licenses))
-    for restriction in list_restrictions(licenses):
+    for restriction in list_restrictions(licenses) + list_conflicts(plan.licence, licenses):
         log.warning(restriction)

@@ -8,7 +8,12 @@ from flipsketch.corpus.notes import describe_notes
 from flipsketch.corpus.parts import count_shards
 from flipsketch.corpus.plan import UNKNOWN, Plan
 from flipsketch.corpus.reasons import group_failures
-from flipsketch.corpus.restrictions import describe_licenses, describe_terms, list_restrictions
+from flipsketch.corpus.restrictions import (
+    describe_licenses,
+    describe_terms,
+    list_conflicts,
+    list_restrictions,
+)
 from flipsketch.corpus.shard import (
     ShardFacts,
     find_on_their_way,
@@ -67,7 +72,7 @@ class Status:
     """Of each part of its clips (the sketch, the model and so on): part, license, and whether it
     allows commercial use and training other models: yes, no or unknown."""
     restrictions: list[str] = field(default_factory=list)
-    """Which of the licenses are not known to allow commercial use."""
+    """Which of the licenses are not known to allow commercial use, or contradict the corpus's."""
     rows_per_s: float | None = None
     """Between the first commit and the last."""
     reasons: dict[str, int] = field(default_factory=dict)
@@ -115,7 +120,7 @@ def read_status(
         sketch_notes=dict(sum((facts.notes for facts in shards.values()), Counter[str]())),
         license=plan.licence,
         licenses=[describe_terms(*pair) for pair in licenses],
-        restrictions=list_restrictions(licenses),
+        restrictions=list_restrictions(licenses) + list_conflicts(plan.licence, licenses),
         rows_per_s=commit_rate(folder, list(shards.values())),
     )
     status.reasons, status.failures = find_failures(folder, shards)

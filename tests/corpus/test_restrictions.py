@@ -1,7 +1,7 @@
 """People are told of each license that does not allow commercial use, or is not known to."""
 
 from flipsketch.corpus.passport import join_licenses
-from flipsketch.corpus.restrictions import describe_licenses, list_restrictions
+from flipsketch.corpus.restrictions import describe_licenses, list_conflicts, list_restrictions
 
 
 def test_what_is_free_is_not_warned_of():
@@ -38,3 +38,24 @@ def test_licenses_that_hold_together_are_named_once():
     # Whose name has a comma.
     apache = "Apache License, Version 2.0"
     assert join_licenses([apache, f"MIT, {apache}"]) == f"{apache}, MIT, {apache}"
+
+
+def test_a_license_of_the_corpus_does_not_free_what_it_is_made_of():
+    assert list_conflicts("cc0-1.0", [("sketch", "cc0-1.0"), ("model", "apache-2.0")]) == []
+    assert list_conflicts("cc-by-sa-4.0", [("sketch", "CC BY-SA 3.0")]) == []
+    assert list_conflicts("unknown", [("sketch", "cc-by-nc-4.0"), ("model", "unknown")]) == []
+    (told,) = list_conflicts("CC0-1.0", [("model", "cc-by-nc-4.0")])
+    assert told.startswith("the license of the corpus (CC0-1.0) allows commercial use, that of the")
+    parts = [("sketch", "cc-by-nd-4.0"), ("scorer", "cc-by-nd-4.0")]
+    for own in ("unknown", "cc0-1.0", "cc-by-nd-4.0"):
+        (told,) = list_conflicts(own, parts)
+        assert told.startswith("clips made of the sketch (CC-BY-ND-4.0) must not be shared")
+    (told,) = list_conflicts("CC-BY-SA-4.0", [("sketch", "gpl-3.0")])
+    assert "have to be shared under its license, and that of the corpus is CC-BY-SA-4.0" in told
+    told = list_conflicts(
+        "cc-by-sa-4.0", [("sketch", "cc-by-nc-sa-4.0"), ("model", "cc-by-sa-4.0")]
+    )
+    assert "no license satisfies all of CC-BY-NC-SA, CC-BY-SA" in told[-1]
+    assert (
+        len(list_conflicts("cc0-1.0", [("sketch", f"cc-by-nd-4.0, {n}") for n in range(99)])) == 9
+    )
