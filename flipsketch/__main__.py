@@ -112,7 +112,10 @@ def animate_drawing(config: OneConfig) -> None:
     from flipsketch.method.request import ClipRequest
     from flipsketch.models.kernels import PLAIN
     from flipsketch.models.loading import Loading
-    from flipsketch.models.registry import choose_motion_adapter, find_model
+    from flipsketch.models.motion_adapters import choose_motion_adapter
+    from flipsketch.models.registry import (
+        find_model,
+    )
 
     if config.threads is not None:
         torch.set_num_threads(config.threads)
@@ -163,7 +166,10 @@ def list_licenses(config: OneConfig, model_folder: Path) -> list[tuple[str, str]
     """Return the licenses of the model and of the adapters, by part."""
     from flipsketch.corpus.licenses import all_licenses
     from flipsketch.models.cards import read_statements
-    from flipsketch.models.registry import choose_motion_adapter, find_lora
+    from flipsketch.models.motion_adapters import choose_motion_adapter
+    from flipsketch.models.registry import (
+        find_lora,
+    )
 
     stated = config.model_license
     licenses = [("model", all_licenses(*read_statements(model_folder, stated)))]

@@ -23,13 +23,12 @@ from flipsketch.method.config import LATER_FIELDS, SamplingConfig
 from flipsketch.method.methods import METHODS
 from flipsketch.models.kernels import read_kernels
 from flipsketch.models.loading import Loading
+from flipsketch.models.motion_adapters import choose_motion_adapter, fingerprint_motion
 from flipsketch.models.pinning import noted_place
 from flipsketch.models.registry import (
     NO_LORA,
-    choose_motion_adapter,
     find_model,
     fingerprint_folder,
-    fingerprint_motion,
 )
 from flipsketch.storage.folder import Folder, open_folder
 from flipsketch.storage.text import describe_error

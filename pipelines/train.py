@@ -11,10 +11,10 @@ from dataclasses import replace
 from flipsketch.corpus.dataset import TrainingClips, check_size
 from flipsketch.corpus.plan import read_plan
 from flipsketch.corpus.run_folder import begin_training
+from flipsketch.models.motion_adapters import choose_motion_adapter
 from flipsketch.models.pinning import note_places, pin_places
 from flipsketch.models.registry import (
     NO_LORA,
-    choose_motion_adapter,
     find_lora,
     find_model,
     frame_size,

@@ -23,7 +23,7 @@ from flipsketch.models.headers import (
 )
 from flipsketch.models.lora import check_lora_fits
 from flipsketch.models.motion import join_naming
-from flipsketch.models.registry import choose_motion_adapter
+from flipsketch.models.motion_adapters import choose_motion_adapter
 
 # The class of each network by the parts of the pipeline, beside the UNet, whose class its family
 # has; no other is loaded from its folder.

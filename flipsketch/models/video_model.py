@@ -37,11 +37,11 @@ from flipsketch.models.loading import Loading
 from flipsketch.models.lora import load_lora, merge_lora
 from flipsketch.models.merged_card import write_merged_card
 from flipsketch.models.motion import index_motion, join_naming
+from flipsketch.models.motion_adapters import choose_motion_adapter
 from flipsketch.models.offloading import device_of, take_turns
 from flipsketch.models.registry import (
     NO_LORA,
     choose_lora,
-    choose_motion_adapter,
     find_lora,
     find_model,
 )

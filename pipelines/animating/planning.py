@@ -18,13 +18,12 @@ from flipsketch.method.fitting import Fit
 from flipsketch.method.limits import read_limits
 from flipsketch.method.methods import METHODS
 from flipsketch.models.cards import read_statements
+from flipsketch.models.motion_adapters import choose_motion_adapter, fingerprint_motion
 from flipsketch.models.pinning import note_places, pin_places
 from flipsketch.models.places import find_on_hub
 from flipsketch.models.registry import (
-    choose_motion_adapter,
     find_lora,
     fingerprint_folder,
-    fingerprint_motion,
 )
 from flipsketch.storage.folder import Folder
 from pipelines.animating.config import AnimateConfig

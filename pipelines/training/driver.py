@@ -22,12 +22,11 @@ from flipsketch.corpus.terms_table import count_licenses
 from flipsketch.method.limits import read_limits
 from flipsketch.models.cards import read_statements
 from flipsketch.models.kernels import PLAIN, read_kernels, training_kernels
+from flipsketch.models.motion_adapters import choose_motion_adapter, fingerprint_motion
 from flipsketch.models.registry import (
-    choose_motion_adapter,
     find_lora,
     find_model,
     fingerprint_folder,
-    fingerprint_motion,
     frame_size,
 )
 from flipsketch.storage.folder import Folder

@@ -8,7 +8,7 @@ import torch
 from diffusers import AnimateDiffPipeline, UNetMotionModel
 
 from flipsketch.corpus.plan import read_plan
-from flipsketch.models.registry import fingerprint_motion
+from flipsketch.models.motion_adapters import fingerprint_motion
 from flipsketch.models.tiny import TEXT_WIDTH
 from flipsketch.models.video_model import load_model, merge_into_folder, run_unet
 from flipsketch.storage.folder import open_folder

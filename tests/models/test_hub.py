@@ -16,6 +16,7 @@ from flipsketch.models import fetching
 from flipsketch.models.cards import model_licence
 from flipsketch.models.hub import NotFetchedError
 from flipsketch.models.inspection import inspect_model
+from flipsketch.models.motion_adapters import find_motion_adapter
 from flipsketch.models.pinning import note_places, pin_places
 from flipsketch.models.places import pin
 from flipsketch.models.registry import (
@@ -23,7 +24,6 @@ from flipsketch.models.registry import (
     find_file,
     find_lora,
     find_model,
-    find_motion_adapter,
     find_settings,
     fingerprint_folder,
     is_fetched,

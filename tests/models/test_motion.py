@@ -10,7 +10,7 @@ from diffusers.models.attention_processor import Attention
 
 from flipsketch.models.families import ANIMATEDIFF
 from flipsketch.models.motion import join_motion
-from flipsketch.models.registry import find_motion_adapter
+from flipsketch.models.motion_adapters import find_motion_adapter
 
 PICTURES: dict[str, Any] = {
     "sample_size": 8,
