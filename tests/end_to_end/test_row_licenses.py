@@ -81,6 +81,8 @@ def test_a_dry_run_names_what_is_not_free(stills, tmp_path, capsys):
         "the sketch is for non-commercial use only (CC-BY-NC-4.0), an",
         "the model is for non-commercial use only (cc-by-nc-4.0, CC-B",
         "whether the license of the sketch (mine: all) allows commerc",
+        "the license of the corpus (mit) allows commercial use, that ",
+        "clips made of the model (CC-BY-NC-4.0, CC-BY-NC-ND-4.0) must",
     ]
 
 
