@@ -135,9 +135,9 @@ def test_every_command_is_one_that_a_job_takes():
 
 
 def test_every_flag_that_the_page_names_exists():
-    # Those of Slurm, of `ray job submit` and of `hf upload`.
+    # Those of Slurm, of `ray job submit`, of `hf upload` and of `hf download`.
     known = {"--nodes", "--cpus-per-task", "--gpus-per-node"}
-    known |= {"--working-dir", "--no-wait", "--repo-type"}
+    known |= {"--working-dir", "--no-wait", "--repo-type", "--local-dir"}
     for name in ("animate", "status", "curate", "evaluate", "report"):
         _, config_class = generate.read_job(name)
         for flag in generate.list_flags(config_class):

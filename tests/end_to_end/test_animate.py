@@ -26,7 +26,8 @@ from flipsketch.media.clip import decode_filmstrip
 from flipsketch.media.sketch import load_sketch
 from flipsketch.method.config import LATER_FIELDS, SamplingConfig
 from flipsketch.method.sampler import animate
-from flipsketch.models.places import find_embedded, fingerprint_folder
+from flipsketch.models.places import find_embedded
+from flipsketch.models.registry import fingerprint_folder
 from flipsketch.models.video_model import load_model
 from flipsketch.storage.folder import open_folder
 from pipelines.animate import animate_manifest
