@@ -30,14 +30,14 @@ install: .venv/installed ## Install everything into .venv (pip, pinned by constr
 demo: install ## Draw, rasterize, fine-tune, animate by both methods and show, with the model that comes along
 	$(BIN)/python jobs/make_doodles.py --output out/demo/doodles --num-animations 32 --num-frames 10
 	$(BIN)/python jobs/make_shards.py --animations out/demo/doodles --output out/demo/shards --size 64 \
-		--line-width 1 --rows-per-shard 8 --executor local
+		--line-width 1 --rows-per-shard 8 --license cc0-1.0 --executor local
 	$(BIN)/python jobs/train_lora.py --shards out/demo/shards --model doodle \
 		--target-set all --num-steps 8 --num-validation 1 --validation-steps 5 \
 		--output out/demo/train --executor local
 	$(BIN)/python jobs/animate_manifest.py --manifest data/manifests/demo.jsonl --model doodle \
-		--align-steps 2 --output out/demo/clips $(ARGS)
+		--align-steps 2 --license cc0-1.0 --output out/demo/clips $(ARGS)
 	$(BIN)/python jobs/animate_manifest.py --manifest data/manifests/demo.jsonl --model doodle \
-		--method livesketch --trace --output out/demo/livesketch $(ARGS)
+		--method livesketch --trace --license cc0-1.0 --output out/demo/livesketch $(ARGS)
 	$(BIN)/python jobs/preview.py --corpus out/demo/clips --versus out/demo/livesketch \
 		--output out/demo/preview.png --num-clips 100 --gifs out/demo/gifs
 	$(BIN)/python jobs/preview.py --corpus out/demo/clips --versus out/demo/livesketch \
