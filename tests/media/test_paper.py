@@ -57,7 +57,8 @@ def test_the_ink_of_a_photo_is_that_of_the_drawing():
 @pytest.mark.slow
 @pytest.mark.parametrize("side", [96, 128, 256, 1024])
 def test_the_ink_of_most_photos_is_that_of_the_drawing(side):
-    scores = repair_all(SKETCHES, PHOTOS, side)
+    # Of large photos fewer: all of them took minutes, and 10 GB.
+    scores = repair_all(SKETCHES[::4] if side > 256 else SKETCHES, PHOTOS, side)
     poor = {name: score for name, score in scores.items() if score <= 0.8}
     assert len(poor) < 0.05 * len(scores), poor
 
