@@ -113,9 +113,7 @@ def animate_drawing(config: OneConfig) -> None:
     from flipsketch.models.kernels import PLAIN
     from flipsketch.models.loading import Loading
     from flipsketch.models.motion_adapters import choose_motion_adapter
-    from flipsketch.models.registry import (
-        find_model,
-    )
+    from flipsketch.models.registry import find_model
 
     if config.threads is not None:
         torch.set_num_threads(config.threads)
@@ -167,9 +165,7 @@ def list_licenses(config: OneConfig, model_folder: Path) -> list[tuple[str, str]
     from flipsketch.corpus.licenses import all_licenses
     from flipsketch.models.cards import read_statements
     from flipsketch.models.motion_adapters import choose_motion_adapter
-    from flipsketch.models.registry import (
-        find_lora,
-    )
+    from flipsketch.models.registry import find_lora
 
     stated = config.model_license
     licenses = [("model", all_licenses(*read_statements(model_folder, stated)))]

@@ -25,11 +25,7 @@ from flipsketch.models.kernels import read_kernels
 from flipsketch.models.loading import Loading
 from flipsketch.models.motion_adapters import choose_motion_adapter, fingerprint_motion
 from flipsketch.models.pinning import noted_place
-from flipsketch.models.registry import (
-    NO_LORA,
-    find_model,
-    fingerprint_folder,
-)
+from flipsketch.models.registry import NO_LORA, find_model, fingerprint_folder
 from flipsketch.storage.folder import Folder, open_folder
 from flipsketch.storage.text import describe_error
 from flipsketch.svg.render import import_cairo

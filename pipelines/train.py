@@ -13,13 +13,7 @@ from flipsketch.corpus.plan import read_plan
 from flipsketch.corpus.run_folder import begin_training
 from flipsketch.models.motion_adapters import choose_motion_adapter
 from flipsketch.models.pinning import note_places, pin_places
-from flipsketch.models.registry import (
-    NO_LORA,
-    find_lora,
-    find_model,
-    frame_size,
-    weights_bytes,
-)
+from flipsketch.models.registry import NO_LORA, find_lora, find_model, frame_size, weights_bytes
 from flipsketch.storage.folder import PARTIAL, open_folder
 from flipsketch.training.cache_folder import make_cache
 from flipsketch.training.config import check_share

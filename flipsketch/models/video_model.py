@@ -39,12 +39,7 @@ from flipsketch.models.merged_card import write_merged_card
 from flipsketch.models.motion import index_motion, join_naming
 from flipsketch.models.motion_adapters import choose_motion_adapter
 from flipsketch.models.offloading import device_of, take_turns
-from flipsketch.models.registry import (
-    NO_LORA,
-    choose_lora,
-    find_lora,
-    find_model,
-)
+from flipsketch.models.registry import NO_LORA, choose_lora, find_lora, find_model
 from flipsketch.storage.folder import new_folder, refuse_existing
 
 DTYPES = {

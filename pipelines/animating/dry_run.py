@@ -20,10 +20,7 @@ from flipsketch.models.cards import read_statements
 from flipsketch.models.hub import NotFetchedError
 from flipsketch.models.motion_adapters import has_weights
 from flipsketch.models.places import find_on_hub
-from flipsketch.models.registry import (
-    find_settings,
-    is_fetched,
-)
+from flipsketch.models.registry import find_settings, is_fetched
 from flipsketch.storage.folder import Folder
 from flipsketch.storage.text import MAX_CONTENT, one_line
 from pipelines.animating.config import AnimateConfig

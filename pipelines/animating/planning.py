@@ -21,10 +21,7 @@ from flipsketch.models.cards import read_statements
 from flipsketch.models.motion_adapters import choose_motion_adapter, fingerprint_motion
 from flipsketch.models.pinning import note_places, pin_places
 from flipsketch.models.places import find_on_hub
-from flipsketch.models.registry import (
-    find_lora,
-    fingerprint_folder,
-)
+from flipsketch.models.registry import find_lora, fingerprint_folder
 from flipsketch.storage.folder import Folder
 from pipelines.animating.config import AnimateConfig
 from pipelines.animating.video import check_video_loads

@@ -30,9 +30,7 @@ from flipsketch.models.loading import Loading
 from flipsketch.models.motion_adapters import choose_motion_adapter
 from flipsketch.models.places import find_on_hub
 from flipsketch.models.quiet import quiet_libraries
-from flipsketch.models.registry import (
-    weights_bytes,
-)
+from flipsketch.models.registry import weights_bytes
 from pipelines.execution.trial import ANSWER_S, call_on_workers
 from pipelines.execution.work import Resources
 

@@ -23,12 +23,7 @@ from flipsketch.method.limits import read_limits
 from flipsketch.models.cards import read_statements
 from flipsketch.models.kernels import PLAIN, read_kernels, training_kernels
 from flipsketch.models.motion_adapters import choose_motion_adapter, fingerprint_motion
-from flipsketch.models.registry import (
-    find_lora,
-    find_model,
-    fingerprint_folder,
-    frame_size,
-)
+from flipsketch.models.registry import find_lora, find_model, fingerprint_folder, frame_size
 from flipsketch.storage.folder import Folder
 from flipsketch.storage.text import count
 from flipsketch.training.checkpoints import checkpoint_steps, load_newest
